@@ -1,0 +1,106 @@
+package config
+
+import (
+	"slices"
+
+	"gopkg.in/yaml.v3"
+)
+
+// absent is the word for an alias that should not exist.
+const absent = "absent"
+
+// alias reads one alias of an image in the repository own.
+func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
+	alias := Alias{Tag: key.Value, Pos: w.pos(key)}
+	earlier := len(w.findings)
+	if err := checkTag(key.Value); err != nil {
+		w.report(key, IDInvalidTag, "%v", err)
+	} else {
+		defer func() {
+			for _, f := range w.findings[earlier:] {
+				f.Alias = key.Value
+			}
+		}()
+	}
+	what := "alias " + quote(key.Value)
+	switch {
+	case newestKey(value) == nil && value.Kind == yaml.MappingNode:
+		alias.Sources = w.sources(value, what, own)
+	case value.Kind == yaml.ScalarNode && value.Value == absent:
+		alias.Absent = true
+	default:
+		want := "a source, such as 10.2, or a map from platform to source, or absent"
+		if s, ok := w.source(value, what, want, own); ok {
+			alias.Sources = []Source{s}
+		}
+	}
+	return alias
+}
+
+// sources reads a map from platform to source.
+func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
+	if isEmpty(n) {
+		w.report(n, IDEmptyValue, "%s is an empty map; expected at least one platform and its source", what)
+	}
+	var sources []Source
+	first := map[Platform]*yaml.Node{}
+	for key, value := range w.entries(n, what, "") {
+		p, _ := w.platform(key, first)
+		if value.Kind == yaml.ScalarNode && value.Value == absent {
+			w.report(value, IDInvalidSource, `"absent" stands for a whole alias; leave the platform %s out`, quote(key.Value))
+			continue
+		}
+		if s, ok := w.source(value, "platform "+quote(key.Value), "a source, such as 10.2", own); ok {
+			s.Platform = p
+			sources = append(sources, s)
+		}
+	}
+	slices.SortFunc(sources, func(a, b Source) int { return a.Platform.Compare(b.Platform) })
+	return sources
+}
+
+// platform reads one of the platforms of a map or list; first has those
+// before it, by their normal form.
+func (w *walk) platform(n *yaml.Node, first map[Platform]*yaml.Node) (p Platform, ok bool) {
+	p, err := ParsePlatform(n.Value)
+	if err != nil {
+		w.report(n, IDInvalidPlatform, "%v", err)
+		return p, false
+	}
+	if before := first[p.Normal()]; before != nil {
+		w.report(n, IDDuplicatePlatform, "platform %s is the same as %s in line %d; keep one", quote(n.Value), quote(before.Value), before.Line)
+		return p, false
+	}
+	first[p.Normal()] = n
+	return p, true
+}
+
+func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source, ok bool) {
+	if key := newestKey(n); key != nil {
+		w.report(key, IDUnsupported, `"newest" is part of the file format, but this version of tagline does not carry it out yet; name a tag`)
+		return s, false
+	}
+	text, ok := w.scalar(n, what, want)
+	if !ok {
+		return s, false
+	}
+	s, err := parseSource(text, own)
+	if err != nil {
+		w.report(n, IDInvalidSource, "%v", err)
+		return s, false
+	}
+	s.Pos = w.pos(n)
+	return s, true
+}
+
+// newestKey is the key of {newest: …}, or nil if n is something else.
+func newestKey(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.MappingNode {
+		for pair := range slices.Chunk(n.Content, 2) {
+			if pair[0].Value == "newest" {
+				return pair[0]
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+// Package config reads images.yaml: which alias tags a registry should carry,
+// from which sources, under which policies.
+//
+// It is the leftmost package of the house: it knows the file format and the
+// names of things, and nothing of registries. [Parse] is its one entry point.
+package config
+
+import "cmp"
+
+// Config is a valid images.yaml. Parse never returns one that is not.
+type Config struct {
+	SHA256 string  // hex digest of the file's bytes
+	Images []Image // in the order of their repositories
+}
+
+// Image is one repository and the alias tags it should carry.
+type Image struct {
+	Name       string // as images.yaml spells it
+	Repository Repository
+	Aliases    []Alias // in the order of their tags, see [CompareTags]
+	Policies   Settings
+	Pos        Pos
+}
+
+// Alias is a stable tag and what it should name.
+type Alias struct {
+	Tag    string
+	Absent bool // the tag should not exist; Sources is empty then
+	// Sources is one source without a platform (the alias is what that source
+	// is), or one source for each named platform, in the order of
+	// [Platform.Compare].
+	Sources []Source
+	Pos     Pos
+}
+
+// Source is where an alias takes one platform from, or all of itself.
+type Source struct {
+	Platform   Platform // zero: every platform the source has
+	Repository Repository
+	Tag        string // this or Digest is set, never both
+	Digest     string // "sha256:" and 64 hex digits
+	Alias      bool   // Tag is another alias of the same image: what that will be after this run
+	Text       string // as images.yaml spells it
+	Pos        Pos
+}
+
+// Reference is the tag or the digest, whichever the source names.
+func (s Source) Reference() string { return cmp.Or(s.Digest, s.Tag) }

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// What an images.yaml may take at most. Ten thousand aliases are half a MiB.
+const (
+	maxBytes = 5 << 20
+	maxDepth = 100
+)
+
+// example is the least that a file can say.
+const example = "{registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}"
+
+// document gives the root of the one YAML document in data, or nil, with a
+// finding, if there is none that can be walked.
+func (w *walk) document(data []byte) *yaml.Node {
+	if len(data) > maxBytes {
+		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), maxBytes)
+		return nil
+	}
+	// Neither a byte order mark nor the CR of a CRLF moves what comes after.
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	if !w.isText(data) {
+		return nil
+	}
+	documents, read, err := decode(data)
+	switch {
+	case err != nil:
+		w.syntax(err, data, read)
+		return nil
+	case len(documents) == 0 || isNull(documents[0].Content[0]):
+		w.reportFile(IDEmptyFile, "file is empty; the least it can say is %s", example)
+		return nil
+	case len(documents) > 1:
+		w.report(documents[1], IDMultipleDocuments, `file has a second document; expected one, without a "---" after its start`)
+	}
+	root := documents[0].Content[0]
+	w.screen(root, 1)
+	return root
+}
+
+// isText tells whether data can be read as characters. If not, the first
+// problem is reported: it may be the cause of all the others.
+func (w *walk) isText(data []byte) bool {
+	nul := bytes.IndexByte(data, 0)
+	control := bytes.IndexFunc(data, isControl)
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff")):
+		w.reportFile(IDEncoding, "file is UTF-16 or UTF-32; save it as UTF-8")
+	case nul >= 0:
+		w.reportFile(IDEncoding, "file has a NUL, as its byte %d; save it as UTF-8 text", nul+1)
+	case !utf8.Valid(data):
+		w.reportFile(IDEncoding, "file is not valid UTF-8; save it as UTF-8")
+	case control >= 0:
+		r, _ := utf8.DecodeRune(data[control:])
+		line := 1 + bytes.Count(data[:control], []byte("\n"))
+		column := 1 + utf8.RuneCount(data[bytes.LastIndexByte(data[:control], '\n')+1:control])
+		w.reportAt(Pos{w.file, line, column}, IDEncoding, "character %U is not allowed; remove it", r)
+	default:
+		return true
+	}
+	return false
+}
+
+// isControl tells of the characters that have no place in a line of text, and
+// of those that YAML 1.1 takes for the end of a line and editors don't.
+func isControl(r rune) bool {
+	switch r {
+	case '\n', '\t':
+		return false
+	case '\u2028', '\u2029', '\ufeff', '\ufffe', '\uffff':
+		return true
+	}
+	return unicode.IsControl(r)
+}
+
+// decode reads the first document of data and a second one, if there is one.
+// read is the number of lines that yaml.v3 asked for: where it fails, the
+// problem is in the last of them or shortly before.
+func decode(data []byte) (documents []*yaml.Node, read int, err error) {
+	lines := &lineReader{rest: data}
+	defer func() {
+		if r := recover(); r != nil { // yaml.v3 panics on some malformed input
+			err = fmt.Errorf("yaml: %v", r)
+		}
+		last := max(0, len(data)-len(lines.rest)-1)
+		read = 1 + bytes.Count(data[:last], []byte("\n"))
+	}()
+	decoder := yaml.NewDecoder(lines)
+	for len(documents) < 2 {
+		var n yaml.Node
+		if err := decoder.Decode(&n); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, 0, err
+		}
+		documents = append(documents, &n)
+	}
+	return documents, 0, nil
+}
+
+// lineReader hands out no more than a line at a time, so that what is left
+// tells how far its reader has come.
+type lineReader struct{ rest []byte }
+
+func (l *lineReader) Read(p []byte) (int, error) {
+	if len(l.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, l.rest)
+	if end := bytes.IndexByte(p[:n], '\n'); end >= 0 {
+		n = end + 1
+	}
+	l.rest = l.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// link marks the sources that are other aliases of the same image, and
+// reports those that lead nowhere: an alias of itself, of an absent one, or of
+// one that leads back to it.
+func (w *walk) link(image Image) {
+	index := make(map[string]int, len(image.Aliases))
+	for i, alias := range image.Aliases {
+		index[alias.Tag] = i
+	}
+	for i, alias := range image.Aliases {
+		for k := range alias.Sources {
+			s := &alias.Sources[k]
+			target, ok := index[s.Tag]
+			switch {
+			case !ok || s.Tag == "" || s.Repository != image.Repository:
+			case target == i:
+				w.reportAt(s.Pos, IDAliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag).Alias = alias.Tag
+			case image.Aliases[target].Absent:
+				w.reportAt(s.Pos, IDAbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag).Alias = alias.Tag
+			default:
+				s.Alias = true
+			}
+		}
+	}
+	w.cycles(image.Aliases, index)
+}
+
+// cycles reports each alias that leads back to an earlier one on the path to
+// it, in a depth-first walk. index is the place of each tag in aliases.
+func (w *walk) cycles(aliases []Alias, index map[string]int) {
+	const done = -1
+	steps := make([]int, len(aliases)) // up to and with this alias, while it is on the path
+	var path []string
+	var visit func(i int)
+	visit = func(i int) {
+		path = append(path, aliases[i].Tag)
+		steps[i] = len(path)
+		closed := map[int]bool{} // cycles that another platform of this alias closes as well
+		for _, s := range aliases[i].Sources {
+			target := index[s.Tag]
+			switch {
+			case !s.Alias || closed[target]:
+			case steps[target] == 0:
+				visit(target)
+			case steps[target] > 0:
+				closed[target] = true
+				w.reportAt(s.Pos, IDAliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag).Alias = aliases[i].Tag
+			}
+		}
+		path = path[:len(path)-1]
+		steps[i] = done
+	}
+	for i := range aliases {
+		if steps[i] == 0 {
+			visit(i)
+		}
+	}
+}
+
+// arrows is "10 -> latest -> 11", shortened if it is long.
+func arrows(tags []string) string {
+	if n := len(tags); n > 10 {
+		tags = slices.Concat(tags[:6], []string{fmt.Sprintf("(%d more)", n-9)}, tags[n-3:])
+	}
+	return strings.Join(tags, " -> ")
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Options is what [Parse] has to know besides the file.
+type Options struct {
+	Registry string      // overrides the file's registry; "" for none
+	Policies []PolicyKey // what a policies map may hold
+}
+
+// Parse reads an images.yaml. file is its name in positions.
+//
+// The error is a [*multierror.Error] of every problem there is, each of them a
+// [*Finding], in the order of their places.
+func Parse(file string, data []byte, opts Options) (*Config, error) {
+	w := &walk{file: file, policies: opts.Policies, refused: map[*yaml.Node]bool{}}
+	if opts.Registry != "" {
+		w.host = w.registry(opts.Registry, Pos{File: "--registry"})
+	}
+	var images []Image
+	if root := w.document(data); root != nil {
+		images = w.images(root)
+	}
+	if err := join(w.findings); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	return &Config{SHA256: hex.EncodeToString(sum[:]), Images: images}, nil
+}
+
+// unreadHost stands in for a registry host that is missing or refused, so
+// that what depends on it is read without being reported as well. No registry
+// has it: RFC 2606.
+const unreadHost = "registry.invalid"
+
+func (w *walk) registry(text string, pos Pos) string {
+	host, err := parseHost(text)
+	if err != nil {
+		w.reportAt(pos, IDInvalidRegistry, "%v", err)
+		return unreadHost
+	}
+	return host
+}
+
+// images walks the file from its root.
+func (w *walk) images(root *yaml.Node) []Image {
+	top, ok := w.fields(root, "the file", "registry", "policies", "images")
+	if !ok {
+		return nil
+	}
+	if n := top["registry"]; n != nil {
+		host := unreadHost
+		if text, ok := w.scalar(n, "registry", "a host, such as ghcr.io or localhost:5000"); ok {
+			host = w.registry(text, w.pos(n))
+		}
+		w.host = cmp.Or(w.host, host)
+	}
+	defaults := w.defaults()
+	maps.Copy(defaults, w.settings(top["policies"]))
+
+	const want = `expected "images:" with at least one repository`
+	switch {
+	case top["images"] == nil:
+		w.reportFile(IDMissingImages, "file has no images; %s", want)
+		return nil
+	case isEmpty(top["images"]):
+		w.report(top["images"], IDMissingImages, "images is empty; %s", want)
+		return nil
+	}
+	var images []Image
+	first := map[Repository]*yaml.Node{}
+	for key, value := range w.entries(top["images"], "images", "a map from repository to its aliases") {
+		image := w.image(key, value, defaults)
+		if before := first[image.Repository]; before == nil {
+			first[image.Repository] = key
+		} else {
+			w.report(key, IDDuplicateRepository, "repository %s is the same as %s in line %d (%s); put their aliases together", quote(key.Value), quote(before.Value), before.Line, image.Repository)
+		}
+		images = append(images, image)
+	}
+	slices.SortFunc(images, func(a, b Image) int { return a.Repository.Compare(b.Repository) })
+	return images
+}
+
+func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
+	image := Image{Name: key.Value, Repository: w.repository(key), Policies: maps.Clone(defaults), Pos: w.pos(key)}
+	var parts map[string]*yaml.Node
+	if !isEmpty(value) {
+		var ok bool
+		if parts, ok = w.fields(value, "image "+quote(key.Value), "aliases", "policies"); !ok {
+			return image
+		}
+	}
+	maps.Copy(image.Policies, w.settings(parts["policies"]))
+	aliases := parts["aliases"]
+	if isEmpty(aliases) {
+		w.report(cmp.Or(aliases, key), IDMissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
+		return image
+	}
+	for key, value := range w.entries(aliases, "aliases", "a map from alias tag to source") {
+		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
+	}
+	w.link(image)
+	slices.SortFunc(image.Aliases, func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })
+	return image
+}
+
+// repository reads the key of an image.
+func (w *walk) repository(key *yaml.Node) Repository {
+	host := w.host
+	if named, _ := splitHost(key.Value); named == "" && host == "" {
+		w.report(key, IDMissingRegistry, "%v", errNoRegistry(key.Value))
+		host = unreadHost
+	}
+	r, err := ParseRepository(key.Value, host)
+	if err != nil {
+		w.report(key, IDInvalidRepository, "%v", err)
+		return Repository{Host: unreadHost, Path: key.Value}
+	}
+	return r
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Platform is what an image runs on. The zero Platform means "every platform".
+//
+// The fields keep the spelling of their origin; [Platform.Is] compares what
+// they mean.
+type Platform struct {
+	OS           string
+	Architecture string
+	Variant      string // "v7", "v8"; often empty
+	OSVersion    string // of Windows images; never set by images.yaml
+}
+
+// String is "linux/arm64" or "linux/arm/v7".
+func (p Platform) String() string {
+	if p == (Platform{}) {
+		return ""
+	}
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	if p.OSVersion != "" {
+		s += " (" + p.OSVersion + ")"
+	}
+	return s
+}
+
+// Normal is the platform with the variants that a missing one stands for left
+// out: arm64 is arm64/v8 and arm is arm/v7, as containerd's platforms package
+// has it; amd64 and amd64/v3 stay two.
+func (p Platform) Normal() Platform {
+	p.OS, p.Architecture, p.Variant = strings.ToLower(p.OS), strings.ToLower(p.Architecture), strings.ToLower(p.Variant)
+	switch {
+	case p.Architecture == "arm64" && (p.Variant == "v8" || p.Variant == "8"),
+		p.Architecture == "arm" && (p.Variant == "v7" || p.Variant == "7"),
+		p.Architecture == "amd64" && p.Variant == "v1":
+		p.Variant = ""
+	}
+	return p
+}
+
+// Is tells whether an image for platform p serves the wanted one: the same
+// normal form, and the same OS version if one is asked for.
+func (p Platform) Is(wanted Platform) bool {
+	p, wanted = p.Normal(), wanted.Normal()
+	if wanted.OSVersion == "" {
+		p.OSVersion = ""
+	}
+	return p == wanted
+}
+
+// Compare orders platforms as tagline writes them: linux before the other
+// systems, amd64, arm64, then by name.
+func (p Platform) Compare(o Platform) int {
+	rank := func(s string, first ...string) int {
+		for i, f := range first {
+			if s == f {
+				return i
+			}
+		}
+		return len(first)
+	}
+	p, o = p.Normal(), o.Normal()
+	return cmp.Or(
+		cmp.Compare(rank(p.OS, "linux"), rank(o.OS, "linux")),
+		cmp.Compare(p.OS, o.OS),
+		cmp.Compare(rank(p.Architecture, "amd64", "arm64"), rank(o.Architecture, "amd64", "arm64")),
+		cmp.Compare(p.Architecture, o.Architecture),
+		cmp.Compare(p.Variant, o.Variant),
+		cmp.Compare(p.OSVersion, o.OSVersion),
+	)
+}
+
+// What container images are built for: the values of GOOS and GOARCH, as OCI
+// image-spec 1.1 wants them in an index ("Image index property descriptions").
+const (
+	systems       = "linux windows darwin freebsd netbsd openbsd dragonfly solaris illumos aix android ios plan9 js wasip1"
+	architectures = "amd64 arm64 arm 386 loong64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x wasm"
+)
+
+// ParsePlatform reads "[os/]architecture[/variant]"; the system is linux if
+// none is named. The error suggests what other names of a platform mean, such
+// as x86_64.
+func ParsePlatform(text string) (Platform, error) {
+	if p, ok := parsePlatform(text); ok {
+		return p, nil
+	}
+	if len(text) <= maxQuoted {
+		parts := strings.Split(text, "/")
+		for i, part := range parts {
+			parts[i] = correctedName(part)
+		}
+		if meant := strings.Join(parts, "/"); meant != text {
+			if _, ok := parsePlatform(meant); ok {
+				return Platform{}, fmt.Errorf("platform %s is unknown; did you mean %q?", quote(text), meant)
+			}
+		}
+	}
+	return Platform{}, fmt.Errorf("platform %s is unknown; expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64", quote(text))
+}
+
+func parsePlatform(text string) (p Platform, ok bool) {
+	p.OS = "linux"
+	first, rest, divided := strings.Cut(text, "/")
+	if isWord(systems, first) {
+		p.OS = first
+		first, rest, divided = strings.Cut(rest, "/")
+	}
+	p.Architecture, p.Variant = first, rest
+	return p, isWord(architectures, first) && (!divided || isVariant(first, rest))
+}
+
+var (
+	variantPattern = regexp.MustCompile(`^[a-z0-9]+(\.[a-z0-9]+)*$`)
+	// knownVariants are those that image-spec 1.1 lists ("Platform
+	// variants"), and the later levels of amd64 and arm64.
+	knownVariants = regexp.MustCompile(`^(amd64/v[1-4]|arm/v[5-8]|arm64/v[89](\.[0-9])?)$`)
+)
+
+func isVariant(architecture, variant string) bool {
+	switch architecture {
+	case "amd64", "arm", "arm64":
+		return knownVariants.MatchString(architecture + "/" + variant)
+	}
+	return variantPattern.MatchString(variant)
+}
+
+// correctedName is the name that one part of a platform is likely to stand
+// for, and the part itself if nothing is likely.
+func correctedName(part string) string {
+	switch part = strings.ToLower(part); part {
+	case "x86_64", "x86-64", "x64", "intel64", "intel":
+		return "amd64"
+	case "aarch64", "arm64v8", "armv8", "armv8l":
+		return "arm64"
+	case "armhf", "armv7", "armv7l", "arm32v7":
+		return "arm/v7"
+	case "armv6", "armv6l", "arm32v6":
+		return "arm/v6"
+	case "armel", "armv5", "arm32v5":
+		return "arm/v5"
+	case "i386", "i486", "i586", "i686", "x86", "ia32":
+		return "386"
+	case "ppc64el":
+		return "ppc64le"
+	case "loongarch64":
+		return "loong64"
+	case "mipsel":
+		return "mipsle"
+	case "mips64el":
+		return "mips64le"
+	case "macos", "osx":
+		return "darwin"
+	case "win":
+		return "windows"
+	case "5", "6", "7", "8":
+		return "v" + part
+	}
+	return cmp.Or(closest(part, strings.Fields(systems+" "+architectures)), part)
+}
+
+// isWord tells whether the word is one of a list that is divided by spaces.
+func isWord(list, word string) bool {
+	for w := range strings.FieldsSeq(list) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// PolicyKey is how images.yaml spells one policy. Package policies has the
+// list of them and what each does.
+type PolicyKey struct {
+	Name    string
+	Doc     string // one line
+	Kind    Kind
+	Values  []string // of a Choice: the values that are carried out
+	Planned []string // of a Choice: values of the file format that this version refuses
+	Default string   // of a Choice or a Duration
+}
+
+// Kind is the form of a policy's value.
+type Kind int
+
+// The forms.
+const (
+	Choice       Kind = iota // one word out of PolicyKey.Values
+	PlatformList             // a list of platforms, not empty
+	Duration                 // as time.ParseDuration reads it, not negative
+)
+
+// Settings holds a value for every policy, the defaults included, by name.
+type Settings map[string]Setting
+
+// Setting is the value of one policy for one image.
+type Setting struct {
+	Value     string     // of a Choice or a Duration
+	Platforms []Platform // of a PlatformList, in the order of [Platform.Compare]
+	Pos       Pos        // of the value; zero for a default
+}
+
+func (w *walk) defaults() Settings {
+	all := make(Settings, len(w.policies))
+	for _, policy := range w.policies {
+		all[policy.Name] = Setting{Value: policy.Default}
+	}
+	return all
+}
+
+// settings reads a policies map; n may be nil. Only what it names is set.
+func (w *walk) settings(n *yaml.Node) Settings {
+	if n == nil {
+		return nil
+	}
+	named := Settings{}
+	for key, value := range w.entries(n, "policies", "a map from policy to value") {
+		i := slices.IndexFunc(w.policies, func(p PolicyKey) bool { return p.Name == key.Value })
+		if i < 0 {
+			names := make([]string, len(w.policies))
+			for i, policy := range w.policies {
+				names[i] = policy.Name
+			}
+			w.unknown(key, "a policy", names)
+			continue
+		}
+		named[key.Value] = w.setting(w.policies[i], value)
+	}
+	return named
+}
+
+func (w *walk) setting(policy PolicyKey, n *yaml.Node) Setting {
+	s := Setting{Pos: w.pos(n)}
+	switch policy.Kind {
+	case PlatformList:
+		s.Platforms = w.platforms(policy.Name, n)
+	case Duration:
+		text, ok := w.scalar(n, policy.Name, "a duration, such as 24h")
+		if d, err := time.ParseDuration(text); ok && (err != nil || d < 0) {
+			w.report(n, IDInvalidValue, `%s is %s; expected a duration of hours, minutes or seconds, such as 24h or 90m`, policy.Name, quote(text))
+		}
+		s.Value = text
+	case Choice:
+		s.Value = w.choice(policy, n)
+	}
+	return s
+}
+
+func (w *walk) choice(policy PolicyKey, n *yaml.Node) string {
+	values := "one of " + strings.Join(policy.Values, ", ")
+	text, ok := w.scalar(n, policy.Name, values)
+	switch {
+	case !ok || slices.Contains(policy.Values, text):
+	case slices.Contains(policy.Planned, text):
+		w.report(n, IDUnsupported, "%s %q is part of the file format, but this version of tagline does not carry it out yet; expected %s", policy.Name, text, values)
+	default:
+		w.report(n, IDInvalidValue, "%s is %s; expected %s%s", policy.Name, quote(text), values, didYouMean(text, policy.Values))
+	}
+	return text
+}
+
+func (w *walk) platforms(name string, n *yaml.Node) []Platform {
+	const want = "a list of platforms, such as [amd64, arm64]"
+	if n.Kind != yaml.SequenceNode {
+		w.mismatch(n, name, want)
+		return nil
+	}
+	if len(n.Content) == 0 {
+		w.report(n, IDEmptyValue, "%s is an empty list; expected %s", name, want)
+	}
+	var platforms []Platform
+	first := map[Platform]*yaml.Node{}
+	for _, item := range n.Content {
+		if _, ok := w.scalar(item, "platform", "text, such as amd64"); !ok {
+			continue
+		}
+		if p, ok := w.platform(item, first); ok {
+			platforms = append(platforms, p)
+		}
+	}
+	slices.SortFunc(platforms, Platform.Compare)
+	return platforms
+}

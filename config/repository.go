@@ -1,0 +1,152 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Repository is a repository of a registry, in the one spelling that all of
+// tagline uses for it: lower case, no default port, Docker Hub as docker.io.
+type Repository struct {
+	Host string // "localhost:5000", "docker.io"
+	Path string // "my-image", "library/nginx"
+}
+
+func (r Repository) String() string { return r.Host + "/" + r.Path }
+
+// Compare orders repositories by host, then by path.
+func (r Repository) Compare(o Repository) int {
+	return cmp.Or(cmp.Compare(r.Host, o.Host), cmp.Compare(r.Path, o.Path))
+}
+
+var (
+	// pathPattern is the grammar of a repository's name: OCI
+	// distribution-spec 1.1, "Pulling manifests".
+	pathPattern = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	// dnsPattern is a host name: RFC 1123, section 2.1.
+	dnsPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+)
+
+// ParseRepository reads "repository" or "host/repository". The first segment
+// is a host if it has a dot or a colon or is localhost, as Docker has it;
+// defaultHost is the host of a repository without one, and may be "" if there
+// is none.
+func ParseRepository(text, defaultHost string) (Repository, error) {
+	if _, rest, found := strings.Cut(text, "://"); found {
+		// What stands before an "@" may be a password.
+		rest = rest[strings.LastIndexByte(rest, '@')+1:]
+		return Repository{}, fmt.Errorf("repository %s is written as a URL; write %[1]s", quote(rest))
+	}
+	host, path := splitHost(text)
+	if host == "" && defaultHost == "" {
+		return Repository{}, errNoRegistry(text)
+	}
+	host, err := parseHost(cmp.Or(host, defaultHost))
+	if err != nil {
+		return Repository{}, err
+	}
+	switch {
+	case pathPattern.MatchString(path):
+	case pathPattern.MatchString(strings.ToLower(path)):
+		return Repository{}, fmt.Errorf("repository %s has upper-case letters; write %s", quote(path), quote(strings.ToLower(path)))
+	default:
+		return Repository{}, fmt.Errorf(`repository %s is not a valid name; expected lower-case letters and digits, joined by ".", "_", "__" or "-", in parts divided by "/"`, quote(path))
+	}
+	if host == dockerHub && !strings.Contains(path, "/") {
+		path = "library/" + path
+	}
+	// The limit of many clients: OCI distribution-spec 1.1, "Pulling
+	// manifests", note on names.
+	if n := len(host) + 1 + len(path); n > 255 {
+		return Repository{}, fmt.Errorf("repository %s has %d characters with its host; at most 255 are allowed", quote(path), n)
+	}
+	return Repository{Host: host, Path: path}, nil
+}
+
+func errNoRegistry(text string) error {
+	return fmt.Errorf("repository %s has no registry; write it as host/repository, add \"registry: host\" to the file, or give --registry (or TAGLINE_REGISTRY)", quote(text))
+}
+
+// splitHost divides "host/path"; the host is "" if the text names none.
+func splitHost(text string) (host, path string) {
+	first, rest, found := strings.Cut(text, "/")
+	if found && (strings.ContainsAny(first, ".:") || strings.EqualFold(first, "localhost")) {
+		return first, rest
+	}
+	return "", text
+}
+
+const dockerHub = "docker.io"
+
+// parseHost reads "host" or "host:port", and gives it in its one spelling.
+//
+// The port 443 is dropped from names with a dot alone: those are always
+// reached over HTTPS, while an address or localhost may not be.
+func parseHost(text string) (string, error) {
+	_, bare, scheme := strings.Cut(text, "://")
+	if !scheme {
+		bare = text
+	}
+	at := strings.LastIndexByte(bare, '@')
+	bare, _, path := strings.Cut(bare[at+1:], "/")
+	switch {
+	case at >= 0: // says nothing of what may be a password
+		return "", fmt.Errorf("registry has credentials in it; write %s, and log in to it with docker login", quote(bare))
+	case scheme:
+		return "", fmt.Errorf("registry %s has a scheme; write %s", quote(text), quote(bare))
+	case path:
+		return "", fmt.Errorf("registry %s has a path; write %s, and the path in the names of the images", quote(text), quote(bare))
+	}
+
+	invalid := fmt.Errorf(`registry %s is not a host; expected a name with a dot or a port, or an address, such as "ghcr.io", "localhost:5000" or "[::1]:5000"`, quote(text))
+	name, port, hasPort := strings.Cut(strings.ToLower(text), ":")
+	if inside, found := strings.CutPrefix(strings.ToLower(text), "["); found {
+		inside, after, _ := strings.Cut(inside, "]")
+		address, err := netip.ParseAddr(inside)
+		if err != nil || !address.Is6() || address.Zone() != "" || after != "" && after[0] != ':' {
+			return "", invalid
+		}
+		name = "[" + address.String() + "]"
+		_, port, hasPort = strings.Cut(after, ":")
+	} else if !isHostName(name) || !strings.Contains(name, ".") && !hasPort && name != "localhost" {
+		return "", invalid
+	}
+	if !hasPort {
+		return hubName(name), nil
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || number == 0 {
+		return "", fmt.Errorf("registry %s has the port %s; expected 1 to 65535", quote(text), quote(port))
+	}
+	if _, err := netip.ParseAddr(name); number == 443 && err != nil && name[0] != '[' && strings.Contains(name, ".") {
+		return hubName(name), nil
+	}
+	return name + ":" + strconv.FormatUint(number, 10), nil
+}
+
+// isHostName tells whether the name is one of DNS or an IPv4 address. A name
+// that ends in a number is an address or nothing.
+func isHostName(name string) bool {
+	if len(name) > 253 || !dnsPattern.MatchString(name) {
+		return false
+	}
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if digits(last) < len(last) {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// hubName is docker.io for each of the names that Docker Hub goes by.
+func hubName(name string) string {
+	switch name {
+	case "index.docker.io", "registry-1.docker.io":
+		return dockerHub
+	}
+	return name
+}

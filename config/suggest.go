@@ -1,0 +1,56 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// didYouMean is `; did you mean "platforms"?`, or "" where nothing known comes
+// close to the word.
+func didYouMean(word string, known []string) string {
+	if k := closest(word, known); k != "" {
+		return fmt.Sprintf("; did you mean %q?", k)
+	}
+	return ""
+}
+
+// closest is the known word that needs the fewest edits to become the given
+// one, case aside: at most one edit for every three letters, so that a guess
+// is a likely one. It is "" if there is none.
+func closest(word string, known []string) string {
+	if len(word) > maxQuoted {
+		return ""
+	}
+	best, fewest := "", max(1, len(word)/3)+1
+	for _, k := range known {
+		if n := distance(strings.ToLower(word), strings.ToLower(k)); n < fewest {
+			best, fewest = k, n
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete, replace, or swap with their
+// neighbour to get from a to b (Damerau-Levenshtein, optimal string alignment).
+func distance(a, b string) int {
+	s, t := []rune(a), []rune(b)
+	before, above, row := make([]int, len(t)+1), make([]int, len(t)+1), make([]int, len(t)+1)
+	for j := range above {
+		above[j] = j
+	}
+	for i := range s {
+		row[0] = i + 1
+		for j := range t {
+			replace := above[j]
+			if s[i] != t[j] {
+				replace++
+			}
+			row[j+1] = min(replace, above[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && s[i] == t[j-1] && s[i-1] == t[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, above, row = above, row, before
+	}
+	return above[len(t)]
+}

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// walk is one reading of a file: it goes on after a problem, to find the rest.
+type walk struct {
+	file     string
+	policies []PolicyKey
+	host     string // of repositories without one; "" if there is none
+	findings []*Finding
+	refused  map[*yaml.Node]bool // reported by refuse: nothing else is said of them
+}
+
+func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
+
+func (w *walk) reportAt(pos Pos, id, format string, args ...any) *Finding {
+	f := &Finding{ID: id, Pos: pos, Message: fmt.Sprintf(format, args...)}
+	w.findings = append(w.findings, f)
+	return f
+}
+
+func (w *walk) report(n *yaml.Node, id, format string, args ...any) {
+	if !w.refused[n] {
+		w.reportAt(w.pos(n), id, format, args...)
+	}
+}
+
+// refuse reports a node for what it is, whatever it says.
+func (w *walk) refuse(n *yaml.Node, id, format string, args ...any) {
+	w.report(n, id, format, args...)
+	w.refused[n] = true
+}
+
+// reportFile reports a problem of the file as a whole.
+func (w *walk) reportFile(id, format string, args ...any) {
+	w.reportAt(Pos{File: w.file}, id, format, args...)
+}
+
+// mismatch reports a node of another kind than its place wants.
+func (w *walk) mismatch(n *yaml.Node, what, want string) {
+	id, found := IDWrongType, "the text "+quote(n.Value)
+	switch {
+	case n.Kind == yaml.MappingNode:
+		found = "a map"
+	case n.Kind == yaml.SequenceNode:
+		found = "a list"
+	case isNull(n) && n.Value == "":
+		id, found = IDEmptyValue, "empty"
+	case isNull(n):
+		id, found = IDEmptyValue, quote(n.Value)+", which is no text unless quoted"
+	}
+	w.report(n, id, "%s is %s; expected %s", what, found, want)
+}
+
+// scalar gives the source text of a scalar, whatever YAML takes it for: 10.10
+// is not a number here.
+func (w *walk) scalar(n *yaml.Node, what, want string) (text string, ok bool) {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		w.mismatch(n, what, want)
+		return "", false
+	}
+	return n.Value, !w.refused[n]
+}
+
+// entries ranges over the keys and values of a map, and reports keys that are
+// no text or were there before.
+func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		if n.Kind != yaml.MappingNode {
+			w.mismatch(n, what, want)
+			return
+		}
+		first := make(map[string]*yaml.Node, len(n.Content)/2)
+		for pair := range slices.Chunk(n.Content, 2) {
+			key, value := pair[0], pair[1]
+			if _, ok := w.scalar(key, "key of "+what, "text"); !ok {
+				continue
+			}
+			if before := first[key.Value]; before != nil {
+				w.refuse(key, IDDuplicateKey, "%s is given twice in %s, first in line %d; keep one", quote(key.Value), what, before.Line)
+			} else {
+				first[key.Value] = key
+			}
+			if isNull(value) && value.Value == "" { // nothing has no place of its own
+				value.Line, value.Column = key.Line, key.Column
+			}
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
+}
+
+// fields gives the values of a map that has only the named keys; of a key
+// given twice, the first. It is not ok if n is no map.
+func (w *walk) fields(n *yaml.Node, what string, names ...string) (values map[string]*yaml.Node, ok bool) {
+	values = map[string]*yaml.Node{}
+	for key, value := range w.entries(n, what, "a map of "+strings.Join(names, ", ")) {
+		switch {
+		case !slices.Contains(names, key.Value):
+			w.unknown(key, "a key of "+what, names)
+		case values[key.Value] == nil:
+			values[key.Value] = value
+		}
+	}
+	return values, n.Kind == yaml.MappingNode
+}
+
+// unknown reports a key that is not one of the names.
+func (w *walk) unknown(key *yaml.Node, what string, names []string) {
+	hint := didYouMean(key.Value, names)
+	isPolicy := func(p PolicyKey) bool { return p.Name == key.Value }
+	switch {
+	case slices.ContainsFunc(w.policies, isPolicy):
+		hint = `; put it under "policies"`
+	case hint == "":
+		hint = "; expected one of " + strings.Join(names, ", ")
+	}
+	w.report(key, IDUnknownField, "%s is not %s%s", quote(key.Value), what, hint)
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0
+}
+
+// isEmpty tells of a value that is missing, null or a map of nothing.
+func isEmpty(n *yaml.Node) bool {
+	return n == nil || isNull(n) || n.Kind == yaml.MappingNode && len(n.Content) == 0
+}

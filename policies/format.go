@@ -1,0 +1,51 @@
+package policies
+
+import (
+	"fmt"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+)
+
+// Docker's media types (distribution, image manifest version 2 schema 2).
+const (
+	DockerManifest     = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+
+// Format chooses the media type of composed indexes. An OCI index may hold
+// Docker manifests; a Docker list must not hold OCI ones, which old clients
+// that asked for a list could not read.
+var Format = Policy{
+	PolicyKey: config.PolicyKey{
+		Name:    "format",
+		Doc:     "media type of the indexes that tagline composes",
+		Values:  []string{"oci", "docker"},
+		Default: "oci",
+	},
+	Apply: func(s config.Setting, a Alias) (Alias, []Finding) {
+		if s.Value == "oci" {
+			a.MediaType = ocispec.MediaTypeImageIndex
+			return a, nil
+		}
+		a.MediaType = DockerManifestList
+		if !a.Composed() {
+			return a, nil
+		}
+		var found []Finding
+		for _, e := range a.Entries {
+			if e.MediaType == DockerManifest {
+				continue
+			}
+			what := "the " + e.Platform.String() + " image"
+			if e.Kind != Image {
+				what = "an attestation or artifact"
+			}
+			found = append(found, Finding{"docker-oci-child", fmt.Sprintf(
+				"%s of source %q is %s, which a Docker manifest list must not hold; use format: oci, or build that image with Docker media types",
+				what, e.Source, e.MediaType)})
+		}
+		return a, found
+	},
+}
