@@ -1,0 +1,308 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Outcomes of an action that was not done.
+var (
+	// ErrStale means that a tag is not what the plan saw: somebody else moved
+	// it. The next run plans anew.
+	ErrStale = errors.New("stale")
+	// ErrSkipped means that an action was not begun, because another one that
+	// it relies on was not done.
+	ErrSkipped = errors.New("not done")
+)
+
+// Result is what became of a plan.
+type Result struct {
+	Pushed  []Outcome // as Plan.Pushes
+	Deleted []Outcome // as Plan.DeleteTags
+}
+
+// Outcome is what became of one action. A nil Err means that the registry was
+// asked afterwards and confirmed it.
+type Outcome struct {
+	Tag string
+	Err error
+}
+
+const (
+	// batchSize is how many tags are re-read, written and read back together:
+	// few enough that little time passes between the three.
+	batchSize = 100
+	// graceAfterCancel is how long a write in flight may go on once the run is
+	// interrupted: a write that is cut off leaves open whether it was done.
+	graceAfterCancel = 5 * time.Second
+)
+
+// readBackPauses are waited out while a registry does not yet show what it has
+// just confirmed.
+var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
+
+// Apply carries out a plan, and nothing but it: copies, then pushes, those
+// that others follow first, then deletions, unless anything before them
+// failed. Each tag is read again just before it is written, and after.
+func Apply(ctx context.Context, w Writer, plan Plan) Result {
+	a := applying{ctx: ctx, w: w, outcome: map[string]error{}, copied: map[Copy]error{}}
+	for _, p := range plan.Pushes {
+		a.outcome[p.Tag] = ErrSkipped // until it is tried
+	}
+	for _, wave := range waves(plan.Pushes) {
+		for batch := range slices.Chunk(wave, batchSize) {
+			a.push(batch)
+		}
+	}
+	var r Result
+	whole := len(plan.Errors) == 0
+	for _, p := range plan.Pushes {
+		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag]})
+		whole = whole && a.outcome[p.Tag] == nil
+	}
+	for batch := range slices.Chunk(plan.DeleteTags, batchSize) {
+		if whole {
+			a.deleteTags(batch)
+			continue
+		}
+		for _, d := range batch {
+			a.outcome[d.Tag] = fmt.Errorf("%w: nothing is deleted from a repository in which something failed", ErrSkipped)
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag]})
+	}
+	return r
+}
+
+// waves orders pushes so that each comes after those it follows.
+func waves(pushes []Push) [][]Push {
+	var all [][]Push
+	for rest := pushes; len(rest) > 0; {
+		pending := map[string]bool{}
+		for _, p := range rest {
+			pending[p.Tag] = true
+		}
+		var wave, later []Push
+		for _, p := range rest {
+			if slices.ContainsFunc(p.Follows, func(tag string) bool { return pending[tag] }) {
+				later = append(later, p)
+			} else {
+				wave = append(wave, p)
+			}
+		}
+		if len(wave) == 0 { // a cycle, which no valid images.yaml has
+			return append(all, later)
+		}
+		all, rest = append(all, wave), later
+	}
+	return all
+}
+
+// applying is one plan being carried out.
+type applying struct {
+	ctx     context.Context // of this one call to Apply
+	w       Writer
+	outcome map[string]error // by tag, of what was tried
+	copied  map[Copy]error
+}
+
+// push does one batch: copies, re-read, put, read back.
+func (a *applying) push(batch []Push) {
+	batch = a.keep(batch, a.mayBegin)
+	a.copy(batch)
+	batch = a.keep(batch, a.hasCopies)
+	tags := make([]string, len(batch))
+	for i, p := range batch {
+		tags[i] = p.Tag
+	}
+	before := a.w.Resolve(a.ctx, tags)
+	at := map[string]Answer[Descriptor]{}
+	for i, tag := range tags {
+		at[tag] = before[i]
+	}
+	batch = slices.DeleteFunc(batch, func(p Push) bool {
+		if at[p.Tag].Err == nil && at[p.Tag].Value.Digest == p.New { // another run has just done it
+			a.outcome[p.Tag] = nil
+			return true
+		}
+		return false
+	})
+	batch = a.keep(batch, func(p Push) error { return unmoved(at[p.Tag], p.Old) })
+	if len(batch) == 0 {
+		return
+	}
+
+	ctx, done := finishing(a.ctx)
+	defer done()
+	puts := make([]TaggedManifest, len(batch))
+	for i, p := range batch {
+		puts[i] = TaggedManifest{Tag: p.Tag, Manifest: RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
+	}
+	errs := a.w.Put(ctx, puts)
+	var check []string
+	want := map[string]string{}
+	for i, p := range batch {
+		a.outcome[p.Tag] = errs[i]
+		if errs[i] == nil {
+			check, want[p.Tag] = append(check, p.Tag), p.New
+		}
+	}
+	a.readBack(ctx, check, want)
+}
+
+// mayBegin tells what stands in the way of a push before anything is sent.
+func (a *applying) mayBegin(p Push) error {
+	if err := a.ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSkipped, err)
+	}
+	for _, tag := range p.Follows {
+		if a.outcome[tag] != nil {
+			return fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, tag)
+		}
+	}
+	return nil
+}
+
+// copiesAtOnce bounds the copies under way; each moves several blobs at once.
+const copiesAtOnce = 4
+
+// copy brings what the pushes need from elsewhere, each manifest once a run.
+func (a *applying) copy(batch []Push) {
+	var due []Copy
+	for _, p := range batch {
+		for _, c := range p.Copies {
+			if _, tried := a.copied[c]; !tried {
+				a.copied[c] = ErrSkipped
+				due = append(due, c)
+			}
+		}
+	}
+	errs := make([]error, len(due))
+	var g errgroup.Group
+	g.SetLimit(copiesAtOnce)
+	for i, c := range due {
+		g.Go(func() error {
+			errs[i] = a.w.Copy(a.ctx, c.From, c.Digest)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for i, c := range due {
+		a.copied[c] = errs[i]
+	}
+}
+
+func (a *applying) hasCopies(p Push) error {
+	for _, c := range p.Copies {
+		if err := a.copied[c]; err != nil {
+			return fmt.Errorf("copy of %s from %s: %w", c.Digest, c.From, err)
+		}
+	}
+	return nil
+}
+
+// deleteTags does one batch: re-read, delete, see that they are gone.
+func (a *applying) deleteTags(batch []DeleteTag) {
+	tags := make([]string, len(batch))
+	for i, d := range batch {
+		tags[i] = d.Tag
+	}
+	at := a.w.Resolve(a.ctx, tags)
+	var due []string
+	for i, d := range batch {
+		if errors.Is(at[i].Err, ErrNotFound) {
+			a.outcome[d.Tag] = nil
+			continue
+		}
+		if a.outcome[d.Tag] = unmoved(at[i], d.Old); a.outcome[d.Tag] == nil {
+			due = append(due, d.Tag)
+		}
+	}
+	if len(due) == 0 {
+		return
+	}
+	ctx, done := finishing(a.ctx)
+	defer done()
+	errs := a.w.DeleteTags(ctx, due)
+	var check []string
+	for i, tag := range due {
+		a.outcome[tag] = errs[i]
+		if errs[i] == nil {
+			check = append(check, tag)
+		}
+	}
+	a.readBack(ctx, check, nil)
+}
+
+// readBack asks what tags name now. Want has the digest for each; a tag that
+// is not in it should be gone. What does not agree after a while is an error.
+func (a *applying) readBack(ctx context.Context, tags []string, want map[string]string) {
+	for try := 0; len(tags) > 0; try++ {
+		var again []string
+		for i, now := range a.w.Resolve(ctx, tags) {
+			tag := tags[i]
+			gone := errors.Is(now.Err, ErrNotFound)
+			switch {
+			case now.Err != nil && !gone:
+				a.outcome[tag] = fmt.Errorf("written, but could not be read back: %w", now.Err)
+			case gone != (want[tag] == "") || !gone && now.Value.Digest != want[tag]:
+				a.outcome[tag] = fmt.Errorf("written, but the tag now names %s; another job may have moved it", cmp.Or(now.Value.Digest, "nothing"))
+				again = append(again, tag)
+			default:
+				a.outcome[tag] = nil
+			}
+		}
+		if tags = again; try == len(readBackPauses) {
+			return
+		}
+		if len(tags) > 0 {
+			select {
+			case <-time.After(readBackPauses[try]):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// keep drops the pushes that a test refuses, and notes why.
+func (a *applying) keep(batch []Push, test func(Push) error) []Push {
+	return slices.DeleteFunc(slices.Clone(batch), func(p Push) bool {
+		err := test(p)
+		if err != nil {
+			a.outcome[p.Tag] = err
+		}
+		return err != nil
+	})
+}
+
+// unmoved tells whether a tag still names what the plan saw, "" for nothing.
+func unmoved(now Answer[Descriptor], planned string) error {
+	switch {
+	case errors.Is(now.Err, ErrNotFound):
+		if planned == "" {
+			return nil
+		}
+	case now.Err != nil:
+		return fmt.Errorf("re-read before the write: %w", now.Err)
+	case now.Value.Digest == planned:
+		return nil
+	}
+	return fmt.Errorf("%w: the tag named %s when it was planned, and now names %s; run again",
+		ErrStale, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
+}
+
+// finishing is a context for writes: it outlives the cancellation of its
+// parent for a while.
+func finishing(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() { time.AfterFunc(graceAfterCancel, cancel) })
+	return ctx, func() { stop(); cancel() }
+}

@@ -1,0 +1,178 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"tagline/reconcile"
+)
+
+// errOf is what became of a tag.
+func errOf(t *testing.T, outcomes []reconcile.Outcome, tag string) error {
+	t.Helper()
+	i := slices.IndexFunc(outcomes, func(o reconcile.Outcome) bool { return o.Tag == tag })
+	if i < 0 {
+		t.Fatalf("nothing became of tag %s: %+v", tag, outcomes)
+	}
+	return outcomes[i].Err
+}
+
+func TestApplyRefusesWhatMoved(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12, plain40, both50)
+	image := aliases(t, "1: 10.12\n2: 10.12\n3: 10.12\n4: absent\n5: absent")
+	for _, tag := range []string{"2", "3", "4", "5"} {
+		m.tags["r.test/app:"+tag] = m.tags["r.test/app:10.50"]
+	}
+	p := plan(t, m, image)
+	moved := m.tags["r.test/app:10.40"]
+	m.tags["r.test/app:1"] = moved                      // made by somebody else
+	m.tags["r.test/app:2"] = moved                      // moved by somebody else
+	m.tags["r.test/app:3"] = m.tags["r.test/app:10.12"] // done by another run
+	m.tags["r.test/app:4"] = moved                      // moved by somebody else
+	delete(m.tags, "r.test/app:5")                      // done by another run
+	before := maps.Clone(m.tags)
+
+	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), p)
+	for _, tag := range []string{"1", "2"} {
+		if err := errOf(t, r.Pushed, tag); !errors.Is(err, reconcile.ErrStale) || !strings.Contains(err.Error(), moved) {
+			t.Errorf("tag %s: %v, want stale and where it moved", tag, err)
+		}
+	}
+	if err := errOf(t, r.Pushed, "3"); err != nil {
+		t.Errorf("tag 3 is what it should be, but: %v", err)
+	}
+	if err := errOf(t, r.Deleted, "4"); !errors.Is(err, reconcile.ErrSkipped) {
+		t.Errorf("tag 4: %v, want no deletion after a stale push", err)
+	}
+	if !maps.Equal(m.tags, before) || len(m.puts) > 0 {
+		t.Errorf("tags are %v, were %v", m.tags, before)
+	}
+
+	// Without the pushes it is the deletion itself that is stale.
+	p.Pushes = nil
+	r = reconcile.Apply(t.Context(), m.Writer(image.Repository), p)
+	if err := errOf(t, r.Deleted, "4"); !errors.Is(err, reconcile.ErrStale) {
+		t.Errorf("tag 4: %v, want stale", err)
+	}
+	if err := errOf(t, r.Deleted, "5"); err != nil {
+		t.Errorf("tag 5 is gone, but: %v", err)
+	}
+	if !maps.Equal(m.tags, before) {
+		t.Errorf("tags are %v, were %v", m.tags, before)
+	}
+}
+
+func TestAFailedPushStopsWhatReliesOnIt(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12, both50)
+	m.tags["r.test/app:9"] = m.tags["r.test/app:10.50"]
+	m.broken["PUT 10"] = errors.New("503 Service Unavailable")
+	image := aliases(t, "9: absent\n10: 10.12\nlatest: 10\nnewest: latest\nother: 10.50")
+	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
+	if err := errOf(t, r.Pushed, "10"); !errors.Is(err, m.broken["PUT 10"]) {
+		t.Errorf("tag 10: %v", err)
+	}
+	for _, tag := range []string{"latest", "newest"} {
+		if err := errOf(t, r.Pushed, tag); !errors.Is(err, reconcile.ErrSkipped) {
+			t.Errorf("tag %s: %v, want it not done", tag, err)
+		}
+	}
+	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrSkipped) || m.tags["r.test/app:9"] == "" {
+		t.Errorf("tag 9: %v, want no deletion after a failed push", err)
+	}
+	if err := errOf(t, r.Pushed, "other"); err != nil || len(m.puts) != 1 {
+		t.Errorf("tag other: %v, pushed: %q", err, m.puts)
+	}
+
+	m.broken = nil
+	applyAndSettle(t, m, image)
+}
+
+func TestAnIncompleteReadDeletesNothing(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
+	m.broken["10.40"] = errors.New("truncated")
+	image := aliases(t, "9: absent\n10: 10.40")
+	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
+	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrSkipped) || m.tags["r.test/app:9"] == "" {
+		t.Errorf("tag 9: %v, tags %v", err, m.tags)
+	}
+}
+
+// forgetful confirms every write and keeps none of them.
+type forgetful struct{ reconcile.Writer }
+
+func (forgetful) Put(_ context.Context, p []reconcile.TaggedManifest) []error {
+	return make([]error, len(p))
+}
+func (forgetful) DeleteTags(_ context.Context, tags []string) []error {
+	return make([]error, len(tags))
+}
+
+func TestWritesAreReadBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // for the pauses between the reads
+		m := newMemory()
+		m.push(t, "app", plain12)
+		m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
+		image := aliases(t, "10: 10.12")
+		r := reconcile.Apply(t.Context(), forgetful{m.Writer(image.Repository)}, plan(t, m, image))
+		if err := errOf(t, r.Pushed, "10"); err == nil || !strings.Contains(err.Error(), "now names nothing") {
+			t.Errorf("tag 10: %v", err)
+		}
+		image = aliases(t, "9: absent")
+		r = reconcile.Apply(t.Context(), forgetful{m.Writer(image.Repository)}, plan(t, m, image))
+		if err := errOf(t, r.Deleted, "9"); err == nil || !strings.Contains(err.Error(), "now names sha256:") {
+			t.Errorf("tag 9: %v", err)
+		}
+	})
+}
+
+func TestUnsupportedDeletion(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
+	m.broken["DELETE 9"] = fmt.Errorf("DELETE: 405: %w", reconcile.ErrUnsupported)
+	image := aliases(t, "9: absent")
+	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
+	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrUnsupported) {
+		t.Errorf("tag 9: %v", err)
+	}
+}
+
+func TestACancelledRunBeginsNothing(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	image := aliases(t, "10: 10.12")
+	p := plan(t, m, image)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := reconcile.Apply(ctx, m.Writer(image.Repository), p)
+	if err := errOf(t, r.Pushed, "10"); !errors.Is(err, context.Canceled) || !errors.Is(err, reconcile.ErrSkipped) || len(m.puts) > 0 {
+		t.Errorf("tag 10: %v, pushed %q", err, m.puts)
+	}
+}
+
+func TestManyAliasesInBatches(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	var lines strings.Builder
+	for i := range 250 {
+		fmt.Fprintf(&lines, "a%d: 10.12\nb%d: a%d\n", i, i, i)
+	}
+	image := aliases(t, lines.String())
+	applyAndSettle(t, m, image)
+	if len(m.puts) != 500 {
+		t.Errorf("%d pushes, want 500", len(m.puts))
+	}
+	if after := slices.IndexFunc(m.puts, func(p string) bool { return p[0] == 'b' }); after != 250 {
+		t.Errorf("a follower was pushed as number %d, before all that are followed", after)
+	}
+}

@@ -1,0 +1,345 @@
+package reconcile
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// Annotations by which tagline knows its own indexes again.
+const (
+	AnnotationAlias  = "dev.tagline.alias"  // of an index: the alias tag it was made for
+	AnnotationSource = "dev.tagline.source" // of an entry: the source it was taken from
+)
+
+// maxNesting is how deep indexes may stand in indexes. Nobody is known to need
+// more than one level.
+const maxNesting = 3
+
+// content is what an alias should be, or what one of its sources is.
+type content struct {
+	RawManifest                   // without Body where only a push would need it
+	repository  config.Repository // where the manifest is, if it is anywhere yet
+	leaves      []leaf
+	copies      []Copy
+	follows     []string
+}
+
+// leaf is one manifest that a source offers, found through however many
+// indexes.
+type leaf struct {
+	policies.Entry
+	descriptor   ocispec.Descriptor // as its index has it, or made for a plain manifest
+	repository   config.Repository  // where it is now
+	sourceDigest string
+}
+
+// contentOf works out what an alias should be, from its sources and under the
+// policies. It returns every reason why it can't: a *config.Finding where the
+// registry's content or a policy forbids it, another error where something
+// could not be read.
+func (p *planner) contentOf(alias config.Alias) (content, []error) {
+	if done, ok := p.contents[alias.Tag]; ok {
+		return done.content, done.errs
+	}
+	c, errs := p.compose(alias)
+	p.contents[alias.Tag] = worked{c, errs}
+	return c, errs
+}
+
+func (p *planner) compose(alias config.Alias) (content, []error) {
+	var (
+		c     content
+		whole content // the last source as it is
+		errs  []error
+	)
+	for _, s := range alias.Sources {
+		var why []error
+		if whole, why = p.source(alias, s); len(why) > 0 {
+			errs = append(errs, why...)
+			continue
+		}
+		leaves, why := pick(alias, s, whole)
+		errs = append(errs, why...)
+		c.leaves = append(c.leaves, leaves...)
+		c.follows = append(c.follows, whole.follows...)
+	}
+	if len(errs) > 0 {
+		return content{}, errs
+	}
+
+	a := policies.Alias{Tag: alias.Tag, OneSource: alias.Sources[0].Platform == (config.Platform{})}
+	for _, l := range c.leaves {
+		a.Entries = append(a.Entries, l.Entry)
+	}
+	a, findings := policies.Apply(p.image.Policies, a)
+	for _, f := range findings {
+		errs = append(errs, violation(alias, alias.Pos, f.ID, "%s", f.Message))
+	}
+	if len(errs) > 0 {
+		return content{}, errs
+	}
+	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+
+	needed := c.leaves
+	switch {
+	case a.Composed():
+		c.RawManifest, c.repository = composeIndex(alias.Tag, a.MediaType, c.leaves), p.image.Repository
+	case a.Filtered:
+		only := c.leaves[0]
+		c.Digest, c.MediaType, c.repository = only.Digest, only.MediaType, only.repository
+	default:
+		c.RawManifest, c.repository = whole.RawManifest, whole.repository
+		needed = []leaf{{Entry: policies.Entry{Digest: c.Digest}, repository: c.repository}}
+	}
+	for _, l := range needed {
+		if l.repository != p.image.Repository {
+			c.copies = append(c.copies, Copy{From: l.repository, Digest: l.Digest})
+		}
+	}
+	return c, nil
+}
+
+// source is all that one source of an alias offers.
+func (p *planner) source(alias config.Alias, s config.Source) (content, []error) {
+	var c content
+	if s.Alias {
+		followed, errs := p.contentOf(p.aliases[s.Tag])
+		if len(errs) > 0 {
+			return content{}, []error{blocked(alias, s, errs)}
+		}
+		c = content{
+			RawManifest: followed.RawManifest, repository: p.image.Repository,
+			leaves: slices.Clone(followed.leaves), follows: []string{s.Tag},
+		}
+	} else {
+		m, err := p.manifest(s.Repository, s.Reference())
+		if errors.Is(err, ErrNotFound) {
+			return content{}, []error{violation(alias, s.Pos, "missing-source",
+				"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository)}
+		}
+		if err != nil {
+			return content{}, []error{fmt.Errorf("source %q: %w", s.Text, err)}
+		}
+		leaves, err := p.leaves(s.Repository, m, descriptorOf(m), 0)
+		if errors.Is(err, ErrNotFound) {
+			return content{}, []error{violation(alias, s.Pos, "broken-source",
+				"source %q refers to something that is not there: %v; push it again", s.Text, err)}
+		}
+		if err != nil {
+			return content{}, []error{fmt.Errorf("source %q: %w", s.Text, err)}
+		}
+		c = content{RawManifest: m.RawManifest, repository: s.Repository, leaves: leaves}
+	}
+	for i := range c.leaves {
+		c.leaves[i].Source, c.leaves[i].sourceDigest, c.leaves[i].repository = s.Text, c.Digest, c.repository
+	}
+	return c, nil
+}
+
+// blocked is why an alias can't follow another one.
+func blocked(alias config.Alias, s config.Source, errs []error) error {
+	for _, err := range errs {
+		if f := (*config.Finding)(nil); !errors.As(err, &f) {
+			return fmt.Errorf("alias %q, which it follows: %w", s.Tag, err)
+		}
+	}
+	return violation(alias, s.Pos, "blocked-source", "it follows alias %q, which is blocked", s.Tag)
+}
+
+// leaves finds the images, attestations and artifacts of a manifest; d is the
+// index entry by which it was reached.
+func (p *planner) leaves(in config.Repository, m *Manifest, d ocispec.Descriptor, depth int) ([]leaf, error) {
+	if m.Index {
+		if depth == maxNesting {
+			return nil, fmt.Errorf("index %s: indexes stand in each other deeper than %d", m.Digest, maxNesting)
+		}
+		return p.children(in, m, depth)
+	}
+	l := newLeaf(d)
+	switch {
+	case m.isAttestation():
+		l.Kind = policies.Attestation
+		if l.Attests == "" && m.Subject != nil {
+			l.Attests = m.Subject.Digest.String()
+		}
+	case m.isImage():
+		platform, err := p.platform(in, m.Config.Digest.String())
+		if err != nil {
+			return nil, err
+		}
+		l.Kind, l.Platform = policies.Image, platform
+		l.descriptor.Platform = &ocispec.Platform{
+			OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant, OSVersion: platform.OSVersion,
+		}
+	}
+	return []leaf{l}, nil
+}
+
+// children finds the leaves of an index. It reads only what the index does not
+// tell: nested indexes, and entries without a platform.
+func (p *planner) children(in config.Repository, index *Manifest, depth int) ([]leaf, error) {
+	var (
+		all  []leaf
+		errs []error
+	)
+	for _, d := range index.Children {
+		l := newLeaf(d)
+		switch platform := platformOf(d.Platform); {
+		case marksAttestation(d):
+			l.Kind = policies.Attestation
+			all = append(all, l)
+		case platform != (config.Platform{}) && !isIndex(d.MediaType):
+			l.Kind, l.Platform = policies.Image, platform
+			all = append(all, l)
+		default:
+			m, err := p.manifest(in, d.Digest.String())
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			below, err := p.leaves(in, m, d, depth+1)
+			errs = append(errs, err)
+			all = append(all, below...)
+		}
+	}
+	for i := range all {
+		for _, image := range all {
+			if all[i].Kind == policies.Attestation && image.Kind == policies.Image && all[i].Attests == image.Digest {
+				all[i].Platform = image.Platform
+			}
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+func newLeaf(d ocispec.Descriptor) leaf {
+	return leaf{descriptor: d, Entry: policies.Entry{
+		Kind: policies.Other, MediaType: d.MediaType, Digest: d.Digest.String(), Size: d.Size,
+		Attests: d.Annotations[annotationReferenceDigest],
+	}}
+}
+
+// pick takes out of a source what an alias wants of it: everything, or one
+// platform with its attestations.
+func pick(alias config.Alias, s config.Source, of content) ([]leaf, []error) {
+	var (
+		everything = s.Platform == (config.Platform{})
+		images     []leaf // those that are wanted
+		has        []string
+		errs       []error
+	)
+	for _, l := range of.leaves {
+		if l.Kind != policies.Image {
+			continue
+		}
+		has = append(has, l.Platform.String())
+		if !everything && !l.Platform.Is(s.Platform) {
+			continue
+		}
+		for _, other := range images {
+			if other.Digest != l.Digest && (!everything || other.Platform.Normal() == l.Platform.Normal()) {
+				errs = append(errs, violation(alias, s.Pos, "ambiguous-platform",
+					"source %q has two images for %s, %s and %s; push it again with one", s.Text, l.Platform, other.Digest, l.Digest))
+			}
+		}
+		images = append(images, l)
+	}
+	plain := len(of.leaves) == 1 && of.leaves[0].Digest == of.Digest
+	switch {
+	case len(errs) > 0:
+		return nil, errs
+	case len(has) == 0 && !slices.ContainsFunc(of.leaves, func(l leaf) bool { return l.Kind == policies.Other }):
+		return nil, []error{violation(alias, s.Pos, "no-image", "source %q holds no image, but %s", s.Text,
+			count(len(of.leaves), "attestation manifest"))}
+	case everything:
+		return distinct(of.leaves), nil
+	case len(images) == 0 && plain && len(has) == 1:
+		return nil, []error{violation(alias, s.Pos, "platform-mismatch",
+			"source %q is listed as %s, but its config says %s", s.Text, s.Platform, has[0])}
+	case len(images) == 0:
+		return nil, []error{violation(alias, s.Pos, "missing-platform",
+			"source %q has no %s; it has %s", s.Text, s.Platform, list(has))}
+	}
+	image := images[0].Digest
+	return distinct(slices.DeleteFunc(slices.Clone(of.leaves), func(l leaf) bool {
+		return (l.Kind != policies.Image || l.Digest != image) && (l.Kind != policies.Attestation || l.Attests != image)
+	})), nil
+}
+
+// distinct drops what stands twice, as it may where indexes are nested.
+func distinct(leaves []leaf) []leaf {
+	seen := map[policies.Entry]bool{}
+	return slices.DeleteFunc(slices.Clone(leaves), func(l leaf) bool {
+		twice := seen[l.Entry]
+		seen[l.Entry] = true
+		return twice
+	})
+}
+
+// composeIndex writes an index of the leaves, and puts them into its order:
+// images by platform, then attestations by the platform of their image, then
+// the rest. The bytes depend on its arguments and on nothing else.
+func composeIndex(tag, mediaType string, leaves []leaf) RawManifest {
+	slices.SortStableFunc(leaves, func(a, b leaf) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Platform.Compare(b.Platform), cmp.Compare(a.Digest, b.Digest))
+	})
+	marked := mediaType == ocispec.MediaTypeImageIndex // a Docker list has no annotations
+	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaType, Manifests: []ocispec.Descriptor{}}
+	if marked {
+		index.Annotations = map[string]string{AnnotationAlias: tag}
+	}
+	for _, l := range leaves {
+		d := ocispec.Descriptor{
+			MediaType: l.MediaType, Digest: l.descriptor.Digest, Size: l.Size,
+			Platform: l.descriptor.Platform, ArtifactType: l.descriptor.ArtifactType,
+		}
+		if marked {
+			d.Annotations = map[string]string{}
+			maps.Copy(d.Annotations, l.descriptor.Annotations)
+			d.Annotations[AnnotationSource] = l.Source
+		}
+		index.Manifests = append(index.Manifests, d)
+	}
+	body, err := json.Marshal(index)
+	if err != nil {
+		panic(err) // strings and numbers alone
+	}
+	return RawManifest{Digest: digest.FromBytes(body).String(), MediaType: mediaType, Body: body}
+}
+
+func descriptorOf(m *Manifest) ocispec.Descriptor {
+	return ocispec.Descriptor{
+		MediaType: m.MediaType, Digest: digest.Digest(m.Digest), Size: int64(len(m.Body)), ArtifactType: m.ArtifactType,
+	}
+}
+
+func list(platforms []string) string {
+	if len(platforms) == 0 {
+		return "no image"
+	}
+	return strings.Join(platforms, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func violation(alias config.Alias, pos config.Pos, id, format string, args ...any) *config.Finding {
+	return &config.Finding{ID: id, Alias: alias.Tag, Pos: pos,
+		Message: fmt.Sprintf("alias %q: ", alias.Tag) + fmt.Sprintf(format, args...)}
+}

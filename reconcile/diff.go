@@ -1,0 +1,195 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// Diff is the plan for one image: what its aliases should be, against what
+// they are. It is pure: no I/O, no clock, the same plan for the same image and
+// state. What [State] does not know fails the alias that needs it.
+//
+//	tag exists  alias should be   plan
+//	no          a digest          push
+//	yes         that digest       in sync
+//	yes         another digest    push, with what changes per platform
+//	yes         absent            delete the tag
+//	no          absent            in sync
+//	either      not allowed       violation, the tag is left alone
+//	either      not known         error, the tag is left alone
+//	not known   anything          error, the tag is left alone
+func Diff(image config.Image, state *State) Plan {
+	p := newPlanner(image, state)
+	return p.plan()
+}
+
+// planner works out a plan, and notes what it would have to know for it.
+type planner struct {
+	image    config.Image
+	aliases  map[string]config.Alias
+	state    *State
+	open     questions
+	contents map[string]worked
+}
+
+// worked is what contentOf found for an alias.
+type worked struct {
+	content content
+	errs    []error
+}
+
+func newPlanner(image config.Image, state *State) *planner {
+	p := &planner{
+		image: image, aliases: map[string]config.Alias{}, state: state, contents: map[string]worked{},
+		open: questions{tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}},
+	}
+	for _, a := range image.Aliases {
+		p.aliases[a.Tag] = a
+	}
+	return p
+}
+
+func (p *planner) plan() Plan {
+	plan := Plan{Image: p.image.Name, Repository: p.image.Repository}
+	for _, alias := range p.image.Aliases {
+		for _, err := range p.alias(&plan, alias) {
+			if f := (*config.Finding)(nil); errors.As(err, &f) {
+				plan.Violations = append(plan.Violations, f)
+			} else {
+				plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: err.Error()})
+			}
+		}
+	}
+	return plan
+}
+
+// alias adds to the plan what one alias needs, or says why it can't.
+func (p *planner) alias(plan *Plan, alias config.Alias) []error {
+	var c content
+	var errs []error
+	if !alias.Absent { // before the tag is looked at, so that one round asks for both
+		c, errs = p.contentOf(alias)
+	}
+	old, err := p.tag(alias.Tag)
+	exists := !errors.Is(err, ErrNotFound)
+	switch {
+	case exists && err != nil:
+		return []error{err}
+	case len(errs) > 0:
+		return errs
+	case alias.Absent && exists:
+		plan.DeleteTags = append(plan.DeleteTags, DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"})
+		return nil
+	}
+	if old.Digest == c.Digest { // both "" for an absent alias without a tag
+		plan.InSync = append(plan.InSync, alias.Tag)
+		return nil
+	}
+	body := c.Body
+	if body == nil {
+		m, err := p.manifest(c.repository, c.Digest)
+		if err != nil {
+			return []error{err}
+		}
+		body = m.Body
+	}
+	var before []oldImage
+	if exists {
+		if before, err = p.before(alias.Tag, old.Digest); err != nil {
+			return []error{err}
+		}
+	}
+	plan.Pushes = append(plan.Pushes, Push{
+		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: body,
+		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
+	})
+	return nil
+}
+
+// oldImage is one image that an alias has now.
+type oldImage struct {
+	platform       config.Platform
+	source, digest string
+}
+
+// before is what an alias has now, for the report. An alias that can't be
+// looked into any more is replaced all the same: only what was not asked yet
+// is an error.
+func (p *planner) before(tag, digest string) ([]oldImage, error) {
+	m, err := p.manifest(p.image.Repository, digest)
+	if errors.Is(err, errUnknown) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, nil
+	}
+	leaves, err := p.leaves(p.image.Repository, m, descriptorOf(m), 0)
+	if errors.Is(err, errUnknown) {
+		return nil, err
+	}
+	var images []oldImage
+	for _, l := range leaves {
+		if l.Kind == policies.Image {
+			images = append(images, oldImage{l.Platform, l.descriptor.Annotations[AnnotationSource], l.Digest})
+		}
+	}
+	return images, nil
+}
+
+// changes holds the images that an alias gets against those that it has.
+func changes(before []oldImage, leaves []leaf) []PlatformChange {
+	var all []PlatformChange
+	attestations := map[string]int{}
+	for _, l := range leaves {
+		if l.Kind == policies.Attestation {
+			attestations[l.Attests]++
+		}
+	}
+	for _, l := range leaves {
+		if l.Kind == policies.Attestation {
+			continue
+		}
+		c := PlatformChange{
+			Platform: l.Platform.Normal().String(), Source: l.Source, SourceDigest: l.sourceDigest,
+			Digest: l.Digest, Attestations: attestations[l.Digest],
+		}
+		i := slices.IndexFunc(before, func(o oldImage) bool { return o.platform.Normal() == l.Platform.Normal() })
+		if i >= 0 && l.Kind == policies.Image {
+			c.OldSource, c.OldDigest = before[i].source, before[i].digest
+			before = slices.Delete(before, i, i+1)
+		}
+		all = append(all, c)
+	}
+	for _, o := range before {
+		all = append(all, PlatformChange{Platform: o.platform.Normal().String(), OldSource: o.source, OldDigest: o.digest})
+	}
+	return all
+}
+
+// tag is what an alias tag names now.
+func (p *planner) tag(tag string) (Descriptor, error) {
+	return ask(p.state.tags, p.open.tags, place{p.image.Repository, tag})
+}
+
+// manifest is a manifest by tag or by digest.
+func (p *planner) manifest(in config.Repository, reference string) (*Manifest, error) {
+	return ask(p.state.manifests, p.open.manifests, place{in, reference})
+}
+
+// platform is what the config blob of an image says.
+func (p *planner) platform(in config.Repository, digest string) (config.Platform, error) {
+	return ask(p.state.platforms, p.open.configs, place{in, digest})
+}
+
+// ask looks an answer up, and notes the question where there is none.
+func ask[T any](answers map[place]Answer[T], open map[place]bool, at place) (T, error) {
+	a, ok := answers[at]
+	if !ok {
+		open[at] = true
+		return a.Value, errUnknown
+	}
+	return a.Value, a.Err
+}

@@ -1,0 +1,107 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// Inspection is what a tag or digest is.
+type Inspection struct {
+	Repository config.Repository
+	Reference  string
+	Digest     string
+	MediaType  string
+	Size       int64  // bytes of the manifest itself
+	Owner      string // the alias tag that tagline made it for, "" if it did not
+	Parts      []Part
+	Referrers  []Descriptor
+}
+
+// Part is one manifest that a tag offers.
+type Part struct {
+	policies.Entry        // Source by tagline's mark, "" without
+	Bytes          int64  // of config and layers
+	Tells          string // predicate types of an attestation, or an artifact's type
+}
+
+// Inspect looks into one tag or digest.
+func Inspect(ctx context.Context, readers Readers, repository config.Repository, reference string) (Inspection, error) {
+	var (
+		state  = newState()
+		in     = Inspection{Repository: repository, Reference: reference}
+		parts  []Part
+		failed error
+	)
+	state.settle(ctx, readers, config.Image{Repository: repository}, func(p *planner) {
+		parts, failed = nil, nil
+		m, err := p.manifest(repository, reference)
+		if err != nil {
+			failed = err
+			return
+		}
+		in.Digest, in.MediaType, in.Size, in.Owner = m.Digest, m.MediaType, int64(len(m.Body)), m.Annotations[AnnotationAlias]
+		leaves, err := p.leaves(repository, m, descriptorOf(m), 0)
+		if err != nil {
+			failed = err
+			return
+		}
+		for _, l := range distinct(leaves) {
+			part := Part{Entry: l.Entry}
+			part.Source = l.descriptor.Annotations[AnnotationSource]
+			body, err := p.manifest(repository, l.Digest)
+			if err != nil {
+				failed = err
+				continue
+			}
+			part.Bytes = body.Config.Size
+			for _, layer := range body.Layers {
+				part.Bytes += layer.Size
+			}
+			part.Tells = tells(l.Kind, body)
+			parts = append(parts, part)
+		}
+	})
+	if failed != nil {
+		return Inspection{}, fmt.Errorf("%s:%s: %w", repository, reference, failed)
+	}
+	in.Parts = parts
+	var err error
+	if in.Referrers, err = readers.Reader(repository).Referrers(ctx, in.Digest); err != nil {
+		return Inspection{}, fmt.Errorf("referrers of %s: %w", in.Digest, err)
+	}
+	return in, nil
+}
+
+// tells is what is known of the content of an attestation or artifact.
+func tells(kind policies.Kind, m *Manifest) string {
+	switch kind {
+	case policies.Image:
+		return ""
+	case policies.Other:
+		if m.ArtifactType != "" {
+			return m.ArtifactType
+		}
+		return m.Config.MediaType
+	}
+	var all string
+	for _, l := range m.Layers {
+		if all != "" {
+			all += ", "
+		}
+		all += predicate(l)
+	}
+	return all
+}
+
+// predicate is the in-toto predicate type of a layer, as BuildKit notes it.
+func predicate(l ocispec.Descriptor) string {
+	if t := l.Annotations["in-toto.io/predicate-type"]; t != "" {
+		return t
+	}
+	return l.MediaType
+}

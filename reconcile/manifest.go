@@ -1,0 +1,192 @@
+package reconcile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// Media types that are not in the OCI image-spec.
+const (
+	// BuildKit >= 0.32 marks an attestation manifest with this artifact type
+	// (moby/buildkit#6914).
+	attestationArtifactType = "application/vnd.docker.attestation.manifest.v1+json"
+	inTotoLayer             = "application/vnd.in-toto+json"
+	dockerConfig            = "application/vnd.docker.container.image.v1+json"
+)
+
+// Annotations of an index entry by which BuildKit ties an attestation manifest
+// to its image (moby/buildkit docs/attestations/attestation-storage.md).
+const (
+	annotationReferenceType   = "vnd.docker.reference.type"
+	annotationReferenceDigest = "vnd.docker.reference.digest"
+	referenceTypeAttestation  = "attestation-manifest"
+)
+
+// Manifest is a manifest that has been read and looked into.
+type Manifest struct {
+	RawManifest
+	// An index has Children, an image or artifact has Config and Layers.
+	Index        bool
+	Children     []ocispec.Descriptor
+	Config       ocispec.Descriptor
+	Layers       []ocispec.Descriptor
+	Subject      *ocispec.Descriptor
+	ArtifactType string
+	Annotations  map[string]string
+}
+
+// ParseManifest looks into the bytes a registry sent, and refuses what could
+// be read in two ways: a body that is both image and index, a key that stands
+// twice, a mediaType that is not the Content-Type, a descriptor that cannot be
+// (OCI image-spec 1.1; CVE-2021-41190 for the mix-ups).
+func ParseManifest(raw RawManifest) (*Manifest, error) {
+	var body struct {
+		SchemaVersion int                  `json:"schemaVersion"`
+		MediaType     string               `json:"mediaType"`
+		ArtifactType  string               `json:"artifactType"`
+		Config        *ocispec.Descriptor  `json:"config"`
+		Layers        []ocispec.Descriptor `json:"layers"`
+		Manifests     []ocispec.Descriptor `json:"manifests"`
+		Subject       *ocispec.Descriptor  `json:"subject"`
+		Annotations   map[string]string    `json:"annotations"`
+		FSLayers      json.RawMessage      `json:"fsLayers"`
+	}
+	if err := checkKeys(raw.Body); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", raw.Digest, err)
+	}
+	if err := json.Unmarshal(raw.Body, &body); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", raw.Digest, err)
+	}
+	m := &Manifest{
+		RawManifest: raw, Index: isIndex(raw.MediaType), Children: body.Manifests, Layers: body.Layers,
+		Subject: body.Subject, ArtifactType: body.ArtifactType, Annotations: body.Annotations,
+	}
+	var problem string
+	switch {
+	case body.SchemaVersion == 1 || body.FSLayers != nil:
+		problem = "is Docker schema 1, which has no platform and no digest to rely on; rebuild the image"
+	case body.SchemaVersion != 2:
+		problem = fmt.Sprintf("has schemaVersion %d, not 2", body.SchemaVersion)
+	case body.MediaType != "" && body.MediaType != raw.MediaType:
+		problem = fmt.Sprintf("says it is %q, but came as %q", body.MediaType, raw.MediaType)
+	case m.Index && (body.Config != nil || body.Layers != nil):
+		problem = "is an index, but has the config or layers of an image"
+	case !m.Index && body.Manifests != nil:
+		problem = "is an image, but has the manifests of an index"
+	case !m.Index && body.Config == nil:
+		problem = "is an image without a config"
+	}
+	if problem != "" {
+		return nil, fmt.Errorf("manifest %s: %s", raw.Digest, problem)
+	}
+	if body.Config != nil {
+		m.Config = *body.Config
+	}
+	for _, d := range slices.Concat(m.Children, m.Layers, []ocispec.Descriptor{m.Config}) {
+		if m.Index && d.Digest == "" && d.Size == 0 && d.MediaType == "" {
+			continue // the config that an index does not have
+		}
+		if err := d.Digest.Validate(); err != nil || d.Size < 0 || d.MediaType == "" {
+			return nil, fmt.Errorf("manifest %s: descriptor %q of %d bytes with media type %q is not valid", raw.Digest, d.Digest, d.Size, d.MediaType)
+		}
+	}
+	return m, nil
+}
+
+// maxDepth bounds the nesting of the JSON of a manifest. Real ones need 5.
+const maxDepth = 32
+
+// checkKeys refuses JSON in which an object has a key twice, in whatever case:
+// encoding/json would take the last one, other readers the first.
+func checkKeys(body []byte) error {
+	type object struct {
+		keys  map[string]bool
+		onKey bool
+	}
+	var open []*object // nil for an array
+	dec := json.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			if len(open) == 0 {
+				return nil
+			}
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+		var in *object
+		if len(open) > 0 {
+			in = open[len(open)-1]
+		}
+		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
+			open = open[:len(open)-1]
+			continue
+		}
+		if in != nil && in.onKey {
+			key := strings.ToLower(token.(string))
+			if in.keys[key] {
+				return fmt.Errorf("key %q stands twice in one object", token)
+			}
+			in.keys[key], in.onKey = true, false
+			continue
+		}
+		if in != nil {
+			in.onKey = true // after this value
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, &object{keys: map[string]bool{}, onKey: true})
+		case json.Delim('['):
+			open = append(open, nil)
+		}
+		if len(open) > maxDepth {
+			return fmt.Errorf("JSON is nested deeper than %d", maxDepth)
+		}
+	}
+}
+
+func isIndex(mediaType string) bool {
+	return mediaType == ocispec.MediaTypeImageIndex || mediaType == policies.DockerManifestList
+}
+
+// isImage tells whether the manifest has the config of a container image, and
+// so a platform; artifacts (a Helm chart, a signature) have other configs.
+func (m *Manifest) isImage() bool {
+	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == dockerConfig)
+}
+
+// isAttestation tells whether the manifest itself, whatever an index says of
+// it, is BuildKit's: by artifact type, or by layers that are all in-toto.
+func (m *Manifest) isAttestation() bool {
+	if m.Index {
+		return false
+	}
+	return m.ArtifactType == attestationArtifactType || len(m.Layers) > 0 &&
+		!slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool { return l.MediaType != inTotoLayer })
+}
+
+// marksAttestation tells whether an index entry says that it is an
+// attestation. "unknown/unknown" alone says nothing (docker/buildx#1507).
+func marksAttestation(d ocispec.Descriptor) bool {
+	return d.Annotations[annotationReferenceType] == referenceTypeAttestation || d.ArtifactType == attestationArtifactType
+}
+
+// platformOf is the platform of an index entry, zero if it names none.
+func platformOf(p *ocispec.Platform) config.Platform {
+	if p == nil || p.Architecture == "" || p.Architecture == "unknown" || p.OS == "unknown" {
+		return config.Platform{}
+	}
+	return config.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
+}

@@ -1,0 +1,134 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+)
+
+// State is what a registry holds, as far as one image needs to know it: the
+// answers to the questions that the planner asked, each asked once. A tag or
+// digest that certainly does not exist is an answer that wraps [ErrNotFound];
+// every other error means that nobody knows.
+type State struct {
+	tags      map[place]Answer[Descriptor]      // what tags of aliases name now
+	manifests map[place]Answer[*Manifest]       // by tag or by digest
+	platforms map[place]Answer[config.Platform] // by digest of the config blob
+}
+
+// place is a tag or a digest in a repository.
+type place struct {
+	repository config.Repository
+	reference  string
+}
+
+// errUnknown is the answer to a question that nobody has put to a registry.
+var errUnknown = errors.New("not observed")
+
+// Observe reads what [Diff] needs to know to plan the image, and no more. It
+// plans in rounds: whatever the planner still asks is read in one batch a
+// repository, until it asks nothing.
+//
+// Failures to read are part of the state; they fail the aliases they concern.
+func Observe(ctx context.Context, readers Readers, image config.Image) *State {
+	state := newState()
+	state.settle(ctx, readers, image, func(p *planner) { p.plan() })
+	return state
+}
+
+func newState() *State {
+	return &State{
+		tags:      map[place]Answer[Descriptor]{},
+		manifests: map[place]Answer[*Manifest]{},
+		platforms: map[place]Answer[config.Platform]{},
+	}
+}
+
+// settle reads whatever a planner asks for, until it asks for nothing new.
+func (s *State) settle(ctx context.Context, readers Readers, image config.Image, ask func(*planner)) {
+	for {
+		p := newPlanner(image, s)
+		ask(p)
+		if p.open.empty() {
+			return
+		}
+		s.read(ctx, readers, p.open)
+	}
+}
+
+// questions are the places whose answers a planner misses.
+type questions struct {
+	tags, manifests, configs map[place]bool
+}
+
+func (q questions) empty() bool { return len(q.tags)+len(q.manifests)+len(q.configs) == 0 }
+
+// read answers the questions, all at once.
+func (s *State) read(ctx context.Context, readers Readers, q questions) {
+	r := reading{ctx: ctx, readers: readers}
+	read(&r, q.tags, s.tags, Reader.Resolve, func(_ string, d Descriptor) (Descriptor, error) { return d, nil })
+	read(&r, q.manifests, s.manifests, Reader.Manifests, func(_ string, m RawManifest) (*Manifest, error) { return ParseManifest(m) })
+	read(&r, q.configs, s.platforms, Reader.Configs, parseConfig)
+	r.wg.Wait()
+}
+
+// reading is one round of questions under way.
+type reading struct {
+	ctx     context.Context // of this one call to State.read
+	readers Readers
+	mu      sync.Mutex // guards the maps of the State
+	wg      sync.WaitGroup
+}
+
+// read puts the questions of one kind, a batch a repository, and keeps what
+// parse makes of the answers.
+func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T],
+	ask func(Reader, context.Context, []string) []Answer[A], parse func(reference string, a A) (T, error),
+) {
+	for repository, references := range byRepository(open) {
+		r.wg.Go(func() {
+			got := ask(r.readers.Reader(repository), r.ctx, references)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for i, reference := range references {
+				parsed := Answer[T]{Err: got[i].Err}
+				if parsed.Err == nil {
+					parsed.Value, parsed.Err = parse(reference, got[i].Value)
+				}
+				answers[place{repository, reference}] = parsed
+			}
+		})
+	}
+}
+
+// parseConfig reads the platform out of an image's config blob (OCI
+// image-spec 1.1, config.md: architecture and os are required).
+func parseConfig(digest string, blob []byte) (config.Platform, error) {
+	var c ocispec.Platform
+	if err := json.Unmarshal(blob, &c); err != nil {
+		return config.Platform{}, fmt.Errorf("image config %s: %w", digest, err)
+	}
+	p := platformOf(&c)
+	if p == (config.Platform{}) || p.OS == "" {
+		return config.Platform{}, fmt.Errorf("image config %s: names no platform (architecture %q, os %q)", digest, c.Architecture, c.OS)
+	}
+	return p, nil
+}
+
+func byRepository(places map[place]bool) map[config.Repository][]string {
+	batches := map[config.Repository][]string{}
+	for p := range places {
+		batches[p.repository] = append(batches[p.repository], p.reference)
+	}
+	for _, references := range batches {
+		slices.Sort(references)
+	}
+	return batches
+}

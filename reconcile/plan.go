@@ -1,0 +1,64 @@
+package reconcile
+
+import (
+	"tagline/config"
+)
+
+// Plan is what should be done to one repository. It is plain data: the exact
+// bytes that will be pushed, and what was seen when it was made. The zero Plan
+// does nothing.
+type Plan struct {
+	Image      string // as images.yaml spells it
+	Repository config.Repository
+	Pushes     []Push
+	DeleteTags []DeleteTag
+	InSync     []string          // aliases that are what they should be
+	Violations []*config.Finding // what forbids an alias; it is left alone
+	Errors     []Failure         // what could not be found out; the alias is left alone
+}
+
+// Empty tells whether there is nothing to do, whatever else was found.
+func (p Plan) Empty() bool { return len(p.Pushes)+len(p.DeleteTags) == 0 }
+
+// Push puts a manifest under an alias tag.
+type Push struct {
+	Tag       string
+	Old       string // digest that the tag names now, "" if there is no such tag
+	New       string // digest of Manifest
+	MediaType string
+	Manifest  []byte
+	Platforms []PlatformChange
+	Copies    []Copy   // to be brought into the repository first
+	Follows   []string // aliases whose pushes must be done before this one
+}
+
+// PlatformChange is one image of an alias, before and after.
+type PlatformChange struct {
+	Platform     string // "linux/arm64"; "" for an artifact without one
+	Source       string // as images.yaml spells it, "" if the alias loses the platform
+	SourceDigest string // what Source names
+	Digest       string // the image's manifest, "" if the alias loses the platform
+	OldSource    string // by the mark that tagline left, "" if there is none
+	OldDigest    string // "" if the alias did not have the platform
+	Attestations int    // attestation manifests that travel with the image
+}
+
+// Copy is a manifest in another repository that an alias needs, with all that
+// it refers to.
+type Copy struct {
+	From   config.Repository
+	Digest string
+}
+
+// DeleteTag removes a tag and leaves what it named.
+type DeleteTag struct {
+	Tag    string
+	Old    string // digest that the tag names now
+	Reason string
+}
+
+// Failure is why nobody knows what an alias is or should be.
+type Failure struct {
+	Alias   string
+	Message string
+}

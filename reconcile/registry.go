@@ -1,0 +1,93 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+
+	"tagline/config"
+)
+
+// The answers of a registry that are not failures to know.
+var (
+	// ErrNotFound means that the registry answered, and that what was asked
+	// for does not exist: a real 404. It never stands for a 401, a 403, a
+	// page of HTML or a time-out.
+	ErrNotFound = errors.New("not found")
+	// ErrUnsupported means that this registry does not offer the operation at
+	// all, as many do not delete by tag (OCI distribution-spec 1.1, "Deleting
+	// tags": 400 or 405).
+	ErrUnsupported = errors.New("not supported by this registry")
+)
+
+// Answer is what a registry said to one question of a batch.
+type Answer[T any] struct {
+	Value T
+	Err   error // wraps ErrNotFound only for what certainly does not exist
+}
+
+// Descriptor is what a registry says of a manifest without sending it.
+type Descriptor struct {
+	Digest       string // "sha256:…"
+	MediaType    string
+	ArtifactType string // of a referrer, where the registry says it
+	Size         int64  // bytes
+}
+
+// Readers opens repositories for reading.
+type Readers interface {
+	Reader(config.Repository) Reader
+}
+
+// Reader reads one repository. Its methods take a batch, since Amazon ECR
+// answers a hundred questions a call, and return one answer for each question,
+// in order. They are safe for concurrent use. A cancelled context shows as the
+// error of every answer that is still open.
+type Reader interface {
+	// Resolve tells what tags name now, as cheaply as the registry allows.
+	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
+	// Manifests fetches manifests by tag or by digest. Their bytes match
+	// their digest, and the digest the registry claimed for them.
+	Manifests(ctx context.Context, references []string) []Answer[RawManifest]
+	// Configs fetches the config blobs of images by digest, at most 4 MiB
+	// each; their bytes match their digests.
+	Configs(ctx context.Context, digests []string) []Answer[[]byte]
+	// Referrers lists the manifests whose subject is the digest, by the
+	// referrers API or the fallback tag. None is an empty list.
+	Referrers(ctx context.Context, digest string) ([]Descriptor, error)
+}
+
+// RawManifest is a manifest as a registry sent it.
+type RawManifest struct {
+	Digest    string // of Body
+	MediaType string // the Content-Type it came with
+	Body      []byte
+}
+
+// Writers opens repositories for writing. A dry run has none.
+type Writers interface {
+	Writer(config.Repository) Writer
+}
+
+// Writer changes one repository. Its Resolve reads past every cache.
+type Writer interface {
+	// Resolve is [Reader.Resolve].
+	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
+	// Copy brings a manifest and all that it refers to into this repository,
+	// children first, under no tag: blobs are mounted where both repositories
+	// are of one registry and it offers that, else copied.
+	Copy(ctx context.Context, from config.Repository, digest string) error
+	// Put pushes manifests under their tags; all that they refer to is in the
+	// repository already. A nil error means that the registry confirmed the
+	// digest.
+	Put(ctx context.Context, pushes []TaggedManifest) []error
+	// DeleteTags removes tags and leaves what they named: the manifests stay,
+	// untagged if that was their last tag. A tag that is gone already is no
+	// error. ErrUnsupported where the registry deletes by digest alone.
+	DeleteTags(ctx context.Context, tags []string) []error
+}
+
+// TaggedManifest is a manifest and the tag it goes under.
+type TaggedManifest struct {
+	Tag      string
+	Manifest RawManifest
+}
