@@ -1,0 +1,37 @@
+// Package demo is a registry to play with: olareg in memory on a loopback
+// port, and sample images in the shapes that BuildKit pushes. The demo command
+// and the tests use the same one.
+package demo
+
+import (
+	"context"
+	_ "embed"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+//go:embed images.yaml
+var imagesYAML string
+
+// ImagesYAML is the images.yaml that fits the samples. It names the registry
+// localhost:5000; --registry or TAGLINE_REGISTRY points it at a [Registry].
+func ImagesYAML() string { return imagesYAML }
+
+// SampleRepository is the repository that [Seed] fills.
+const SampleRepository = "my-image"
+
+// Samples is the problem that tagline solves: one version for Intel, another
+// for Arm, and no tag that serves both. Both are an index all the same, since
+// each brings its provenance.
+func Samples() []Image {
+	return []Image{
+		{Tag: "10.10", Platforms: []string{"linux/amd64"}, Provenance: true},
+		{Tag: "10.20", Platforms: []string{"linux/arm64"}, Provenance: true},
+	}
+}
+
+// Seed pushes the [Samples] into the [SampleRepository] of a registry, and
+// returns the digest of each tag.
+func Seed(ctx context.Context, host string, options ...remote.Option) (map[string]string, error) {
+	return Push(ctx, host, SampleRepository, Samples(), options...)
+}

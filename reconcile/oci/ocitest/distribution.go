@@ -1,0 +1,124 @@
+package ocitest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Option adds a section to the configuration of a [Distribution]. Files that
+// the section names go into dir.
+type Option func(t testing.TB, dir string) (section string)
+
+// User and Password are the only ones that [BasicAuth] lets in.
+const (
+	User     = "tagline"
+	Password = "secret"
+)
+
+// BasicAuth makes a [Distribution] want [User] and [Password].
+func BasicAuth(t testing.TB, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "htpasswd")
+	// bcrypt of Password at the lowest cost, since every request pays it.
+	write(t, path, User+":$2a$04$ZU9TKROUCtbfYt/tfWhSPO/ftWOKPxOF8jLfQ817AaovsVr/6Wjmm\n")
+	return fmt.Sprintf("auth: {htpasswd: {realm: ocitest, path: %q}}\n", path)
+}
+
+// Distribution starts an empty CNCF distribution, the reference registry, with
+// deletes enabled. It deletes by tag and by digest, and has no referrers API.
+func Distribution(t testing.TB, options ...Option) string {
+	t.Helper()
+	dir := t.TempDir()
+	config := "version: 0.1\n" +
+		"log: {level: info}\n" + // tells the port it got
+		"http: {addr: \"127.0.0.1:0\"}\n" +
+		fmt.Sprintf("storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\n", filepath.Join(dir, "storage"))
+	for _, option := range options {
+		config += option(t, dir)
+	}
+	write(t, filepath.Join(dir, "config.yml"), config)
+
+	cmd := exec.Command(filepath.Join(moduleRoot(t), "bin", "registry"), "serve", filepath.Join(dir, "config.yml"))
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); errors.Is(err, fs.ErrNotExist) {
+		t.Fatal("bin/registry is missing: run `make tools`")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	host, drained := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(drained)
+		follow(stderr, host)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // fails only if it has ended by itself
+		<-drained
+		_ = cmd.Wait() // "signal: killed"
+	})
+	address := <-host
+	if !strings.HasPrefix(address, "127.0.0.1:") {
+		t.Fatalf("registry did not start:\n%s", address)
+	}
+	resp, err := http.Get("http://" + address + "/v2/")
+	if err != nil {
+		t.Fatalf("registry does not answer: %v", err)
+	}
+	_ = resp.Body.Close()
+	return address
+}
+
+// follow reads a log to its end. It sends the address that the registry
+// listens on, or the whole log of one that ended without.
+func follow(log io.Reader, host chan<- string) {
+	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+	var lines strings.Builder
+	for scan := bufio.NewScanner(log); scan.Scan(); {
+		if match := listening.FindStringSubmatch(scan.Text()); match != nil {
+			host <- match[1]
+			_, _ = io.Copy(io.Discard, log)
+			return
+		}
+		lines.WriteString(scan.Text() + "\n")
+	}
+	host <- lines.String()
+}
+
+// moduleRoot is the folder of go.mod. Tests run in the folder of their package.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod in the working directory or above it")
+		}
+		dir = parent
+	}
+}
+
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

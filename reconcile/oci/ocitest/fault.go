@@ -1,0 +1,237 @@
+package ocitest
+
+import (
+	"bytes"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Fault is one line of a script: which requests go wrong, and how.
+//
+//	proxy.Script(
+//		ocitest.Fault{Method: "GET", Path: "manifests/10.10$", Times: 2, Do: ocitest.Status(503)},
+//		ocitest.Fault{Method: "PUT", Path: "/manifests/", Skip: 3, Do: ocitest.LoseAnswer()},
+//	)
+type Fault struct {
+	Method string // empty: every method
+	Path   string // a regular expression that matches a part of the URL's path; empty: every path
+	Skip   int    // leaves the first matching requests alone
+	Times  int    // ends after so many; 0: never
+	Do     Action
+}
+
+// Action answers a request, with or without asking the upstream registry.
+type Action func(w http.ResponseWriter, r *http.Request, upstream http.Handler)
+
+// Script replaces the faults; none make the proxy transparent again. The first
+// line that matches a request, and is neither skipping nor used up, has it.
+func (p *RegistryProxy) Script(faults ...Fault) {
+	script := make([]*line, len(faults))
+	for i, f := range faults {
+		script[i] = &line{fault: f, path: regexp.MustCompile(f.Path)}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.script = script
+}
+
+// line is a fault and how often it has matched.
+type line struct {
+	fault   Fault
+	path    *regexp.Regexp
+	matched int
+}
+
+// fault is what to do with a request. The caller holds p.mu.
+func (p *RegistryProxy) fault(r *http.Request) Action {
+	for _, l := range p.script {
+		f := l.fault
+		if f.Method != "" && f.Method != r.Method || !l.path.MatchString(r.URL.Path) {
+			continue
+		}
+		l.matched++
+		if l.matched > f.Skip && (f.Times == 0 || l.matched <= f.Skip+f.Times) {
+			return f.Do
+		}
+	}
+	return pass
+}
+
+func pass(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+	upstream.ServeHTTP(w, r)
+}
+
+// Respond answers in the registry's place. Headers are pairs: "Retry-After",
+// "2".
+func Respond(status int, body string, headers ...string) Action {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		for pair := range slices.Chunk(headers, 2) {
+			w.Header().Set(pair[0], pair[1])
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// Status is [Respond] without a body.
+func Status(status int, headers ...string) Action { return Respond(status, "", headers...) }
+
+// HTML answers 200 with a page, as a captive portal does.
+func HTML() Action {
+	return Respond(http.StatusOK, "<!doctype html><title>Welcome</title>", "Content-Type", "text/html; charset=utf-8")
+}
+
+// Redirect answers 307 to the same path on another host.
+func Redirect(host string) Action {
+	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		http.Redirect(w, r, "http://"+host+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	}
+}
+
+// Delay waits before it asks the registry, so the headers come late.
+func Delay(d time.Duration) Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		sleep(r.Context(), d)
+		upstream.ServeHTTP(w, r)
+	}
+}
+
+// Reset resets the connection before the registry has seen the request.
+//
+// net/http repeats a GET or HEAD by itself if the connection had served a
+// request before, so a client may not notice a single reset.
+func Reset() Action {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { reset(w) }
+}
+
+// LoseAnswer lets the registry do the request and then resets the connection.
+func LoseAnswer() Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		upstream.ServeHTTP(httptest.NewRecorder(), r)
+		reset(w)
+	}
+}
+
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err) // the proxy serves HTTP/1.1 only
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // RST, not FIN
+	}
+	_ = conn.Close()
+}
+
+// Truncate announces the whole body and sends its first n bytes.
+func Truncate(n int) Action {
+	return edit(func(header http.Header, body []byte) []byte {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+		return body[:min(n, len(body))] // net/http then closes the connection over the difference
+	})
+}
+
+// TruncateChunked sends the first n bytes in chunks, and no last chunk.
+func TruncateChunked(n int) Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		answer := ask(r, upstream)
+		body := answer.Body.Bytes()
+		answer.Header().Del("Content-Length")
+		send(w, answer, body[:min(n, len(body))])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// Drip sends the body a byte at a time.
+func Drip(interval time.Duration) Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		answer := ask(r, upstream)
+		send(w, answer, nil)
+		for b := range slices.Chunk(answer.Body.Bytes(), 1) {
+			if http.NewResponseController(w).Flush() != nil {
+				return // the client has had enough
+			}
+			sleep(r.Context(), interval)
+			_, _ = w.Write(b)
+		}
+	}
+}
+
+// SetHeader changes a header of the answer: a Docker-Content-Digest that is
+// wrong, a Content-Type, a Link that leads in a circle.
+func SetHeader(key, value string) Action {
+	return edit(func(header http.Header, body []byte) []byte {
+		header.Set(key, value)
+		return body
+	})
+}
+
+// StripHeader removes a header of the answer.
+func StripHeader(key string) Action {
+	return edit(func(header http.Header, body []byte) []byte {
+		header[http.CanonicalHeaderKey(key)] = nil // net/http would guess a Content-Type that is only missing
+		return body
+	})
+}
+
+// ReplaceBody changes the body and its length. The Docker-Content-Digest stays
+// that of the old one.
+func ReplaceBody(change func(body []byte) []byte) Action {
+	return edit(func(header http.Header, body []byte) []byte {
+		body = change(body)
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+		return body
+	})
+}
+
+// ForgeBody is [ReplaceBody] with a Docker-Content-Digest to match.
+func ForgeBody(change func(body []byte) []byte) Action {
+	return edit(func(header http.Header, body []byte) []byte {
+		body = change(body)
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+		header.Set("Docker-Content-Digest", digest.FromBytes(body).String())
+		return body
+	})
+}
+
+// Oversize pads the body with blanks to n bytes; JSON stays valid.
+func Oversize(n int) Action {
+	return ReplaceBody(func(body []byte) []byte {
+		return append(body, bytes.Repeat([]byte{' '}, max(0, n-len(body)))...)
+	})
+}
+
+// edit sends the registry's answer with what change makes of header and body.
+func edit(change func(header http.Header, body []byte) []byte) Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		answer := ask(r, upstream)
+		send(w, answer, change(answer.Header(), answer.Body.Bytes()))
+	}
+}
+
+// ask gets the registry's answer. It makes a HEAD a GET, so that a change of
+// the body shows in the headers of both; net/http drops the body of a HEAD.
+func ask(r *http.Request, upstream http.Handler) *httptest.ResponseRecorder {
+	if r.Method == http.MethodHead {
+		r = r.Clone(r.Context())
+		r.Method = http.MethodGet
+	}
+	answer := httptest.NewRecorder()
+	upstream.ServeHTTP(answer, r)
+	return answer
+}
+
+func send(w http.ResponseWriter, answer *httptest.ResponseRecorder, body []byte) {
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(body) // fails if the client has gone, which is its right
+}

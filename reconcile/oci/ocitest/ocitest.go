@@ -1,0 +1,102 @@
+// Package ocitest has what tests of registry code stand on: real registries, a
+// front that asks for bearer tokens, a proxy that counts, delays and breaks
+// requests, and images as BuildKit pushed them.
+//
+// A registry is known by its host, "127.0.0.1:PORT", which speaks plain HTTP.
+// They chain: a [Proxy] in front of a [TokenAuth] in front of a [Distribution]
+// counts the token requests too. What a test starts ends with it.
+package ocitest
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"regexp"
+	"strings"
+	"testing"
+
+	"tagline/reconcile/demo"
+)
+
+// Olareg starts an empty [demo.Registry]: it deletes by tag and by digest, and
+// has the referrers API.
+func Olareg(t testing.TB) string {
+	t.Helper()
+	registry, err := demo.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := registry.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return registry.Host()
+}
+
+// serve runs a handler on loopback. The end of the test cancels the requests
+// it still holds.
+func serve(t testing.TB, handler http.Handler) string {
+	ctx, cancel := context.WithCancel(context.Background())
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	t.Cleanup(func() {
+		cancel()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.Listener.Addr().String()
+}
+
+// forward passes requests on to a registry. The Host header stays, so that the
+// registry's absolute Location headers lead back to whoever forwards.
+func forward(t testing.TB, upstream string) http.Handler {
+	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", upstream, r.In.Host
+		},
+		Transport: transport,
+		ErrorLog:  log.New(io.Discard, "", 0), // clients that hang up are what tests are about
+	}
+}
+
+// endpoint is what a path of the distribution API addresses.
+type endpoint struct {
+	kind       string // "v2", "tags", "manifest(tag)", "manifest(digest)", "blob", "upload", "referrers", "token", "other"
+	repository string // if it is about one
+}
+
+// Greedy, since a repository may have a component named like a verb.
+var reEndpoint = regexp.MustCompile(`^/v2/(.+)/(tags|manifests|blobs|referrers)/(.+)$`)
+
+func parseEndpoint(path string) endpoint {
+	switch path {
+	case "/v2", "/v2/":
+		return endpoint{kind: "v2"}
+	case tokenPath:
+		return endpoint{kind: "token"}
+	}
+	match := reEndpoint.FindStringSubmatch(path)
+	if match == nil {
+		return endpoint{kind: "other"}
+	}
+	repository, verb, reference := match[1], match[2], match[3]
+	switch {
+	case verb == "manifests" && strings.Contains(reference, ":"):
+		return endpoint{"manifest(digest)", repository}
+	case verb == "manifests":
+		return endpoint{"manifest(tag)", repository}
+	case verb == "blobs" && strings.HasPrefix(reference, "uploads/"):
+		return endpoint{"upload", repository}
+	case verb == "blobs":
+		return endpoint{"blob", repository}
+	}
+	return endpoint{verb, repository}
+}

@@ -1,0 +1,263 @@
+// Package report writes plans and what became of them, for people and for
+// programs. It only formats: what there is to say is in the plan.
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// Text writes the report that people read on stdout. A repository with
+// nothing to say is left out.
+//
+//   - a tag that is made   ~ a tag that moves   - a deletion
+//     ! something stands in the way   = in sync (verbose only)
+type Text struct {
+	w     io.Writer
+	opts  TextOptions
+	total totals
+	err   error
+}
+
+// TextOptions is how a report looks.
+type TextOptions struct {
+	DryRun  bool // there are no results: nothing was applied
+	Verbose bool // also what is in sync, and whole digests
+	Quiet   bool // only what stands in the way
+	Color   bool
+}
+
+// totals counts aliases and actions over all repositories.
+type totals struct {
+	pushes, deleteTags, blocked, failed, inSync int
+}
+
+// NewText writes to w.
+func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
+
+// Repository writes what was planned for one repository and, but for a dry
+// run, what became of it.
+func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
+	blocked, failed := map[string]bool{}, map[string]bool{}
+	for _, v := range plan.Violations {
+		blocked[v.Alias] = true
+	}
+	for _, e := range plan.Errors {
+		failed[e.Alias] = true
+	}
+	for _, o := range slices.Concat(result.Pushed, result.Deleted) {
+		if o.Err != nil {
+			failed[o.Tag] = true
+		}
+	}
+	t.total.blocked += len(blocked)
+	t.total.failed += len(failed)
+	t.total.inSync += len(plan.InSync)
+	t.total.pushes += len(plan.Pushes) - failures(result.Pushed)
+	t.total.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
+
+	rows := t.rows(plan, result)
+	if len(rows) == 0 {
+		return
+	}
+	t.printf("%s\n", printable(plan.Image))
+	align(rows)
+	for _, r := range rows {
+		t.printf("  %s %s\n", t.paint(r.mark), strings.TrimRight(strings.Join(r.cells, "  "), " "))
+	}
+}
+
+// Summary writes the last line, and returns the first error of writing any.
+func (t *Text) Summary() error {
+	n := t.total
+	var line string
+	switch {
+	case t.opts.Quiet:
+		return t.err
+	case n.pushes+n.deleteTags+n.blocked+n.failed == 0:
+		line = fmt.Sprintf("Nothing to do: %s in sync.", count(n.inSync, "alias"))
+	case t.opts.DryRun:
+		line = fmt.Sprintf("Plan: %d to push, %s and 0 manifests to delete, %d blocked", n.pushes, count(n.deleteTags, "tag"), n.blocked)
+	default:
+		line = fmt.Sprintf("Applied: %d pushed, %s and 0 manifests deleted, %d blocked", n.pushes, count(n.deleteTags, "tag"), n.blocked)
+	}
+	if n.failed > 0 {
+		line += fmt.Sprintf(", %d failed", n.failed)
+	}
+	t.printf("%s.\n", strings.TrimSuffix(line, "."))
+	return t.err
+}
+
+func failures(outcomes []reconcile.Outcome) int {
+	n := 0
+	for _, o := range outcomes {
+		if o.Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// row is one line under a repository.
+type row struct {
+	mark  string
+	cells []string // the last one is not padded
+}
+
+func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
+	var rows []row
+	for i, p := range plan.Pushes {
+		var err error
+		if i < len(result.Pushed) {
+			err = result.Pushed[i].Err
+		}
+		if t.opts.Quiet && err == nil {
+			continue
+		}
+		mark := "~"
+		if p.Old == "" {
+			mark = "+"
+		}
+		tag := p.Tag
+		for _, c := range p.Platforms {
+			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), printable(c.Source), t.digest(c.Digest), t.note(p, c)}})
+			mark, tag = " ", ""
+		}
+		if t.opts.Verbose {
+			rows = append(rows, row{mark, []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
+		}
+		for _, c := range p.Copies {
+			rows = append(rows, row{mark, []string{tag, "copy", printable(c.From.String()), t.digest(c.Digest), ""}})
+		}
+		rows = append(rows, outcome(p.Tag, err)...)
+	}
+	for i, d := range plan.DeleteTags {
+		var err error
+		if i < len(result.Deleted) {
+			err = result.Deleted[i].Err
+		}
+		if !t.opts.Quiet || err != nil {
+			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
+			rows = append(rows, outcome(d.Tag, err)...)
+		}
+	}
+	for _, v := range plan.Violations {
+		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + printable(v.Message)}})
+	}
+	for _, e := range plan.Errors {
+		rows = append(rows, row{"!", []string{e.Alias, "error: " + printable(e.Message)}})
+	}
+	for _, tag := range plan.InSync {
+		if t.opts.Verbose {
+			rows = append(rows, row{"=", []string{tag, "in sync"}})
+		}
+	}
+	return rows
+}
+
+// note says what a platform of an alias was before.
+func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
+	was := strings.TrimSpace(printable(c.OldSource) + " " + t.digest(c.OldDigest))
+	var note string
+	switch {
+	case c.Digest == "":
+		note = "dropped, was " + was
+	case p.Old == "" || c.OldDigest == "":
+		note = "new"
+	case c.OldDigest == c.Digest && c.OldSource == c.Source || c.OldDigest == c.Digest && c.OldSource == "":
+		note = "unchanged"
+	case c.OldDigest == c.Digest:
+		note = "unchanged, was " + printable(c.OldSource)
+	default:
+		note = "was " + was
+	}
+	if c.Attestations > 0 {
+		note += ", with " + count(c.Attestations, "attestation")
+	}
+	return "(" + note + ")"
+}
+
+// outcome is the line under an action that was not done.
+func outcome(tag string, err error) []row {
+	if err == nil {
+		return nil
+	}
+	return []row{{"!", []string{tag, "error: " + printable(err.Error())}}}
+}
+
+// digest is shortened as docker does it, to 12 hex digits.
+func (t *Text) digest(d string) string {
+	algorithm, hex, _ := strings.Cut(printable(d), ":")
+	if t.opts.Verbose || len(hex) <= 12 {
+		return printable(d)
+	}
+	return algorithm + ":" + hex[:12] + "…"
+}
+
+func (t *Text) paint(mark string) string {
+	colors := map[string]string{"+": "32", "~": "33", "-": "31", "!": "1;31"}
+	if !t.opts.Color || colors[mark] == "" {
+		return mark
+	}
+	return "\x1b[" + colors[mark] + "m" + mark + "\x1b[0m"
+}
+
+func (t *Text) printf(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format, args...)
+	}
+}
+
+// align pads the cells of a repository's rows to columns, all but the last.
+func align(rows []row) {
+	var widths []int
+	for _, r := range rows {
+		for i, c := range r.cells[:len(r.cells)-1] {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		}
+	}
+	for _, r := range rows {
+		for i, c := range r.cells[:len(r.cells)-1] {
+			r.cells[i] += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
+		}
+	}
+}
+
+// printable keeps what a registry or a file says from moving the cursor,
+// starting a line or reordering text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
+
+func at(p config.Pos) string {
+	if p.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+}
+
+func count(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case strings.HasSuffix(what, "s"):
+		return fmt.Sprintf("%d %ses", n, what)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
