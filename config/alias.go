@@ -9,22 +9,19 @@ import (
 // absent is the word for an alias that should not exist.
 const absent = "absent"
 
-// alias reads one alias of an image in the repository own.
+// alias reads one alias of an image in the repository own. Its Tag is "" if
+// that is no tag.
 func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
-	alias := Alias{Tag: key.Value, Pos: w.pos(key)}
 	earlier := len(w.findings)
+	alias := Alias{Pos: w.pos(key)}
 	if err := checkTag(key.Value); err != nil {
 		w.report(key, IDInvalidTag, "%v", err)
 	} else {
-		defer func() {
-			for _, f := range w.findings[earlier:] {
-				f.Alias = key.Value
-			}
-		}()
+		alias.Tag = key.Value
 	}
 	what := "alias " + quote(key.Value)
 	switch {
-	case newestKey(value) == nil && value.Kind == yaml.MappingNode:
+	case value.Kind == yaml.MappingNode && newestKey(value) == nil:
 		alias.Sources = w.sources(value, what, own)
 	case value.Kind == yaml.ScalarNode && value.Value == absent:
 		alias.Absent = true
@@ -33,6 +30,9 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 		if s, ok := w.source(value, what, want, own); ok {
 			alias.Sources = []Source{s}
 		}
+	}
+	for _, f := range w.findings[earlier:] {
+		f.Alias = alias.Tag
 	}
 	return alias
 }

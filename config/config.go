@@ -9,8 +9,9 @@ import "cmp"
 
 // Config is a valid images.yaml. Parse never returns one that is not.
 type Config struct {
-	SHA256 string  // hex digest of the file's bytes
-	Images []Image // in the order of their repositories
+	SHA256   string  // hex digest of the file's bytes
+	Registry string  // the host of repositories that name none; "" if there is none
+	Images   []Image // in the order of their repositories
 }
 
 // Image is one repository and the alias tags it should carry.

@@ -52,13 +52,12 @@ func (w *walk) document(data []byte) *yaml.Node {
 // isText tells whether data can be read as characters. If not, the first
 // problem is reported: it may be the cause of all the others.
 func (w *walk) isText(data []byte) bool {
-	nul := bytes.IndexByte(data, 0)
 	control := bytes.IndexFunc(data, isControl)
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff")):
 		w.reportFile(IDEncoding, "file is UTF-16 or UTF-32; save it as UTF-8")
-	case nul >= 0:
-		w.reportFile(IDEncoding, "file has a NUL, as its byte %d; save it as UTF-8 text", nul+1)
+	case bytes.IndexByte(data, 0) >= 0:
+		w.reportFile(IDEncoding, "file has a NUL in it; save it as UTF-8 text")
 	case !utf8.Valid(data):
 		w.reportFile(IDEncoding, "file is not valid UTF-8; save it as UTF-8")
 	case control >= 0:
@@ -89,24 +88,31 @@ func isControl(r rune) bool {
 // problem is in the last of them or shortly before.
 func decode(data []byte) (documents []*yaml.Node, read int, err error) {
 	lines := &lineReader{rest: data}
-	defer func() {
-		if r := recover(); r != nil { // yaml.v3 panics on some malformed input
-			err = fmt.Errorf("yaml: %v", r)
-		}
-		last := max(0, len(data)-len(lines.rest)-1)
-		read = 1 + bytes.Count(data[:last], []byte("\n"))
-	}()
 	decoder := yaml.NewDecoder(lines)
 	for len(documents) < 2 {
-		var n yaml.Node
-		if err := decoder.Decode(&n); errors.Is(err, io.EOF) {
+		var n *yaml.Node
+		if n, err = next(decoder); err != nil {
 			break
-		} else if err != nil {
-			return nil, 0, err
 		}
-		documents = append(documents, &n)
+		documents = append(documents, n)
 	}
-	return documents, 0, nil
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	last := max(0, len(data)-len(lines.rest)-1)
+	return documents, 1 + bytes.Count(data[:last], []byte("\n")), err
+}
+
+// next reads a document. yaml.v3 has a history of panics on malformed input:
+// go-yaml/yaml#665, mikefarah/yq#2481.
+func next(decoder *yaml.Decoder) (n *yaml.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	n = new(yaml.Node)
+	return n, decoder.Decode(n)
 }
 
 // lineReader hands out no more than a line at a time, so that what is left

@@ -21,9 +21,9 @@ func (w *walk) link(image Image) {
 			switch {
 			case !ok || s.Tag == "" || s.Repository != image.Repository:
 			case target == i:
-				w.reportAt(s.Pos, IDAliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag).Alias = alias.Tag
+				w.reportSource(alias, *s, IDAliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag)
 			case image.Aliases[target].Absent:
-				w.reportAt(s.Pos, IDAbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag).Alias = alias.Tag
+				w.reportSource(alias, *s, IDAbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag)
 			default:
 				s.Alias = true
 			}
@@ -51,7 +51,7 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 				visit(target)
 			case steps[target] > 0:
 				closed[target] = true
-				w.reportAt(s.Pos, IDAliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag).Alias = aliases[i].Tag
+				w.reportSource(aliases[i], s, IDAliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag)
 			}
 		}
 		path = path[:len(path)-1]
@@ -62,6 +62,10 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 			visit(i)
 		}
 	}
+}
+
+func (w *walk) reportSource(of Alias, s Source, id, format string, args ...any) {
+	w.findings = append(w.findings, &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)})
 }
 
 // arrows is "10 -> latest -> 11", shortened if it is long.

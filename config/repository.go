@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -36,10 +37,11 @@ var (
 // defaultHost is the host of a repository without one, and may be "" if there
 // is none.
 func ParseRepository(text, defaultHost string) (Repository, error) {
+	if strings.Contains(text, "@") { // says nothing of what may be a password
+		return Repository{}, errors.New(`repository has "@" in it; expected repository or host/repository, without credentials or a digest`)
+	}
 	if _, rest, found := strings.Cut(text, "://"); found {
-		// What stands before an "@" may be a password.
-		rest = rest[strings.LastIndexByte(rest, '@')+1:]
-		return Repository{}, fmt.Errorf("repository %s is written as a URL; write %[1]s", quote(rest))
+		return Repository{}, fmt.Errorf("repository %s is a URL; write %s", quote(text), quote(rest))
 	}
 	host, path := splitHost(text)
 	if host == "" && defaultHost == "" {
@@ -105,9 +107,9 @@ func parseHost(text string) (string, error) {
 	invalid := fmt.Errorf(`registry %s is not a host; expected a name with a dot or a port, or an address, such as "ghcr.io", "localhost:5000" or "[::1]:5000"`, quote(text))
 	name, port, hasPort := strings.Cut(strings.ToLower(text), ":")
 	if inside, found := strings.CutPrefix(strings.ToLower(text), "["); found {
-		inside, after, _ := strings.Cut(inside, "]")
+		inside, after, closed := strings.Cut(inside, "]")
 		address, err := netip.ParseAddr(inside)
-		if err != nil || !address.Is6() || address.Zone() != "" || after != "" && after[0] != ':' {
+		if err != nil || !closed || !address.Is6() || address.Zone() != "" || after != "" && after[0] != ':' {
 			return "", invalid
 		}
 		name = "[" + address.String() + "]"

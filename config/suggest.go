@@ -14,17 +14,18 @@ func didYouMean(word string, known []string) string {
 	return ""
 }
 
-// closest is the known word that needs the fewest edits to become the given
-// one, case aside: at most one edit for every three letters, so that a guess
-// is a likely one. It is "" if there is none.
+// closest is the known word that takes the fewest edits to get to, case aside,
+// or "" if each takes more than one for every three letters: a guess should be
+// a likely one.
 func closest(word string, known []string) string {
 	if len(word) > maxQuoted {
 		return ""
 	}
-	best, fewest := "", max(1, len(word)/3)+1
+	best, fewest := "", len(word)
 	for _, k := range known {
-		if n := distance(strings.ToLower(word), strings.ToLower(k)); n < fewest {
-			best, fewest = k, n
+		edits := distance(strings.ToLower(word), strings.ToLower(k))
+		if allowed := (max(len(word), len(k)) + 2) / 3; edits <= allowed && edits < fewest {
+			best, fewest = k, edits
 		}
 	}
 	return best

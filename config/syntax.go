@@ -48,7 +48,7 @@ func advice(problem string) string {
 	case "mapping values are not allowed in this context":
 		return `; quote a value that has ": " in it, or compare the indentation with the lines above`
 	case "found character that cannot start any token":
-		return "; quote a value that begins with @, ` or %"
+		return "; quote a value that begins with @, % or a backtick"
 	}
 	return ""
 }

@@ -20,10 +20,8 @@ type walk struct {
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
 
-func (w *walk) reportAt(pos Pos, id, format string, args ...any) *Finding {
-	f := &Finding{ID: id, Pos: pos, Message: fmt.Sprintf(format, args...)}
-	w.findings = append(w.findings, f)
-	return f
+func (w *walk) reportAt(pos Pos, id, format string, args ...any) {
+	w.findings = append(w.findings, &Finding{ID: id, Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
 func (w *walk) report(n *yaml.Node, id, format string, args ...any) {
@@ -80,7 +78,8 @@ func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *y
 		first := make(map[string]*yaml.Node, len(n.Content)/2)
 		for pair := range slices.Chunk(n.Content, 2) {
 			key, value := pair[0], pair[1]
-			if _, ok := w.scalar(key, "key of "+what, "text"); !ok {
+			if key.Kind != yaml.ScalarNode || isNull(key) {
+				w.mismatch(key, "key of "+what, "text")
 				continue
 			}
 			if before := first[key.Value]; before != nil {

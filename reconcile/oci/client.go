@@ -1,0 +1,171 @@
+// Package oci reads and writes registries that speak the OCI distribution
+// protocol.
+//
+// go-containerregistry knows the protocol and its authentication; under it lies
+// one HTTP transport of our own, see [Client.chain], that holds every rule an
+// unattended run needs: what is asked again and when, how much at a time, how
+// long to wait, and which answers to believe. Nothing above it retries, and
+// nothing above it checks a digest twice.
+package oci
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// Options say how registries are spoken to. The zero value is usable.
+type Options struct {
+	Concurrency int            // requests in flight per host; 16 if zero
+	Insecure    []string       // hosts spoken to over plain HTTP besides loopback, as images.yaml spells them
+	Keychain    authn.Keychain // authn.DefaultKeychain if nil
+	UserAgent   string         // "tagline/1.2.3"
+	Logger      *slog.Logger   // debug: every request; warn: what is asked again. Silent if nil
+	Patience    Patience
+}
+
+// Patience is how often and how long tagline waits for a registry. Zero fields
+// take their defaults.
+type Patience struct {
+	Attempts      int           // of a request that may be repeated; 5
+	Backoff       time.Duration // before the second attempt, doubled before each further one; 500 ms
+	MaxRetryAfter time.Duration // the longest Retry-After that is waited out; 1 min
+	Headers       time.Duration // from the end of a request to the headers of its answer; 1 min
+	Idle          time.Duration // for the next bytes of a body; 1 min
+	Body          time.Duration // for the whole of a body that is not a blob; 1 min
+}
+
+// Client reads registries. It holds what one run shares: connections,
+// credentials, tokens, and how each host has answered so far. It offers no way
+// to write; [NewWriters] does.
+type Client struct {
+	options  Options
+	keychain *keychain
+	base     *http.Transport
+	hosts    *hosts
+	pings    *pings
+	puller   *remote.Puller
+
+	requests, bytesSent atomic.Int64
+}
+
+var _ reconcile.Readers = (*Client)(nil)
+
+// New returns a client for one run. Close it at the end.
+func New(options Options) *Client {
+	if options.Concurrency <= 0 {
+		options.Concurrency = 16
+	}
+	if options.Keychain == nil {
+		options.Keychain = authn.DefaultKeychain
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &options.Patience
+	p.Attempts = cmp.Or(p.Attempts, 5)
+	p.Backoff = cmp.Or(p.Backoff, 500*time.Millisecond)
+	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
+	p.Headers = cmp.Or(p.Headers, time.Minute)
+	p.Idle = cmp.Or(p.Idle, time.Minute)
+	p.Body = cmp.Or(p.Body, time.Minute)
+
+	c := &Client{
+		options:  options,
+		keychain: &keychain{inner: options.Keychain},
+		base:     baseTransport(options.Concurrency),
+		hosts:    &hosts{concurrency: options.Concurrency},
+		pings:    &pings{},
+	}
+	c.puller = must(remote.NewPuller(c.remoteOptions(c.chain(readsWhole))...))
+	return c
+}
+
+// Reader opens a repository for reading. It asks nothing yet.
+func (c *Client) Reader(repository config.Repository) reconcile.Reader {
+	return &reader{client: c, repository: c.named(repository)}
+}
+
+// Stats are counts since [New].
+type Stats struct {
+	Requests  int64 // sent, the repeated ones and those for tokens included
+	BytesSent int64 // of blobs, for copies
+}
+
+// Stats may be called at any time, for a display of progress.
+func (c *Client) Stats() Stats {
+	return Stats{Requests: c.requests.Load(), BytesSent: c.bytesSent.Load()}
+}
+
+// Close gives up the connections that are idle, which is all of them once the
+// last answer has been read.
+func (c *Client) Close() { c.base.CloseIdleConnections() }
+
+func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
+	return []remote.Option{
+		remote.WithTransport(transport),
+		remote.WithAuthFromKeychain(c.keychain),
+		remote.WithUserAgent(c.options.UserAgent),
+		remote.WithJobs(c.options.Concurrency),
+		// The transport retries. Handing go-containerregistry a
+		// transport.Wrapper would switch its own retries off too, and
+		// authentication with them.
+		remote.WithRetryPredicate(func(error) bool { return false }),
+		remote.WithRetryStatusCodes(),
+	}
+}
+
+// must is for constructors of go-containerregistry, which fail on nothing but
+// options that contradict each other.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(fmt.Sprintf("oci: %v", err))
+	}
+	return value
+}
+
+// repository is a repository under both its names: ours for people, and
+// go-containerregistry's, which has index.docker.io for docker.io.
+type repository struct {
+	config.Repository
+	name name.Repository
+	err  error // no host can have this name
+}
+
+func (c *Client) named(r config.Repository) repository {
+	var options []name.Option
+	if c.plainHTTP(r.Host) {
+		options = append(options, name.Insecure) // https first all the same
+	}
+	registry, err := name.NewRegistry(r.Host, options...)
+	return repository{Repository: r, name: registry.Repo(r.Path), err: err}
+}
+
+// reference is a tag or a digest of the repository. A tag has no colon.
+func (r repository) reference(s string) name.Reference {
+	if isDigest(s) {
+		return r.name.Digest(s)
+	}
+	return r.name.Tag(s)
+}
+
+// subject is what an error is about: "localhost:5000/my-image:10".
+func (r repository) subject(reference string) string {
+	if isDigest(reference) {
+		return r.String() + "@" + reference
+	}
+	return r.String() + ":" + reference
+}
+
+func isDigest(reference string) bool { return strings.Contains(reference, ":") }

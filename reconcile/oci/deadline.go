@@ -1,0 +1,117 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// uploadPatience is how many times longer a registry may take over a blob than
+// over anything else: it hashes it, and may move it, before it answers.
+const uploadPatience = 10
+
+// deadlines ends requests that make no progress. Blobs may take as long as they
+// like, as long as they move; everything else is small, and has to be there in
+// whole by a certain time, however it drips.
+type deadlines struct {
+	next                http.RoundTripper
+	headers, idle, body time.Duration
+}
+
+func (d *deadlines) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	end := func(what string, after time.Duration) *time.Timer {
+		return time.AfterFunc(after, func() { cancel(&timeoutError{what, after}) })
+	}
+
+	patience := d.headers
+	if isUpload(req) {
+		patience *= uploadPatience
+	}
+	headers := end("no answer", patience)
+	try := req.WithContext(ctx)
+	if try.Body != nil && try.Body != http.NoBody {
+		try.Body = &movingBody{try.Body, func() { headers.Reset(patience) }}
+	}
+	resp, err := d.next.RoundTrip(try)
+	headers.Stop()
+	if err != nil {
+		cancel(nil)
+		return nil, timedOut(ctx, err)
+	}
+
+	body := &deadlineBody{ReadCloser: resp.Body, ctx: ctx, idle: d.idle, cancel: cancel}
+	body.stalled = end("no bytes of the answer", d.idle)
+	body.stalled.Stop()
+	if !isBlob(req) {
+		body.whole = end("answer not complete", d.body)
+	}
+	resp.Body = body
+	return resp, nil
+}
+
+func isBlob(req *http.Request) bool {
+	return req.Method == http.MethodGet && routeOf(req).resource == "blobs"
+}
+
+// movingBody tells of every part of a request that is taken from it.
+type movingBody struct {
+	io.ReadCloser
+	moved func()
+}
+
+func (b *movingBody) Read(p []byte) (int, error) {
+	b.moved()
+	return b.ReadCloser.Read(p)
+}
+
+type deadlineBody struct {
+	io.ReadCloser
+	ctx     context.Context // of this one answer, as in http.Request
+	cancel  context.CancelCauseFunc
+	idle    time.Duration
+	stalled *time.Timer // runs during a Read: a slow reader is not a slow registry
+	whole   *time.Timer // may be nil
+}
+
+func (b *deadlineBody) Read(p []byte) (int, error) {
+	b.stalled.Reset(b.idle)
+	n, err := b.ReadCloser.Read(p)
+	b.stalled.Stop()
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = timedOut(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *deadlineBody) Close() error {
+	b.stalled.Stop()
+	if b.whole != nil {
+		b.whole.Stop()
+	}
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+// timeoutError is a deadline of ours. It is no context.DeadlineExceeded: that
+// one means that the caller's time is up.
+type timeoutError struct {
+	what  string
+	after time.Duration
+}
+
+func (e *timeoutError) Error() string { return fmt.Sprintf("%s within %v", e.what, e.after) }
+
+// timedOut is the deadline that ended a request, if one did: net/http reports
+// it as a cancelled context.
+func timedOut(ctx context.Context, err error) error {
+	var timeout *timeoutError
+	if errors.As(context.Cause(ctx), &timeout) {
+		return timeout
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func newDeadlines(next roundTripper) *deadlines {
+	return &deadlines{next: next, headers: time.Minute, idle: time.Minute, body: time.Minute}
+}
+
+const someBlob = "https://ghcr.io/v2/app/blobs/sha256:1"
+
+// never answers, until it is cancelled.
+func never(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+func TestHeadersDeadline(t *testing.T) {
+	for name, tt := range map[string]struct {
+		method, url string
+		want        time.Duration
+	}{
+		"manifest":            {http.MethodGet, someManifest, time.Minute},
+		"blob":                {http.MethodGet, someBlob, time.Minute},
+		"push of manifest":    {http.MethodPut, someManifest, time.Minute},
+		"commit of an upload": {http.MethodPut, "https://ghcr.io/v2/app/blobs/uploads/1", 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				_, err := newDeadlines(never).RoundTrip(request(t, tt.method, tt.url, nil))
+				if timeout := (*timeoutError)(nil); !errors.As(err, &timeout) || errors.Is(err, context.Canceled) {
+					t.Errorf("error %v", err)
+				}
+				if d := time.Since(start); d != tt.want {
+					t.Errorf("gave up after %v, want %v", d, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// An upload may take as long as it moves.
+func TestUploadThatMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeadlines(func(req *http.Request) (*http.Response, error) {
+			for {
+				select {
+				case <-time.After(9 * time.Minute):
+				case <-req.Context().Done():
+					return nil, req.Context().Err()
+				}
+				if _, err := req.Body.Read(make([]byte, 1)); err != nil {
+					return &http.Response{StatusCode: 202, Body: http.NoBody}, nil
+				}
+			}
+		})
+		resp, err := d.RoundTrip(request(t, http.MethodPatch, "https://ghcr.io/v2/app/blobs/uploads/1", strings.NewReader("an hour and more")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	})
+}
+
+// dripping is a body that gives a byte at a time, as http.Transport would: its
+// reads end with the request's context.
+type dripping struct {
+	ctx   context.Context
+	every time.Duration
+	left  int
+}
+
+func (d *dripping) Read(p []byte) (int, error) {
+	if d.left == 0 {
+		return 0, io.EOF
+	}
+	select {
+	case <-time.After(d.every):
+		d.left--
+		p[0] = 'x'
+		return 1, nil
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	}
+}
+
+func (d *dripping) Close() error { return nil }
+
+func TestBodyDeadlines(t *testing.T) {
+	tests := []struct {
+		name, url string
+		every     time.Duration
+		after     time.Duration // 0: it may go on to its end
+		err       string
+	}{
+		{"a manifest in time", someManifest, time.Second, 0, ""},
+		{"a dripping manifest", someManifest, 10 * time.Second, time.Minute, "answer not complete within 1m0s"},
+		{"a dripping token", "https://auth.example/token", 10 * time.Second, time.Minute, "answer not complete within 1m0s"},
+		{"a dripping blob", someBlob, 10 * time.Second, 0, ""},
+		{"a blob that stalls", someBlob, 2 * time.Minute, time.Minute, "no bytes of the answer within 1m0s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDeadlines(func(req *http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: 200, Body: &dripping{req.Context(), tt.every, 20}}, nil
+				})
+				start := time.Now()
+				resp, err := d.RoundTrip(request(t, http.MethodGet, tt.url, nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if tt.err == "" {
+					if len(body) != 20 || err != nil {
+						t.Errorf("%d bytes, %v", len(body), err)
+					}
+					return
+				}
+				if err == nil || err.Error() != tt.err {
+					t.Errorf("error %v, want %s", err, tt.err)
+				}
+				if d := time.Since(start); d != tt.after {
+					t.Errorf("gave up after %v, want %v", d, tt.after)
+				}
+			})
+		})
+	}
+}
+
+// The other end of a copy may be the slow one.
+func TestSlowReaderIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeadlines(func(req *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: &dripping{req.Context(), time.Second, 3}}, nil
+		})
+		resp, err := d.RoundTrip(request(t, http.MethodGet, someBlob, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		for range 3 {
+			if _, err := resp.Body.Read(make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+// Over real connections net/http reports deadlines in its own ways.
+func TestDeadlinesOverHTTP(t *testing.T) {
+	patience := hasty()
+	patience.Headers, patience.Body = 50*time.Millisecond, 50*time.Millisecond
+	tests := map[string]struct {
+		handler http.HandlerFunc
+		err     string
+	}{
+		"no headers": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 50ms"},
+		"dripping body": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", typeIndex)
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte(" "))
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(time.Millisecond)
+			}
+		}, "answer cut short: answer not complete within 50ms"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": tt.handler})
+			_, err := fetch(t, newClient(t, Options{Patience: patience}), registry.app(), "10")
+			if want := registry.host + "/app:10: " + tt.err; err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Error("reads as the caller's own")
+			}
+			if n := registry.count("GET /v2/app"); n != 3 {
+				t.Errorf("%d attempts, want 3", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,142 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"tagline/reconcile"
+)
+
+// lastingError is an answer, or a refusal of ours, that asking again would not
+// change.
+type lastingError struct{ error }
+
+func lasting(err error) error { return &lastingError{err} }
+
+func (e *lastingError) Unwrap() error { return e.error }
+
+// requestError is a request that got no usable answer. It finds its way through
+// the layers of go-containerregistry, which add URLs and whole bodies.
+type requestError struct{ error }
+
+func (e *requestError) Unwrap() error { return e.error }
+
+// failure is an error in one printable line, whatever its cause would print.
+type failure struct {
+	text   string
+	causes []error
+}
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Unwrap() []error { return f.causes }
+
+// failure says what went wrong with a subject of this repository, and what to
+// do if that is known.
+func (r repository) failure(subject string, err error) error {
+	text := subject + ": " + r.reason(err)
+	if status := statusOf(err); status != nil {
+		switch status.StatusCode {
+		case http.StatusUnauthorized:
+			text += fmt.Sprintf("; log in with \"docker login %s\"", r.Host)
+		case http.StatusForbidden:
+			text += fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
+		}
+	}
+	return &failure{text, []error{err}}
+}
+
+// answer is failure, and ErrNotFound where the registry itself said that the
+// manifest or the blob does not exist. A 404 for GET /v2/ or for a token says
+// nothing of the kind.
+func (r repository) answer(subject string, err error) error {
+	if !isAbsent(err) {
+		return r.failure(subject, err)
+	}
+	text := fmt.Sprintf("%s: %v", subject, reconcile.ErrNotFound)
+	if message := message(statusOf(err)); message != "" {
+		text += ": " + message
+	}
+	return &failure{text, []error{reconcile.ErrNotFound, err}}
+}
+
+func statusOf(err error) *transport.Error {
+	var status *transport.Error
+	errors.As(err, &status)
+	return status
+}
+
+func isAbsent(err error) bool {
+	status := statusOf(err)
+	if status == nil || status.StatusCode != http.StatusNotFound {
+		return false
+	}
+	resource := routeOf(status.Request).resource
+	return resource == "manifests" || resource == "blobs"
+}
+
+// reason is an error without the URLs around it.
+func (r repository) reason(err error) string {
+	var (
+		ours    *failure
+		request *requestError
+		outer   *url.Error
+	)
+	switch status := statusOf(err); {
+	case errors.As(err, &ours):
+		return ours.text
+	case status != nil:
+		text := fmt.Sprintf("%d %s", status.StatusCode, http.StatusText(status.StatusCode))
+		if u := status.Request.URL; routeOf(status.Request).resource == "" {
+			text += " from " + u.Host + u.Path // GET /v2/, or a token
+		}
+		if message := message(status); message != "" {
+			text += ": " + message
+		}
+		return printable(text)
+	case errors.As(err, &request):
+		return printable(request.Error())
+	case errors.As(err, &outer):
+		return printable(outer.Err.Error())
+	}
+	return printable(err.Error())
+}
+
+// message is what the registry said with a status, in its own words: code and
+// message of each error (distribution-spec, "Error Codes"), or else a body that
+// is no HTML.
+func message(status *transport.Error) string {
+	var said []string
+	for _, e := range status.Errors {
+		said = append(said, strings.Trim(fmt.Sprintf("%s: %s", e.Code, e.Message), ": "))
+	}
+	if len(said) == 0 {
+		// There is no other way to the body than through this text.
+		_, body, _ := strings.Cut(status.Error(), fmt.Sprintf("%d %s: ", status.StatusCode, http.StatusText(status.StatusCode)))
+		if body = strings.TrimSpace(body); !strings.HasPrefix(body, "<") {
+			said = append(said, body)
+		}
+	}
+	return printable(strings.Join(said, "; "))
+}
+
+// printable is a text in one line of at most 200 characters, without anything
+// that a terminal would obey.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > 200 {
+		s = string(runes[:199]) + "…"
+	}
+	return s
+}

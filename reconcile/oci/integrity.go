@@ -1,0 +1,250 @@
+package oci
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// maxDocument bounds what is read into memory: a manifest (distribution-spec,
+// "Pushing Manifests"), a config, a page of referrers.
+const maxDocument = 4 << 20
+
+// verifier lets manifests through that are what they claim to be, and all
+// there. It sits below the retries, which see a truncated answer as a broken
+// connection. go-containerregistry believes a Docker-Content-Digest, a status
+// of 200 whatever comes with it, and a PUT answered with another digest.
+type verifier struct {
+	next       http.RoundTripper
+	wholeBlobs bool
+}
+
+func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
+	route := routeOf(req)
+	switch {
+	case route.resource == "manifests" && req.Method == http.MethodHead:
+		return v.head(req)
+	case route.resource == "manifests" && req.Method == http.MethodPut:
+		return v.put(req)
+	case route.resource == "manifests":
+		return v.get(req, route.reference, checkManifest)
+	case route.resource == "blobs" && req.Method == http.MethodGet && v.wholeBlobs:
+		return v.get(req, route.reference, checkDigest)
+	case route.resource == "referrers" && req.Method == http.MethodGet:
+		return v.referrers(req)
+	}
+	return v.next.RoundTrip(req)
+}
+
+// get passes on what is no 200, but a 404 that is a page of HTML: such a one
+// comes from a proxy, and says nothing of the registry behind it.
+func (v *verifier) get(req *http.Request, reference string, check func(*http.Response, []byte, string) error) (*http.Response, error) {
+	resp, err := v.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotFound && isHTML(resp):
+		discard(resp)
+		return nil, lasting(fmt.Errorf("answered 404 with a page of HTML: %s", whatElse))
+	case resp.StatusCode != http.StatusOK || req.Method != http.MethodGet:
+		return resp, nil
+	}
+	body, err := readDocument(resp)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(resp, body, reference); err != nil {
+		return nil, err
+	}
+	return withBody(resp, body), nil
+}
+
+const whatElse = "is there a proxy or a login page in front?"
+
+// checkManifest looks at the type before the digest: a page of HTML has no
+// digest worth naming.
+func checkManifest(resp *http.Response, body []byte, reference string) error {
+	mediaType := baseType(resp)
+	switch {
+	case types.MediaType(mediaType).IsSchema1():
+		return lasting(fmt.Errorf("manifest of Docker schema 1 (%s), which no current tool reads: build and push the image again", mediaType))
+	case mediaType == "":
+		return lasting(fmt.Errorf("answered without a Content-Type, not with a manifest: %s", whatElse))
+	case !isManifestType(mediaType):
+		return lasting(fmt.Errorf("answered with %s, not a manifest: %s", mediaType, whatElse))
+	}
+	if claimed := resp.Header.Get("Docker-Content-Digest"); claimed != "" {
+		if err := checkDigest(resp, body, claimed); err != nil {
+			return err
+		}
+	}
+	if isDigest(reference) {
+		return checkDigest(resp, body, reference)
+	}
+	return nil
+}
+
+func checkDigest(_ *http.Response, body []byte, want string) error {
+	if got := digestOf(body); got != want {
+		return lasting(fmt.Errorf("body has the digest %s, not %s", got, want))
+	}
+	return nil
+}
+
+// head asks by GET wherever a HEAD leaves the question open, since some
+// registries refuse it, or answer it without a digest. A 401 is left to the
+// layer above, which may have to renew a token first.
+func (v *verifier) head(req *http.Request) (*http.Response, error) {
+	resp, err := v.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if decides(resp) {
+		resp.Header.Set("Content-Type", baseType(resp))
+		return resp, nil
+	}
+	discard(resp)
+	get := req.Clone(req.Context())
+	get.Method = http.MethodGet
+	resp, err = v.get(get, routeOf(req).reference, checkManifest)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return resp, err // with the registry's message, which a HEAD has not
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	resp.Header.Set("Docker-Content-Digest", digestOf(body))
+	resp.Body = http.NoBody
+	return resp, nil
+}
+
+func decides(head *http.Response) bool {
+	switch head.StatusCode {
+	case http.StatusOK:
+		_, err := v1.NewHash(head.Header.Get("Docker-Content-Digest"))
+		return err == nil && isManifestType(baseType(head)) && head.ContentLength > 0
+	case http.StatusNotFound:
+		return !isHTML(head)
+	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return head.StatusCode < 400 || head.StatusCode >= 500
+}
+
+// put takes a 201 for success, as the distribution-spec has it ("Pushing
+// Manifests"), and other statuses that go-containerregistry takes for one only
+// with the digest of what was sent. No answer may name another digest.
+func (v *verifier) put(req *http.Request) (*http.Response, error) {
+	body, err := req.GetBody() // a manifest always has one, see repeatable
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, body); err != nil {
+		return nil, err
+	}
+	want := "sha256:" + hex.EncodeToString(hash.Sum(nil))
+
+	resp, err := v.next.RoundTrip(req)
+	if err != nil || resp.StatusCode >= 300 {
+		return resp, err
+	}
+	switch got := resp.Header.Get("Docker-Content-Digest"); {
+	case isHTML(resp):
+		err = fmt.Errorf("push answered with a page of HTML: %s", whatElse)
+	case got != "" && got != want:
+		err = fmt.Errorf("registry stored %s, not the %s that was pushed", printable(got), want)
+	case got == "" && resp.StatusCode != http.StatusCreated:
+		err = fmt.Errorf("push answered with %d and no digest, not with 201 Created", resp.StatusCode)
+	}
+	if err != nil {
+		discard(resp)
+		return nil, lasting(err)
+	}
+	return resp, nil
+}
+
+// referrers has go-containerregistry see what it would not: pages, of which it
+// reads the first alone (distribution-spec, "Listing Referrers": the Link
+// header), and a type with parameters, which it takes for a registry without
+// the API. ghcr.io has no such API and says so by a redirect to a web page of
+// another host (artifacthub/hub#4785).
+func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
+	resp, err := v.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if page, err := resp.Location(); err == nil && resp.StatusCode == http.StatusSeeOther && page.Host != req.URL.Host {
+		resp.StatusCode = http.StatusNotFound
+		return resp, nil
+	}
+	if resp.StatusCode != http.StatusOK {
+		return resp, nil
+	}
+	if strings.Contains(strings.ReplaceAll(resp.Header.Get("Link"), `"`, ""), "rel=next") {
+		discard(resp)
+		return nil, lasting(errors.New("referrers come in several pages, which tagline does not read"))
+	}
+	body, err := readDocument(resp)
+	if err != nil {
+		return nil, err
+	}
+	return withBody(resp, body), nil
+}
+
+// readDocument reads a body to its end and closes it. A body shorter than its
+// Content-Length is an error of net/http's.
+func readDocument(resp *http.Response) ([]byte, error) {
+	defer func() { _ = resp.Body.Close() }()
+	if resp.ContentLength > maxDocument {
+		return nil, lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, maxDocument))
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("answer cut short: %w", err)
+	}
+	if len(body) > maxDocument {
+		return nil, lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", maxDocument))
+	}
+	return body, nil
+}
+
+func withBody(resp *http.Response, body []byte) *http.Response {
+	resp.Header.Set("Content-Type", baseType(resp))
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.ContentLength = int64(len(body))
+	return resp
+}
+
+// baseType is the Content-Type without parameters, which go-containerregistry
+// would compare along with it.
+func baseType(resp *http.Response) string {
+	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		mediaType, _, _ = strings.Cut(resp.Header.Get("Content-Type"), ";")
+	}
+	return printable(mediaType)
+}
+
+func isHTML(resp *http.Response) bool { return baseType(resp) == "text/html" }
+
+func isManifestType(mediaType string) bool {
+	t := types.MediaType(mediaType)
+	return t.IsImage() || t.IsIndex()
+}
+
+func digestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,143 @@
+package oci
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
+
+	"tagline/reconcile"
+)
+
+// reader reads one repository.
+type reader struct {
+	client *Client
+	repository
+}
+
+// Resolve costs one HEAD a tag, which Docker Hub does not count as a pull.
+func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
+	return ask(r, tags, func(tag name.Reference) (reconcile.Descriptor, error) {
+		head, err := r.client.puller.Head(ctx, tag)
+		if err == nil {
+			return reconcile.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
+		}
+		// Some registries refuse a HEAD alone; the transport sees to the other
+		// ways of doing so.
+		if status := statusOf(err); status == nil || status.StatusCode != http.StatusUnauthorized || status.Request.Method != http.MethodHead {
+			return reconcile.Descriptor{}, err
+		}
+		manifest, err := r.manifest(ctx, tag)
+		return reconcile.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
+	})
+}
+
+// Manifests costs one GET a reference. The transport has verified them.
+func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
+	return ask(r, references, func(reference name.Reference) (reconcile.RawManifest, error) {
+		return r.manifest(ctx, reference)
+	})
+}
+
+func (r *reader) manifest(ctx context.Context, reference name.Reference) (reconcile.RawManifest, error) {
+	got, err := r.client.puller.Get(ctx, reference)
+	if err != nil {
+		return reconcile.RawManifest{}, err
+	}
+	return reconcile.RawManifest{Digest: got.Digest.String(), MediaType: string(got.MediaType), Body: got.Manifest}, nil
+}
+
+// Configs costs one GET a digest. The transport has verified them.
+func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
+	return ask(r, digests, func(digest name.Reference) ([]byte, error) {
+		layer, err := r.client.puller.Layer(ctx, r.name.Digest(digest.Identifier()))
+		if err != nil {
+			return nil, err
+		}
+		blob, err := layer.Compressed() // as it is in the registry
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = blob.Close() }()
+		return io.ReadAll(blob)
+	})
+}
+
+// Referrers asks the API, and where there is none the fallback tag
+// (distribution-spec, "Unavailable Referrers API").
+func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Descriptor, error) {
+	if r.err != nil {
+		return nil, r.failure(r.subject(digest), r.err)
+	}
+	index, err := remote.Referrers(r.name.Digest(digest), remote.Reuse(r.client.puller), remote.WithContext(ctx))
+	if err != nil {
+		return nil, r.failure("referrers of "+r.subject(digest), err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return nil, r.failure("referrers of "+r.subject(digest), err)
+	}
+	referrers := make([]reconcile.Descriptor, 0, len(manifest.Manifests))
+	for _, m := range manifest.Manifests {
+		referrers = append(referrers, reconcile.Descriptor{
+			Digest: m.Digest.String(), MediaType: string(m.MediaType), ArtifactType: m.ArtifactType, Size: m.Size,
+		})
+	}
+	return referrers, nil
+}
+
+// ask puts one question for each reference.
+func ask[V any](r *reader, references []string, one func(name.Reference) (V, error)) []reconcile.Answer[V] {
+	answers := make([]reconcile.Answer[V], len(references))
+	errs := r.client.each(r.repository, len(references), func(i int) (err error) {
+		answers[i].Value, err = one(r.reference(references[i]))
+		return err
+	})
+	for i, err := range errs {
+		if err != nil {
+			answers[i].Err = r.answer(r.subject(references[i]), err)
+		}
+	}
+	return answers
+}
+
+// each does n things with a repository, several at a time, and returns an error
+// or nil for each. The first goes ahead alone: where its credentials are
+// refused, all would be, and a registry that counts failed logins would lock
+// the account.
+func (c *Client) each(r repository, n int, do func(i int) error) []error {
+	errs := make([]error, n)
+	var group errgroup.Group
+	group.SetLimit(c.options.Concurrency)
+	for i := range n {
+		switch {
+		case r.err != nil:
+			errs[i] = r.err
+		case i == 0:
+			errs[0] = do(0)
+		case loginRefused(errs[0]):
+			errs[i] = errs[0]
+		default:
+			group.Go(func() error {
+				errs[i] = do(i)
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // every error is in its place
+	return errs
+}
+
+// loginRefused tells a refusal of credentials from one of a single manifest,
+// which some registries' scanners give as 403.
+func loginRefused(err error) bool {
+	status := statusOf(err)
+	if status == nil {
+		return false
+	}
+	return status.StatusCode == http.StatusUnauthorized ||
+		status.StatusCode == http.StatusForbidden && routeOf(status.Request).resource == ""
+}

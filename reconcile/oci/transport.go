@@ -1,0 +1,211 @@
+package oci
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Whether blobs stream through the transport or are read and verified in it.
+const (
+	readsWhole = true  // a Reader, whose only blobs are small configs
+	streams    = false // a copy, which go-containerregistry verifies as it goes
+)
+
+// chain is the transport, from the outside in. What a request meets on its way:
+//
+//	edge       who may be spoken to, and how; the limit on redirects
+//	pings      one GET /v2/ per host and run answers all of them
+//	retries    attempts, back-off, Retry-After, hosts that are down
+//	verifier   manifests are what they claim to be, and all there
+//	slots      so many requests per host at a time
+//	meter      counts and logs
+//	deadlines  headers, bodies
+//	base       connections
+func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
+	p, log := c.options.Patience, c.options.Logger
+	var next http.RoundTripper = c.base
+	next = &deadlines{next: next, headers: p.Headers, idle: p.Idle, body: p.Body}
+	next = &meter{next: next, client: c}
+	next = &slots{next: next, hosts: c.hosts}
+	next = &verifier{next: next, wholeBlobs: wholeBlobs}
+	next = &retries{next: next, hosts: c.hosts, patience: p, log: log}
+	next = &pinger{next: next, pings: c.pings}
+	return &edge{next: next, plainHTTP: c.plainHTTP}
+}
+
+func baseTransport(concurrency int) *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		// A dead HTTP/2 connection stays in the pool, and every retry goes back
+		// to it, unless pings find out (golang/go#36026).
+		HTTP2:           &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+		IdleConnTimeout: 90 * time.Second,
+		// No MaxConnsPerHost: a copy within one registry holds connections that
+		// it reads blobs from while it waits for others to write them to.
+		MaxIdleConnsPerHost: concurrency,
+	}
+}
+
+// edge is what go-containerregistry talks to.
+type edge struct {
+	next      http.RoundTripper
+	plainHTTP func(host string) bool
+}
+
+// maxRedirects is net/http's own limit, which go-containerregistry loses by
+// bringing a CheckRedirect of its own (remote/fetcher.go).
+const maxRedirects = 10
+
+func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := e.roundTrip(req)
+	switch {
+	case err == nil:
+		resp.Request = req
+		return resp, nil
+	case speaksPlainHTTP(err):
+		return nil, err // go-containerregistry goes on to http, see pinger
+	}
+	return nil, &requestError{err}
+}
+
+func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
+	plain := e.plainHTTP(req.URL.Host)
+	if req.URL.Scheme == "http" && !plain {
+		// go-containerregistry itself would speak it to RFC 1918 addresses.
+		closeBody(req)
+		return nil, lasting(fmt.Errorf("plain http to %s refused: if that is meant, name it with --insecure-registry", req.URL.Host))
+	}
+	redirects := 0
+	for r := req; r.Response != nil && r.Response.Request != nil; r = r.Response.Request {
+		redirects++
+	}
+	if redirects >= maxRedirects {
+		closeBody(req)
+		return nil, lasting(fmt.Errorf("more than %d redirects, the last to %s", maxRedirects, req.URL.Host))
+	}
+	resp, err := e.next.RoundTrip(req)
+	if speaksPlainHTTP(err) && !plain {
+		return nil, lasting(fmt.Errorf("%s speaks plain http: if that is meant, name it with --insecure-registry", req.URL.Host))
+	}
+	return resp, err
+}
+
+// plainHTTP tells whether plain HTTP may be spoken to a host: to this machine,
+// and to what the user named.
+func (c *Client) plainHTTP(host string) bool {
+	if slices.ContainsFunc(c.options.Insecure, func(named string) bool { return strings.EqualFold(named, host) }) {
+		return true
+	}
+	hostname := (&url.URL{Host: host}).Hostname()
+	if hostname == "localhost" || strings.HasSuffix(hostname, ".localhost") { // RFC 6761, section 6.3
+		return true
+	}
+	ip, err := netip.ParseAddr(hostname)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// slots lets so many requests per host through at a time. A request holds its
+// slot until the headers of its answer are there and no longer: a copy within
+// one registry reads a body while it sends another, and must never wait for
+// itself.
+type slots struct {
+	next  http.RoundTripper
+	hosts *hosts
+}
+
+func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
+	slots := s.hosts.of(req.URL).slots
+	select {
+	case slots <- struct{}{}:
+	case <-req.Context().Done():
+		closeBody(req)
+		return nil, req.Context().Err()
+	}
+	defer func() { <-slots }()
+	return s.next.RoundTrip(req)
+}
+
+// meter counts requests and the bytes of blobs, and logs each request.
+type meter struct {
+	next   http.RoundTripper
+	client *Client
+}
+
+func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
+	m.client.requests.Add(1)
+	if isUpload(req) && req.Body != nil && req.Body != http.NoBody {
+		req = req.Clone(req.Context())
+		req.Body = &countedBody{ReadCloser: req.Body, count: &m.client.bytesSent}
+	}
+	start := time.Now()
+	resp, err := m.next.RoundTrip(req)
+	log := m.client.options.Logger.With("method", req.Method, "url", loggable(req.URL), "duration", time.Since(start).Round(time.Microsecond))
+	if err != nil {
+		log.DebugContext(req.Context(), "request", "error", printable(err.Error()))
+	} else {
+		log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+	}
+	return resp, err
+}
+
+type countedBody struct {
+	io.ReadCloser
+	count *atomic.Int64
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.count.Add(int64(n))
+	return n, err
+}
+
+// loggable is a URL without what may be secret: a query can hold a token or the
+// signature of a blob's address.
+func loggable(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// route is what a request is about, by the paths of the distribution-spec,
+// "Endpoints".
+type route struct {
+	resource  string // "manifests", "blobs", "uploads", "referrers", or anything else for a token or a ping
+	reference string // tag, digest or session
+}
+
+// routeOf follows redirects back, since a blob's address on a storage service
+// says nothing.
+func routeOf(req *http.Request) route {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	rest, ok := strings.CutPrefix(req.URL.Path, "/v2/")
+	parts := strings.Split(rest, "/")
+	if !ok || len(parts) < 3 { // name, resource, reference
+		return route{}
+	}
+	return route{parts[len(parts)-2], parts[len(parts)-1]}
+}
+
+// isUpload tells whether a request carries a blob, or asks to keep one that was
+// carried. Where to is the registry's choice ("Location" of an upload).
+func isUpload(req *http.Request) bool {
+	return req.Method == http.MethodPatch || req.Method == http.MethodPut && routeOf(req).resource != "manifests"
+}
+
+// closeBody is what a RoundTripper owes to a request that it does not pass on.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}

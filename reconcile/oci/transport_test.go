@@ -1,0 +1,294 @@
+package oci
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+func TestPlainHTTP(t *testing.T) {
+	c := newClient(t, Options{Insecure: []string{"registry.lan:5000", "10.0.0.9"}})
+	for host, want := range map[string]bool{
+		"localhost": true, "localhost:5000": true, "a.b.localhost:5000": true,
+		"127.0.0.1:5000": true, "127.9.9.9": true, "[::1]:5000": true, "[::ffff:127.0.0.1]:5000": true,
+		"registry.lan:5000": true, "REGISTRY.lan:5000": true, "10.0.0.9": true,
+		"registry.lan": false, "registry.lan:5001": false, "10.0.0.9:5000": false,
+		"10.0.0.1:5000": false, "192.168.1.1": false, "printer.local": false, "ghcr.io": false,
+		"localhost.evil.com": false, "notlocalhost": false, "127.0.0.1.evil.com": false,
+	} {
+		if got := c.plainHTTP(host); got != want {
+			t.Errorf("%s: %v, want %v", host, got, want)
+		}
+	}
+}
+
+// dialing leads every connection of a client to a server, whatever its host.
+func dialing(c *Client, address string) *Client {
+	c.base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	return c
+}
+
+func TestPlainHTTPIsRefused(t *testing.T) {
+	for _, host := range []string{"10.1.2.3:5000", "registry.local:5000", "registry.example"} {
+		t.Run(host, func(t *testing.T) {
+			registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": goodManifest()})
+			app := config.Repository{Host: host, Path: "app"}
+
+			_, err := resolve(t, dialing(newClient(t, Options{Keychain: login{"me", "secret"}}), registry.host), app, "10")
+			want := host + "/app:10: " + host + " speaks plain http: if that is meant, name it with --insecure-registry"
+			if err == nil || err.Error() != want {
+				t.Errorf("error %v\nwant  %s", err, want)
+			}
+			if trace := registry.trace(); len(trace) > 0 {
+				t.Errorf("registry was asked %v", trace)
+			}
+
+			insecure := dialing(newClient(t, Options{Insecure: []string{host}}), registry.host)
+			if _, err := resolve(t, insecure, app, "10"); err != nil {
+				t.Errorf("named insecure: %v", err)
+			}
+		})
+	}
+}
+
+// A registry may send its own https clients to plain http elsewhere.
+func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
+	registry := serve(t, map[string]http.HandlerFunc{
+		"/v2/app/manifests/10": http.RedirectHandler("http://cdn.example/x", http.StatusTemporaryRedirect).ServeHTTP,
+	})
+	_, err := fetch(t, newClient(t, Options{}), registry.app(), "10")
+	if want := "plain http to cdn.example refused: if that is meant, name it with --insecure-registry"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestHTTPSOnLoopback(t *testing.T) {
+	server := httptest.NewUnstartedServer(goodManifest())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	app := config.Repository{Host: server.Listener.Addr().String(), Path: "app"}
+
+	trusting := newClient(t, Options{})
+	trusting.base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	if _, err := resolve(t, trusting, app, "10"); err != nil {
+		t.Errorf("with a certificate that is trusted: %v", err)
+	}
+
+	_, err := resolve(t, newClient(t, Options{}), app, "10")
+	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("with a certificate that is not: %v", err)
+	}
+}
+
+// One GET /v2/ serves every repository, and every writer too.
+func TestOnePingPerHost(t *testing.T) {
+	registry := serve(t, map[string]http.HandlerFunc{
+		"GET /v2/{$}":              answer(401, "", "WWW-Authenticate", `Basic realm="x"`),
+		"/v2/{name}/manifests/{t}": goodManifest(),
+	})
+	c := newClient(t, Options{Keychain: login{"me", "secret"}})
+	writers := NewWriters(c)
+	var wait sync.WaitGroup
+	for i := range 20 {
+		repository := config.Repository{Host: registry.host, Path: fmt.Sprintf("app%d", i)}
+		wait.Go(func() {
+			if _, err := resolve(t, c, repository, "10"); err != nil {
+				t.Error(err)
+			}
+			if err := writers.Writer(repository).Resolve(t.Context(), []string{"10"})[0].Err; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if n := registry.count("GET /v2/"); n != 1 {
+		t.Errorf("%d pings, want 1", n)
+	}
+	if n := registry.count("HEAD "); n != 40 {
+		t.Errorf("%d HEADs, want 40", n)
+	}
+	// The failed attempt at https is one more that never reached the handler.
+	if got, want := c.Stats().Requests, int64(42); got != want {
+		t.Errorf("%d requests counted, want %d", got, want)
+	}
+}
+
+// What a ping was told is kept only if it will not change.
+func TestPingThatFails(t *testing.T) {
+	up := false
+	registry := serve(t, map[string]http.HandlerFunc{
+		"GET /v2/{$}": func(w http.ResponseWriter, _ *http.Request) {
+			if !up {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		},
+		"/v2/app/manifests/10": goodManifest(),
+	})
+	c := newClient(t, Options{})
+	_, err := resolve(t, c, registry.app(), "10")
+	if want := registry.host + "/app:10: 503 Service Unavailable from " + registry.host + "/v2/"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	up = true
+	if _, err := resolve(t, c, registry.app(), "10"); err != nil {
+		t.Errorf("up again: %v", err)
+	}
+}
+
+// A ping's 404 is not the tag's.
+func TestNotARegistry(t *testing.T) {
+	registry := serve(t, map[string]http.HandlerFunc{"/v2/{$}": http.NotFound})
+	_, err := resolve(t, newClient(t, Options{}), registry.app(), "10")
+	if err == nil || errors.Is(err, reconcile.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The hosts differ in their port alone, which net/http takes for one and the
+// same (client.go, shouldCopyHeaderOnRedirect).
+func TestRedirectsCarryNoCredentials(t *testing.T) {
+	elsewhere := serve(t, map[string]http.HandlerFunc{"/": goodManifest()})
+	for name, challenge := range map[string]string{
+		"basic":  `Basic realm="x"`,
+		"bearer": `Bearer realm="http://HOST/token",service="x"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			authorized := 0
+			registry := serve(t, map[string]http.HandlerFunc{
+				"GET /v2/{$}": func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("WWW-Authenticate", strings.ReplaceAll(challenge, "HOST", r.Host))
+					w.WriteHeader(http.StatusUnauthorized)
+				},
+				"/token": answer(200, `{"token":"t"}`),
+				"/v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
+					if r.Header.Get("Authorization") != "" {
+						authorized++
+					}
+					http.Redirect(w, r, "http://"+elsewhere.host+"/somewhere", http.StatusTemporaryRedirect)
+				},
+			})
+			if _, err := fetch(t, newClient(t, Options{Keychain: login{"me", "secret"}}), registry.app(), "10"); err != nil {
+				t.Fatal(err)
+			}
+			if authorized != 1 {
+				t.Errorf("registry saw credentials %d times, want 1", authorized)
+			}
+		})
+	}
+	if len(elsewhere.seen) != 2 {
+		t.Errorf("%d redirected requests, want 2", len(elsewhere.seen))
+	}
+	for _, r := range elsewhere.seen {
+		if got := r.Header.Get("Authorization"); got != "" {
+			t.Errorf("redirected request carries %q", got)
+		}
+	}
+}
+
+func TestRedirectsEnd(t *testing.T) {
+	registry := serve(t, map[string]http.HandlerFunc{
+		"/v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		},
+	})
+	_, err := fetch(t, newClient(t, Options{}), registry.app(), "10")
+	if err == nil || !strings.Contains(err.Error(), "more than 10 redirects") {
+		t.Errorf("error %v", err)
+	}
+	if n := registry.count("GET /v2/app"); n != 10 {
+		t.Errorf("%d requests, want 10", n)
+	}
+}
+
+// A slot is free again once headers are there, though the body streams on.
+func TestSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inFlight, most := 0, 0
+		var mu sync.Mutex
+		s := &slots{hosts: &hosts{concurrency: 2}, next: roundTripper(func(*http.Request) (*http.Response, error) {
+			mu.Lock()
+			inFlight++
+			most = max(most, inFlight)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			inFlight--
+			mu.Unlock()
+			endless, _ := io.Pipe()
+			return &http.Response{StatusCode: 200, Body: endless}, nil
+		})}
+		start := time.Now()
+		var wait sync.WaitGroup
+		for i := range 8 {
+			wait.Go(func() {
+				host := []string{"a.example", "b.example"}[i%2]
+				if _, err := s.RoundTrip(request(t, http.MethodGet, "https://"+host+"/v2/", nil)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		if most != 4 || time.Since(start) != 2*time.Second {
+			t.Errorf("%d at a time on two hosts, done after %v; want 4 and 2s", most, time.Since(start))
+		}
+	})
+}
+
+func TestWaitForASlotHonoursTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slots{hosts: &hosts{concurrency: 1}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wait sync.WaitGroup
+		for range 3 {
+			wait.Go(func() {
+				if _, err := s.RoundTrip(request(t, http.MethodGet, someManifest, nil).WithContext(ctx)); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+		wait.Wait()
+	})
+}
+
+func TestRouteOf(t *testing.T) {
+	redirected := httptest.NewRequest(http.MethodGet, "https://cdn.example/x", nil)
+	redirected.Response = &http.Response{Request: httptest.NewRequest(http.MethodGet, "https://ghcr.io/v2/a/blobs/sha256:1", nil)}
+	tests := map[*http.Request]route{
+		httptest.NewRequest(http.MethodGet, "/v2/", nil):                             {},
+		httptest.NewRequest(http.MethodGet, "/v2/auth", nil):                         {},
+		httptest.NewRequest(http.MethodGet, "/token", nil):                           {},
+		httptest.NewRequest(http.MethodGet, "/v2/a/manifests/10", nil):               {"manifests", "10"},
+		httptest.NewRequest(http.MethodGet, "/v2/manifests/blobs/manifests/10", nil): {"manifests", "10"},
+		httptest.NewRequest(http.MethodGet, "/v2/a/b/blobs/sha256:1", nil):           {"blobs", "sha256:1"},
+		httptest.NewRequest(http.MethodPost, "/v2/a/blobs/uploads/", nil):            {"uploads", ""},
+		httptest.NewRequest(http.MethodPut, "/v2/a/blobs/uploads/1?digest=x", nil):   {"uploads", "1"},
+		httptest.NewRequest(http.MethodGet, "/v2/a/referrers/sha256:1?n=1", nil):     {"referrers", "sha256:1"},
+		redirected: {"blobs", "sha256:1"},
+	}
+	for req, want := range tests {
+		if got := routeOf(req); got != want {
+			t.Errorf("%s %s: %+v, want %+v", req.Method, req.URL, got, want)
+		}
+	}
+}

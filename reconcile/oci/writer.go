@@ -1,0 +1,139 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// Writers opens repositories for writing.
+type Writers struct {
+	client *Client
+	source *remote.Puller // of copies: its blobs stream
+	pusher *remote.Pusher
+}
+
+var _ reconcile.Writers = (*Writers)(nil)
+
+// NewWriters returns writers that share the client's connections, credentials
+// and limits. Nothing else in this package can write.
+func NewWriters(c *Client) *Writers {
+	options := c.remoteOptions(c.chain(streams))
+	return &Writers{client: c, source: must(remote.NewPuller(options...)), pusher: must(remote.NewPusher(options...))}
+}
+
+// Writer opens a repository for writing. It asks nothing yet.
+func (w *Writers) Writer(repository config.Repository) reconcile.Writer {
+	return &writer{reader: reader{client: w.client, repository: w.client.named(repository)}, writers: w}
+}
+
+// writer writes one repository. Reading is uncached anyway.
+type writer struct {
+	reader
+	writers *Writers
+}
+
+// taggable is a manifest that go-containerregistry pushes as it is.
+type taggable struct{ manifest reconcile.RawManifest }
+
+// RawManifest implements [remote.Taggable].
+func (t taggable) RawManifest() ([]byte, error) { return t.manifest.Body, nil }
+
+// MediaType is the Content-Type of the push.
+func (t taggable) MediaType() (types.MediaType, error) {
+	return types.MediaType(t.manifest.MediaType), nil
+}
+
+// Put implements [reconcile.Writer].
+func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []error {
+	errs := w.client.each(w.repository, len(pushes), func(i int) error {
+		return w.writers.pusher.Put(ctx, w.name.Tag(pushes[i].Tag), taggable{pushes[i].Manifest})
+	})
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = w.failure("push "+w.subject(pushes[i].Tag), err)
+		}
+	}
+	return errs
+}
+
+// DeleteTags implements [reconcile.Writer].
+func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
+	errs := w.client.each(w.repository, len(tags), func(i int) error {
+		return w.deleteTag(ctx, tags[i])
+	})
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = w.failure("delete tag "+w.subject(tags[i]), err)
+		}
+	}
+	return errs
+}
+
+// deleteTag never goes by way of the digest, which would take every other tag
+// of the manifest with it.
+func (w *writer) deleteTag(ctx context.Context, tag string) error {
+	err := w.writers.pusher.Delete(ctx, w.name.Tag(tag))
+	status := statusOf(err)
+	switch {
+	case status == nil || routeOf(status.Request).resource != "manifests":
+		return err
+	case status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed:
+		return fmt.Errorf("%w (%s)", reconcile.ErrUnsupported, w.reason(err))
+	case status.StatusCode == http.StatusNotFound:
+		// Gone already, unless the registry looked for a digest of that name.
+		_, still := w.client.puller.Head(ctx, w.name.Tag(tag))
+		switch {
+		case still == nil:
+			return fmt.Errorf("%w (%s, though the tag is there)", reconcile.ErrUnsupported, w.reason(err))
+		case isAbsent(still):
+			return nil
+		}
+		return still
+	}
+	return err
+}
+
+// copyAttempts is how often a copy is begun. The upload of a blob cannot be
+// repeated in the middle; begun again, a copy finds what is there already.
+const copyAttempts = 2
+
+// Copy implements [reconcile.Writer].
+func (w *writer) Copy(ctx context.Context, from config.Repository, digest string) error {
+	source := w.client.named(from)
+	if err := errors.Join(source.err, w.err); err != nil {
+		return w.failure("copy to "+w.String(), err)
+	}
+	for attempt := 1; ; attempt++ {
+		err := w.copy(ctx, source, digest)
+		if err == nil || attempt == copyAttempts || isLasting(err) {
+			return err
+		}
+		if status := statusOf(err); status != nil && !transient(status.StatusCode) {
+			return err
+		}
+		if sleep(ctx, w.client.options.Patience.Backoff) != nil {
+			return err
+		}
+	}
+}
+
+// copy leaves the order, children first, and the mounts to
+// go-containerregistry.
+func (w *writer) copy(ctx context.Context, source repository, digest string) error {
+	manifest, err := w.writers.source.Get(ctx, source.name.Digest(digest))
+	if err != nil {
+		return source.answer(source.subject(digest), err)
+	}
+	if err := w.writers.pusher.Push(ctx, w.name.Digest(digest), manifest); err != nil {
+		return w.failure(fmt.Sprintf("copy %s to %s", source.subject(digest), w), err)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package oci
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"tagline/reconcile"
+)
+
+func TestAReaderCannotWrite(t *testing.T) {
+	c := newClient(t, Options{})
+	if _, ok := any(c).(reconcile.Writers); ok {
+		t.Error("a client hands out writers")
+	}
+	if _, ok := c.Reader(serve(t, nil).app()).(reconcile.Writer); ok {
+		t.Error("a reader writes")
+	}
+}
+
+func TestDeleteTags(t *testing.T) {
+	gone := answer(404, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, "Content-Type", "application/json")
+	tests := []struct {
+		name         string
+		delete, head http.HandlerFunc
+		err          string
+		unsupported  bool
+	}{
+		{name: "202", delete: answer(202, "")},
+		{name: "200", delete: answer(200, "")},
+		{name: "gone already", delete: gone, head: gone},
+		{name: "405", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"no"}]}`),
+			err: "not supported by this registry (405 Method Not Allowed: UNSUPPORTED: no)", unsupported: true},
+		{name: "400", delete: answer(400, `{"errors":[{"code":"DIGEST_INVALID","message":"no digest"}]}`),
+			err: "not supported by this registry (400 Bad Request: DIGEST_INVALID: no digest)", unsupported: true},
+		{name: "404 for a tag that is there", delete: gone, head: goodManifest(),
+			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the tag is there)", unsupported: true},
+		{name: "404 for a tag that cannot be read", delete: gone, head: answer(500, ""), err: "500 Internal Server Error"},
+		{name: "404 as HTML", delete: answer(404, html, "Content-Type", "text/html"), err: "answered 404 with a page of HTML: is there a proxy or a login page in front?"},
+		{name: "403", delete: answer(403, ""), err: "403 Forbidden; the credentials for HOST do not allow this"},
+		{name: "500", delete: answer(500, ""), err: "500 Internal Server Error"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			handlers := map[string]http.HandlerFunc{"DELETE /v2/app/manifests/9": tt.delete}
+			if tt.head != nil {
+				handlers["HEAD /v2/app/manifests/9"] = tt.head
+			}
+			registry := serve(t, handlers)
+			err := NewWriters(newClient(t, Options{})).Writer(registry.app()).DeleteTags(t.Context(), []string{"9"})[0]
+			for _, line := range registry.trace() {
+				if strings.Contains(line, "sha256:") {
+					t.Errorf("asked %s", line)
+				}
+			}
+			if errors.Is(err, reconcile.ErrUnsupported) != tt.unsupported {
+				t.Errorf("unsupported is %v", !tt.unsupported)
+			}
+			want := "delete tag " + registry.host + "/app:9: " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			if (tt.err == "") != (err == nil) || err != nil && err.Error() != want {
+				t.Errorf("error %v\nwant  %s", err, want)
+			}
+		})
+	}
+}
