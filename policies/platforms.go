@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,15 +28,8 @@ var Platforms = Policy{
 				continue
 			}
 			found = append(found, Finding{"missing-platform", fmt.Sprintf(
-				"the platforms policy requires %s, and the sources give %s", want, list(has))})
+				"the platforms policy requires %s, and the sources give %s", want, cmp.Or(strings.Join(has, ", "), "no platform at all"))})
 		}
 		return a, found
 	},
-}
-
-func list(words []string) string {
-	if len(words) == 0 {
-		return "no platform at all"
-	}
-	return strings.Join(words, ", ")
 }

@@ -261,8 +261,8 @@ func pick(alias config.Alias, s config.Source, of content) ([]leaf, []error) {
 	case len(errs) > 0:
 		return nil, errs
 	case len(has) == 0 && !slices.ContainsFunc(of.leaves, func(l leaf) bool { return l.Kind == policies.Other }):
-		return nil, []error{violation(alias, s.Pos, "no-image", "source %q holds no image, but %s", s.Text,
-			count(len(of.leaves), "attestation manifest"))}
+		return nil, []error{violation(alias, s.Pos, "no-image",
+			"source %q holds no image, at most attestation manifests; push it again with its images", s.Text)}
 	case everything:
 		return distinct(of.leaves), nil
 	case len(images) == 0 && plain && len(has) == 1:
@@ -270,7 +270,7 @@ func pick(alias config.Alias, s config.Source, of content) ([]leaf, []error) {
 			"source %q is listed as %s, but its config says %s", s.Text, s.Platform, has[0])}
 	case len(images) == 0:
 		return nil, []error{violation(alias, s.Pos, "missing-platform",
-			"source %q has no %s; it has %s", s.Text, s.Platform, list(has))}
+			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image"))}
 	}
 	image := images[0].Digest
 	return distinct(slices.DeleteFunc(slices.Clone(of.leaves), func(l leaf) bool {
@@ -325,21 +325,6 @@ func descriptorOf(m *Manifest) ocispec.Descriptor {
 	}
 }
 
-func list(platforms []string) string {
-	if len(platforms) == 0 {
-		return "no image"
-	}
-	return strings.Join(platforms, ", ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func violation(alias config.Alias, pos config.Pos, id, format string, args ...any) *config.Finding {
-	return &config.Finding{ID: id, Alias: alias.Tag, Pos: pos,
-		Message: fmt.Sprintf("alias %q: ", alias.Tag) + fmt.Sprintf(format, args...)}
+	return &config.Finding{ID: id, Alias: alias.Tag, Pos: pos, Message: fmt.Sprintf(format, args...)}
 }

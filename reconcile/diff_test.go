@@ -247,25 +247,25 @@ func TestViolations(t *testing.T) {
 		id, want string
 	}{
 		{"a source that is gone", "10: {amd64: 10.10, arm64: 10.99}", nil, "missing-source",
-			`alias "10": source "10.99" does not exist in r.test/app; push it, or change the source`},
+			`source "10.99" does not exist in r.test/app; push it, or change the source`},
 		{"a digest that is gone", "10: " + digestOf("x"), nil, "missing-source", "does not exist in r.test/app"},
 		{"a repository that is not there", "10: other:1", nil, "missing-source", `source "other:1" does not exist in r.test/other`},
 		{"a platform that a source lacks", "10: {amd64: 10.10, arm64: 10.10}", nil, "missing-platform",
-			`alias "10": source "10.10" has no linux/arm64; it has linux/amd64`},
+			`source "10.10" has no linux/arm64; it has linux/amd64`},
 		{"a platform that the config contradicts", "10: {arm64: 10.12}", nil, "platform-mismatch",
-			`alias "10": source "10.12" is listed as linux/arm64, but its config says linux/amd64`},
+			`source "10.12" is listed as linux/arm64, but its config says linux/amd64`},
 		{"a variant is another platform", "10: {amd64/v3: 10.10}", nil, "missing-platform", "has no linux/amd64/v3"},
 		{"a required platform that is not listed", "10: {amd64: 10.10}", []string{"platforms: [amd64, arm64]"}, "missing-platform",
-			`alias "10": the platforms policy requires linux/arm64, and the sources give linux/amd64`},
+			`the platforms policy requires linux/arm64, and the sources give linux/amd64`},
 		{"a required platform that the source lacks", "10: 10.10", []string{"platforms: [arm64]"}, "missing-platform", "requires linux/arm64"},
 		{"two images for one platform", "10: {amd64: twice}", nil, "ambiguous-platform", `source "twice" has two images for linux/amd64, sha256:`},
 		{"two images for one platform, as they are", "10: twice", nil, "ambiguous-platform", "two images for linux/amd64"},
-		{"attestations alone", "10: attested", nil, "no-image", `source "attested" holds no image, but 1 attestation manifest`},
+		{"attestations alone", "10: attested", nil, "no-image", `source "attested" holds no image, at most attestation manifests`},
 		{"an empty index", "10: empty", nil, "no-image", `source "empty" holds no image`},
 		{"an OCI image in a Docker list", "10: {amd64: d12, arm64: 10.40}", []string{"format: docker"}, "docker-oci-child",
 			`the linux/arm64/v8 image of source "10.40" is application/vnd.oci.image.manifest.v1+json`},
 		{"an index without its child", "10: {amd64: orphan}", nil, "broken-source", `source "orphan" refers to something that is not there`},
-		{"an alias that follows a blocked one", "9: {amd64: gone}\n10: 9", nil, "blocked-source", `alias "10": it follows alias "9", which is blocked`},
+		{"an alias that follows a blocked one", "9: {amd64: gone}\n10: 9", nil, "blocked-source", `it follows alias "9", which is blocked`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMemory()

@@ -67,7 +67,7 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 		}
 	})
 	if failed != nil {
-		return Inspection{}, fmt.Errorf("%s:%s: %w", repository, reference, failed)
+		return Inspection{}, failed
 	}
 	in.Parts = parts
 	var err error

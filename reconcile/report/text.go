@@ -83,11 +83,11 @@ func (t *Text) Summary() error {
 	case t.opts.Quiet:
 		return t.err
 	case n.pushes+n.deleteTags+n.blocked+n.failed == 0:
-		line = fmt.Sprintf("Nothing to do: %s in sync.", count(n.inSync, "alias"))
+		line = fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
 	case t.opts.DryRun:
-		line = fmt.Sprintf("Plan: %d to push, %s and 0 manifests to delete, %d blocked", n.pushes, count(n.deleteTags, "tag"), n.blocked)
+		line = fmt.Sprintf("Plan: %d to push, %s and 0 manifests to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
 	default:
-		line = fmt.Sprintf("Applied: %d pushed, %s and 0 manifests deleted, %d blocked", n.pushes, count(n.deleteTags, "tag"), n.blocked)
+		line = fmt.Sprintf("Applied: %d pushed, %s and 0 manifests deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
 	}
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
@@ -180,7 +180,7 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 		note = "was " + was
 	}
 	if c.Attestations > 0 {
-		note += ", with " + count(c.Attestations, "attestation")
+		note += ", with " + Count(c.Attestations, "attestation")
 	}
 	return "(" + note + ")"
 }
@@ -252,7 +252,8 @@ func at(p config.Pos) string {
 	return fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
 }
 
-func count(n int, what string) string {
+// Count is "1 tag", "2 tags", "2 aliases".
+func Count(n int, what string) string {
 	switch {
 	case n == 1:
 		return "1 " + what

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/oci"
+	"tagline/reconcile/report"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var dryRun, detailed bool
+	c := &cobra.Command{
+		Use:   "apply",
+		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
+		Long: `Make the registry what images.yaml says, or with --dry-run report what is missing.
+
+Exit codes:
+  0  done, or in sync; a dry run with changes too
+  1  something failed, or was applied only in part
+  2  only with --detailed-exitcode: changes are pending, or were made
+  3  nothing failed, but the registry's content or a policy forbids something`,
+		Example: `  tagline apply --dry-run
+  tagline apply --registry registry.example.com --image my-image`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			client := a.client()
+			defer client.Close()
+			var writers reconcile.Writers
+			if !dryRun {
+				writers = oci.NewWriters(client)
+			}
+			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers)
+			if err != nil {
+				return err
+			}
+			return done.exit(detailed)
+		},
+	}
+	a.fileFlag(c)
+	a.connectionFlags(c)
+	a.imageFlag(c)
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
+	return c
+}
+
+// imagesAtOnce bounds the repositories under way; the requests to a host have
+// a bound of their own.
+const imagesAtOnce = 8
+
+// reconcile is the whole run: observe, diff, apply, image by image, reported in
+// the order of images. Without writers it ends at the plan.
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers) (outcome, error) {
+	type reconciled struct {
+		plan   reconcile.Plan
+		result reconcile.Result
+	}
+	text := report.NewText(a.stdout, report.TextOptions{
+		DryRun: writers == nil, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(a.stdout),
+	})
+	progress := a.startProgress(len(images), readers.Stats)
+	defer progress.stop()
+
+	slots := make(chan struct{}, imagesAtOnce)
+	results := make([]chan reconciled, len(images))
+	for i := range images {
+		results[i] = make(chan reconciled, 1)
+	}
+	go func() {
+		for i, image := range images {
+			slots <- struct{}{}
+			go func() {
+				defer func() { <-slots }()
+				r := reconciled{plan: reconcile.Diff(image, reconcile.Observe(ctx, readers, image))}
+				if writers != nil {
+					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
+				}
+				results[i] <- r
+			}()
+		}
+	}()
+
+	var all outcome
+	for i := range results {
+		r := <-results[i]
+		progress.done()
+		progress.pause(func() { text.Repository(r.plan, r.result) })
+		all.add(r.plan, r.result)
+	}
+	progress.stop()
+	return all, text.Summary()
+}
+
+// outcome is a run as exit codes see it.
+type outcome struct {
+	changes, failed, blocked bool
+}
+
+func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
+	o.changes = o.changes || !plan.Empty()
+	o.failed = o.failed || len(plan.Errors) > 0
+	o.blocked = o.blocked || len(plan.Violations) > 0
+	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted} {
+		for _, action := range done {
+			switch {
+			case errors.Is(action.Err, reconcile.ErrUnsupported):
+				o.blocked = true
+			case action.Err != nil:
+				o.failed = true
+			}
+		}
+	}
+}
+
+// exit is nil or an exitCode.
+func (o *outcome) exit(detailed bool) error {
+	switch {
+	case o.failed:
+		return exitCode(exitFailed)
+	case o.blocked:
+		return exitCode(exitBlocked)
+	case o.changes && detailed:
+		return exitCode(exitChanges)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tagline/reconcile/report"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Check images.yaml, without asking any registry",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.load()
+			if err != nil || a.quiet {
+				return err
+			}
+			aliases := 0
+			for _, image := range cfg.Images {
+				aliases += len(image.Aliases)
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s is valid: %s, %s.\n", a.file, report.Count(len(cfg.Images), "image"), report.Count(aliases, "alias"))
+			return err
+		},
+	}
+	a.fileFlag(c)
+	a.registryFlag(c)
+	return c
+}

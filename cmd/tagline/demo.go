@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/oci"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var file string
+	var keep bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Do the main job on an embedded registry with sample images",
+		Long: `Do the main job on an embedded registry with sample images.
+
+The registry listens on a free loopback port and keeps everything in memory.
+It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
+for arm64, each with its provenance.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.demo(cmd.Context(), file, keep)
+		},
+	}
+	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
+	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
+	return c
+}
+
+func (a *app) demo(ctx context.Context, file string, keep bool) (err error) {
+	registry, err := demo.Start()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, registry.Close()) }()
+	if _, err := demo.Seed(ctx, registry.Host()); err != nil {
+		return err
+	}
+	images, err := demoImages(file, registry.Host())
+	if err != nil {
+		return err
+	}
+	client := a.client()
+	defer client.Close()
+
+	a.say("A registry on %s, with two releases as docker buildx pushes them:", registry.Host())
+	for _, s := range demo.Samples() {
+		a.say("  %s:%s for %s, with provenance", demo.SampleRepository, s.Tag, s.Platforms[0])
+	}
+	steps := []struct {
+		title   string
+		writers reconcile.Writers
+	}{
+		{"tagline apply --dry-run", nil},
+		{"tagline apply", oci.NewWriters(client)},
+		{"tagline apply, once more", oci.NewWriters(client)},
+	}
+	for i, step := range steps {
+		a.say("\n%d. %s", i+1, step.title)
+		done, err := a.reconcile(ctx, images, client, step.writers)
+		if err != nil {
+			return err
+		}
+		if err := done.exit(false); err != nil {
+			return err
+		}
+	}
+	a.say("\nWhat a machine pulls:")
+	for _, image := range images {
+		for _, alias := range image.Aliases {
+			for _, platform := range []string{"linux/amd64", "linux/arm64"} {
+				content, err := demo.Pull(ctx, fmt.Sprintf("%s:%s", image.Repository, alias.Tag), platform)
+				if err != nil {
+					return err
+				}
+				a.say("  %s:%s on %s is %q", image.Name, alias.Tag, platform, content)
+			}
+		}
+	}
+	if !keep {
+		return nil
+	}
+	a.say("\nThe registry runs until you press Ctrl-C. In compose.yml, on either machine:")
+	for _, image := range images {
+		for _, alias := range image.Aliases {
+			a.say("    image: %s:%s", image.Repository, alias.Tag)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// demoImages is the built-in images.yaml, or the file, on the demo's registry.
+func demoImages(file, host string) ([]config.Image, error) {
+	name, data := "images.yaml", []byte(demo.ImagesYAML())
+	if file != "" {
+		var err error
+		if data, err = os.ReadFile(file); err != nil {
+			return nil, err
+		}
+		name = file
+	}
+	cfg, err := config.Parse(name, data, config.Options{Registry: host, Policies: policies.Keys()})
+	if err != nil {
+		return nil, err
+	}
+	return cfg.Images, nil
+}
+
+// say writes a line of the story; a closed stdout shows in the next report.
+func (a *app) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
+}

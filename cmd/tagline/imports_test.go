@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The house has one rule: a package imports only packages to its left, cmd
+// imports everything, and nothing imports cmd. This is who may import whom.
+var mayImport = map[string][]string{
+	"config":                {},
+	"policies":              {"config"},
+	"reconcile":             {"config", "policies"},
+	"reconcile/report":      {"config", "policies", "reconcile"},
+	"reconcile/oci":         {"config", "policies", "reconcile"},
+	"reconcile/demo":        {},
+	"reconcile/oci/ocitest": {"reconcile/demo"},
+}
+
+// Planning must not be able to reach a registry, whatever comes between.
+var knowNoRegistry = []string{"config", "policies", "reconcile"}
+
+func TestImports(t *testing.T) {
+	for _, line := range golist(t, "{{.ImportPath}} {{join .Imports \" \"}}", "tagline/...") {
+		words := strings.Fields(line)
+		name := strings.TrimPrefix(words[0], "tagline/")
+		if name == "cmd/tagline" {
+			continue
+		}
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("package %s is not in the plan of the house", name)
+		}
+		for _, imported := range words[1:] {
+			if other, ours := strings.CutPrefix(imported, "tagline/"); ours && !slices.Contains(allowed, other) {
+				t.Errorf("package %s must not import %s", name, other)
+			}
+		}
+	}
+	for _, name := range knowNoRegistry {
+		for _, dep := range golist(t, "{{.ImportPath}}", "-deps", path.Join("tagline", name)) {
+			if dep == "net/http" || strings.HasPrefix(dep, "github.com/aws/") || strings.HasPrefix(dep, "github.com/google/go-containerregistry") {
+				t.Errorf("package %s depends on %s", name, dep)
+			}
+		}
+	}
+}
+
+func golist(t *testing.T, format string, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-f", format}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}

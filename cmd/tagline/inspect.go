@@ -1,0 +1,51 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/report"
+)
+
+func (a *app) inspectCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "inspect REF",
+		Short: "Show what a tag is: platforms, sources, attestations, referrers, owner",
+		Long: `Show what a tag is: platforms, sources, attestations, referrers, owner.
+
+REF is repository:tag or repository@digest. A repository without a host is an
+image of images.yaml by its name there, or is on the --registry.`,
+		Example: `  tagline inspect my-image:10
+  tagline inspect localhost:5000/my-image:10`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			repository, reference, err := a.reference(args[0])
+			if err != nil {
+				return err
+			}
+			client := a.client()
+			defer client.Close()
+			in, err := reconcile.Inspect(cmd.Context(), client, repository, reference)
+			if err != nil {
+				return err
+			}
+			return report.Inspection(a.stdout, in)
+		},
+	}
+	a.fileFlag(c)
+	a.connectionFlags(c)
+	return c
+}
+
+// reference finds out what REF names. Without a host in it or a --registry,
+// the registry is that of images.yaml.
+func (a *app) reference(text string) (config.Repository, string, error) {
+	ref, err := config.ParseReference(text, a.registry)
+	if err != nil {
+		if cfg, bad := a.load(); bad == nil && cfg.Registry != "" {
+			ref, err = config.ParseReference(text, cfg.Registry)
+		}
+	}
+	return ref.Repository, ref.Reference(), err
+}

@@ -1,0 +1,46 @@
+// Command tagline keeps a container registry's stable tags true to a committed
+// images.yaml. README.md says what it does; this package is its face: flags,
+// output, exit codes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit codes. 1 wins over 3, 3 over 2.
+const (
+	exitDone    = 0 // done, or in sync
+	exitFailed  = 1 // something failed, or was applied only in part
+	exitChanges = 2 // --detailed-exitcode: changes are pending, or were made
+	exitBlocked = 3 // nothing failed, but something stands in the way
+)
+
+// exitCode is the error of a command that has said all there is to say.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// run is tagline without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	err := newRoot(stdout, stderr, args).ExecuteContext(ctx)
+	if code := exitCode(0); errors.As(err, &code) {
+		return int(code)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, message(err))
+		return exitFailed
+	}
+	return exitDone
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile/oci"
+)
+
+// version is set by the Makefile.
+var version = "devel"
+
+// app is what the commands share: where output goes, and the common flags.
+type app struct {
+	stdout, stderr io.Writer
+
+	file        string
+	registry    string
+	images      []string
+	insecure    []string
+	concurrency int
+	color       string
+	quiet       bool
+	verbose     int
+	logFormat   string
+}
+
+func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "tagline",
+		Short: "Keep a container registry's stable tags true to images.yaml",
+		Long: `Keep a container registry's stable tags true to images.yaml.
+
+images.yaml says which alias tags a registry should carry and from which tags
+each platform comes. tagline reads the registry, plans what is missing, and
+pushes it, or with --dry-run only reports it.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.checkFlags()
+		},
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(args)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.color, "color", "auto", "colour the report: `WHEN` is auto, always or never")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report only what stands in the way")
+	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
+	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.versionCommand())
+	return root
+}
+
+// fileFlag, registryFlags: what not every command has.
+func (a *app) fileFlag(c *cobra.Command) {
+	c.Flags().StringVarP(&a.file, "file", "f", "images.yaml", "`FILE` to read")
+	_ = c.MarkFlagFilename("file", "yaml", "yml")
+}
+
+func (a *app) registryFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.registry, "registry", os.Getenv("TAGLINE_REGISTRY"),
+		"`HOST` for images that name none, instead of the file's registry (or set TAGLINE_REGISTRY)")
+}
+
+func (a *app) connectionFlags(c *cobra.Command) {
+	a.registryFlag(c)
+	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "speak plain http to this `HOST`; loopback needs no flag (repeatable)")
+	c.Flags().IntVar(&a.concurrency, "concurrency", 16, "requests in flight per registry host")
+}
+
+func (a *app) imageFlag(c *cobra.Command) {
+	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it (repeatable)")
+}
+
+func (a *app) checkFlags() error {
+	if !slices.Contains([]string{"auto", "always", "never"}, a.color) {
+		return fmt.Errorf("--color is %q, not auto, always or never", a.color)
+	}
+	if !slices.Contains([]string{"text", "json"}, a.logFormat) {
+		return fmt.Errorf("--log-format is %q, not text or json", a.logFormat)
+	}
+	if a.concurrency < 0 || a.concurrency > 1000 {
+		return fmt.Errorf("--concurrency is %d, not 1 to 1000", a.concurrency)
+	}
+	return nil
+}
+
+// load reads images.yaml and keeps the images that --image asks for.
+func (a *app) load() (*config.Config, error) {
+	data, err := os.ReadFile(a.file)
+	if err != nil {
+		return nil, fmt.Errorf("%w; name another file with --file", err)
+	}
+	cfg, err := config.Parse(a.file, data, config.Options{Registry: a.registry, Policies: policies.Keys()})
+	if err != nil {
+		return nil, err
+	}
+	if len(a.images) == 0 {
+		return cfg, nil
+	}
+	var names []string
+	var kept []config.Image
+	for _, image := range cfg.Images {
+		names = append(names, image.Name)
+		if slices.Contains(a.images, image.Name) {
+			kept = append(kept, image)
+		}
+	}
+	for _, name := range a.images {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("--image %q is not in %s, which has %s", name, a.file, strings.Join(names, ", "))
+		}
+	}
+	cfg.Images = kept
+	return cfg, nil
+}
+
+// client opens the way to the registries, for reading.
+func (a *app) client() *oci.Client {
+	return oci.New(oci.Options{
+		Concurrency: a.concurrency,
+		Insecure:    a.insecure,
+		UserAgent:   "tagline/" + version,
+		Logger:      a.logger(),
+	})
+}
+
+// logger writes warnings to stderr, and every request with -vv.
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	switch {
+	case a.quiet:
+		level = slog.LevelError
+	case a.verbose > 1:
+		level = slog.LevelDebug
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if a.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(a.stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, opts))
+}
+
+// colored decides for one stream (https://no-color.org).
+func (a *app) colored(w io.Writer) bool {
+	switch {
+	case a.color != "auto":
+		return a.color == "always"
+	case os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb":
+		return false
+	}
+	return isTerminal(w)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// message is an error as the reader sees it: findings carry their own place
+// and stand a line each, everything else says who speaks.
+func message(err error) string {
+	var all *multierror.Error
+	if errors.As(err, &all) {
+		return err.Error()
+	}
+	return "tagline: error: " + err.Error()
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := version
+			if info, ok := debug.ReadBuildInfo(); ok && v == "devel" && info.Main.Version != "" {
+				v = info.Main.Version
+			}
+			_, err := fmt.Fprintf(a.stdout, "tagline %s (%s %s/%s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tagline/reconcile/demo"
+	"tagline/reconcile/oci/ocitest"
+)
+
+var update = flag.Bool("update", false, "write what commands print into the scripts that compare it")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tagline": main})
+}
+
+// TestScripts runs each script of testdata/script on each registry. $REGISTRY
+// is a transparent proxy in front of it, and TAGLINE_REGISTRY names it too.
+// Beside testscript's own commands there are:
+//
+//	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
+//	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
+//	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
+//	nofault
+//	requests [METHOD...]         no other methods were used since the last call
+func TestScripts(t *testing.T) {
+	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, start := range map[string]func(testing.TB) string{
+		"olareg":       ocitest.Olareg,
+		"distribution": func(t testing.TB) string { return ocitest.Distribution(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir:                 "testdata/script",
+				UpdateScripts:       *update,
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+				Setup: func(env *testscript.Env) error {
+					t := env.T().(testing.TB)
+					s := &scripted{t: t, proxy: ocitest.Proxy(t, start(t))}
+					env.Values["registry"] = s
+					env.Setenv("REGISTRY", s.proxy.Host)
+					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
+					env.Setenv("HOME", env.WorkDir)
+					env.Setenv("PATH", tools+":"+env.Getenv("PATH"))
+					env.Setenv("NO_COLOR", "")
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"push":     command((*scripted).push),
+					"fixtures": command((*scripted).fixtures),
+					"fault":    command((*scripted).fault),
+					"nofault":  command((*scripted).nofault),
+					"requests": command((*scripted).requests),
+				},
+			})
+		})
+	}
+}
+
+// scripted is the registry of one script.
+type scripted struct {
+	t      testing.TB
+	proxy  *ocitest.RegistryProxy
+	script []ocitest.Fault
+}
+
+func command(run func(*scripted, []string) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, negated bool, args []string) {
+		s := ts.Value("registry").(*scripted)
+		if err := run(s, args); (err != nil) != negated {
+			ts.Fatalf("failed: %v", err)
+		}
+	}
+}
+
+func (s *scripted) push(args []string) error {
+	repository, tag, _ := strings.Cut(args[0], ":")
+	image := demo.Image{Tag: tag, Platforms: strings.Split(args[1], ",")}
+	for _, option := range args[2:] {
+		name, value, _ := strings.Cut(option, "=")
+		switch name {
+		case "provenance":
+			image.Provenance = true
+		case "artifact":
+			image.Artifact = true
+		case "docker":
+			image.Docker = true
+		case "build":
+			image.Build, _ = strconv.Atoi(value)
+		default:
+			return fmt.Errorf("unknown option %q", option)
+		}
+	}
+	_, err := demo.Push(s.t.Context(), s.proxy.Host, repository, []demo.Image{image})
+	s.proxy.Reset()
+	return err
+}
+
+func (s *scripted) fixtures(args []string) error {
+	ocitest.PushFixtures(s.t, ocitest.AppOCI, s.proxy.Host, args[0])
+	s.proxy.Reset()
+	return nil
+}
+
+// faults are the actions that scripts know by name; a number is a status.
+func faults(name string) (ocitest.Action, error) {
+	if status, err := strconv.Atoi(name); err == nil {
+		return ocitest.Status(status, "Retry-After", "0"), nil
+	}
+	switch name {
+	case "html":
+		return ocitest.HTML(), nil
+	case "truncate":
+		return ocitest.Truncate(20), nil
+	case "wrong-digest":
+		return ocitest.SetHeader("Docker-Content-Digest", "sha256:"+strings.Repeat("0", 64)), nil
+	case "reset":
+		return ocitest.Reset(), nil
+	case "lose-answer":
+		return ocitest.LoseAnswer(), nil
+	case "an-hour":
+		return ocitest.Status(http.StatusTooManyRequests, "Retry-After", "3600"), nil
+	case "schema1":
+		return ocitest.ForgeBody(func([]byte) []byte { return []byte(`{"schemaVersion":1,"fsLayers":[]}`) }), nil
+	case "config-and-manifests":
+		return ocitest.ForgeBody(func(body []byte) []byte {
+			return []byte(strings.Replace(string(body), "{", `{"config":{},`, 1))
+		}), nil
+	case "slow":
+		return ocitest.Delay(200 * time.Millisecond), nil
+	}
+	return nil, fmt.Errorf("unknown fault %q", name)
+}
+
+func (s *scripted) fault(args []string) error {
+	do, err := faults(args[2])
+	if err != nil {
+		return err
+	}
+	f := ocitest.Fault{Method: args[0], Path: args[1], Do: do}
+	if len(args) > 3 {
+		if f.Times, err = strconv.Atoi(args[3]); err != nil {
+			return err
+		}
+	}
+	s.script = append(s.script, f)
+	s.proxy.Script(s.script...)
+	return nil
+}
+
+func (s *scripted) nofault([]string) error {
+	s.script = nil
+	s.proxy.Script()
+	return nil
+}
+
+func (s *scripted) requests(methods []string) error {
+	defer s.proxy.Reset()
+	for _, r := range s.proxy.Trace() {
+		if !slices.Contains(methods, r.Method) {
+			return fmt.Errorf("%s %s was sent", r.Method, r.Path)
+		}
+	}
+	return nil
+}
