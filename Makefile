@@ -1,0 +1,57 @@
+# Everything is installed into bin/, which git ignores. `make test` and
+# `make lint` install what they need, at these versions and no others.
+DISTRIBUTION_VERSION := v3.1.2
+CRANE_VERSION        := v0.22.1
+GOLANGCI_VERSION     := v2.15.0
+DEADCODE_VERSION     := v0.52.0
+
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+BIN     := $(CURDIR)/bin
+install  = GOBIN=$(BIN) GOFLAGS= $(GO) install
+
+.PHONY: build test lint fmt demo bench tools clean
+
+build: ## bin/tagline
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/tagline ./cmd/tagline
+
+test: tools ## every test, on the embedded registry and on CNCF distribution
+	$(GO) test -race ./...
+
+lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/deadcode-$(DEADCODE_VERSION)
+	$< run ./...
+	$(GO) mod tidy -diff
+	@dead=$$($(BIN)/deadcode-$(DEADCODE_VERSION) -test ./...) || exit 1; \
+	if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi
+
+fmt:
+	gofmt -s -w cmd config policies reconcile
+
+demo: ## the main job on an embedded registry
+	@$(GO) run ./cmd/tagline demo -f images.yaml
+
+bench: tools ## requests and time, with the floor beside them
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./...
+
+tools: $(BIN)/registry-$(DISTRIBUTION_VERSION) $(BIN)/crane-$(CRANE_VERSION)
+
+clean:
+	rm -rf $(BIN)
+
+# The version is in the file's name, so that a new one is a new target; the
+# plain name beside it is what the tests look for.
+$(BIN)/registry-$(DISTRIBUTION_VERSION):
+	$(install) github.com/distribution/distribution/v3/cmd/registry@$(DISTRIBUTION_VERSION)
+	cp $(BIN)/registry $@
+
+$(BIN)/crane-$(CRANE_VERSION):
+	$(install) github.com/google/go-containerregistry/cmd/crane@$(CRANE_VERSION)
+	cp $(BIN)/crane $@
+
+$(BIN)/golangci-lint-$(GOLANGCI_VERSION):
+	$(install) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(BIN)/golangci-lint $@
+
+$(BIN)/deadcode-$(DEADCODE_VERSION):
+	$(install) golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)
+	mv $(BIN)/deadcode $@
