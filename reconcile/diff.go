@@ -98,7 +98,7 @@ func (p *planner) alias(plan *Plan, alias config.Alias) []error {
 	}
 	var before []oldImage
 	if exists {
-		if before, err = p.before(alias.Tag, old.Digest); err != nil {
+		if before, err = p.before(old.Digest); err != nil {
 			return []error{err}
 		}
 	}
@@ -116,17 +116,14 @@ type oldImage struct {
 }
 
 // before is what an alias has now, for the report. An alias that can't be
-// looked into any more is replaced all the same: only what was not asked yet
-// is an error.
-func (p *planner) before(tag, digest string) ([]oldImage, error) {
+// looked into any more is replaced all the same, so the only error is
+// errUnknown, for what nobody has asked yet.
+func (p *planner) before(digest string) ([]oldImage, error) {
+	var leaves []leaf
 	m, err := p.manifest(p.image.Repository, digest)
-	if errors.Is(err, errUnknown) {
-		return nil, err
+	if err == nil {
+		leaves, err = p.leaves(p.image.Repository, m, descriptorOf(m), 0)
 	}
-	if err != nil {
-		return nil, nil
-	}
-	leaves, err := p.leaves(p.image.Repository, m, descriptorOf(m), 0)
 	if errors.Is(err, errUnknown) {
 		return nil, err
 	}

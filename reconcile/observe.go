@@ -1,3 +1,8 @@
+// Package reconcile makes a repository's alias tags what images.yaml says, in
+// three steps: [Observe] is the only one that reads, [Diff] plans without
+// touching anything, [Apply] is the only one that writes. Registries are
+// behind [Reader] and [Writer]; what they hold is in a [State], what should be
+// done in a [Plan], both plain data.
 package reconcile
 
 import (
