@@ -196,7 +196,7 @@ const (
 func TestNestedIndexes(t *testing.T) {
 	m := newMemory()
 	tops := m.push(t, "app", amd10, arm20)
-	nested := m.put("nested", ociIndex, index(m.descriptor(tops["10.10"], nil), m.descriptor(tops["10.20"], nil)))
+	nested := m.put("nested", index(m.descriptor(tops["10.10"], nil), m.descriptor(tops["10.20"], nil)))
 	p := plan(t, m, aliases(t, "10: {amd64: nested, arm64: nested}", "provenance: drop"))
 	if len(p.Pushes) != 1 {
 		t.Fatalf("plan is %+v", p)
@@ -207,7 +207,7 @@ func TestNestedIndexes(t *testing.T) {
 	}
 
 	for range 3 { // one too many
-		nested = m.put("deep", ociIndex, index(m.descriptor(nested, nil)))
+		nested = m.put("deep", index(m.descriptor(nested, nil)))
 	}
 	p = plan(t, m, aliases(t, "10: {amd64: deep}"))
 	if len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Message, "deeper than 3") {
@@ -222,7 +222,7 @@ func TestEntriesThatOnlyTheirManifestExplains(t *testing.T) {
 	_ = json.Unmarshal(m.manifests[top].Body, &pushed)
 	image, attestation := pushed.Manifests[0].Digest.String(), pushed.Manifests[1].Digest.String()
 	bare := func(d *ocispec.Descriptor) { d.Platform, d.Annotations = nil, nil }
-	m.put("bare", ociIndex, index(m.descriptor(image, bare), m.descriptor(attestation, bare)))
+	m.put("bare", index(m.descriptor(image, bare), m.descriptor(attestation, bare)))
 
 	p := plan(t, m, aliases(t, "10: {amd64: bare}", "provenance: drop"))
 	if len(p.Pushes) != 1 {
@@ -305,12 +305,12 @@ func (m *memory) twisted(t *testing.T) {
 		return func(d *ocispec.Descriptor) { d.Platform = &ocispec.Platform{OS: os, Architecture: arch} }
 	}
 	plain := m.tags["r.test/app:10.12"]
-	m.put("twice", ociIndex, index(m.descriptor(plain, on("linux", "amd64")), m.descriptor(other, on("linux", "amd64"))))
-	m.put("empty", ociIndex, index())
-	m.put("orphan", ociIndex, index(m.descriptor(digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
+	m.put("twice", index(m.descriptor(plain, on("linux", "amd64")), m.descriptor(other, on("linux", "amd64"))))
+	m.put("empty", index())
+	m.put("orphan", index(m.descriptor(digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
 	var pushed ocispec.Index
 	_ = json.Unmarshal(m.manifests[m.tags["r.test/app:10.10"]].Body, &pushed)
-	m.put("attested", ociIndex, index(pushed.Manifests[1]))
+	m.put("attested", index(pushed.Manifests[1]))
 }
 
 // What could not be read is an error: never a violation, never absent, and
@@ -382,7 +382,7 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 	}
 
 	// An alias that can't be looked into is replaced; nobody needs what it was.
-	m.put("10", ociIndex, `{"schemaVersion":2,"manifests":[],"manifests":[]}`)
+	m.put("10", `{"schemaVersion":2,"manifests":[],"manifests":[]}`)
 	if p = plan(t, m, image); len(p.Pushes) != 1 || len(p.Errors) > 0 {
 		t.Errorf("plan is %+v", p)
 	}

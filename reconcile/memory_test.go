@@ -52,10 +52,10 @@ func (m *memory) push(t testing.TB, repository string, images ...demo.Image) map
 	return digests
 }
 
-// put puts any manifest under a tag of the repository app.
-func (m *memory) put(tag, mediaType, body string) string {
+// put puts any index under a tag of the repository app.
+func (m *memory) put(tag, body string) string {
 	d := digestOf(body)
-	m.manifests[d] = reconcile.RawManifest{Digest: d, MediaType: mediaType, Body: []byte(body)}
+	m.manifests[d] = reconcile.RawManifest{Digest: d, MediaType: ociIndex, Body: []byte(body)}
 	m.tags["r.test/app:"+tag] = d
 	return d
 }

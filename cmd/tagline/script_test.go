@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("REGISTRY", s.proxy.Host)
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
 					env.Setenv("HOME", env.WorkDir)
-					env.Setenv("PATH", tools+":"+env.Getenv("PATH"))
+					env.Setenv("PATH", env.Getenv("PATH")+":"+tools) // after the tagline under test
 					env.Setenv("NO_COLOR", "")
 					return nil
 				},

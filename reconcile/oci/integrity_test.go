@@ -255,7 +255,7 @@ func TestReferrers(t *testing.T) {
 		{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":7,"digest":"` + someHash + `","artifactType":"text/spdx"}]}`
 	one := []reconcile.Descriptor{{Digest: someHash, MediaType: string(types.OCIManifestSchema1), ArtifactType: "text/spdx", Size: 7}}
 	api, tag := "GET /v2/app/referrers/"+someHash, "GET /v2/app/manifests/sha256-"+strings.TrimPrefix(someHash, "sha256:")
-	page := serve(t, nil).host
+	page := serve(t, map[string]http.HandlerFunc{"/": answer(429, "")}).host // as github.com does for ghcr.io
 	tests := []struct {
 		name     string
 		handlers map[string]http.HandlerFunc

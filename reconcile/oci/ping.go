@@ -78,7 +78,7 @@ func (p *pinger) RoundTrip(req *http.Request) (*http.Response, error) {
 // for none, or that it speaks https with a certificate nobody trusts, where an
 // attempt in plain text would only hide the reason.
 func (p *pinger) ask(req *http.Request) (*pong, error) {
-	resp, err := p.next.RoundTrip(req)
+	resp, err := p.next.RoundTrip(req) //nolint:bodyclose // readDocument closes it
 	if err != nil {
 		if cert := (*tls.CertificateVerificationError)(nil); errors.As(err, &cert) {
 			p.pings.settled.LoadOrStore(req.URL.Host, &pong{err: err})

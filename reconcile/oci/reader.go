@@ -105,21 +105,28 @@ func ask[V any](r *reader, references []string, one func(name.Reference) (V, err
 }
 
 // each does n things with a repository, several at a time, and returns an error
-// or nil for each. The first goes ahead alone: where its credentials are
-// refused, all would be, and a registry that counts failed logins would lock
-// the account.
+// or nil for each. Until a host has let something through they go one by one,
+// and stop where its login is refused: all the rest would be, and a registry
+// that counts failed logins would lock the account.
 func (c *Client) each(r repository, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var group errgroup.Group
 	group.SetLimit(c.options.Concurrency)
+	refused := 0
 	for i := range n {
+		_, admitted := c.admitted.Load(r.Host)
 		switch {
 		case r.err != nil:
 			errs[i] = r.err
-		case i == 0:
-			errs[0] = do(0)
-		case loginRefused(errs[0]):
-			errs[i] = errs[0]
+		case refused >= enoughRefusals:
+			errs[i] = errs[i-1]
+		case !admitted:
+			errs[i] = do(i)
+			if weight := refusal(errs[i]); weight > 0 {
+				refused += weight
+			} else {
+				c.admitted.Store(r.Host, true)
+			}
 		default:
 			group.Go(func() error {
 				errs[i] = do(i)
@@ -131,13 +138,21 @@ func (c *Client) each(r repository, n int, do func(i int) error) []error {
 	return errs
 }
 
-// loginRefused tells a refusal of credentials from one of a single manifest,
-// which some registries' scanners give as 403.
-func loginRefused(err error) bool {
+const enoughRefusals = 2
+
+// refusal weighs an error as evidence that a login is no good: enough if a
+// token is refused, half of it for one manifest, which may have a reason of
+// its own, and nothing for all else.
+func refusal(err error) int {
 	status := statusOf(err)
-	if status == nil {
-		return false
+	switch {
+	case status == nil:
+		return 0
+	case routeOf(status.Request).resource == "" &&
+		(status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden):
+		return enoughRefusals
+	case status.StatusCode == http.StatusUnauthorized:
+		return 1
 	}
-	return status.StatusCode == http.StatusUnauthorized ||
-		status.StatusCode == http.StatusForbidden && routeOf(status.Request).resource == ""
+	return 0
 }

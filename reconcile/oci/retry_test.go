@@ -21,6 +21,7 @@ type script struct {
 	answers []scripted
 	at      []time.Time // of each request
 	bodies  []string
+	open    int // answers whose body is not closed
 }
 
 type scripted struct {
@@ -41,11 +42,24 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	resp := &http.Response{StatusCode: a.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("why"))}
+	s.open++
+	resp := &http.Response{StatusCode: a.status, Header: http.Header{}, Body: &closeNoted{strings.NewReader("why"), s}}
 	if a.retryAfter != "" {
 		resp.Header.Set("Retry-After", a.retryAfter)
 	}
 	return resp, nil
+}
+
+type closeNoted struct {
+	io.Reader
+	script *script
+}
+
+func (c *closeNoted) Close() error {
+	c.script.mu.Lock()
+	defer c.script.mu.Unlock()
+	c.script.open--
+	return nil
 }
 
 func (s *script) count() int {
@@ -138,6 +152,9 @@ func TestRetries(t *testing.T) {
 				}
 				if body, err := io.ReadAll(resp.Body); string(body) != "why" || err != nil {
 					t.Errorf("body %q, %v", body, err)
+				}
+				if next.open != 1 {
+					t.Errorf("%d answers open, want the one returned", next.open)
 				}
 			})
 		})

@@ -152,6 +152,58 @@ func TestPingThatFails(t *testing.T) {
 	}
 }
 
+// The failure that counts is not that of https, which such a host is known to
+// have no use for.
+func TestPingWithoutAnswer(t *testing.T) {
+	registry := serve(t, map[string]http.HandlerFunc{"/v2/{$}": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }})
+	patience := hasty()
+	patience.Headers = 20 * time.Millisecond
+	_, err := resolve(t, newClient(t, Options{Patience: patience}), registry.app(), "10")
+	if want := registry.host + "/app:10: no answer within 20ms"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// Those who wait for another's ping do not fall with it.
+func TestPingIsCancelledForOneAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := &pinger{pings: &pings{}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
+			asked++
+			select {
+			case <-time.After(time.Minute):
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
+			case <-req.Context().Done():
+				return nil, req.Context().Err()
+			}
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		ping := func(ctx context.Context) error {
+			_, err := p.RoundTrip(request(t, http.MethodGet, "https://ghcr.io/v2/", nil).WithContext(ctx))
+			return err
+		}
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			if err := ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("first: error %v", err)
+			}
+		})
+		synctest.Wait()
+		for range 3 {
+			wait.Go(func() {
+				if err := ping(t.Context()); err != nil {
+					t.Errorf("later: %v", err)
+				}
+			})
+		}
+		wait.Wait()
+		if asked != 2 {
+			t.Errorf("asked %d times, want 2", asked)
+		}
+	})
+}
+
 // A ping's 404 is not the tag's.
 func TestNotARegistry(t *testing.T) {
 	registry := serve(t, map[string]http.HandlerFunc{"/v2/{$}": http.NotFound})
