@@ -24,6 +24,7 @@ type memory struct {
 	broken    map[string]error // by reference: what can't be read
 	asked     []string         // every question, in order
 	puts      []string         // "tag digest"
+	facts     reconcile.Facts
 }
 
 func newMemory() *memory {
@@ -118,6 +119,12 @@ func (v view) Configs(_ context.Context, digests []string) []reconcile.Answer[[]
 }
 
 func (v view) Referrers(context.Context, string) ([]reconcile.Descriptor, error) { return nil, nil }
+
+func (v view) Facts(context.Context) (reconcile.Facts, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.facts, v.broken["facts"]
+}
 
 func (v view) Copy(context.Context, config.Repository, string) error { return nil }
 

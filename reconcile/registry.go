@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"tagline/config"
 )
@@ -17,6 +19,9 @@ var (
 	// all, as many do not delete by tag (OCI distribution-spec 1.1, "Deleting
 	// tags": 400 or 405).
 	ErrUnsupported = errors.New("not supported by this registry")
+	// ErrArchived means that a manifest exists and cannot be pulled: Amazon ECR
+	// keeps archived images so.
+	ErrArchived = errors.New("archived")
 )
 
 // Answer is what a registry said to one question of a batch.
@@ -51,9 +56,63 @@ type Reader interface {
 	// Configs fetches the config blobs of images by digest, at most 4 MiB
 	// each; their bytes match their digests.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
+	// Facts tells what the registry knows of the repository as a whole.
+	Facts(ctx context.Context) (Facts, error)
 	// Referrers lists the manifests whose subject is the digest, by the
 	// referrers API or the fallback tag. None is an empty list.
 	Referrers(ctx context.Context, digest string) ([]Descriptor, error)
+}
+
+// Facts are what some registries tell of a repository as a whole. The zero
+// Facts are those of one that tells nothing.
+type Facts struct {
+	Missing  bool       // there is no such repository, and a push must not make one
+	Tags     Mutability // which tags can be moved
+	Expiries []Expiry   // rules by which the registry itself deletes images
+}
+
+// Mutability says which tags can't be moved or deleted once they exist.
+type Mutability struct {
+	Immutable bool     // all but those that an exception matches, or else only those
+	Except    []string // patterns in which * stands for any characters
+}
+
+// Fixed tells whether a tag that exists must stay what it is.
+func (m Mutability) Fixed(tag string) bool {
+	return m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
+}
+
+// Expiry is a rule by which a registry deletes images on its own.
+type Expiry struct {
+	Rule string   // as its owner knows it: "lifecycle rule 2 (keep ten releases)"
+	Tags []string // patterns in which * stands for any characters
+}
+
+// Covers tells whether the rule can delete what a tag names.
+func (e Expiry) Covers(tag string) bool {
+	return slices.ContainsFunc(e.Tags, func(pattern string) bool { return matches(pattern, tag) })
+}
+
+// matches compares a whole text with a pattern whose * stands for any
+// characters, none included.
+func matches(pattern, text string) bool {
+	parts := strings.Split(pattern, "*")
+	last := len(parts) - 1
+	if last == 0 {
+		return pattern == text
+	}
+	if !strings.HasPrefix(text, parts[0]) {
+		return false
+	}
+	text = text[len(parts[0]):]
+	for _, part := range parts[1:last] {
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(part):]
+	}
+	return strings.HasSuffix(text, parts[last])
 }
 
 // RawManifest is a manifest as a registry sent it.
@@ -80,9 +139,10 @@ type Writer interface {
 	// repository already. A nil error means that the registry confirmed the
 	// digest.
 	Put(ctx context.Context, pushes []TaggedManifest) []error
-	// DeleteTags removes tags and leaves what they named: the manifests stay,
-	// untagged if that was their last tag. A tag that is gone already is no
-	// error. ErrUnsupported where the registry deletes by digest alone.
+	// DeleteTags removes tags. What they named stays, untagged if that was its
+	// last tag; but Amazon ECR deletes an image with its last tag. A tag that
+	// is gone already is no error. ErrUnsupported where the registry deletes by
+	// digest alone.
 	DeleteTags(ctx context.Context, tags []string) []error
 }
 
