@@ -129,6 +129,10 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 			return content{}, []error{violation(alias, s.Pos, "missing-source",
 				"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository)}
 		}
+		if errors.Is(err, ErrArchived) {
+			return content{}, []error{violation(alias, s.Pos, "archived-source",
+				"source %q is archived in %s, so nobody can pull it; restore it, or change the source", s.Text, s.Repository)}
+		}
 		if err != nil {
 			return content{}, []error{fmt.Errorf("source %q: %w", s.Text, err)}
 		}

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 
 	"tagline/config"
 	"tagline/policies"
@@ -44,7 +46,7 @@ type worked struct {
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
 		image: image, aliases: map[string]config.Alias{}, state: state, contents: map[string]worked{},
-		open: questions{tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}},
+		open: questions{tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, facts: map[config.Repository]bool{}},
 	}
 	for _, a := range image.Aliases {
 		p.aliases[a.Tag] = a
@@ -81,12 +83,18 @@ func (p *planner) alias(plan *Plan, alias config.Alias) []error {
 	case len(errs) > 0:
 		return errs
 	case alias.Absent && exists:
+		if err := p.allowed(plan, alias, exists); err != nil {
+			return []error{err}
+		}
 		plan.DeleteTags = append(plan.DeleteTags, DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"})
 		return nil
 	}
 	if old.Digest == c.Digest { // both "" for an absent alias without a tag
 		plan.InSync = append(plan.InSync, alias.Tag)
 		return nil
+	}
+	if err := p.allowed(plan, alias, exists); err != nil {
+		return []error{err}
 	}
 	body := c.Body
 	if body == nil {
@@ -107,6 +115,50 @@ func (p *planner) alias(plan *Plan, alias config.Alias) []error {
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
 	})
 	return nil
+}
+
+// allowed asks whether the registry would let an alias be changed at all. It
+// is asked only for aliases that change, so that a run with nothing to do does
+// not pay for it.
+func (p *planner) allowed(plan *Plan, alias config.Alias, exists bool) error {
+	facts, err := ask(p.state.facts, p.open.facts, p.image.Repository)
+	if err != nil {
+		return err
+	}
+	switch tags := facts.Tags; {
+	case facts.Missing:
+		return violation(alias, p.image.Pos, "missing-repository",
+			"repository %s does not exist, and a push is not to create it; create it, or correct its name", p.image.Repository)
+	case !exists || !tags.Fixed(alias.Tag):
+	case tags.Immutable:
+		return violation(alias, alias.Pos, "immutable-tag",
+			"the tags of %s are immutable%s; an exclusion filter %q would let this one move", p.image.Repository, butFor(tags.Except), alias.Tag)
+	default:
+		return violation(alias, alias.Pos, "immutable-tag",
+			"%s keeps the tags immutable that match %s; narrow that filter to let this one move", p.image.Repository, quoted(tags.Except))
+	}
+	for _, e := range facts.Expiries {
+		if !alias.Absent && e.Covers(alias.Tag) {
+			plan.Warnings = append(plan.Warnings, violation(alias, alias.Pos, "expiring-alias",
+				"%s of %s may delete it, whatever it is in use for; leave alias tags out of it", e.Rule, p.image.Repository))
+		}
+	}
+	return nil
+}
+
+func butFor(patterns []string) string {
+	if len(patterns) == 0 {
+		return ""
+	}
+	return ", but for those that match " + quoted(patterns)
+}
+
+func quoted(patterns []string) string {
+	var all []string
+	for _, p := range patterns {
+		all = append(all, strconv.Quote(p))
+	}
+	return strings.Join(all, " or ")
 }
 
 // oldImage is one image that an alias has now.
@@ -182,7 +234,7 @@ func (p *planner) platform(in config.Repository, digest string) (config.Platform
 }
 
 // ask looks an answer up, and notes the question where there is none.
-func ask[T any](answers map[place]Answer[T], open map[place]bool, at place) (T, error) {
+func ask[K comparable, T any](answers map[K]Answer[T], open map[K]bool, at K) (T, error) {
 	a, ok := answers[at]
 	if !ok {
 		open[at] = true

@@ -429,3 +429,92 @@ func TestObserveAsksOnce(t *testing.T) {
 		t.Errorf("asked %q, want %q (configs are not counted here)", m.asked, want)
 	}
 }
+
+// What the registry itself would refuse is found before anything is written.
+func TestFactsOfTheRepository(t *testing.T) {
+	boom := errors.New("access denied")
+	for _, test := range []struct {
+		name     string
+		facts    reconcile.Facts
+		broken   error
+		id, want string // of alias 10, which moves
+		created  bool   // alias 11, which is new, is planned
+	}{
+		{"nothing known", reconcile.Facts{}, nil, "", "", true},
+		{"immutable", reconcile.Facts{Tags: reconcile.Mutability{Immutable: true}}, nil,
+			"immutable-tag", `the tags of r.test/app are immutable; an exclusion filter "10" would let this one move`, true},
+		{"immutable with other exclusions", reconcile.Facts{Tags: reconcile.Mutability{Immutable: true, Except: []string{"latest*", "v*"}}}, nil,
+			"immutable-tag", `immutable, but for those that match "latest*" or "v*"; an exclusion filter "10"`, true},
+		{"immutable with an exclusion that fits", reconcile.Facts{Tags: reconcile.Mutability{Immutable: true, Except: []string{"1*"}}}, nil, "", "", true},
+		{"mutable with an exclusion that fits", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"1*"}}}, nil,
+			"immutable-tag", `keeps the tags immutable that match "1*"; narrow that filter`, true},
+		{"mutable with other exclusions", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"v*"}}}, nil, "", "", true},
+		{"missing", reconcile.Facts{Missing: true}, nil, "missing-repository", "repository r.test/app does not exist", false},
+		{"unknown", reconcile.Facts{}, boom, "error", "access denied", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMemory()
+			m.push(t, "app", plain12, both50)
+			m.tags["r.test/app:10"] = m.tags["r.test/app:10.50"]
+			m.tags["r.test/app:8"] = m.tags["r.test/app:10.50"]
+			m.facts, m.broken["facts"] = test.facts, test.broken
+			p := plan(t, m, aliases(t, "8: 10.50\n10: 10.12\n11: 10.12"))
+			var got, id string
+			for _, v := range p.Violations {
+				if v.Alias == "10" {
+					id, got = v.ID, v.Message
+				}
+			}
+			for _, e := range p.Errors {
+				if e.Alias == "10" {
+					id, got = "error", e.Message
+				}
+			}
+			if id != test.id || !strings.Contains(got, test.want) {
+				t.Errorf("got %s: %s, want %s: %s", id, got, test.id, test.want)
+			}
+			created := slices.ContainsFunc(p.Pushes, func(p reconcile.Push) bool { return p.Tag == "11" })
+			if created != test.created || !slices.Contains(p.InSync, "8") {
+				t.Errorf("plan is %+v", p)
+			}
+		})
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, test := range []struct {
+		pattern, tag string
+		want         bool
+	}{
+		{"10", "10", true}, {"10", "100", false}, {"*", "", true}, {"*", "any", true}, {"1*", "10", true}, {"1*", "2", false},
+		{"*-rc", "1-rc", true}, {"*-rc", "1-rc1", false}, {"v*.*", "v1.2", true}, {"v*.*", "v12", false}, {"a*b*c", "abc", true},
+		{"a*b*c", "acb", false}, {"a*a", "a", false}, {"**", "x", true}, {"", "", true}, {"", "x", false},
+	} {
+		if got := (reconcile.Expiry{Tags: []string{test.pattern}}).Covers(test.tag); got != test.want {
+			t.Errorf("%q matches %q: %v", test.pattern, test.tag, got)
+		}
+	}
+}
+
+func TestWarningsOfRulesThatExpire(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	m.facts.Expiries = []reconcile.Expiry{{Rule: "lifecycle rule 2", Tags: []string{"1*"}}}
+	p := plan(t, m, aliases(t, "9: 10.12\n10: 10.12"))
+	if len(p.Warnings) != 1 || p.Warnings[0].Alias != "10" || !strings.Contains(p.Warnings[0].Message, "lifecycle rule 2 of r.test/app may delete it") {
+		t.Errorf("warnings are %v", p.Warnings)
+	}
+	if len(p.Pushes) != 2 {
+		t.Errorf("plan is %+v", p)
+	}
+}
+
+func TestArchivedSource(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	m.broken["10.12"] = fmt.Errorf("app:10.12: %w", reconcile.ErrArchived)
+	p := plan(t, m, aliases(t, "10: 10.12"))
+	if len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" || len(p.Errors)+len(p.Pushes) > 0 {
+		t.Errorf("plan is %+v", p)
+	}
+}

@@ -26,6 +26,7 @@ type State struct {
 	tags      map[place]Answer[Descriptor]      // what tags of aliases name now
 	manifests map[place]Answer[*Manifest]       // by tag or by digest
 	platforms map[place]Answer[config.Platform] // by digest of the config blob
+	facts     map[config.Repository]Answer[Facts]
 }
 
 // place is a tag or a digest in a repository.
@@ -53,6 +54,7 @@ func newState() *State {
 		tags:      map[place]Answer[Descriptor]{},
 		manifests: map[place]Answer[*Manifest]{},
 		platforms: map[place]Answer[config.Platform]{},
+		facts:     map[config.Repository]Answer[Facts]{},
 	}
 }
 
@@ -71,9 +73,12 @@ func (s *State) settle(ctx context.Context, readers Readers, image config.Image,
 // questions are the places whose answers a planner misses.
 type questions struct {
 	tags, manifests, configs map[place]bool
+	facts                    map[config.Repository]bool
 }
 
-func (q questions) empty() bool { return len(q.tags)+len(q.manifests)+len(q.configs) == 0 }
+func (q questions) empty() bool {
+	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.facts) == 0
+}
 
 // read answers the questions, all at once.
 func (s *State) read(ctx context.Context, readers Readers, q questions) {
@@ -81,6 +86,14 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 	read(&r, q.tags, s.tags, Reader.Resolve, func(_ string, d Descriptor) (Descriptor, error) { return d, nil })
 	read(&r, q.manifests, s.manifests, Reader.Manifests, func(_ string, m RawManifest) (*Manifest, error) { return ParseManifest(m) })
 	read(&r, q.configs, s.platforms, Reader.Configs, parseConfig)
+	for repository := range q.facts {
+		r.wg.Go(func() {
+			facts, err := readers.Reader(repository).Facts(ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			s.facts[repository] = Answer[Facts]{facts, err}
+		})
+	}
 	r.wg.Wait()
 }
 

@@ -14,6 +14,7 @@ type Plan struct {
 	DeleteTags []DeleteTag
 	InSync     []string          // aliases that are what they should be
 	Violations []*config.Finding // what forbids an alias; it is left alone
+	Warnings   []*config.Finding // what will be done, and may be regretted
 	Errors     []Failure         // what could not be found out; the alias is left alone
 }
 

@@ -90,10 +90,14 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 	}()
 
 	var all outcome
+	log := a.logger()
 	for i := range results {
 		r := <-results[i]
 		progress.done()
 		progress.pause(func() { text.Repository(r.plan, r.result) })
+		for _, w := range r.plan.Warnings {
+			log.WarnContext(ctx, w.Message, "id", w.ID, "image", r.plan.Image, "alias", w.Alias, "line", w.Pos.Line)
+		}
 		all.add(r.plan, r.result)
 	}
 	progress.stop()

@@ -1,11 +1,10 @@
 // Package oci reads and writes registries that speak the OCI distribution
 // protocol.
 //
-// go-containerregistry knows the protocol and its authentication; under it lies
-// one HTTP transport of our own, see [Client.chain], that holds every rule an
+// go-containerregistry knows the protocol and its authentication. Under it lies
+// one HTTP transport of our own (transport.go), which holds the rules that an
 // unattended run needs: what is asked again and when, how much at a time, how
-// long to wait, and which answers to believe. Nothing above it retries, and
-// nothing above it checks a digest twice.
+// long to wait, and which answers to believe.
 package oci
 
 import (

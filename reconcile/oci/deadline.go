@@ -44,10 +44,10 @@ func (d *deadlines) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	body := &deadlineBody{ReadCloser: resp.Body, ctx: ctx, idle: d.idle, cancel: cancel}
-	body.stalled = end("no bytes of the answer", d.idle)
+	body.stalled = end("no bytes", d.idle)
 	body.stalled.Stop()
 	if !isBlob(req) {
-		body.whole = end("answer not complete", d.body)
+		body.whole = end("not complete", d.body)
 	}
 	resp.Body = body
 	return resp, nil

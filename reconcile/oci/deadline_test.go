@@ -2,13 +2,19 @@ package oci
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tagline/config"
 )
 
 func newDeadlines(next roundTripper) *deadlines {
@@ -103,10 +109,10 @@ func TestBodyDeadlines(t *testing.T) {
 		err       string
 	}{
 		{"a manifest in time", someManifest, time.Second, 0, ""},
-		{"a dripping manifest", someManifest, 10 * time.Second, time.Minute, "answer not complete within 1m0s"},
-		{"a dripping token", "https://auth.example/token", 10 * time.Second, time.Minute, "answer not complete within 1m0s"},
+		{"a dripping manifest", someManifest, 10 * time.Second, time.Minute, "not complete within 1m0s"},
+		{"a dripping token", "https://auth.example/token", 10 * time.Second, time.Minute, "not complete within 1m0s"},
 		{"a dripping blob", someBlob, 10 * time.Second, 0, ""},
-		{"a blob that stalls", someBlob, 2 * time.Minute, time.Minute, "no bytes of the answer within 1m0s"},
+		{"a blob that stalls", someBlob, 2 * time.Minute, time.Minute, "no bytes within 1m0s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,7 +164,8 @@ func TestSlowReaderIsNoStall(t *testing.T) {
 	})
 }
 
-// Over real connections net/http reports deadlines in its own ways.
+// Over real connections net/http reports deadlines in its own ways, and each
+// protocol in another.
 func TestDeadlinesOverHTTP(t *testing.T) {
 	patience := hasty()
 	patience.Headers, patience.Body = 50*time.Millisecond, 50*time.Millisecond
@@ -174,21 +181,39 @@ func TestDeadlinesOverHTTP(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				time.Sleep(time.Millisecond)
 			}
-		}, "answer cut short: answer not complete within 50ms"},
+		}, "body of the answer: not complete within 50ms"},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": tt.handler})
-			_, err := fetch(t, newClient(t, Options{Patience: patience}), registry.app(), "10")
-			if want := registry.host + "/app:10: " + tt.err; err == nil || err.Error() != want {
-				t.Errorf("error %v, want %s", err, want)
-			}
-			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-				t.Error("reads as the caller's own")
-			}
-			if n := registry.count("GET /v2/app"); n != 3 {
-				t.Errorf("%d attempts, want 3", n)
-			}
-		})
+		for _, version := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s, HTTP/%d", name, version), func(t *testing.T) {
+				var attempts atomic.Int32
+				server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.ProtoMajor != version {
+						t.Errorf("asked over %s", r.Proto)
+					}
+					if r.URL.Path != "/v2/" {
+						attempts.Add(1)
+						tt.handler(w, r)
+					}
+				}))
+				server.EnableHTTP2 = version == 2
+				server.StartTLS()
+				t.Cleanup(server.Close)
+				c := newClient(t, Options{Patience: patience})
+				c.base.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+
+				app := config.Repository{Host: server.Listener.Addr().String(), Path: "app"}
+				_, err := fetch(t, c, app, "10")
+				if want := app.Host + "/app:10: " + tt.err; err == nil || err.Error() != want {
+					t.Errorf("error %v, want %s", err, want)
+				}
+				if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+					t.Error("reads as the caller's own")
+				}
+				if n := attempts.Load(); n != 3 {
+					t.Errorf("%d attempts, want 3", n)
+				}
+			})
+		}
 	}
 }

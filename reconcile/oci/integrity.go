@@ -212,7 +212,7 @@ func readDocument(resp *http.Response) ([]byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("answer cut short: %w", err)
+		return nil, fmt.Errorf("body of the answer: %w", err)
 	}
 	if len(body) > maxDocument {
 		return nil, lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", maxDocument))

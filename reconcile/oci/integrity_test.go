@@ -58,12 +58,12 @@ func TestManifest(t *testing.T) {
 		{name: "cut short", answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			goodManifest()(w, r)
-		}, err: "answer cut short: unexpected EOF", requests: 3},
+		}, err: "body of the answer: unexpected EOF", requests: 3},
 		{name: "cut short in chunks", answer: func(w http.ResponseWriter, r *http.Request) {
 			goodManifest()(w, r)
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
-		}, err: "answer cut short: unexpected EOF", requests: 3},
+		}, err: "body of the answer: unexpected EOF", requests: 3},
 		{name: "cut short once", answer: func() http.HandlerFunc {
 			asked := false
 			return func(w http.ResponseWriter, r *http.Request) {

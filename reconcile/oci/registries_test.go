@@ -117,22 +117,28 @@ func TestReferrersOfAttestations(t *testing.T) {
 		if err := demo.PushObjects(t.Context(), proxy.Host, "app", "10.70", objects); err != nil {
 			t.Fatal(err)
 		}
-		reader := newClient(t, Options{}).Reader(config.Repository{Host: proxy.Host, Path: "app"})
-		found := 0
-		for _, object := range objects {
-			referrers, err := reader.Referrers(t.Context(), object.Digest.String())
-			if err != nil {
-				t.Error(err)
-			}
-			for _, referrer := range referrers {
-				found++
-				if want := "application/vnd.docker.attestation.manifest.v1+json"; referrer.ArtifactType != want || !isDigest(referrer.Digest) || referrer.Size == 0 {
-					t.Errorf("referrer %+v, want a %s", referrer, want)
+		c := newClient(t, Options{})
+		app, other := config.Repository{Host: proxy.Host, Path: "app"}, config.Repository{Host: proxy.Host, Path: "other"}
+		if err := NewWriters(c).Writer(other).Copy(t.Context(), app, objects[len(objects)-1].Digest.String()); err != nil {
+			t.Fatal(err)
+		}
+		for _, repository := range []config.Repository{app, other} {
+			found := 0
+			for _, object := range objects {
+				referrers, err := c.Reader(repository).Referrers(t.Context(), object.Digest.String())
+				if err != nil {
+					t.Error(err)
+				}
+				for _, referrer := range referrers {
+					found++
+					if want := "application/vnd.docker.attestation.manifest.v1+json"; referrer.ArtifactType != want || !isDigest(referrer.Digest) || referrer.Size == 0 {
+						t.Errorf("referrer %+v, want a %s", referrer, want)
+					}
 				}
 			}
-		}
-		if found != 2 {
-			t.Errorf("%d referrers, want 2", found)
+			if found != 2 {
+				t.Errorf("%s has %d referrers, want 2", repository, found)
+			}
 		}
 	})
 }

@@ -124,9 +124,10 @@ func TestOnePingPerHost(t *testing.T) {
 	if n := registry.count("HEAD "); n != 40 {
 		t.Errorf("%d HEADs, want 40", n)
 	}
-	// The failed attempt at https is one more that never reached the handler.
-	if got, want := c.Stats().Requests, int64(42); got != want {
-		t.Errorf("%d requests counted, want %d", got, want)
+	// Attempts at https never reach the handler. There can be a few of them
+	// before the first answer in plain text.
+	if https := c.Stats().Requests - 41; https < 1 || https > 40 {
+		t.Errorf("%d requests counted besides the 41 that arrived", https)
 	}
 }
 
