@@ -46,7 +46,7 @@ func TestReadme(t *testing.T) {
 		case line == "make test":
 			return "", false
 		case strings.HasPrefix(line, "make "):
-			cmd.Dir, cmd.Env = root, os.Environ()
+			cmd.Dir, cmd.Env = root, append(os.Environ(), "MAKELEVEL=", "MAKEFLAGS=") // as if typed in a shell
 		}
 		printed, _ := cmd.CombinedOutput() // exit codes are shown by `echo`
 		return port.ReplaceAllString(string(printed), "localhost:5000"), true
