@@ -136,8 +136,8 @@ type Writer interface {
 	// are of one registry and it offers that, else copied.
 	Copy(ctx context.Context, from config.Repository, digest string) error
 	// Put pushes manifests under their tags; all that they refer to is in the
-	// repository already. A nil error means that the registry confirmed the
-	// digest.
+	// repository already. A nil error means that the registry took it and named
+	// no other digest.
 	Put(ctx context.Context, pushes []TaggedManifest) []error
 	// DeleteTags removes tags. What they named stays, untagged if that was its
 	// last tag; but Amazon ECR deletes an image with its last tag. A tag that

@@ -37,7 +37,13 @@ func (d *deadlines) RoundTrip(req *http.Request) (*http.Response, error) {
 		try.Body = &movingBody{try.Body, func() { headers.Reset(patience) }}
 	}
 	resp, err := d.next.RoundTrip(try)
-	headers.Stop()
+	if !headers.Stop() && err == nil {
+		// net/http prefers an answer that comes while it hangs up. One that was
+		// made up because of that would not do.
+		_ = resp.Body.Close()
+		<-ctx.Done()
+		err = ctx.Err()
+	}
 	if err != nil {
 		cancel(nil)
 		return nil, timedOut(ctx, err)

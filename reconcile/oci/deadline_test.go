@@ -54,6 +54,19 @@ func TestHeadersDeadline(t *testing.T) {
 	}
 }
 
+// An answer to a request that was given up is none.
+func TestAnswerThatRacesWithItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeadlines(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})
+		if resp, err := d.RoundTrip(request(t, http.MethodGet, someManifest, nil)); err == nil || err.Error() != "no answer within 1m0s" {
+			t.Errorf("answer %v, error %v", resp, err)
+		}
+	})
+}
+
 // An upload may take as long as it moves.
 func TestUploadThatMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
