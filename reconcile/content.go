@@ -45,19 +45,10 @@ type leaf struct {
 	sourceDigest string
 }
 
-// contentOf works out what an alias should be, from its sources and under the
+// compose works out what an alias should be, from its sources and under the
 // policies. It returns every reason why it can't: a *config.Finding where the
 // registry's content or a policy forbids it, another error where something
 // could not be read.
-func (p *planner) contentOf(alias config.Alias) (content, []error) {
-	if done, ok := p.contents[alias.Tag]; ok {
-		return done.content, done.errs
-	}
-	c, errs := p.compose(alias)
-	p.contents[alias.Tag] = worked{c, errs}
-	return c, errs
-}
-
 func (p *planner) compose(alias config.Alias) (content, []error) {
 	var (
 		c     content
@@ -115,10 +106,11 @@ func (p *planner) compose(alias config.Alias) (content, []error) {
 func (p *planner) source(alias config.Alias, s config.Source) (content, []error) {
 	var c content
 	if s.Alias {
-		followed, errs := p.contentOf(p.aliases[s.Tag])
-		if len(errs) > 0 {
-			return content{}, []error{blocked(alias, s, errs)}
+		v := p.verdict(p.aliases[s.Tag])
+		if len(v.errs) > 0 {
+			return content{}, []error{blocked(alias, s, v.errs)}
 		}
+		followed := v.content
 		c = content{
 			RawManifest: followed.RawManifest, repository: p.image.Repository,
 			leaves: slices.Clone(followed.leaves), follows: []string{s.Tag},

@@ -34,19 +34,25 @@ type planner struct {
 	aliases  map[string]config.Alias
 	state    *State
 	open     questions
-	contents map[string]worked
+	verdicts map[string]verdict
 }
 
-// worked is what contentOf found for an alias.
-type worked struct {
-	content content
-	errs    []error
+// verdict is what is to become of an alias.
+type verdict struct {
+	content  content
+	push     *Push
+	delete   *DeleteTag
+	warnings []*config.Finding
+	errs     []error // why nothing is
 }
 
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
-		image: image, aliases: map[string]config.Alias{}, state: state, contents: map[string]worked{},
-		open: questions{tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, facts: map[config.Repository]bool{}},
+		image: image, aliases: map[string]config.Alias{}, state: state, verdicts: map[string]verdict{},
+		open: questions{
+			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{},
+			facts: map[config.Repository]bool{},
+		},
 	}
 	for _, a := range image.Aliases {
 		p.aliases[a.Tag] = a
@@ -57,7 +63,17 @@ func newPlanner(image config.Image, state *State) *planner {
 func (p *planner) plan() Plan {
 	plan := Plan{Image: p.image.Name, Repository: p.image.Repository}
 	for _, alias := range p.image.Aliases {
-		for _, err := range p.alias(&plan, alias) {
+		v := p.verdict(alias)
+		plan.Warnings = append(plan.Warnings, v.warnings...)
+		switch {
+		case v.push != nil:
+			plan.Pushes = append(plan.Pushes, *v.push)
+		case v.delete != nil:
+			plan.DeleteTags = append(plan.DeleteTags, *v.delete)
+		case len(v.errs) == 0:
+			plan.InSync = append(plan.InSync, alias.Tag)
+		}
+		for _, err := range v.errs {
 			if f := (*config.Finding)(nil); errors.As(err, &f) {
 				plan.Violations = append(plan.Violations, f)
 			} else {
@@ -68,82 +84,88 @@ func (p *planner) plan() Plan {
 	return plan
 }
 
-// alias adds to the plan what one alias needs, or says why it can't.
-func (p *planner) alias(plan *Plan, alias config.Alias) []error {
-	var c content
-	var errs []error
-	if !alias.Absent { // before the tag is looked at, so that one round asks for both
-		c, errs = p.contentOf(alias)
+// verdict decides on an alias, once. Aliases that follow it are decided by it.
+func (p *planner) verdict(alias config.Alias) verdict {
+	v, ok := p.verdicts[alias.Tag]
+	if !ok {
+		v = p.decide(alias)
+		if len(v.errs) > 0 {
+			v = verdict{errs: v.errs}
+		}
+		p.verdicts[alias.Tag] = v
 	}
+	return v
+}
+
+func (p *planner) decide(alias config.Alias) (v verdict) {
+	if !alias.Absent { // before the tag is looked at, so that one round asks for both
+		v.content, v.errs = p.compose(alias)
+	}
+	c := v.content
 	old, err := p.tag(alias.Tag)
 	exists := !errors.Is(err, ErrNotFound)
 	switch {
 	case exists && err != nil:
-		return []error{err}
-	case len(errs) > 0:
-		return errs
-	case alias.Absent && exists:
-		if err := p.allowed(plan, alias, exists); err != nil {
-			return []error{err}
-		}
-		plan.DeleteTags = append(plan.DeleteTags, DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"})
-		return nil
+		v.errs = []error{err}
+		return v
+	case len(v.errs) > 0 || old.Digest == c.Digest: // both "" for an absent alias without a tag
+		return v
 	}
-	if old.Digest == c.Digest { // both "" for an absent alias without a tag
-		plan.InSync = append(plan.InSync, alias.Tag)
-		return nil
+	if v.warnings, err = p.allowed(alias, exists); err != nil {
+		v.errs = append(v.errs, err)
 	}
-	if err := p.allowed(plan, alias, exists); err != nil {
-		return []error{err}
+	if alias.Absent {
+		v.delete = &DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"}
+		return v
 	}
-	body := c.Body
-	if body == nil {
+	if c.Body == nil {
 		m, err := p.manifest(c.repository, c.Digest)
 		if err != nil {
-			return []error{err}
+			v.errs = append(v.errs, err)
+			return v
 		}
-		body = m.Body
+		c.Body = m.Body
 	}
 	var before []oldImage
 	if exists {
 		if before, err = p.before(old.Digest); err != nil {
-			return []error{err}
+			v.errs = append(v.errs, err)
 		}
 	}
-	plan.Pushes = append(plan.Pushes, Push{
-		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: body,
+	v.push = &Push{
+		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
-	})
-	return nil
+	}
+	return v
 }
 
 // allowed asks whether the registry would let an alias be changed at all. It
 // is asked only for aliases that change, so that a run with nothing to do does
 // not pay for it.
-func (p *planner) allowed(plan *Plan, alias config.Alias, exists bool) error {
+func (p *planner) allowed(alias config.Alias, exists bool) (warnings []*config.Finding, err error) {
 	facts, err := ask(p.state.facts, p.open.facts, p.image.Repository)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch tags := facts.Tags; {
 	case facts.Missing:
-		return violation(alias, p.image.Pos, "missing-repository",
+		return nil, violation(alias, p.image.Pos, "missing-repository",
 			"repository %s does not exist, and a push is not to create it; create it, or correct its name", p.image.Repository)
 	case !exists || !tags.Fixed(alias.Tag):
 	case tags.Immutable:
-		return violation(alias, alias.Pos, "immutable-tag",
+		return nil, violation(alias, alias.Pos, "immutable-tag",
 			"the tags of %s are immutable%s; an exclusion filter %q would let this one move", p.image.Repository, butFor(tags.Except), alias.Tag)
 	default:
-		return violation(alias, alias.Pos, "immutable-tag",
+		return nil, violation(alias, alias.Pos, "immutable-tag",
 			"%s keeps the tags immutable that match %s; narrow that filter to let this one move", p.image.Repository, quoted(tags.Except))
 	}
 	for _, e := range facts.Expiries {
 		if !alias.Absent && e.Covers(alias.Tag) {
-			plan.Warnings = append(plan.Warnings, violation(alias, alias.Pos, "expiring-alias",
+			warnings = append(warnings, violation(alias, alias.Pos, "expiring-alias",
 				"%s of %s may delete it, whatever it is in use for; leave alias tags out of it", e.Rule, p.image.Repository))
 		}
 	}
-	return nil
+	return warnings, nil
 }
 
 func butFor(patterns []string) string {
