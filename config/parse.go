@@ -12,8 +12,9 @@ import (
 
 // Options is what [Parse] has to know besides the file.
 type Options struct {
-	Registry string      // overrides the file's registry; "" for none
-	Policies []PolicyKey // what a policies map may hold
+	Registry     string      // overrides the file's registry; "" for none
+	RegistryFrom string      // where Registry was given, for messages: "--registry"
+	Policies     []PolicyKey // what a policies map may hold
 }
 
 // Parse reads an images.yaml. file is its name in positions.
@@ -23,7 +24,7 @@ type Options struct {
 func Parse(file string, data []byte, opts Options) (*Config, error) {
 	w := &walk{file: file, policies: opts.Policies, refused: map[*yaml.Node]bool{}}
 	if opts.Registry != "" {
-		w.host = w.registry(opts.Registry, Pos{File: "--registry"})
+		w.host = w.registry(opts.Registry, Pos{File: cmp.Or(opts.RegistryFrom, "--registry")})
 	}
 	var images []Image
 	if root := w.document(data); root != nil {
@@ -42,7 +43,7 @@ func Parse(file string, data []byte, opts Options) (*Config, error) {
 const unreadHost = "registry.invalid"
 
 func (w *walk) registry(text string, pos Pos) string {
-	host, err := parseHost(text)
+	host, err := ParseHost(text)
 	if err != nil {
 		w.reportAt(pos, IDInvalidRegistry, "%v", err)
 		return unreadHost

@@ -86,7 +86,10 @@ func (w *walk) setting(policy PolicyKey, n *yaml.Node) Setting {
 }
 
 func (w *walk) choice(policy PolicyKey, n *yaml.Node) string {
-	values := "one of " + strings.Join(policy.Values, ", ")
+	values := strings.Join(policy.Values, ", ")
+	if len(policy.Values) > 1 {
+		values = "one of " + values
+	}
 	text, ok := w.scalar(n, policy.Name, values)
 	switch {
 	case !ok || slices.Contains(policy.Values, text):

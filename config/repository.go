@@ -47,7 +47,7 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 	if host == "" && defaultHost == "" {
 		return Repository{}, errNoRegistry(text)
 	}
-	host, err := parseHost(cmp.Or(host, defaultHost))
+	host, err := ParseHost(cmp.Or(host, defaultHost))
 	if err != nil {
 		return Repository{}, err
 	}
@@ -84,11 +84,11 @@ func splitHost(text string) (host, path string) {
 
 const dockerHub = "docker.io"
 
-// parseHost reads "host" or "host:port", and gives it in its one spelling.
+// ParseHost reads "host" or "host:port", and gives it in its one spelling.
 //
 // The port 443 is dropped from names with a dot alone: those are always
 // reached over HTTPS, while an address or localhost may not be.
-func parseHost(text string) (string, error) {
+func ParseHost(text string) (string, error) {
 	_, bare, scheme := strings.Cut(text, "://")
 	if !scheme {
 		bare = text

@@ -77,7 +77,7 @@ func TestNoMessageRepeatsAPassword(t *testing.T) {
 		"me:secret@ghcr.io", "https://me:secret@ghcr.io", "me:secret@ghcr.io/app", "https://me:secret@ghcr.io/app",
 		"me:secret@ghcr.io/app:1.1", "https://me:secret@ghcr.io/app:1.1", "//me:secret@ghcr.io/app",
 	} {
-		_, hostErr := parseHost(text)
+		_, hostErr := ParseHost(text)
 		_, repositoryErr := ParseRepository(text, "localhost")
 		_, sourceErr := ParseReference(text, "localhost")
 		for _, err := range []error{hostErr, repositoryErr, sourceErr} {

@@ -34,14 +34,9 @@ type Outcome struct {
 	Err error
 }
 
-const (
-	// batchSize is how many tags are re-read, written and read back together:
-	// few enough that little time passes between the three.
-	batchSize = 100
-	// graceAfterCancel is how long a write in flight may go on once the run is
-	// interrupted: a write that is cut off leaves open whether it was done.
-	graceAfterCancel = 5 * time.Second
-)
+// graceAfterCancel is how long a write in flight may go on once the run is
+// interrupted: a write that is cut off leaves open whether it was done.
+const graceAfterCancel = 5 * time.Second
 
 // readBackPauses are waited out while a registry does not yet show what it has
 // just confirmed.
@@ -49,14 +44,16 @@ var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
 
 // Apply carries out a plan, and nothing but it: copies, then pushes, those
 // that others follow first, then deletions, unless anything before them
-// failed. Each tag is read again just before it is written, and after.
+// failed. Each tag is read again just before it is written, and after: as many
+// at a time as the writer can write at once, so that none waits in a queue
+// between the two.
 func Apply(ctx context.Context, w Writer, plan Plan) Result {
 	a := applying{ctx: ctx, w: w, outcome: map[string]error{}, copied: map[Copy]error{}}
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
 	}
 	for _, wave := range waves(plan.Pushes) {
-		for batch := range slices.Chunk(wave, batchSize) {
+		for batch := range slices.Chunk(wave, w.AtOnce()) {
 			a.push(batch)
 		}
 	}
@@ -66,7 +63,7 @@ func Apply(ctx context.Context, w Writer, plan Plan) Result {
 		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag]})
 		whole = whole && a.outcome[p.Tag] == nil
 	}
-	for batch := range slices.Chunk(plan.DeleteTags, batchSize) {
+	for batch := range slices.Chunk(plan.DeleteTags, w.AtOnce()) {
 		if whole {
 			a.deleteTags(batch)
 			continue
@@ -139,28 +136,26 @@ func (a *applying) push(batch []Push) {
 		return
 	}
 
-	ctx, done := finishing(a.ctx)
-	defer done()
 	puts := make([]TaggedManifest, len(batch))
 	for i, p := range batch {
 		puts[i] = TaggedManifest{Tag: p.Tag, Manifest: RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
 	}
-	errs := a.w.Put(ctx, puts)
+	errs := a.w.Put(a.ctx, puts)
 	var check []string
 	want := map[string]string{}
 	for i, p := range batch {
-		a.outcome[p.Tag] = errs[i]
+		a.outcome[p.Tag] = interrupted(errs[i])
 		if errs[i] == nil {
 			check, want[p.Tag] = append(check, p.Tag), p.New
 		}
 	}
-	a.readBack(ctx, check, want)
+	a.readBack(check, want)
 }
 
 // mayBegin tells what stands in the way of a push before anything is sent.
 func (a *applying) mayBegin(p Push) error {
 	if err := a.ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSkipped, err)
+		return interrupted(err)
 	}
 	for _, tag := range p.Follows {
 		if a.outcome[tag] != nil {
@@ -228,22 +223,23 @@ func (a *applying) deleteTags(batch []DeleteTag) {
 	if len(due) == 0 {
 		return
 	}
-	ctx, done := finishing(a.ctx)
-	defer done()
-	errs := a.w.DeleteTags(ctx, due)
+	errs := a.w.DeleteTags(a.ctx, due)
 	var check []string
 	for i, tag := range due {
-		a.outcome[tag] = errs[i]
+		a.outcome[tag] = interrupted(errs[i])
 		if errs[i] == nil {
 			check = append(check, tag)
 		}
 	}
-	a.readBack(ctx, check, nil)
+	a.readBack(check, nil)
 }
 
 // readBack asks what tags name now. Want has the digest for each; a tag that
 // is not in it should be gone. What does not agree after a while is an error.
-func (a *applying) readBack(ctx context.Context, tags []string, want map[string]string) {
+// What was written before an interruption is read back all the same.
+func (a *applying) readBack(tags []string, want map[string]string) {
+	ctx, done := Finishing(a.ctx)
+	defer done()
 	for try := 0; len(tags) > 0; try++ {
 		var again []string
 		for i, now := range a.w.Resolve(ctx, tags) {
@@ -251,9 +247,9 @@ func (a *applying) readBack(ctx context.Context, tags []string, want map[string]
 			gone := errors.Is(now.Err, ErrNotFound)
 			switch {
 			case now.Err != nil && !gone:
-				a.outcome[tag] = fmt.Errorf("written, but could not be read back: %w", now.Err)
+				a.outcome[tag] = fmt.Errorf("it was written, but could not be read back: %w", now.Err)
 			case gone != (want[tag] == "") || !gone && now.Value.Digest != want[tag]:
-				a.outcome[tag] = fmt.Errorf("written, but the tag now names %s; another job may have moved it", cmp.Or(now.Value.Digest, "nothing"))
+				a.outcome[tag] = fmt.Errorf("it was written, but the tag now names %s; another job may have moved it", cmp.Or(now.Value.Digest, "nothing"))
 				again = append(again, tag)
 			default:
 				a.outcome[tag] = nil
@@ -299,9 +295,17 @@ func unmoved(now Answer[Descriptor], planned string) error {
 		ErrStale, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
 }
 
-// finishing is a context for writes: it outlives the cancellation of its
-// parent for a while.
-func finishing(parent context.Context) (context.Context, context.CancelFunc) {
+// interrupted says so of an action that a cancelled run did not get to.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: the run was interrupted: %w", ErrSkipped, err)
+	}
+	return err
+}
+
+// Finishing is the context for a write that has begun, and for reading it
+// back: it outlives the cancellation of its parent for five seconds.
+func Finishing(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	stop := context.AfterFunc(parent, func() { time.AfterFunc(graceAfterCancel, cancel) })
 	return ctx, func() { stop(); cancel() }

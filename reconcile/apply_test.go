@@ -160,6 +160,30 @@ func TestACancelledRunBeginsNothing(t *testing.T) {
 	}
 }
 
+// queue notes how many tags are between their re-read and their write.
+type queue struct {
+	reconcile.Writer
+	longest *int
+}
+
+func (q queue) AtOnce() int { return 3 }
+
+func (q queue) Put(ctx context.Context, p []reconcile.TaggedManifest) []error {
+	*q.longest = max(*q.longest, len(p))
+	return q.Writer.Put(ctx, p)
+}
+
+func TestNoTagWaitsBetweenItsReReadAndItsWrite(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12)
+	image := aliases(t, "1: 10.12\n2: 10.12\n3: 10.12\n4: 10.12\n5: 10.12\n6: 10.12\n7: 10.12")
+	longest := 0
+	reconcile.Apply(t.Context(), queue{m.Writer(image.Repository), &longest}, plan(t, m, image))
+	if longest != 3 || len(m.puts) != 7 {
+		t.Errorf("%d tags were written, %d of them together, want 7 and 3", len(m.puts), longest)
+	}
+}
+
 func TestManyAliasesInBatches(t *testing.T) {
 	m := newMemory()
 	m.push(t, "app", plain12)

@@ -175,6 +175,9 @@ func (p *planner) leaves(in config.Repository, m *Manifest, d ocispec.Descriptor
 		if err != nil {
 			return nil, err
 		}
+		if platform == (config.Platform{}) {
+			break // nothing to match it by: it is carried along like an artifact
+		}
 		l.Kind, l.Platform = policies.Image, platform
 		l.descriptor.Platform = &ocispec.Platform{
 			OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant, OSVersion: platform.OSVersion,
@@ -263,10 +266,10 @@ func pick(alias config.Alias, s config.Source, of content) ([]leaf, []error) {
 		return distinct(of.leaves), nil
 	case len(images) == 0 && plain && len(has) == 1:
 		return nil, []error{violation(alias, s.Pos, "platform-mismatch",
-			"source %q is listed as %s, but its config says %s", s.Text, s.Platform, has[0])}
+			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform)}
 	case len(images) == 0:
 		return nil, []error{violation(alias, s.Pos, "missing-platform",
-			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image"))}
+			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform"))}
 	}
 	image := images[0].Digest
 	return distinct(slices.DeleteFunc(slices.Clone(of.leaves), func(l leaf) bool {

@@ -128,7 +128,7 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 	}
 	var before []oldImage
 	if exists {
-		if before, err = p.before(old.Digest); err != nil {
+		if before, err = p.before(alias.Tag, old.Digest); err != nil {
 			v.errs = append(v.errs, err)
 		}
 	}
@@ -189,10 +189,11 @@ type oldImage struct {
 	source, digest string
 }
 
-// before is what an alias has now, for the report. An alias that can't be
+// before is what an alias has now, for the report; the marks count where the
+// index was made for this very tag. An alias that can't be
 // looked into any more is replaced all the same, so the only error is
 // errUnknown, for what nobody has asked yet.
-func (p *planner) before(digest string) ([]oldImage, error) {
+func (p *planner) before(tag, digest string) ([]oldImage, error) {
 	var leaves []leaf
 	m, err := p.manifest(p.image.Repository, digest)
 	if err == nil {
@@ -204,7 +205,11 @@ func (p *planner) before(digest string) ([]oldImage, error) {
 	var images []oldImage
 	for _, l := range leaves {
 		if l.Kind == policies.Image {
-			images = append(images, oldImage{l.Platform, l.descriptor.Annotations[AnnotationSource], l.Digest})
+			old := oldImage{platform: l.Platform, digest: l.Digest}
+			if m.Annotations[AnnotationAlias] == tag {
+				old.source = l.descriptor.Annotations[AnnotationSource]
+			}
+			images = append(images, old)
 		}
 	}
 	return images, nil

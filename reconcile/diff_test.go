@@ -253,7 +253,7 @@ func TestViolations(t *testing.T) {
 		{"a platform that a source lacks", "10: {amd64: 10.10, arm64: 10.10}", nil, "missing-platform",
 			`source "10.10" has no linux/arm64; it has linux/amd64`},
 		{"a platform that the config contradicts", "10: {arm64: 10.12}", nil, "platform-mismatch",
-			`source "10.12" is listed as linux/arm64, but its config says linux/amd64`},
+			`source "10.12" is linux/amd64 by its config, not linux/arm64`},
 		{"a variant is another platform", "10: {amd64/v3: 10.10}", nil, "missing-platform", "has no linux/amd64/v3"},
 		{"a required platform that is not listed", "10: {amd64: 10.10}", []string{"platforms: [amd64, arm64]"}, "missing-platform",
 			`the platforms policy requires linux/arm64, and the sources give linux/amd64`},

@@ -185,7 +185,7 @@ func marksAttestation(d ocispec.Descriptor) bool {
 
 // platformOf is the platform of an index entry, zero if it names none.
 func platformOf(p *ocispec.Platform) config.Platform {
-	if p == nil || p.Architecture == "" || p.Architecture == "unknown" || p.OS == "unknown" {
+	if p == nil || p.OS == "" || p.OS == "unknown" || p.Architecture == "" || p.Architecture == "unknown" {
 		return config.Platform{}
 	}
 	return config.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}

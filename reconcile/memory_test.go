@@ -128,6 +128,8 @@ func (v view) Facts(context.Context) (reconcile.Facts, error) {
 
 func (v view) Copy(context.Context, config.Repository, string) error { return nil }
 
+func (v view) AtOnce() int { return 16 }
+
 func (v view) Put(_ context.Context, pushes []reconcile.TaggedManifest) []error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -127,17 +127,14 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T]
 }
 
 // parseConfig reads the platform out of an image's config blob (OCI
-// image-spec 1.1, config.md: architecture and os are required).
+// image-spec 1.1, config.md: architecture and os are required). It is zero if
+// there is none, as some builders leave it.
 func parseConfig(digest string, blob []byte) (config.Platform, error) {
 	var c ocispec.Platform
 	if err := json.Unmarshal(blob, &c); err != nil {
 		return config.Platform{}, fmt.Errorf("image config %s: %w", digest, err)
 	}
-	p := platformOf(&c)
-	if p == (config.Platform{}) || p.OS == "" {
-		return config.Platform{}, fmt.Errorf("image config %s: names no platform (architecture %q, os %q)", digest, c.Architecture, c.OS)
-	}
-	return p, nil
+	return platformOf(&c), nil
 }
 
 func byRepository(places map[place]bool) map[config.Repository][]string {

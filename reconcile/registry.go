@@ -135,11 +135,15 @@ type Writer interface {
 	// children first, under no tag: blobs are mounted where both repositories
 	// are of one registry and it offers that, else copied.
 	Copy(ctx context.Context, from config.Repository, digest string) error
+	// AtOnce is how many tags Put and DeleteTags write at the same time. More
+	// would wait for each other.
+	AtOnce() int
 	// Put pushes manifests under their tags; all that they refer to is in the
 	// repository already. A nil error means that the registry took it and named
 	// no other digest.
 	Put(ctx context.Context, pushes []TaggedManifest) []error
-	// DeleteTags removes tags. What they named stays, untagged if that was its
+	// DeleteTags removes tags. Like Put, it begins nothing once its context is
+	// cancelled, and lets what has begun come to its end. What they named stays, untagged if that was its
 	// last tag; but Amazon ECR deletes an image with its last tag. A tag that
 	// is gone already is no error. ErrUnsupported where the registry deletes by
 	// digest alone.

@@ -21,7 +21,7 @@ func (a *app) applyCommand() *cobra.Command {
 
 Exit codes:
   0  done, or in sync; a dry run with changes too
-  1  something failed, or was applied only in part
+  1  something failed (an invalid images.yaml too), or was applied only in part
   2  only with --detailed-exitcode: changes are pending, or were made
   3  nothing failed, but the registry's content or a policy forbids something`,
 		Example: `  tagline apply --dry-run

@@ -17,27 +17,29 @@ import (
 
 func (a *app) demoCommand() *cobra.Command {
 	var file string
+	var port int
 	var keep bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Do the main job on an embedded registry with sample images",
 		Long: `Do the main job on an embedded registry with sample images.
 
-The registry listens on a free loopback port and keeps everything in memory.
+The registry listens on loopback and keeps everything in memory.
 It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
 for arm64, each with its provenance.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.demo(cmd.Context(), file, keep)
+			return a.demo(cmd.Context(), file, port, keep)
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
+	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c
 }
 
-func (a *app) demo(ctx context.Context, file string, keep bool) (err error) {
-	registry, err := demo.Start()
+func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err error) {
+	registry, err := demo.StartOn(port)
 	if err != nil {
 		return err
 	}
@@ -77,6 +79,9 @@ func (a *app) demo(ctx context.Context, file string, keep bool) (err error) {
 	a.say("\nWhat a machine pulls:")
 	for _, image := range images {
 		for _, alias := range image.Aliases {
+			if alias.Absent {
+				continue
+			}
 			for _, platform := range []string{"linux/amd64", "linux/arm64"} {
 				content, err := demo.Pull(ctx, fmt.Sprintf("%s:%s", image.Repository, alias.Tag), platform)
 				if err != nil {
@@ -92,6 +97,9 @@ func (a *app) demo(ctx context.Context, file string, keep bool) (err error) {
 	a.say("\nThe registry runs until you press Ctrl-C. In compose.yml, on either machine:")
 	for _, image := range images {
 		for _, alias := range image.Aliases {
+			if alias.Absent {
+				continue
+			}
 			a.say("    image: %s:%s", image.Repository, alias.Tag)
 		}
 	}

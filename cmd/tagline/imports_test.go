@@ -18,6 +18,8 @@ var mayImport = map[string][]string{
 	"reconcile/oci":         {"config", "policies", "reconcile"},
 	"reconcile/demo":        {},
 	"reconcile/oci/ocitest": {"reconcile/demo"},
+	"reconcile/ecr":         {"config", "policies", "reconcile", "reconcile/oci"},
+	"reconcile/ecr/ecrtest": {"reconcile/demo"},
 }
 
 // Planning must not be able to reach a registry, whatever comes between.

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+
 	"github.com/spf13/cobra"
 
 	"tagline/config"
@@ -18,7 +22,12 @@ REF is repository:tag or repository@digest. A repository without a host is an
 image of images.yaml by its name there, or is on the --registry.`,
 		Example: `  tagline inspect my-image:10
   tagline inspect localhost:5000/my-image:10`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("inspect wants one REF, such as my-image:10, not %d", len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			repository, reference, err := a.reference(args[0])
 			if err != nil {
@@ -42,10 +51,16 @@ image of images.yaml by its name there, or is on the --registry.`,
 // the registry is that of images.yaml.
 func (a *app) reference(text string) (config.Repository, string, error) {
 	ref, err := config.ParseReference(text, a.registry)
-	if err != nil {
-		if cfg, bad := a.load(); bad == nil && cfg.Registry != "" {
-			ref, err = config.ParseReference(text, cfg.Registry)
-		}
+	if err == nil {
+		return ref.Repository, ref.Reference(), nil
 	}
+	cfg, unread := a.load()
+	switch {
+	case errors.Is(unread, fs.ErrNotExist):
+		return config.Repository{}, "", err
+	case unread != nil:
+		return config.Repository{}, "", unread
+	}
+	ref, err = config.ParseReference(text, cfg.Registry)
 	return ref.Repository, ref.Reference(), err
 }

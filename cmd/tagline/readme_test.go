@@ -14,7 +14,8 @@ import (
 
 // TestReadme runs the README. In its ```console blocks a line that begins with
 // "$ " is a command, and what follows is all that it prints; a ```yaml block
-// whose first line is "# NAME" is the file of that name from there on. The
+// whose first line is "# NAME" is the file of that name from there on, but for
+// its registry. The
 // blocks run in order, in one folder, on a registry with the demo's samples
 // that stands in for localhost:5000.
 //
@@ -34,7 +35,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	env := append(os.Environ(), "PATH="+filepath.Dir(self(t))+":"+os.Getenv("PATH"), "TAGLINE_REGISTRY="+host, "HOME="+dir)
+	env := append(os.Environ(), "PATH="+filepath.Dir(self(t))+":"+os.Getenv("PATH"), "TAGLINE_REGISTRY=", "HOME="+dir)
 	port := regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 	commands := 0
@@ -57,7 +58,7 @@ func TestReadme(t *testing.T) {
 		if match[1] == "yaml" {
 			first, _, _ := strings.Cut(match[2], "\n")
 			if name, ok := strings.CutPrefix(first, "# "); ok && strings.HasSuffix(name, ".yaml") {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(match[2]), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(match[2], "localhost:5000", host)), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -27,15 +27,16 @@ var version = "devel"
 type app struct {
 	stdout, stderr io.Writer
 
-	file        string
-	registry    string
-	images      []string
-	insecure    []string
-	concurrency int
-	color       string
-	quiet       bool
-	verbose     int
-	logFormat   string
+	file         string
+	registry     string
+	registryFrom string // the flag or the variable
+	images       []string
+	insecure     []string
+	concurrency  int
+	color        string
+	quiet        bool
+	verbose      int
+	logFormat    string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
@@ -47,13 +48,24 @@ func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
 
 images.yaml says which alias tags a registry should carry and from which tags
 each platform comes. tagline reads the registry, plans what is missing, and
-pushes it, or with --dry-run only reports it.`,
+pushes it, or with --dry-run only reports it.
+
+Exit codes:
+  0  done, or in sync; a dry run with changes too
+  1  something failed (an invalid images.yaml too), or was applied only in part
+  2  only with apply --detailed-exitcode: changes are pending, or were made
+  3  nothing failed, but the registry's content or a policy forbids something`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return a.checkFlags()
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.checkFlags(cmd)
 		},
+		Version: versionText(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")
+	})
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
@@ -73,7 +85,7 @@ func (a *app) fileFlag(c *cobra.Command) {
 }
 
 func (a *app) registryFlag(c *cobra.Command) {
-	c.Flags().StringVar(&a.registry, "registry", os.Getenv("TAGLINE_REGISTRY"),
+	c.Flags().StringVar(&a.registry, "registry", "",
 		"`HOST` for images that name none, instead of the file's registry (or set TAGLINE_REGISTRY)")
 }
 
@@ -87,14 +99,26 @@ func (a *app) imageFlag(c *cobra.Command) {
 	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it (repeatable)")
 }
 
-func (a *app) checkFlags() error {
+func (a *app) checkFlags(cmd *cobra.Command) error {
+	a.registryFrom = "--registry"
+	switch given := cmd.Flags().Changed("registry"); {
+	case given && a.registry == "":
+		return errors.New("--registry is empty; name a host, or leave the flag out")
+	case !given:
+		a.registry, a.registryFrom = os.Getenv("TAGLINE_REGISTRY"), "TAGLINE_REGISTRY"
+	}
+	for _, host := range a.insecure {
+		if _, err := config.ParseHost(host); err != nil {
+			return fmt.Errorf("--insecure-registry: %w", err)
+		}
+	}
 	if !slices.Contains([]string{"auto", "always", "never"}, a.color) {
 		return fmt.Errorf("--color is %q, not auto, always or never", a.color)
 	}
 	if !slices.Contains([]string{"text", "json"}, a.logFormat) {
 		return fmt.Errorf("--log-format is %q, not text or json", a.logFormat)
 	}
-	if a.concurrency < 0 || a.concurrency > 1000 {
+	if a.concurrency < 1 || a.concurrency > 1000 {
 		return fmt.Errorf("--concurrency is %d, not 1 to 1000", a.concurrency)
 	}
 	return nil
@@ -106,7 +130,9 @@ func (a *app) load() (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; name another file with --file", err)
 	}
-	cfg, err := config.Parse(a.file, data, config.Options{Registry: a.registry, Policies: policies.Keys()})
+	cfg, err := config.Parse(a.file, data, config.Options{
+		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -188,12 +214,16 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := version
-			if info, ok := debug.ReadBuildInfo(); ok && v == "devel" && info.Main.Version != "" {
-				v = info.Main.Version
-			}
-			_, err := fmt.Fprintf(a.stdout, "tagline %s (%s %s/%s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(a.stdout, versionText())
 			return err
 		},
 	}
+}
+
+func versionText() string {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "devel" && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	return fmt.Sprintf("tagline %s (%s %s/%s)", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

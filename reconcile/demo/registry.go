@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/olareg/olareg"
@@ -21,10 +22,13 @@ type Registry struct {
 }
 
 // Start runs an empty registry on a free port of 127.0.0.1 until it is closed.
-func Start() (*Registry, error) {
+func Start() (*Registry, error) { return StartOn(0) }
+
+// StartOn is Start on a port of 127.0.0.1; 0 is a free one.
+func StartOn(port int) (*Registry, error) {
 	// The address, not the name localhost: that may be ::1 too, where another
 	// process can listen on the same port.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return nil, fmt.Errorf("demo registry: %w", err)
 	}

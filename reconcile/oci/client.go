@@ -41,7 +41,7 @@ type Patience struct {
 	Attempts      int           // of a request that may be repeated; 5
 	Backoff       time.Duration // before the second attempt, doubled before each further one; 500 ms
 	MaxRetryAfter time.Duration // the longest Retry-After that is waited out; 1 min
-	Headers       time.Duration // from the end of a request to the headers of its answer; 1 min
+	Headers       time.Duration // from the end of a request to the headers of its answer, and for a credential helper; 30 s
 	Idle          time.Duration // for the next bytes of a body; 1 min
 	Body          time.Duration // for the whole of a body that is not a blob; 1 min
 }
@@ -78,13 +78,13 @@ func New(options Options) *Client {
 	p.Attempts = cmp.Or(p.Attempts, 5)
 	p.Backoff = cmp.Or(p.Backoff, 500*time.Millisecond)
 	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
-	p.Headers = cmp.Or(p.Headers, time.Minute)
+	p.Headers = cmp.Or(p.Headers, 30*time.Second)
 	p.Idle = cmp.Or(p.Idle, time.Minute)
 	p.Body = cmp.Or(p.Body, time.Minute)
 
 	c := &Client{
 		options:  options,
-		keychain: &keychain{inner: options.Keychain},
+		keychain: &keychain{inner: options.Keychain, patience: p.Headers},
 		base:     baseTransport(options.Concurrency),
 		hosts:    &hosts{concurrency: options.Concurrency},
 		pings:    &pings{},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 )
@@ -13,8 +14,9 @@ import (
 // it answered is kept, an error too. A helper that fails is an error of its
 // host: to go on without credentials could make private tags look absent.
 type keychain struct {
-	inner authn.Keychain
-	hosts sync.Map // host -> *credentials
+	inner    authn.Keychain
+	patience time.Duration
+	hosts    sync.Map // host -> *credentials
 }
 
 type credentials struct {
@@ -30,7 +32,7 @@ func (k *keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 }
 
 // ResolveContext implements [authn.ContextKeychain]. A helper that hangs is
-// left behind when the context ends.
+// left behind: docker/cli offers no way to end it.
 func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	host := hostResource(target.RegistryStr())
 	entry, _ := k.hosts.LoadOrStore(host, &credentials{done: make(chan struct{})})
@@ -41,15 +43,19 @@ func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 			c.auth, c.err = authn.Resolve(context.WithoutCancel(ctx), k.inner, host)
 			if c.err != nil {
 				c.err = lasting(&failure{
-					fmt.Sprintf("credentials for %s: %s; fix the credential helper, or remove it from ~/.docker/config.json", host, printable(c.err.Error())),
+					fmt.Sprintf("credentials for %s: %s; check the credential helper and config.json of Docker", host, printable(c.err.Error())),
 					[]error{c.err},
 				})
 			}
 		}()
 	})
+	late := time.NewTimer(k.patience)
+	defer late.Stop()
 	select {
 	case <-c.done:
 		return c.auth, c.err
+	case <-late.C:
+		return nil, lasting(fmt.Errorf("credentials for %s: no answer within %v; does the credential helper wait for somebody to unlock it?", host, k.patience))
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -62,13 +64,13 @@ func TestCredentialHelper(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			helper(t, tt.script)
-			k := &keychain{inner: authn.DefaultKeychain}
+			k := &keychain{inner: authn.DefaultKeychain, patience: time.Minute}
 			auth, err := k.ResolveContext(t.Context(), name.MustParseReference("ghcr.io/org/app:1").Context())
 			if tt.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Fatalf("error %v, want one with %q", err, tt.want)
 				}
-				for _, part := range []string{"credentials for ghcr.io: ", "; fix the credential helper, or remove it from ~/.docker/config.json"} {
+				for _, part := range []string{"credentials for ghcr.io: ", "; check the credential helper and config.json of Docker"} {
 					if !strings.Contains(err.Error(), part) {
 						t.Errorf("error %q is without %q", err, part)
 					}
@@ -98,7 +100,7 @@ func TestCredentialHelperOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			if _, err := resolve(t, c, registry.app(), "10"); err == nil || !strings.Contains(err.Error(), "fix the credential helper") {
+			if _, err := resolve(t, c, registry.app(), "10"); err == nil || !strings.Contains(err.Error(), "check the credential helper") {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -124,9 +126,21 @@ func (k *slowKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return authn.Anonymous, nil
 }
 
+func TestCredentialHelperThatWaitsForSomebody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowKeychain{release: make(chan struct{})}
+		defer close(slow.release)
+		k := &keychain{inner: slow, patience: time.Minute}
+		_, err := k.ResolveContext(t.Context(), name.MustParseReference("ghcr.io/org/app:1").Context())
+		if err == nil || !strings.Contains(err.Error(), "credentials for ghcr.io: no answer within 1m0s") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 func TestCredentialHelperHangs(t *testing.T) {
 	slow := &slowKeychain{release: make(chan struct{})}
-	k := &keychain{inner: slow}
+	k := &keychain{inner: slow, patience: time.Minute}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	target := name.MustParseReference("ghcr.io/org/app:1").Context()

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -43,7 +44,7 @@ func (r repository) failure(subject string, err error) error {
 	if status := statusOf(err); status != nil {
 		switch status.StatusCode {
 		case http.StatusUnauthorized:
-			text += fmt.Sprintf("; log in with \"docker login %s\"", r.Host)
+			text += fmt.Sprintf("; log in, or log in again, with \"docker login %s\"", r.Host)
 		case http.StatusForbidden:
 			text += fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
 		}
@@ -88,6 +89,8 @@ func (r repository) reason(err error) string {
 		outer   *url.Error
 	)
 	switch status := statusOf(err); {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
 	case errors.As(err, &ours):
 		return ours.text
 	case status != nil:

@@ -143,13 +143,13 @@ func TestRefusedLoginIsNotRepeated(t *testing.T) {
 	}{
 		"basic": {map[string]http.HandlerFunc{
 			"/v2/": answer(401, "", "WWW-Authenticate", `Basic realm="x"`),
-		}, 4, `401 Unauthorized; log in with "docker login HOST"`},
+		}, 4, `401 Unauthorized; log in, or log in again, with "docker login HOST"`},
 		"bearer": {map[string]http.HandlerFunc{
 			"/v2/{$}": func(w http.ResponseWriter, r *http.Request) {
 				answer(401, "", "WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="x"`)(w, r)
 			},
 			"/token": answer(401, `{"details":"incorrect username or password"}`),
-		}, 1, `401 Unauthorized from HOST/token: {"details":"incorrect username or password"}; log in with "docker login HOST"`},
+		}, 1, `401 Unauthorized from HOST/token: {"details":"incorrect username or password"}; log in, or log in again, with "docker login HOST"`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

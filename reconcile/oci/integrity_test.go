@@ -134,7 +134,7 @@ func TestHead(t *testing.T) {
 		{name: "403 for both", head: answer(403, ""), get: answer(403, `{"errors":[{"code":"DENIED","message":"not yours"}]}`), gets: 1,
 			err: "403 Forbidden: DENIED: not yours; the credentials for HOST do not allow this"},
 		{name: "401 for both", head: answer(401, ""), get: answer(401, ""), gets: 1,
-			err: `401 Unauthorized; log in with "docker login HOST"`},
+			err: `401 Unauthorized; log in, or log in again, with "docker login HOST"`},
 		{name: "405, then absent", head: answer(405, ""), get: absent, gets: 1, err: "not found: MANIFEST_UNKNOWN: manifest unknown", absent: true},
 		{name: "HTML, then absent", head: page404, get: absent, gets: 1, err: "not found: MANIFEST_UNKNOWN: manifest unknown", absent: true},
 		{name: "HTML, then there", head: page404, get: goodManifest(), gets: 1},

@@ -276,7 +276,7 @@ func TestPasswords(t *testing.T) {
 		c := newClient(t, Options{Keychain: keychain})
 		for _, tag := range []string{"10.10", "nope"} {
 			_, err := resolve(t, c, app, tag)
-			want := fmt.Sprintf(`%s/app:%s: 401 Unauthorized: UNAUTHORIZED: authentication required; log in with "docker login %s"`, host, tag, host)
+			want := fmt.Sprintf(`%s/app:%s: 401 Unauthorized: UNAUTHORIZED: authentication required; log in, or log in again, with "docker login %s"`, host, tag, host)
 			if err == nil || err.Error() != want || errors.Is(err, reconcile.ErrNotFound) {
 				t.Errorf("%s: %v\nwant %s", name, err, want)
 			}
@@ -334,7 +334,7 @@ func TestTokens(t *testing.T) {
 	proxy.Reset()
 	wrong := newClient(t, Options{Keychain: login{"me", "wrong"}}).Reader(app)
 	for i, a := range wrong.Resolve(t.Context(), tags) {
-		want := fmt.Sprintf(`%s:%s: 401 Unauthorized from %s/token: UNAUTHORIZED: wrong user or password; log in with "docker login %s"`, app, tags[i], proxy.Host, proxy.Host)
+		want := fmt.Sprintf(`%s:%s: 401 Unauthorized from %s/token: UNAUTHORIZED: wrong user or password; log in, or log in again, with "docker login %s"`, app, tags[i], proxy.Host, proxy.Host)
 		if a.Err == nil || a.Err.Error() != want {
 			t.Errorf("%v\nwant %s", a.Err, want)
 		}

@@ -120,7 +120,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 				wait = 0 // await does it, together with everybody else
 			}
 		}
-		if attempt == attempts {
+		if attempt == attempts || attempt == 2 && isTimeout(err) {
 			if repeat {
 				h.down.Store(true)
 			}
@@ -197,6 +197,13 @@ func isLasting(err error) bool {
 		errors.As(err, &dns) && dns.IsNotFound ||
 		errors.As(err, &cert) ||
 		speaksPlainHTTP(err)
+}
+
+// isTimeout tells of a host that does not answer. Two times out of patience
+// are enough: to wait for it costs more than to ask.
+func isTimeout(err error) bool {
+	var timeout *timeoutError
+	return errors.As(err, &timeout)
 }
 
 // retryAfter reads the header of RFC 9110, section 10.2.3: seconds, or a date.

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"tagline/reconcile"
 )
 
 // Whether blobs stream through the transport or are read and verified in it.
@@ -133,7 +136,38 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, req.Context().Err()
 	}
 	defer func() { <-slots }()
-	return s.next.RoundTrip(req)
+	if !writesManifest(req) {
+		return s.next.RoundTrip(req)
+	}
+	if err := req.Context().Err(); err != nil { // both were ready
+		closeBody(req)
+		return nil, err
+	}
+	ctx, done := reconcile.Finishing(req.Context())
+	resp, err := s.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		done()
+		return nil, err
+	}
+	resp.Body = &finishingBody{resp.Body, done}
+	return resp, nil
+}
+
+// writesManifest tells of the requests that change what a tag names: cut off,
+// they would leave open whether they did.
+func writesManifest(req *http.Request) bool {
+	return routeOf(req).resource == "manifests" && (req.Method == http.MethodPut || req.Method == http.MethodDelete)
+}
+
+// finishingBody ends the context of a write with its answer.
+type finishingBody struct {
+	io.ReadCloser
+	done context.CancelFunc
+}
+
+func (b *finishingBody) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
 }
 
 // meter counts requests and the bytes of blobs, and logs each request.
@@ -150,7 +184,7 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	start := time.Now()
 	resp, err := m.next.RoundTrip(req)
-	log := m.client.options.Logger.With("method", req.Method, "url", loggable(req.URL), "duration", time.Since(start).Round(time.Microsecond))
+	log := m.client.options.Logger.With("method", req.Method, "url", loggable(req.URL), "duration", time.Since(start).Round(time.Microsecond).String())
 	if err != nil {
 		log.DebugContext(req.Context(), "request", "error", printable(err.Error()))
 	} else {

@@ -51,6 +51,9 @@ func (t taggable) MediaType() (types.MediaType, error) {
 	return types.MediaType(t.manifest.MediaType), nil
 }
 
+// AtOnce implements [reconcile.Writer].
+func (w *writer) AtOnce() int { return w.client.options.Concurrency }
+
 // Put implements [reconcile.Writer].
 func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {

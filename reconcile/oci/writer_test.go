@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -62,5 +63,45 @@ func TestDeleteTags(t *testing.T) {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
 		})
+	}
+}
+
+// An interruption begins no write, and cuts none off.
+func TestInterruptedWrites(t *testing.T) {
+	synced := make(chan struct{}) // closed once two are under way and the run is interrupted
+	arrived := make(chan struct{}, 10)
+	registry := serve(t, map[string]http.HandlerFunc{
+		"/v2/app/manifests/": func(w http.ResponseWriter, _ *http.Request) {
+			arrived <- struct{}{}
+			<-synced
+			w.WriteHeader(http.StatusCreated)
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		<-arrived
+		cancel()
+		close(synced)
+	}()
+	c := newClient(t, Options{Concurrency: 2})
+	c.admitted.Store(registry.host, true)
+	var pushes []reconcile.TaggedManifest
+	for _, tag := range []string{"1", "2", "3", "4", "5", "6"} {
+		pushes = append(pushes, reconcile.TaggedManifest{Tag: tag, Manifest: reconcile.RawManifest{Body: []byte(index), MediaType: "application/vnd.oci.image.index.v1+json"}})
+	}
+	done, interrupted := 0, 0
+	for i, err := range NewWriters(c).Writer(registry.app()).Put(ctx, pushes) {
+		switch {
+		case err == nil:
+			done++
+		case errors.Is(err, context.Canceled) && strings.HasSuffix(err.Error(), ": interrupted"):
+			interrupted++
+		default:
+			t.Errorf("push %d: %v", i, err)
+		}
+	}
+	if done != 2 || interrupted != 4 || registry.count("PUT ") != 2 {
+		t.Errorf("%d done, %d interrupted, %d sent; want 2, 4, 2", done, interrupted, registry.count("PUT "))
 	}
 }

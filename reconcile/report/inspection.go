@@ -20,7 +20,7 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 	fmt.Fprintf(&b, "%s\n", printable(in.Repository.String()+at+in.Reference))
 	fmt.Fprintf(&b, "  digest  %s\n", in.Digest)
 	fmt.Fprintf(&b, "  type    %s, %s\n", in.MediaType, bytes(in.Size))
-	owner := "nobody's: it does not carry tagline's mark"
+	owner := "not marked by tagline"
 	if in.Owner != "" {
 		owner = fmt.Sprintf("tagline, for alias %q", in.Owner)
 	}

@@ -119,7 +119,11 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		if i < len(result.Pushed) {
 			err = result.Pushed[i].Err
 		}
-		if t.opts.Quiet && err == nil {
+		if err != nil {
+			rows = append(rows, row{"!", []string{p.Tag, "error: not pushed: " + printable(err.Error())}})
+			continue
+		}
+		if t.opts.Quiet {
 			continue
 		}
 		mark := "~"
@@ -137,16 +141,17 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		for _, c := range p.Copies {
 			rows = append(rows, row{mark, []string{tag, "copy", printable(c.From.String()), t.digest(c.Digest), ""}})
 		}
-		rows = append(rows, outcome(p.Tag, err)...)
 	}
 	for i, d := range plan.DeleteTags {
 		var err error
 		if i < len(result.Deleted) {
 			err = result.Deleted[i].Err
 		}
-		if !t.opts.Quiet || err != nil {
+		switch {
+		case err != nil:
+			rows = append(rows, row{"!", []string{d.Tag, "error: not deleted: " + printable(err.Error())}})
+		case !t.opts.Quiet:
 			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
-			rows = append(rows, outcome(d.Tag, err)...)
 		}
 	}
 	for _, v := range plan.Violations {
@@ -183,14 +188,6 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 		note += ", with " + Count(c.Attestations, "attestation")
 	}
 	return "(" + note + ")"
-}
-
-// outcome is the line under an action that was not done.
-func outcome(tag string, err error) []row {
-	if err == nil {
-		return nil
-	}
-	return []row{{"!", []string{tag, "error: " + printable(err.Error())}}}
 }
 
 // digest is shortened as docker does it, to 12 hex digits.
