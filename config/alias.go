@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -76,9 +78,8 @@ func (w *walk) platform(n *yaml.Node, first map[Platform]*yaml.Node) (p Platform
 }
 
 func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source, ok bool) {
-	if key := newestKey(n); key != nil {
-		w.report(key, IDUnsupported, `"newest" is part of the file format, but this version of tagline does not carry it out yet; name a tag`)
-		return s, false
+	if newestKey(n) != nil {
+		return w.newest(n, own)
 	}
 	text, ok := w.scalar(n, what, want)
 	if !ok {
@@ -90,6 +91,41 @@ func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source
 		return s, false
 	}
 	s.Pos = w.pos(n)
+	return s, true
+}
+
+// newest reads {newest: range, variant: text, prereleases: true}.
+func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
+	fields, _ := w.fields(n, "a newest source", "newest", "variant", "prereleases")
+	s = Source{Repository: own, Newest: &Newest{}, Pos: w.pos(n)}
+	if v := fields["prereleases"]; v != nil {
+		text, _ := w.scalar(v, "prereleases", "true or false")
+		if text != "true" && text != "false" {
+			w.report(v, IDInvalidValue, "prereleases is %s; expected true or false", quote(text))
+		}
+		s.Newest.Prereleases = text == "true"
+	}
+	if v := fields["variant"]; v != nil {
+		text, ok := w.scalar(v, "variant", "what follows the dash of the tags, such as alpine")
+		if _, err := ParseVersion("1.0-" + text); ok && err != nil || strings.HasPrefix(text, "-") {
+			w.report(v, IDInvalidValue, "variant is %s; expected what follows the dash of the tags, such as alpine", quote(text))
+		}
+		s.Newest.Variant = text
+	}
+	text, ok := w.scalar(fields["newest"], "newest", `a range of versions, such as "10.x"`)
+	if !ok {
+		return s, false
+	}
+	var err error
+	if s.Newest.Range, err = ParseRange(text, s.Newest.Prereleases); err != nil {
+		w.report(fields["newest"], IDInvalidRange, "%v", err)
+		return s, false
+	}
+	if !s.Newest.Range.Possible() {
+		w.warnings = append(w.warnings, &Finding{ID: IDInvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
+			Message: fmt.Sprintf("no version can ever be in the range %s", quote(text))})
+	}
+	s.Text = "newest " + text
 	return s, true
 }
 

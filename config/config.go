@@ -12,6 +12,7 @@ type Config struct {
 	SHA256   string  // hex digest of the file's bytes
 	Registry string  // the host of repositories that name none; "" if there is none
 	Images   []Image // in the order of their repositories
+	Warnings []*Finding
 }
 
 // Image is one repository and the alias tags it should carry.
@@ -38,11 +39,19 @@ type Alias struct {
 type Source struct {
 	Platform   Platform // zero: every platform the source has
 	Repository Repository
-	Tag        string // this or Digest is set, never both
-	Digest     string // "sha256:" and 64 hex digits
-	Alias      bool   // Tag is another alias of the same image: what that will be after this run
-	Text       string // as images.yaml spells it
+	Tag        string  // one of this, Digest and Newest is set
+	Digest     string  // "sha256:" and 64 hex digits
+	Newest     *Newest // the tag is to be found out
+	Alias      bool    // Tag is another alias of the same image: what that will be after this run
+	Text       string  // as images.yaml spells it
 	Pos        Pos
+}
+
+// Newest asks for the highest version tag that fits.
+type Newest struct {
+	Range       Range
+	Variant     string // "" for plain versions alone
+	Prereleases bool
 }
 
 // Reference is the tag or the digest, whichever the source names.

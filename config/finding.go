@@ -32,6 +32,7 @@ const (
 	IDInvalidTag          = "invalid-tag"          // an alias that cannot be a tag
 	IDInvalidSource       = "invalid-source"       // neither tag, digest nor reference
 	IDInvalidPlatform     = "invalid-platform"     // not a platform
+	IDInvalidRange        = "invalid-range"        // of newest: not a range of versions, or one that holds none
 	IDInvalidValue        = "invalid-value"        // not a value of its policy
 	IDDuplicateRepository = "duplicate-repository" // one repository under two spellings
 	IDDuplicatePlatform   = "duplicate-platform"   // one platform twice, or under two spellings
@@ -54,6 +55,7 @@ type Finding struct {
 	ID      string // stable, kebab-case: "unknown-field"
 	Alias   string // the alias tag it is about, if any
 	Pos     Pos
+	Warning bool   // nothing is refused for it
 	Message string // what was found, what was expected, what to do
 }
 
@@ -64,7 +66,11 @@ func (f *Finding) Error() string {
 	if f.Pos.Line > 0 {
 		at = fmt.Sprintf("%s:%d:%d", f.Pos.File, f.Pos.Line, f.Pos.Column)
 	}
-	return fmt.Sprintf("%s: error[%s]: %s", at, f.ID, f.Message)
+	severity := "error"
+	if f.Warning {
+		severity = "warning"
+	}
+	return fmt.Sprintf("%s: %s[%s]: %s", at, severity, f.ID, f.Message)
 }
 
 // join makes one error of the findings, in the order of their places and with

@@ -202,10 +202,16 @@ images.yaml:6:9: error[empty-value]: platform "amd64" is empty; expected a sourc
 images.yaml:7:16: error[empty-value]: platform "arm64" is "~", which is no text unless quoted; expected a source, such as 10.2
 `},
 		{"source absent", aliases("10: {amd64: 10.1, arm64: absent}"), `images.yaml:5:32: error[invalid-source]: "absent" stands for a whole alias; leave the platform "arm64" out`},
-		{"newest", aliases(`10: {newest: "10.x", variant: [alpine]}`, `11: {amd64: {newest: "11.x"}, arm64: 11.1}`), `
-images.yaml:5:12: error[unsupported]: "newest" is part of the file format, but this version of tagline does not carry it out yet; name a tag
-images.yaml:6:20: error[unsupported]: "newest" is part of the file format, but this version of tagline does not carry it out yet; name a tag
-`},
+		{"newest, of the wrong kind", aliases(`10: {newest: [10], variant: [alpine], prereleases: maybe}`, `11: {amd64: {newest: ""}, arm64: {newest: ten}}`), `
+images.yaml:5:20: error[wrong-type]: newest is a list; expected a range of versions, such as "10.x"
+images.yaml:5:35: error[wrong-type]: variant is a list; expected what follows the dash of the tags, such as alpine
+images.yaml:5:58: error[invalid-value]: prereleases is "maybe"; expected true or false
+images.yaml:6:28: error[invalid-range]: range is empty; expected one such as "10.x" or ">=1.2 <2"
+images.yaml:6:49: error[invalid-range]: range "ten" is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`},
+		{"newest beside something else", aliases(`10: {newest: "10.x", tag: 10.1}`, `11: {newest: "11.x", amd64: 11.1}`, `12: {newest: "12.x", variant: -alpine}`), `
+images.yaml:5:28: error[unknown-field]: "tag" is not a key of a newest source; expected one of newest, variant, prereleases
+images.yaml:6:28: error[unknown-field]: "amd64" is not a key of a newest source; expected one of newest, variant, prereleases
+images.yaml:7:37: error[invalid-value]: variant is "-alpine"; expected what follows the dash of the tags, such as alpine`},
 		{"bad tag", aliases("10: 10.1+build"), `images.yaml:5:11: error[invalid-source]: tag "10.1+build" is not valid; expected 1 to 128 letters, digits, "_", "." and "-", the first neither "." nor "-"`},
 		{"repository without a tag", aliases("10: other/app", "11: localhost:5000/app"), `
 images.yaml:5:11: error[invalid-source]: repository "other/app" has no tag or digest, and none is implied; write "other/app:TAG"

@@ -34,7 +34,7 @@ func Parse(file string, data []byte, opts Options) (*Config, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(data)
-	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images}, nil
+	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images, Warnings: w.warnings}, nil
 }
 
 // unreadHost stands in for a registry host that is missing or refused, so

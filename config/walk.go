@@ -15,6 +15,7 @@ type walk struct {
 	policies []PolicyKey
 	host     string // of repositories without one; "" if there is none
 	findings []*Finding
+	warnings []*Finding
 	refused  map[*yaml.Node]bool // reported by refuse: nothing else is said of them
 }
 

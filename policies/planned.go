@@ -7,10 +7,6 @@ import "tagline/config"
 func planned() []Policy {
 	var all []Policy
 	for _, k := range []config.PolicyKey{
-		{Name: "mixed-versions", Doc: "whether the platforms of an alias may come from different versions",
-			Values: []string{"allow"}, Planned: []string{"deny"}, Default: "allow"},
-		{Name: "downgrade", Doc: "whether newest may choose a lower version than the alias has",
-			Values: []string{"deny"}, Planned: []string{"allow"}, Default: "deny"},
 		{Name: "prune", Doc: "whether aliases that left images.yaml are deleted",
 			Values: []string{"false"}, Planned: []string{"true"}, Default: "false"},
 		{Name: "untagged", Doc: "whether untagged manifests that nothing needs are deleted",

@@ -28,7 +28,7 @@ type Finding struct {
 // All is every policy, in the order in which they apply: first those that
 // take entries out of an alias, then those that judge what is left.
 func All() []Policy {
-	return append([]Policy{Provenance, Format, Platforms}, planned()...)
+	return append([]Policy{Provenance, Format, Platforms, MixedVersions, Downgrade}, planned()...)
 }
 
 // Keys is how images.yaml spells the policies, for [config.Parse].
@@ -82,7 +82,9 @@ type Entry struct {
 	MediaType string
 	Digest    string
 	Size      int64  // bytes of the manifest
-	Source    string // as images.yaml spells it
+	Source    string // as images.yaml spells it; of a newest source, the tag it chose
+	Newest    bool   // a newest source chose it
+	Was       string // the source that the alias has this platform from now, "" if that is not known
 }
 
 // Kind is what a manifest in an index is there for.

@@ -49,13 +49,19 @@ type leaf struct {
 // policies. It returns every reason why it can't: a *config.Finding where the
 // registry's content or a policy forbids it, another error where something
 // could not be read.
-func (p *planner) compose(alias config.Alias) (content, []error) {
-	var (
-		c     content
-		whole content // the last source as it is
-		errs  []error
-	)
+func (p *planner) compose(alias config.Alias) (c content, choices []Choice, errs []error) {
+	var sources []config.Source
 	for _, s := range alias.Sources {
+		if s.Newest == nil {
+			sources = append(sources, s)
+			continue
+		}
+		found, candidates, why := p.newest(alias, s)
+		sources, errs = append(sources, found...), append(errs, why...)
+		choices = append(choices, Choice{alias.Tag, s.Newest.Range.Text, candidates})
+	}
+	var whole content // the last source as it is
+	for _, s := range sources {
 		var why []error
 		if whole, why = p.source(alias, s); len(why) > 0 {
 			errs = append(errs, why...)
@@ -67,26 +73,70 @@ func (p *planner) compose(alias config.Alias) (content, []error) {
 		c.follows = append(c.follows, whole.follows...)
 	}
 	if len(errs) > 0 {
-		return content{}, errs
+		return content{}, choices, errs
 	}
 
-	a := policies.Alias{Tag: alias.Tag, OneSource: alias.Sources[0].Platform == (config.Platform{})}
+	a := policies.Alias{Tag: alias.Tag, OneSource: sources[0].Platform == (config.Platform{})}
 	for _, l := range c.leaves {
 		a.Entries = append(a.Entries, l.Entry)
 	}
+	before := c.leaves
+	a, errs = p.apply(alias, a)
+	if len(errs) > 0 {
+		return content{}, choices, errs
+	}
+	c.leaves = slices.DeleteFunc(slices.Clone(before), func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	p.finish(&c, a, whole)
+	if len(choices) > 0 {
+		if errs = p.compare(alias, a, c.Digest); len(errs) > 0 {
+			return content{}, choices, errs
+		}
+	}
+	return c, choices, nil
+}
+
+// apply puts an alias through the policies.
+func (p *planner) apply(alias config.Alias, a policies.Alias) (policies.Alias, []error) {
+	var errs []error
 	a, findings := policies.Apply(p.image.Policies, a)
 	for _, f := range findings {
 		errs = append(errs, violation(alias, alias.Pos, f.ID, "%s", f.Message))
 	}
-	if len(errs) > 0 {
-		return content{}, errs
-	}
-	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	return a, errs
+}
 
+// compare has the policies judge an alias of newest sources once more, now
+// with what it carries today. An alias that does not change needs no judging.
+func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) []error {
+	old, err := p.tag(alias.Tag)
+	if errors.Is(err, ErrNotFound) || err == nil && old.Digest == digest {
+		return nil
+	}
+	if err != nil {
+		return []error{err}
+	}
+	images, err := p.carried(alias.Tag, old.Digest)
+	if err != nil {
+		return []error{err}
+	}
+	for i, e := range a.Entries {
+		for _, o := range images {
+			if e.Kind == policies.Image && o.platform.Normal() == e.Platform.Normal() {
+				a.Entries[i].Was = o.source
+			}
+		}
+	}
+	_, errs := p.apply(alias, a)
+	return errs
+}
+
+// finish decides between bytes that are there already and an index of its own,
+// and what has to be copied for it.
+func (p *planner) finish(c *content, a policies.Alias, whole content) {
 	needed := c.leaves
 	switch {
 	case a.Composed():
-		c.RawManifest, c.repository = composeIndex(alias.Tag, a.MediaType, c.leaves), p.image.Repository
+		c.RawManifest, c.repository = composeIndex(a.Tag, a.MediaType, c.leaves), p.image.Repository
 	case a.Filtered:
 		only := c.leaves[0]
 		c.Digest, c.MediaType, c.repository = only.Digest, only.MediaType, only.repository
@@ -99,7 +149,6 @@ func (p *planner) compose(alias config.Alias) (content, []error) {
 			c.copies = append(c.copies, Copy{From: l.repository, Digest: l.Digest})
 		}
 	}
-	return c, nil
 }
 
 // source is all that one source of an alias offers.
@@ -139,7 +188,8 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		c = content{RawManifest: m.RawManifest, repository: s.Repository, leaves: leaves}
 	}
 	for i := range c.leaves {
-		c.leaves[i].Source, c.leaves[i].sourceDigest, c.leaves[i].repository = s.Text, c.Digest, c.repository
+		l := &c.leaves[i]
+		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}
 	return c, nil
 }

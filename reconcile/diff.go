@@ -42,6 +42,7 @@ type verdict struct {
 	content  content
 	push     *Push
 	delete   *DeleteTag
+	choices  []Choice
 	warnings []*config.Finding
 	errs     []error // why nothing is
 }
@@ -51,7 +52,7 @@ func newPlanner(image config.Image, state *State) *planner {
 		image: image, aliases: map[string]config.Alias{}, state: state, verdicts: map[string]verdict{},
 		open: questions{
 			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{},
-			facts: map[config.Repository]bool{},
+			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{},
 		},
 	}
 	for _, a := range image.Aliases {
@@ -65,6 +66,7 @@ func (p *planner) plan() Plan {
 	for _, alias := range p.image.Aliases {
 		v := p.verdict(alias)
 		plan.Warnings = append(plan.Warnings, v.warnings...)
+		plan.Choices = append(plan.Choices, v.choices...)
 		switch {
 		case v.push != nil:
 			plan.Pushes = append(plan.Pushes, *v.push)
@@ -90,7 +92,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 	if !ok {
 		v = p.decide(alias)
 		if len(v.errs) > 0 {
-			v = verdict{errs: v.errs}
+			v = verdict{errs: v.errs, choices: v.choices}
 		}
 		p.verdicts[alias.Tag] = v
 	}
@@ -99,7 +101,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 
 func (p *planner) decide(alias config.Alias) (v verdict) {
 	if !alias.Absent { // before the tag is looked at, so that one round asks for both
-		v.content, v.errs = p.compose(alias)
+		v.content, v.choices, v.errs = p.compose(alias)
 	}
 	c := v.content
 	old, err := p.tag(alias.Tag)
@@ -161,8 +163,10 @@ func (p *planner) allowed(alias config.Alias, exists bool) (warnings []*config.F
 	}
 	for _, e := range facts.Expiries {
 		if !alias.Absent && e.Covers(alias.Tag) {
-			warnings = append(warnings, violation(alias, alias.Pos, "expiring-alias",
-				"%s of %s may delete it, whatever it is in use for; leave alias tags out of it", e.Rule, p.image.Repository))
+			w := violation(alias, alias.Pos, "expiring-alias",
+				"%s of %s may delete alias %q, whoever uses it; leave alias tags out of it", e.Rule, p.image.Repository, alias.Tag)
+			w.Warning = true
+			warnings = append(warnings, w)
 		}
 	}
 	return warnings, nil
@@ -230,11 +234,12 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		}
 		c := PlatformChange{
 			Platform: l.Platform.Normal().String(), Source: l.Source, SourceDigest: l.sourceDigest,
-			Digest: l.Digest, Attestations: attestations[l.Digest],
+			Digest: l.Digest, Attestations: attestations[l.Digest], Behind: behind(l, leaves),
 		}
 		i := slices.IndexFunc(before, func(o oldImage) bool { return o.platform.Normal() == l.Platform.Normal() })
 		if i >= 0 && l.Kind == policies.Image {
 			c.OldSource, c.OldDigest = before[i].source, before[i].digest
+			c.Moved = l.Newest && c.OldSource != "" && c.OldSource != c.Source
 			before = slices.Delete(before, i, i+1)
 		}
 		all = append(all, c)
@@ -243,6 +248,22 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		all = append(all, PlatformChange{Platform: o.platform.Normal().String(), OldSource: o.source, OldDigest: o.digest})
 	}
 	return all
+}
+
+// behind is the highest version that another platform of an alias comes from,
+// if it is higher than this one's: the versions are mixed.
+func behind(l leaf, leaves []leaf) string {
+	highest, err := config.ParseVersion(l.Source)
+	if err != nil || l.Kind != policies.Image {
+		return ""
+	}
+	higher := ""
+	for _, other := range leaves {
+		if v, err := config.ParseVersion(other.Source); err == nil && v.Compare(highest) > 0 {
+			highest, higher = v, other.Source
+		}
+	}
+	return higher
 }
 
 // tag is what an alias tag names now.

@@ -501,7 +501,7 @@ func TestWarningsOfRulesThatExpire(t *testing.T) {
 	m.push(t, "app", plain12)
 	m.facts.Expiries = []reconcile.Expiry{{Rule: "lifecycle rule 2", Tags: []string{"1*"}}}
 	p := plan(t, m, aliases(t, "9: 10.12\n10: 10.12"))
-	if len(p.Warnings) != 1 || p.Warnings[0].Alias != "10" || !strings.Contains(p.Warnings[0].Message, "lifecycle rule 2 of r.test/app may delete it") {
+	if len(p.Warnings) != 1 || p.Warnings[0].Alias != "10" || !strings.Contains(p.Warnings[0].Message, `lifecycle rule 2 of r.test/app may delete alias "10"`) {
 		t.Errorf("warnings are %v", p.Warnings)
 	}
 	if len(p.Pushes) != 2 {

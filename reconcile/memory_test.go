@@ -126,6 +126,19 @@ func (v view) Facts(context.Context) (reconcile.Facts, error) {
 	return v.facts, v.broken["facts"]
 }
 
+func (v view) Tags(context.Context) ([]string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked = append(v.asked, v.repository.Path+" tags")
+	var tags []string
+	for name := range v.tags {
+		if tag, ok := strings.CutPrefix(name, v.repository.String()+":"); ok {
+			tags = append(tags, tag)
+		}
+	}
+	return tags, v.broken["tags"]
+}
+
 func (v view) Copy(context.Context, config.Repository, string) error { return nil }
 
 func (v view) AtOnce() int { return 16 }

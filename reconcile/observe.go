@@ -27,6 +27,7 @@ type State struct {
 	manifests map[place]Answer[*Manifest]       // by tag or by digest
 	platforms map[place]Answer[config.Platform] // by digest of the config blob
 	facts     map[config.Repository]Answer[Facts]
+	lists     map[config.Repository]Answer[[]listed]
 }
 
 // place is a tag or a digest in a repository.
@@ -55,6 +56,7 @@ func newState() *State {
 		manifests: map[place]Answer[*Manifest]{},
 		platforms: map[place]Answer[config.Platform]{},
 		facts:     map[config.Repository]Answer[Facts]{},
+		lists:     map[config.Repository]Answer[[]listed]{},
 	}
 }
 
@@ -73,11 +75,11 @@ func (s *State) settle(ctx context.Context, readers Readers, image config.Image,
 // questions are the places whose answers a planner misses.
 type questions struct {
 	tags, manifests, configs map[place]bool
-	facts                    map[config.Repository]bool
+	facts, lists             map[config.Repository]bool
 }
 
 func (q questions) empty() bool {
-	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.facts) == 0
+	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.facts)+len(q.lists) == 0
 }
 
 // read answers the questions, all at once.
@@ -92,6 +94,14 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			s.facts[repository] = Answer[Facts]{facts, err}
+		})
+	}
+	for repository := range q.lists {
+		r.wg.Go(func() {
+			tags, err := readers.Reader(repository).Tags(ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			s.lists[repository] = Answer[[]listed]{parseTags(tags), err}
 		})
 	}
 	r.wg.Wait()

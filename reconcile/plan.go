@@ -12,6 +12,7 @@ type Plan struct {
 	Repository config.Repository
 	Pushes     []Push
 	DeleteTags []DeleteTag
+	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
 	Violations []*config.Finding // what forbids an alias; it is left alone
 	Warnings   []*config.Finding // what will be done, and may be regretted
@@ -42,6 +43,22 @@ type PlatformChange struct {
 	OldSource    string // by the mark that tagline left, "" if there is none
 	OldDigest    string // "" if the alias did not have the platform
 	Attestations int    // attestation manifests that travel with the image
+	Moved        bool   // a newest source went from OldSource to Source
+	Behind       string // the source of another platform that is a higher version, if there is one
+}
+
+// Choice is how a newest source came to its tags.
+type Choice struct {
+	Alias      string
+	Range      string
+	Candidates []Candidate
+}
+
+// Candidate is a tag that a newest source looked at or passed over.
+type Candidate struct {
+	Tag      string
+	Platform string // "" if the reason is one for all of them
+	Reason   string // "chosen", or why not
 }
 
 // Copy is a manifest in another repository that an alias needs, with all that

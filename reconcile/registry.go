@@ -58,6 +58,9 @@ type Reader interface {
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
 	// Facts tells what the registry knows of the repository as a whole.
 	Facts(ctx context.Context) (Facts, error)
+	// Tags lists all tags of the repository, in any order. ErrNotFound if there
+	// is no such repository.
+	Tags(ctx context.Context) ([]string, error)
 	// Referrers lists the manifests whose subject is the digest, by the
 	// referrers API or the fallback tag. None is an empty list.
 	Referrers(ctx context.Context, digest string) ([]Descriptor, error)

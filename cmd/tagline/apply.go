@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -90,13 +91,12 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 	}()
 
 	var all outcome
-	log := a.logger()
 	for i := range results {
 		r := <-results[i]
 		progress.done()
 		progress.pause(func() { text.Repository(r.plan, r.result) })
 		for _, w := range r.plan.Warnings {
-			log.WarnContext(ctx, w.Message, "id", w.ID, "image", r.plan.Image, "alias", w.Alias, "line", w.Pos.Line)
+			_, _ = fmt.Fprintln(a.stderr, w)
 		}
 		all.add(r.plan, r.result)
 	}

@@ -15,8 +15,14 @@ func (a *app) checkCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.load()
-			if err != nil || a.quiet {
+			if err != nil {
 				return err
+			}
+			for _, w := range cfg.Warnings {
+				_, _ = fmt.Fprintln(a.stderr, w)
+			}
+			if a.quiet {
+				return nil
 			}
 			aliases := 0
 			for _, image := range cfg.Images {

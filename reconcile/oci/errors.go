@@ -78,7 +78,7 @@ func isAbsent(err error) bool {
 		return false
 	}
 	resource := routeOf(status.Request).resource
-	return resource == "manifests" || resource == "blobs"
+	return resource == "manifests" || resource == "blobs" || resource == "tags"
 }
 
 // reason is an error without the URLs around it.

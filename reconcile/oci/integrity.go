@@ -39,6 +39,8 @@ func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
 		return v.get(req, route.reference, checkManifest)
 	case route.resource == "blobs" && req.Method == http.MethodGet && v.wholeBlobs:
 		return v.get(req, route.reference, checkDigest)
+	case route.resource == "tags" && req.Method == http.MethodGet:
+		return v.get(req, "", func(*http.Response, []byte, string) error { return nil })
 	case route.resource == "referrers" && req.Method == http.MethodGet:
 		return v.referrers(req)
 	}

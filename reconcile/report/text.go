@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -135,6 +136,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), printable(c.Source), t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
 		}
+		rows = append(rows, t.choice(plan, p.Tag)...)
 		if t.opts.Verbose {
 			rows = append(rows, row{mark, []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
@@ -156,6 +158,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	}
 	for _, v := range plan.Violations {
 		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + printable(v.Message)}})
+		rows = append(rows, t.choice(plan, v.Alias)...)
 	}
 	for _, e := range plan.Errors {
 		rows = append(rows, row{"!", []string{e.Alias, "error: " + printable(e.Message)}})
@@ -163,6 +166,36 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	for _, tag := range plan.InSync {
 		if t.opts.Verbose {
 			rows = append(rows, row{"=", []string{tag, "in sync"}})
+			rows = append(rows, t.choice(plan, tag)...)
+		}
+	}
+	return rows
+}
+
+// choice explains, if it was asked for, how a newest source came to its tags.
+func (t *Text) choice(plan reconcile.Plan, alias string) []row {
+	var rows []row
+	for _, c := range plan.Choices {
+		if !t.opts.Verbose || c.Alias != alias {
+			continue
+		}
+		passed := map[string][]string{}
+		for _, candidate := range c.Candidates {
+			if candidate.Platform == "" {
+				passed[candidate.Reason] = append(passed[candidate.Reason], candidate.Tag)
+				continue
+			}
+			rows = append(rows, row{" ", []string{"", candidate.Platform, printable(candidate.Tag), printable(candidate.Reason)}})
+		}
+		for _, reason := range slices.Sorted(maps.Keys(passed)) {
+			const most = 10
+			tags := passed[reason]
+			more := ""
+			if len(tags) > most {
+				more = fmt.Sprintf(" and %d more", len(tags)-most)
+			}
+			rows = append(rows, row{" ", []string{"", "passed over", "",
+				printable(reason + ": " + strings.Join(tags[:min(most, len(tags))], ", ") + more)}})
 		}
 	}
 	return rows
@@ -181,8 +214,13 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 		note = "unchanged"
 	case c.OldDigest == c.Digest:
 		note = "unchanged, was " + printable(c.OldSource)
+	case c.Moved:
+		note = fmt.Sprintf("%s -> %s, was %s", printable(c.OldSource), printable(c.Source), t.digest(c.OldDigest))
 	default:
 		note = "was " + was
+	}
+	if behind := c.Behind; behind != "" {
+		note += ", behind " + printable(behind)
 	}
 	if c.Attestations > 0 {
 		note += ", with " + Count(c.Attestations, "attestation")

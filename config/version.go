@@ -1,0 +1,128 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+)
+
+// Version is a tag that names a version: v?N.N[.N][-prerelease][-variant].
+type Version struct {
+	Tag        string
+	Prerelease string // "rc.1"; "" of a release
+	Variant    string // "alpine3.20"; "" of a plain version
+	number     *semver.Version
+}
+
+var (
+	// Two or three numbers without leading zeros. One number alone is an alias
+	// by everybody's habit, and 20240105 or 1a2b3c4 are no versions.
+	versionPattern = regexp.MustCompile(`^v?(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?(?:-(.+))?$`)
+	// What people call a version that is not released yet. Whatever else stands
+	// after a dash is a variant, as Docker's official images and Renovate's
+	// docker versioning have it: 10.10-alpine3.20.
+	prereleasePattern = regexp.MustCompile(`(?i)^(?:(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|canary|milestone)[.\d]*|[abm]\d+)$`)
+)
+
+// ParseVersion reads a version tag. The error says why a tag is none.
+func ParseVersion(tag string) (Version, error) {
+	match := versionPattern.FindStringSubmatch(tag)
+	if match == nil {
+		return Version{}, fmt.Errorf("tag %s is not a version: expected N.N or N.N.N without leading zeros, with an optional v before and -variant after", quote(tag))
+	}
+	if isDate(match[1], match[2], match[3]) {
+		return Version{}, fmt.Errorf("tag %s is a date", quote(tag))
+	}
+	v := Version{Tag: tag}
+	rest := match[4]
+	if first, after, _ := strings.Cut(rest, "-"); prereleasePattern.MatchString(first) {
+		v.Prerelease, rest = first, after
+	}
+	v.Variant = rest
+	text := match[1] + "." + match[2] + "." + cmp.Or(match[3], "0")
+	if v.Prerelease != "" {
+		text += "-" + semverPrerelease(v.Prerelease)
+	}
+	var err error
+	if v.number, err = semver.StrictNewVersion(text); err != nil { // a number over 64 bits
+		return Version{}, fmt.Errorf("tag %s is not a version: %w", quote(tag), err)
+	}
+	return v, nil
+}
+
+// isDate tells 2024.1.5, a day, from a version.
+func isDate(year, month, day string) bool {
+	y, _ := strconv.Atoi(year)
+	m, _ := strconv.Atoi(month)
+	d, err := strconv.Atoi(day)
+	return err == nil && y >= 1990 && y <= 2099 && m >= 1 && m <= 12 && d >= 1 && d <= 31
+}
+
+// semverPrerelease spells rc1 as rc.1, so that rc10 comes after rc9, and drops
+// the zeros that semver does not allow before a number.
+func semverPrerelease(text string) string {
+	word := strings.TrimRight(strings.ToLower(text), "0123456789.")
+	parts := []string{word}
+	for part := range strings.SplitSeq(text[len(word):], ".") {
+		if part != "" {
+			parts = append(parts, cmp.Or(strings.TrimLeft(part, "0"), "0"))
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// Compare orders versions by their numbers and prereleases, whatever their
+// variants: 10.9 < 10.10-rc.1 < 10.10 = v10.10.0.
+func (v Version) Compare(o Version) int { return v.number.Compare(o.number) }
+
+// Range is a set of versions in the words of Masterminds/semver: "10.x",
+// ">=1.2 <2", "^1.4 || ~2.1".
+type Range struct {
+	Text        string
+	constraints *semver.Constraints
+}
+
+// ParseRange reads a range. With prereleases it also holds those of the
+// versions in it.
+func ParseRange(text string, prereleases bool) (Range, error) {
+	if strings.TrimSpace(text) == "" {
+		return Range{}, fmt.Errorf(`range is empty; expected one such as "10.x" or ">=1.2 <2"`)
+	}
+	c, err := semver.NewConstraint(text)
+	if err != nil {
+		return Range{}, fmt.Errorf(`range %s is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`, quote(text))
+	}
+	c.IncludePrerelease = prereleases
+	return Range{Text: text, constraints: c}, nil
+}
+
+// Has tells whether a version is in the range.
+func (r Range) Has(v Version) bool { return r.constraints.Check(v.number) }
+
+// Possible tells whether any version at all can be in the range. A range that
+// has one has the lowest version there is, or one that the range names, or the
+// next patch, minor or major after such a one.
+func (r Range) Possible() bool {
+	if r.constraints.Check(semver.New(0, 0, 0, "", "")) {
+		return true
+	}
+	for _, named := range namedPattern.FindAllStringSubmatch(r.Text, -1) {
+		var n [3]uint64
+		for i := range n {
+			n[i], _ = strconv.ParseUint(named[i+1], 10, 32) // 0 for what is not there
+		}
+		for _, v := range [][3]uint64{n, {n[0], n[1], n[2] + 1}, {n[0], n[1] + 1, 0}, {n[0] + 1, 0, 0}} {
+			if r.constraints.Check(semver.New(v[0], v[1], v[2], "", "")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// namedPattern finds the versions in a range, whole or in part.
+var namedPattern = regexp.MustCompile(`(\d+)(?:\.(\d+))?(?:\.(\d+))?`)

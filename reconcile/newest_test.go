@@ -1,0 +1,251 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+)
+
+var (
+	amd, arm  = []string{"linux/amd64"}, []string{"linux/arm64"}
+	amdAndArm = []string{"linux/amd64", "linux/arm64"}
+)
+
+// releases is the repository of a team that mixes everything.
+func releases(t testing.TB) *memory {
+	m := newMemory()
+	m.push(t, "app",
+		demo.Image{Tag: "10.9", Platforms: amdAndArm, Provenance: true},
+		demo.Image{Tag: "10.10", Platforms: amd, Provenance: true},
+		demo.Image{Tag: "10.20", Platforms: arm, Provenance: true},
+		demo.Image{Tag: "10.21-rc.1", Platforms: amdAndArm},
+		demo.Image{Tag: "10.20-alpine", Platforms: amdAndArm},
+		demo.Image{Tag: "11.0", Platforms: amdAndArm},
+		demo.Image{Tag: "latest", Platforms: amdAndArm},
+		demo.Image{Tag: "20240105", Platforms: amdAndArm},
+		demo.Image{Tag: "1a2b3c4", Platforms: amdAndArm},
+	)
+	return m
+}
+
+// platforms is where each platform of the pushed alias comes from.
+func platforms(p reconcile.Plan, alias string) string {
+	i := slices.IndexFunc(p.Pushes, func(p reconcile.Push) bool { return p.Tag == alias })
+	if i < 0 {
+		return "not pushed"
+	}
+	var all []string
+	for _, c := range p.Pushes[i].Platforms {
+		if c.Digest == "" {
+			continue // what the alias loses
+		}
+		all = append(all, strings.TrimPrefix(c.Platform, "linux/")+" "+c.Source)
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestNewest(t *testing.T) {
+	const both = "platforms: [amd64, arm64]"
+	for _, test := range []struct {
+		name, alias string
+		settings    []string
+		want        string
+	}{
+		{"per platform", `10: {newest: "10.x"}`, []string{both}, "amd64 10.10, arm64 10.20"},
+		{"not mixed", `10: {newest: "10.x"}`, []string{both, "mixed-versions: deny"}, "amd64 10.9, arm64 10.9"},
+		{"one platform", `10: {amd64: {newest: "10.x"}}`, nil, "amd64 10.10"},
+		{"beside a tag", `10: {amd64: {newest: "10.x"}, arm64: 10.9}`, nil, "amd64 10.10, arm64 10.9"},
+		{"the platforms of the newest, if nobody says which", `10: {newest: "10.x"}`, nil, "arm64 10.20"},
+		{"prereleases", `10: {newest: "10.x", prereleases: true}`, []string{both}, "amd64 10.21-rc.1, arm64 10.21-rc.1"},
+		{"a variant", `10: {newest: "10.x", variant: alpine}`, []string{both}, "amd64 10.20-alpine, arm64 10.20-alpine"},
+		{"everything", `stable: {newest: "*"}`, []string{both}, "amd64 11.0, arm64 11.0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := releases(t)
+			m.tags["r.test/app:10"] = m.tags["r.test/app:latest"] // an alias is never a candidate
+			image := aliases(t, test.alias, append(test.settings, "provenance: drop")...)
+			tag, _, _ := strings.Cut(test.alias, ":")
+			p := plan(t, m, image)
+			if got := platforms(p, tag); got != test.want {
+				t.Fatalf("got %s, want %s\n%+v", got, test.want, p)
+			}
+			applyAndSettle(t, m, image)
+		})
+	}
+}
+
+// Once 10.20 is there for amd64 too, nothing mixes any more.
+func TestNewestFollowsReleases(t *testing.T) {
+	for _, mixed := range []string{"allow", "deny"} {
+		m := releases(t)
+		image := aliases(t, `10: {newest: "10.x"}`, "platforms: [amd64, arm64]", "mixed-versions: "+mixed)
+		p := plan(t, m, image)
+		waits := slices.ContainsFunc(p.Choices[0].Candidates, func(c reconcile.Candidate) bool {
+			return strings.Contains(c.Reason, "10.20 waits for linux/amd64")
+		})
+		if waits != (mixed == "deny") {
+			t.Errorf("mixed-versions %s: candidates %+v", mixed, p.Choices[0].Candidates)
+		}
+		applyAndSettle(t, m, image)
+		m.push(t, "app", demo.Image{Tag: "10.20", Platforms: amdAndArm})
+		if got := platforms(plan(t, m, image), "10"); got != "amd64 10.20, arm64 10.20" {
+			t.Errorf("mixed-versions %s: %s", mixed, got)
+		}
+		applyAndSettle(t, m, image)
+	}
+}
+
+func TestCandidatesSayWhy(t *testing.T) {
+	m := releases(t)
+	m.tags["r.test/app:10"] = m.tags["r.test/app:latest"]
+	p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, "platforms: [amd64, arm64]"))
+	got := map[string]string{}
+	for _, c := range p.Choices[0].Candidates {
+		got[strings.TrimSpace(c.Tag+" "+c.Platform)] = c.Reason
+	}
+	for tag, want := range map[string]string{
+		"10": "alias", "latest": "not a version", "20240105": "not a version", "1a2b3c4": "not a version",
+		"11.0": "not in range", "10.21-rc.1": "prerelease", "10.20-alpine": "variant alpine",
+		"10.20 linux/arm64": "chosen", "10.20 linux/amd64": "no such platform", "10.10 linux/amd64": "chosen", "10.9": "older",
+	} {
+		if got[tag] != want {
+			t.Errorf("%s is %q, want %q", tag, got[tag], want)
+		}
+	}
+}
+
+func TestDowngrades(t *testing.T) {
+	const both = "platforms: [amd64, arm64]"
+	t.Run("a release is deleted", func(t *testing.T) {
+		m := releases(t)
+		image := aliases(t, "10: {newest: \"10.x\"}\nstable: 10", both)
+		applyAndSettle(t, m, image)
+		delete(m.tags, "r.test/app:10.20")
+		p := plan(t, m, image)
+		if len(p.Pushes) > 0 || len(p.Violations) != 2 || p.Violations[0].ID != "downgrade" || p.Violations[1].ID != "blocked-source" ||
+			!strings.Contains(p.Violations[0].Message, "linux/arm64 would be downgraded from 10.20 to 10.9") {
+			t.Errorf("plan is %+v", p)
+		}
+		allowed := aliases(t, `10: {newest: "10.x"}`, both, "downgrade: allow")
+		if got := platforms(plan(t, m, allowed), "10"); got != "amd64 10.10, arm64 10.9" {
+			t.Errorf("with downgrade: allow: %s", got)
+		}
+	})
+	t.Run("made by hand from a version out of the range", func(t *testing.T) {
+		m := releases(t)
+		m.tags["r.test/app:10"] = m.tags["r.test/app:11.0"]
+		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		if len(p.Pushes) > 0 || len(p.Violations) != 2 || !strings.Contains(p.Violations[0].Message, "downgraded from 11.0 to 10.10") {
+			t.Errorf("plan is %+v", p)
+		}
+	})
+	t.Run("a tag is its author's word", func(t *testing.T) {
+		m := releases(t)
+		applyAndSettle(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		if got := platforms(plan(t, m, aliases(t, "10: {amd64: 10.9, arm64: 10.9}", both)), "10"); got != "amd64 10.9, arm64 10.9" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestNewestViolations(t *testing.T) {
+	const both = "platforms: [amd64, arm64]"
+	for _, test := range []struct {
+		name, alias string
+		settings    []string
+		id, want    string
+	}{
+		{"no version in the range", `12: {newest: "12.x"}`, nil, "no-candidate",
+			`no tag of r.test/app is in "12.x"; the newest are 11.0, 10.20, 10.10, 10.9`},
+		{"no tag of the variant", `12: {newest: "10.x", variant: alpin}`, nil, "no-candidate",
+			`no tag in "10.x" has the variant "alpin"; there are alpine`},
+		{"a platform that nobody has", `12: {newest: "10.x"}`, []string{"platforms: [amd64, s390x]"}, "missing-platform",
+			`none of the 3 versions in "10.x" has linux/s390x; the newest is 10.20`},
+		{"no version has them all", `12: {newest: ">=10.10 <11"}`, []string{both, "mixed-versions: deny"}, "missing-platform",
+			`none of the 2 versions in ">=10.10 <11" has linux/amd64, linux/arm64`},
+		{"written out, but mixed", `12: {amd64: 10.10, arm64: 10.20}`, []string{both, "mixed-versions: deny"}, "mixed-versions",
+			"linux/amd64 from 10.10, linux/arm64 from 10.20"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := plan(t, releases(t), aliases(t, test.alias, test.settings...))
+			if len(p.Violations) != 1 || p.Violations[0].ID != test.id || !strings.Contains(p.Violations[0].Message, test.want) || len(p.Pushes) > 0 {
+				t.Errorf("plan is %+v, want %s: %s", p, test.id, test.want)
+			}
+		})
+	}
+
+	t.Run("tags that tie", func(t *testing.T) {
+		m := releases(t)
+		m.push(t, "app", demo.Image{Tag: "v10.20.0", Platforms: arm})
+		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		if len(p.Violations) != 1 || p.Violations[0].ID != "ambiguous-version" || !strings.Contains(p.Violations[0].Message, `tags "10.20" and "v10.20.0" are the same version`) {
+			t.Errorf("plan is %+v", p)
+		}
+		m.tags["r.test/app:v10.20.0"] = m.tags["r.test/app:10.20"] // the same image: no matter
+		if got := platforms(plan(t, m, aliases(t, `10: {newest: "10.x"}`, both)), "10"); got != "amd64 10.10, arm64 10.20" {
+			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("no repository", func(t *testing.T) {
+		p := plan(t, newMemory(), aliases(t, `10: {newest: "10.x"}`))
+		if len(p.Violations) != 1 || p.Violations[0].ID != "no-candidate" {
+			t.Errorf("plan is %+v", p)
+		}
+	})
+}
+
+// The newest version that can't be read is not passed over for an older one.
+func TestUnreadableCandidate(t *testing.T) {
+	for _, broken := range []string{"tags", "10.20"} {
+		m := releases(t)
+		m.broken[broken] = errors.New("503 Service Unavailable")
+		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, "platforms: [amd64, arm64]"))
+		if len(p.Errors) == 0 || len(p.Pushes)+len(p.Violations) > 0 {
+			t.Errorf("without %s the plan is %+v", broken, p)
+		}
+	}
+}
+
+// Ten thousand tags cost one listing and a few manifests, even for a platform
+// that lags behind or is not there at all.
+func TestNewestReadsLittle(t *testing.T) {
+	m := newMemory()
+	var images []demo.Image
+	for i := range 10000 {
+		image := demo.Image{Tag: fmt.Sprintf("10.%d", i), Platforms: amd, Version: "same"}
+		if i == 9990 {
+			image.Platforms = amdAndArm
+		}
+		images = append(images, image)
+	}
+	m.push(t, "app", images...)
+	count := func(image config.Image) (lists, manifests int) {
+		m.asked = nil
+		plan(t, m, image)
+		for _, a := range m.asked {
+			switch {
+			case a == "app tags":
+				lists++
+			case strings.HasPrefix(a, "app 10."):
+				manifests++
+			}
+		}
+		return lists, manifests
+	}
+	for _, test := range []struct {
+		platforms string
+		most      int
+	}{{"amd64", 1}, {"amd64, arm64", 16}, {"amd64, s390x", 32}} {
+		lists, manifests := count(aliases(t, `10: {newest: "10.x"}`, "platforms: ["+test.platforms+"]"))
+		if lists != 1 || manifests > test.most {
+			t.Errorf("%s: %d listings and %d manifests, want 1 and at most %d", test.platforms, lists, manifests, test.most)
+		}
+		t.Logf("10,000 tags, platforms %s: %d listing, %d manifests", test.platforms, lists, manifests)
+	}
+}
