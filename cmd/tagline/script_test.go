@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 		"distribution": func(t testing.TB) string { return ocitest.Distribution(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			testscript.Run(t, testscript.Params{
 				Dir:                 "testdata/script",
 				UpdateScripts:       *update,
