@@ -1,0 +1,147 @@
+package ecrtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+)
+
+const apiType = "application/x-amz-json-1.1"
+
+// serveAPI answers an operation of the AWS API.
+func (r *Registry) serveAPI(w http.ResponseWriter, c *Call, body []byte) {
+	if err := r.checkSignature(c.request); err != nil {
+		refuseAPI(w, err)
+		return
+	}
+	operate := r.operation(c.Operation, c.request.Host)
+	if operate == nil {
+		refuseAPI(w, refusal("UnknownOperationException", ""))
+		return
+	}
+	answer, err := operate(c, body)
+	if err != nil {
+		refuseAPI(w, err)
+		return
+	}
+	writeJSON(w, apiType, http.StatusOK, answer)
+}
+
+func refuseAPI(w http.ResponseWriter, err error) {
+	refused := asAPI(err)
+	writeJSON(w, apiType, refused.status(), map[string]string{"__type": refused.code, "message": refused.message})
+}
+
+// operation carries out a request and returns what to answer.
+type operation func(c *Call, body []byte) (any, error)
+
+// operation finds what a name stands for; nil: nothing. The host is the one
+// that answers are to name.
+func (r *Registry) operation(name, host string) operation {
+	switch name {
+	case "BatchDeleteImage":
+		return inside(r.batchDeleteImage)
+	case "BatchGetImage":
+		return inside(r.batchGetImage)
+	case "CreateRepository":
+		return on(func(in createRepositoryRequest) (any, error) { return r.createRepository(host, in) })
+	case "DescribeImages":
+		return inside(r.describeImages)
+	case "DescribeRepositories":
+		return on(func(in describeRepositoriesRequest) (any, error) { return r.describeRepositories(host, in) })
+	case "GetAuthorizationToken":
+		return on(func(getAuthorizationTokenRequest) (any, error) { return r.getAuthorizationToken(host), nil })
+	case "GetDownloadUrlForLayer":
+		return inside(func(repo *repository, in getDownloadURLForLayerRequest) (any, error) {
+			return r.getDownloadURLForLayer(host, repo, in)
+		})
+	case "GetLifecyclePolicy":
+		return inside(r.getLifecyclePolicy)
+	case "ListImageReferrers":
+		return inside(r.listImageReferrers)
+	case "ListImages":
+		return inside(r.listImages)
+	case "PutImage":
+		return on(r.putImage)
+	case "PutImageTagMutability":
+		return inside(r.putImageTagMutability)
+	case "PutLifecyclePolicy":
+		return inside(r.putLifecyclePolicy)
+	}
+	return nil
+}
+
+// on gives an operation its request, and the store for itself.
+func on[In any](operate func(In) (any, error)) operation {
+	return func(c *Call, body []byte) (any, error) {
+		var about target
+		var in In
+		if json.Unmarshal(body, &about) != nil || json.Unmarshal(body, &in) != nil {
+			return nil, refusal("SerializationException", "")
+		}
+		if err := c.checkAccount(about.RegistryID); err != nil {
+			return nil, err
+		}
+		c.registry.mu.Lock()
+		defer c.registry.mu.Unlock()
+		return operate(in)
+	}
+}
+
+// inside gives an operation the repository that it is about, too.
+func inside[In interface{ name() string }](operate func(*repository, In) (any, error)) operation {
+	return func(c *Call, body []byte) (any, error) {
+		return on(func(in In) (any, error) {
+			repo, err := c.registry.repository(in.name())
+			if err != nil {
+				return nil, err
+			}
+			return operate(repo, in)
+		})(c, body)
+	}
+}
+
+// checkAccount refuses what is about another account's registry.
+//
+// Assumed: AWS tells a registry without such a repository from one that grants
+// nothing.
+func (c *Call) checkAccount(id string) error {
+	if id == "" || id == c.registry.options.Account {
+		return nil
+	}
+	if !reAccount.MatchString(id) {
+		return invalid("registryId", "Member must satisfy regular expression pattern: %s", reAccount)
+	}
+	if slices.Contains(c.registry.options.ForeignAccounts, id) {
+		return c.denied(id, "resource-based")
+	}
+	return c.registry.errNoRepository(id, c.Repository)
+}
+
+var (
+	reAccount   = regexp.MustCompile(`^[0-9]{12}$`) // API Reference, registryId of every action
+	reSignature = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=[^/]+/[0-9]{8}/([^/]+)/([^/]+)/aws4_request, ?SignedHeaders=[^,]+, ?Signature=[0-9a-f]{64}$`)
+)
+
+// checkSignature wants a signature version 4 for ECR in this region. Whether
+// it is a true one is not checked: nobody here has a secret.
+//
+// The messages are those of AWS services with the same protocol; that ECR's
+// are the same is assumed, since each region has an endpoint of its own.
+func (r *Registry) checkSignature(req *http.Request) error {
+	header := req.Header.Get("Authorization")
+	if header == "" {
+		return refusal("MissingAuthenticationTokenException", "Missing Authentication Token")
+	}
+	scope := reSignature.FindStringSubmatch(header)
+	switch {
+	case scope == nil:
+		return refusal("IncompleteSignatureException", "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters.")
+	case scope[1] != r.options.Region:
+		return refusal("InvalidSignatureException", "Credential should be scoped to a valid region, not '%s'.", scope[1])
+	case scope[2] != "ecr":
+		return refusal("InvalidSignatureException", "Credential should be scoped to correct service: 'ecr'.")
+	}
+	return nil
+}

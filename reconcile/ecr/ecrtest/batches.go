@@ -1,0 +1,161 @@
+package ecrtest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+// find returns what an id names.
+func (repo *repository) find(id imageID) (*image, *imageFailure) {
+	fail := func(code types.ImageFailureCode, reason string) (*image, *imageFailure) {
+		return nil, &imageFailure{FailureCode: string(code), FailureReason: reason, ImageID: id}
+	}
+	tagged := repo.tags[id.ImageTag]
+	switch {
+	case id.ImageDigest == "" && id.ImageTag == "":
+		return fail(types.ImageFailureCodeMissingDigestAndTag, "Invalid request parameters: both tag and digest cannot be null")
+	case id.ImageDigest != "" && !reDigest.MatchString(id.ImageDigest):
+		return fail(types.ImageFailureCodeInvalidImageDigest, "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'")
+	case id.ImageTag != "" && !reTag.MatchString(id.ImageTag):
+		return fail(types.ImageFailureCodeInvalidImageTag, "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9-_.]+'")
+	case id.ImageDigest == "" && tagged != nil:
+		return tagged, nil
+	case id.ImageTag == "" && repo.images[id.ImageDigest] != nil:
+		return repo.images[id.ImageDigest], nil
+	case id.ImageTag == "" || tagged == nil: // assumed for a digest with a tag that does not exist
+		return fail(types.ImageFailureCodeImageNotFound, "Requested image not found")
+	case tagged.digest != id.ImageDigest:
+		return fail(types.ImageFailureCodeImageTagDoesNotMatchDigest, "Requested image tag does not match the digest")
+	}
+	return tagged, nil
+}
+
+// batchGetImage: 1 to 100 ids; what it can't give is a failure in an answer
+// that succeeds (API_BatchGetImage).
+func (r *Registry) batchGetImage(repo *repository, in batchGetImageRequest) (any, error) {
+	if err := atMost("imageIds", len(in.ImageIDs), 100); err != nil {
+		return nil, err
+	}
+	out := batchGetImageResponse{Failures: []imageFailure{}, Images: []storedImage{}}
+	for _, id := range in.ImageIDs {
+		img, failure := repo.pull(id, in.AcceptedMediaTypes)
+		if failure != nil {
+			out.Failures = append(out.Failures, *failure)
+			continue
+		}
+		out.Images = append(out.Images, r.stored(repo, img, imageID{img.digest, id.ImageTag}))
+	}
+	return out, nil
+}
+
+// pull finds an image to hand out. No accepted media types accept all.
+//
+// By digest, that image and no other. By tag ECR may answer with another
+// manifest if the client does not accept the tag's own (user guide,
+// image-manifest-formats; aws/containers-roadmap#1075). Assumed: of an index
+// the image for linux/amd64, and nothing if the client does not accept that
+// either. ECR also rewrites manifests between formats; that is left out.
+func (repo *repository) pull(id imageID, accepted []string) (*image, *imageFailure) {
+	img, failure := repo.find(id)
+	if failure != nil {
+		return nil, failure
+	}
+	accepts := func(img *image) bool { return len(accepted) == 0 || slices.Contains(accepted, img.mediaType) }
+	if id.ImageDigest == "" && !accepts(img) {
+		img = repo.images[platformChild(img.body)]
+		if img != nil && !accepts(img) {
+			img = nil
+		}
+	}
+	// An archived image exists and can't be pulled: a 404 (user guide,
+	// archive-image). That the API says it in the same way is assumed.
+	if img == nil || img.status != types.ImageStatusActive {
+		return nil, &imageFailure{string(types.ImageFailureCodeImageNotFound), "Requested image not found", id}
+	}
+	return img, nil
+}
+
+func platformChild(index string) string {
+	var m manifest
+	_ = json.Unmarshal([]byte(index), &m) // was read before
+	for _, child := range m.Manifests {
+		if p := child.Platform; p != nil && p.OS == "linux" && p.Architecture == "amd64" {
+			return child.Digest.String()
+		}
+	}
+	return ""
+}
+
+// batchDeleteImage: 1 to 100 ids. A digest deletes the image and all its tags,
+// a tag itself, and with the last one the image (API_BatchDeleteImage). What
+// can't be deleted is a failure in an answer that succeeds.
+//
+// Immutable tags can be deleted: the user guide's image-tag-mutability speaks
+// of pushes alone.
+func (r *Registry) batchDeleteImage(repo *repository, in batchDeleteImageRequest) (any, error) {
+	if err := atMost("imageIds", len(in.ImageIDs), 100); err != nil {
+		return nil, err
+	}
+	out := batchDeleteImageResponse{Failures: []imageFailure{}, ImageIDs: []imageID{}}
+	held := repo.holding(in.ImageIDs...)
+	for _, id := range in.ImageIDs {
+		deleted, failure := repo.delete(id, held)
+		if failure != nil {
+			out.Failures = append(out.Failures, *failure)
+		}
+		out.ImageIDs = append(out.ImageIDs, deleted...)
+	}
+	return out, nil
+}
+
+// holding tells which indexes list what is to be deleted when a call begins.
+// Assumed: one that goes with the same call holds its children all the same,
+// whatever the order.
+func (repo *repository) holding(ids ...imageID) map[string][]*image {
+	held := map[string][]*image{}
+	for _, id := range ids {
+		if img, failure := repo.find(id); failure == nil {
+			held[img.digest] = slices.Clone(repo.parents[img.digest])
+		}
+	}
+	return held
+}
+
+// delete carries out one id of a batch, and names what is gone by digest and
+// tag.
+func (repo *repository) delete(id imageID, held map[string][]*image) ([]imageID, *imageFailure) {
+	img, failure := repo.find(id)
+	if failure != nil {
+		return nil, failure
+	}
+	// Assumed: a digest that comes with a tag is a condition on it.
+	if id.ImageTag != "" && len(img.tags) > 1 {
+		repo.untag(id.ImageTag)
+		return []imageID{{img.digest, id.ImageTag}}, nil
+	}
+	// An image that an index lists stays, and so does its last tag
+	// (aws/containers-roadmap#1567). The text is that of the user guide's
+	// image-artifact-delete.
+	if parents := held[img.digest]; len(parents) > 0 {
+		var digests []string
+		for _, parent := range parents {
+			digests = append(digests, parent.digest)
+		}
+		return nil, &imageFailure{
+			string(types.ImageFailureCodeImageReferencedByManifestList),
+			"Requested image referenced by manifest list: [" + strings.Join(digests, ", ") + "]", id,
+		}
+	}
+	repo.remove(img)
+	var gone []imageID
+	for _, tag := range img.tags {
+		gone = append(gone, imageID{img.digest, tag})
+	}
+	if len(gone) == 0 {
+		gone = append(gone, imageID{ImageDigest: img.digest})
+	}
+	return gone, nil
+}

@@ -1,0 +1,140 @@
+package ecrtest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.uber.org/goleak"
+
+	"tagline/reconcile/demo"
+	"tagline/reconcile/ecr/ecrtest"
+)
+
+// Every registry that a test has closed leaves no goroutine.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const repository = "my-image"
+
+// noon is when the clock of most tests stands still.
+func noon() time.Time { return time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC) }
+
+func serve(t *testing.T, options ecrtest.Options) *ecrtest.Server {
+	t.Helper()
+	server, err := ecrtest.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// connect is the AWS SDK as it is, but for retries: a test wants to see every
+// refusal. An accident of a busy machine, which [inMemory] prevents, it does not.
+func connect(t *testing.T, server *ecrtest.Server, change ...func(*ecr.Options)) *ecr.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return ecr.New(ecr.Options{
+		Region:           ecrtest.Region,
+		BaseEndpoint:     aws.String(server.URL),
+		Credentials:      credentials("AKIDEXAMPLE"),
+		HTTPClient:       &http.Client{Transport: inMemory{transport}},
+		RetryMaxAttempts: 1,
+	}, change...)
+}
+
+// inMemory hands the transport a body that nobody closes. The SDK closes the
+// one it made as soon as an answer begins; if net/http still waits to see that
+// body's end by then, it takes that for a failed write and cuts the connection
+// under the answer (smithy-go v1.28.8, transport/http/internal/io/safe.go:
+// WriteTo returns io.EOF once closed).
+type inMemory struct{ *http.Transport }
+
+func (m inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	return m.Transport.RoundTrip(req)
+}
+
+func credentials(accessKey string) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: "secret"}, nil
+	})
+}
+
+// seeded serves the sample images, pushed an hour before noon.
+func seeded(t *testing.T, options ecrtest.Options) (*ecrtest.Server, *ecr.Client, map[string]string) {
+	t.Helper()
+	if options.Now == nil {
+		options.Now = noon
+	}
+	server := serve(t, options)
+	digests, err := server.Seed(repository, noon().Add(-time.Hour), demo.Samples()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server, connect(t, server), digests
+}
+
+// wantError wants an error of the AWS API with a text in its message.
+func wantError(t *testing.T, err error, code, text string) {
+	t.Helper()
+	var refused smithy.APIError
+	if !errors.As(err, &refused) {
+		t.Errorf("got %v, want %s", err, code)
+	} else if refused.ErrorCode() != code || !strings.Contains(refused.ErrorMessage(), text) {
+		t.Errorf("got %s: %s, want %s: …%s…", refused.ErrorCode(), refused.ErrorMessage(), code, text)
+	}
+}
+
+// objects are those of one image for Intel with provenance: a layer, a config,
+// the statement and its config, the image, the attestation, the index.
+func objects(t *testing.T, tag string) []demo.Object {
+	t.Helper()
+	objects, err := demo.Image{Tag: tag, Platforms: []string{"linux/amd64"}, Provenance: true}.Objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+func byTag(tags ...string) (ids []types.ImageIdentifier) {
+	for _, tag := range tags {
+		ids = append(ids, types.ImageIdentifier{ImageTag: aws.String(tag)})
+	}
+	return ids
+}
+
+func byDigest(digests ...string) (ids []types.ImageIdentifier) {
+	for _, digest := range digests {
+		ids = append(ids, types.ImageIdentifier{ImageDigest: aws.String(digest)})
+	}
+	return ids
+}
+
+func manifestObject(body []byte) demo.Object {
+	return demo.Object{
+		Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(body), Size: int64(len(body))},
+		Body:       body,
+	}
+}

@@ -1,0 +1,139 @@
+package ecrtest
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// Fault is one line of a script: which calls go wrong, and how.
+//
+//	registry.Script(
+//		ecrtest.Fault{Operation: "PutImage", Times: 3, Do: ecrtest.Throttle()},
+//		ecrtest.Fault{Operation: "DescribeImages", Skip: 1, Do: ecrtest.Refuse("ServerException", "try later")}, // from page 2 on
+//	)
+type Fault struct {
+	Operation string // as in [Registry.Calls]; empty: every one
+	Skip      int    // leaves the first matching calls alone
+	Times     int    // ends after so many; 0: never
+	Do        Action
+}
+
+// Action answers a call, with or without [Call.Serve].
+type Action func(w http.ResponseWriter, c *Call)
+
+// Script replaces the faults; none make the registry sound again. The first
+// line that matches a call, and is neither skipping nor used up, has it.
+func (r *Registry) Script(faults ...Fault) {
+	script := make([]*line, len(faults))
+	for i, f := range faults {
+		script[i] = &line{fault: f}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.script = script
+}
+
+// line is a fault and how often it has matched.
+type line struct {
+	fault   Fault
+	matched int
+}
+
+// fault is what to do with a call.
+func (r *Registry) fault(operation string) Action {
+	for _, l := range r.script {
+		f := l.fault
+		if f.Operation != "" && f.Operation != operation {
+			continue
+		}
+		l.matched++
+		if l.matched > f.Skip && (f.Times == 0 || l.matched <= f.Skip+f.Times) {
+			return f.Do
+		}
+	}
+	return func(w http.ResponseWriter, c *Call) { c.Serve(w) }
+}
+
+// Refuse answers with an error of the AWS API, which is HTTP 400, or 500 for
+// a ServerException. On /v2/ it is the OCI error that ECR makes of it.
+func Refuse(code, message string) Action {
+	return func(w http.ResponseWriter, c *Call) { c.refuse(w, refusal(code, "%s", message)) }
+}
+
+// Throttle answers as ECR does above an operation's rate.
+func Throttle() Action {
+	return func(w http.ResponseWriter, c *Call) { c.refuse(w, errThrottled()) }
+}
+
+// Deny answers as IAM does if no policy allows the operation.
+func Deny() Action {
+	return func(w http.ResponseWriter, c *Call) {
+		c.refuse(w, c.denied(c.registry.options.Account, "identity-based"))
+	}
+}
+
+// ExpireCredentials answers as AWS does once temporary credentials have ended
+// (API Reference, CommonErrors).
+func ExpireCredentials() Action {
+	return Refuse("ExpiredTokenException", "The security token included in the request is expired")
+}
+
+// ForgetCredentials answers as AWS does to an access key that it does not know
+// (API Reference, CommonErrors).
+func ForgetCredentials() Action {
+	return Refuse("UnrecognizedClientException", "The security token included in the request is invalid.")
+}
+
+// Delay waits before it serves.
+func Delay(d time.Duration) Action {
+	return func(w http.ResponseWriter, c *Call) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.request.Context().Done():
+		}
+		c.Serve(w)
+	}
+}
+
+// Before lets something happen between a client's last call and this one. It
+// may call the registry itself.
+func Before(happen func()) Action {
+	return func(w http.ResponseWriter, c *Call) {
+		happen()
+		c.Serve(w)
+	}
+}
+
+// Reset resets the connection before anything is done.
+func Reset() Action {
+	return func(w http.ResponseWriter, _ *Call) { reset(w) }
+}
+
+// LoseAnswer does what is asked and then resets the connection.
+func LoseAnswer() Action {
+	return func(w http.ResponseWriter, c *Call) {
+		c.Serve(nowhere{http.Header{}})
+		reset(w)
+	}
+}
+
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // HTTP/2 closes the stream instead
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // RST, not FIN
+	}
+	_ = conn.Close()
+}
+
+// nowhere is a response that reaches no one.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header       { return n.header }
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) WriteHeader(int)             {}

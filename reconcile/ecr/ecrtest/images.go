@@ -1,0 +1,256 @@
+package ecrtest
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// image is what ECR calls one: any manifest, an index too.
+type image struct {
+	serial       int
+	digest       string
+	mediaType    string
+	artifactType string
+	body         string
+	size         int64 // as [imageSize]
+	subject      string
+	annotations  map[string]string // only of what has a subject: no other listing shows them
+	children     []string          // an index's
+	layers       []string          // the config and the layers of any other
+	tags         []string          // sorted
+	pushedAt     time.Time
+	status       types.ImageStatus
+	archivedAt   *epoch
+	activatedAt  *epoch
+}
+
+// manifest is what ECR looks at in one.
+type manifest struct {
+	MediaType    string               `json:"mediaType"`
+	ArtifactType string               `json:"artifactType"`
+	Config       *ocispec.Descriptor  `json:"config"`
+	Layers       []ocispec.Descriptor `json:"layers"`
+	Manifests    []ocispec.Descriptor `json:"manifests"`
+	Subject      *ocispec.Descriptor  `json:"subject"`
+	Annotations  map[string]string    `json:"annotations"`
+}
+
+const maxManifest = 4 << 20 // bytes (API_PutImage, imageManifest)
+
+var (
+	reTag    = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
+	reDigest = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)     // API_ImageIdentifier
+)
+
+// push is a manifest on its way into a repository.
+type push struct {
+	body, mediaType string
+	digest, tag     string // either may be empty
+	at              time.Time
+}
+
+// put stores a manifest and tags it. An image that is there already as asked,
+// tag and all, comes with an ImageAlreadyExistsException (API_PutImage).
+func (r *Registry) put(repo *repository, p push) (*image, error) {
+	img, err := r.read(repo, p)
+	if err != nil {
+		return nil, err
+	}
+	stored, tagged := repo.images[img.digest], repo.tags[p.tag]
+	switch {
+	case stored != nil && stored.status == types.ImageStatusArchived:
+		// A push restores it (user guide, archive-image).
+		stored.status, stored.activatedAt = types.ImageStatusActive, &epoch{p.at}
+	case stored != nil && (p.tag == "" || tagged == stored):
+		return stored, refusal("ImageAlreadyExistsException", "Image with digest '%s' and tag '%s' already exists in the repository with name '%s' in registry with id '%s'",
+			img.digest, orNull(p.tag), repo.name, r.options.Account)
+	}
+	// API_PutImage, user guide image-tag-mutability; the text is that of
+	// moby/buildkit#3776.
+	if tagged != nil && tagged != stored && repo.mutability.immutable(p.tag) {
+		return nil, refusal("ImageTagAlreadyExistsException",
+			"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the repository is immutable.", p.tag, repo.name)
+	}
+	if stored == nil && len(repo.images) >= r.options.MaxImages {
+		return nil, r.errFull(repo, "images", r.options.MaxImages)
+	}
+	if p.tag != "" && stored != nil && tagged != stored && len(stored.tags) >= r.options.MaxTags {
+		return nil, r.errFull(repo, "tags per image", r.options.MaxTags) // assumed: which text
+	}
+	if stored == nil {
+		r.serial++
+		img.serial = r.serial
+		repo.add(img)
+		stored = img
+	}
+	if p.tag != "" && tagged != stored {
+		repo.untag(p.tag)
+		repo.tags[p.tag] = stored
+		stored.tags = append(stored.tags, p.tag)
+		slices.Sort(stored.tags)
+	}
+	return stored, nil
+}
+
+// read makes an image of a manifest, all of whose parts the repository holds.
+func (r *Registry) read(repo *repository, p push) (*image, error) {
+	var m manifest
+	switch {
+	case len(p.body) < 1 || len(p.body) > maxManifest:
+		return nil, invalid("imageManifest", "Member must have length between 1 and %d, inclusive", maxManifest)
+	case json.Unmarshal([]byte(p.body), &m) != nil:
+		return nil, invalid("ImageManifest", "Invalid JSON syntax")
+	case p.tag != "" && !reTag.MatchString(p.tag):
+		return nil, invalid("imageTag", "must satisfy regular expression '%s'", reTag)
+	}
+	img := &image{
+		digest:    digest.FromString(p.body).String(),
+		mediaType: cmp.Or(m.MediaType, p.mediaType),
+		body:      p.body, pushedAt: p.at, status: types.ImageStatusActive,
+	}
+	switch {
+	case img.mediaType == "": // API_PutImage, imageManifestMediaType
+		return nil, invalid("imageManifestMediaType", "required for a manifest without mediaType")
+	case m.MediaType != "" && p.mediaType != "" && m.MediaType != p.mediaType: // assumed
+		return nil, invalid("imageManifestMediaType", "must be the manifest's own '%s'", m.MediaType)
+	case p.digest != "" && p.digest != img.digest: // API_PutImage
+		return nil, refusal("ImageDigestDoesNotMatchException", "The image digest '%s' does not match the digest '%s' of the image manifest", p.digest, img.digest)
+	}
+	img.size = m.size(repo)
+	img.artifactType = m.ArtifactType // assumed where there is one
+	if m.Subject != nil {
+		// Which need not exist (OCI distribution-spec, "Pushing Manifests with Subject").
+		img.subject, img.annotations = m.Subject.Digest.String(), m.Annotations
+	}
+	for _, child := range m.Manifests {
+		img.children = append(img.children, child.Digest.String())
+	}
+	if m.Config != nil {
+		img.layers = append(img.layers, m.Config.Digest.String())
+		img.artifactType = cmp.Or(m.ArtifactType, m.Config.MediaType)
+	}
+	for _, layer := range m.Layers {
+		if len(layer.URLs) == 0 { // foreign layers are elsewhere (OCI image-spec, "Non-distributable layers"); assumed
+			img.layers = append(img.layers, layer.Digest.String())
+		}
+	}
+	if missing := without(img.children, repo.images); len(missing) > 0 { // API_PutImage: of the same repository
+		return nil, r.errRequired("ReferencedImagesNotFoundException", "Images", repo, missing)
+	}
+	if missing := without(img.layers, repo.layers); len(missing) > 0 { // API_PutImage
+		return nil, r.errRequired("LayersNotFoundException", "Layers", repo, missing)
+	}
+	return img, nil
+}
+
+// size is that of the layers, or of an index's largest manifest
+// (API_ImageDetail, imageSizeInBytes). Assumed: no config counts.
+func (m manifest) size(repo *repository) int64 {
+	var size int64
+	for _, layer := range m.Layers {
+		size += layer.Size
+	}
+	for _, child := range m.Manifests {
+		if img := repo.images[child.Digest.String()]; img != nil {
+			size = max(size, img.size)
+		}
+	}
+	return size
+}
+
+// without are the digests that a repository's images or layers lack.
+func without[T any](digests []string, held map[string]T) []string {
+	var missing []string
+	for _, d := range digests {
+		if _, ok := held[d]; !ok && !slices.Contains(missing, d) {
+			missing = append(missing, d)
+		}
+	}
+	return missing
+}
+
+// add stores an image that is new, and therefore the last in order.
+func (repo *repository) add(img *image) {
+	repo.images[img.digest] = img
+	repo.order = append(repo.order, img)
+	for _, child := range img.children {
+		repo.parents[child] = append(repo.parents[child], img)
+	}
+	for _, layer := range img.layers {
+		repo.uses[layer]++
+	}
+	if img.subject != "" {
+		repo.referrers[img.subject] = append(repo.referrers[img.subject], img)
+	}
+}
+
+// remove deletes an image and its tags. Its layers stay, out of reach unless
+// another image has them; so do the referrers of a subject (assumed).
+func (repo *repository) remove(img *image) {
+	for _, tag := range img.tags {
+		delete(repo.tags, tag)
+	}
+	delete(repo.images, img.digest)
+	i, _ := slices.BinarySearchFunc(repo.order, img.serial, bySerial)
+	repo.order = slices.Delete(repo.order, i, i+1)
+	for _, child := range img.children {
+		drop(repo.parents, child, img)
+	}
+	for _, layer := range img.layers {
+		repo.uses[layer]--
+	}
+	drop(repo.referrers, img.subject, img)
+}
+
+func drop(of map[string][]*image, key string, img *image) {
+	of[key] = slices.DeleteFunc(of[key], func(other *image) bool { return other == img })
+	if len(of[key]) == 0 {
+		delete(of, key)
+	}
+}
+
+func bySerial(img *image, serial int) int { return cmp.Compare(img.serial, serial) }
+
+// untag takes a tag off whatever it names. What that leaves without tags stays.
+func (repo *repository) untag(tag string) {
+	if img := repo.tags[tag]; img != nil {
+		img.tags = slices.DeleteFunc(img.tags, func(other string) bool { return other == tag })
+		delete(repo.tags, tag)
+	}
+}
+
+func (r *Registry) putImage(in putImageRequest) (any, error) {
+	repo, err := r.pushTo(in.RepositoryName)
+	if err != nil {
+		return nil, err
+	}
+	img, err := r.put(repo, push{in.ImageManifest, in.ImageManifestMediaType, in.ImageDigest, in.ImageTag, r.options.Now()})
+	if err != nil {
+		return nil, err
+	}
+	return putImageResponse{r.stored(repo, img, imageID{img.digest, in.ImageTag})}, nil
+}
+
+func (r *Registry) stored(repo *repository, img *image, id imageID) storedImage {
+	return storedImage{r.target(repo), id, img.body, img.mediaType}
+}
+
+// Tags tells which digest each tag of a repository names.
+func (r *Registry) Tags(repository string) map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	tags := map[string]string{}
+	if repo := r.repositories[repository]; repo != nil {
+		for tag, img := range repo.tags {
+			tags[tag] = img.digest
+		}
+	}
+	return tags
+}

@@ -1,0 +1,138 @@
+package ecrtest
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	layersPath  = "/layers/"
+	layerExpiry = time.Hour // assumed
+	signedTime  = "20060102T150405Z"
+)
+
+// upload is a layer on its way into a repository.
+type upload struct {
+	repository string
+	body       []byte
+}
+
+// begin opens an upload and returns its id.
+func (r *Registry) begin(repo *repository) string {
+	r.serial++
+	id := "upload-" + strconv.Itoa(r.serial)
+	r.uploads[id] = &upload{repository: repo.name}
+	return id
+}
+
+// upload finds an upload of a repository.
+func (r *Registry) upload(repo *repository, id string) (*upload, error) {
+	if u := r.uploads[id]; u != nil && u.repository == repo.name {
+		return u, nil
+	}
+	return nil, refusal("UploadNotFoundException", "The upload '%s' could not be found in the repository with name '%s' in the registry with id '%s'",
+		id, repo.name, r.options.Account)
+}
+
+// finish makes a layer of an upload.
+func (r *Registry) finish(repo *repository, id, want string) error {
+	u := r.uploads[id]
+	if got := digest.FromBytes(u.body).String(); got != want {
+		return refusal("InvalidLayerException", "The layer digest '%s' does not match the digest '%s' of what was uploaded", want, got)
+	}
+	repo.layers[want] = u.body
+	delete(r.uploads, id)
+	return nil
+}
+
+// reach tells whether a layer can be handed out: only one that an image has
+// (API_GetDownloadUrlForLayer).
+func (r *Registry) reach(repo *repository, layer string) error {
+	switch {
+	case repo.layers[layer] == nil:
+		return refusal("LayersNotFoundException", "The layer '%s' could not be found in the repository with name '%s' in the registry with id '%s'",
+			layer, repo.name, r.options.Account)
+	case repo.uses[layer] == 0:
+		return refusal("LayerInaccessibleException", "The layer '%s' is not associated with an image in the repository with name '%s'", layer, repo.name)
+	}
+	return nil
+}
+
+func (r *Registry) getDownloadURLForLayer(host string, repo *repository, in getDownloadURLForLayerRequest) (any, error) {
+	if err := r.reach(repo, in.LayerDigest); err != nil {
+		return nil, err
+	}
+	return getDownloadURLForLayerResponse{r.sign(host, repo, in.LayerDigest), in.LayerDigest}, nil
+}
+
+// sign makes the URL of a layer: S3's in AWS, where it is another host's, with
+// a query that grants access for a time.
+func (r *Registry) sign(host string, repo *repository, layer string) string {
+	resource, date := repo.name+"/"+layer, r.options.Now().UTC().Format(signedTime)
+	query := url.Values{
+		"X-Amz-Algorithm": {"AWS4-HMAC-SHA256"},
+		"X-Amz-Date":      {date},
+		"X-Amz-Expires":   {strconv.Itoa(int(layerExpiry.Seconds()))},
+		"X-Amz-Signature": {r.signature(resource, date)},
+	}
+	return "http://" + host + layersPath + resource + "?" + query.Encode()
+}
+
+func (r *Registry) signature(resource, date string) string {
+	mac := hmac.New(sha256.New, []byte(r.key))
+	_, _ = fmt.Fprint(mac, resource, date) // a hash takes everything
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// serveLayer answers a signed URL, as S3 does.
+func (r *Registry) serveLayer(w http.ResponseWriter, c *Call, resource string) {
+	date := c.request.URL.Query().Get("X-Amz-Date")
+	at, err := time.Parse(signedTime, date)
+	switch {
+	case err != nil || c.request.URL.Query().Get("X-Amz-Signature") != r.signature(resource, date):
+		refuseLayer(w, refusal("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."))
+		return
+	case r.options.Now().After(at.Add(layerExpiry)):
+		refuseLayer(w, refusal("AccessDenied", "Request has expired"))
+		return
+	}
+	slash := strings.LastIndex(resource, "/")
+	var body []byte
+	r.mu.Lock()
+	if repo := r.repositories[resource[:slash]]; repo != nil {
+		body = repo.layers[resource[slash+1:]]
+	}
+	r.mu.Unlock()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, c.request, "", time.Time{}, bytes.NewReader(body))
+}
+
+func refuseLayer(w http.ResponseWriter, err error) {
+	refused := asAPI(err)
+	status := http.StatusForbidden
+	if refused.code == "ServerException" || refused.code == "ThrottlingException" {
+		status = http.StatusServiceUnavailable
+	}
+	body, err := xml.Marshal(struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+		Message string
+	}{Code: refused.code, Message: refused.message})
+	if err != nil {
+		panic(err) // text always marshals
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // fails if the client has gone, which is its right
+}

@@ -1,0 +1,91 @@
+package ecrtest
+
+import (
+	"fmt"
+	"time"
+
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"tagline/reconcile/demo"
+)
+
+// CreateRepository makes an empty repository. The patterns are the wildcards
+// of a mutability "…_WITH_EXCLUSION".
+func (r *Registry) CreateRepository(name string, tags ecrtypes.ImageTagMutability, patterns ...string) error {
+	setting := mutability{ImageTagMutability: string(tags)}
+	for _, pattern := range patterns {
+		setting.ImageTagMutabilityExclusionFilters = append(setting.ImageTagMutabilityExclusionFilters, exclusionFilter{pattern, "WILDCARD"})
+	}
+	return r.do(func() error {
+		_, err := r.create(name, setting)
+		return err
+	})
+}
+
+// Seed pushes images without a request, as if it were done at a time. It makes
+// the repository if there is none, and returns the digest of each tag.
+func (r *Registry) Seed(repository string, pushedAt time.Time, images ...demo.Image) (map[string]string, error) {
+	digests := map[string]string{}
+	for _, image := range images {
+		objects, err := image.Objects()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.SeedObjects(repository, image.Tag, pushedAt, objects...); err != nil {
+			return nil, err
+		}
+		digests[image.Tag] = objects[len(objects)-1].Digest.String()
+	}
+	return digests, nil
+}
+
+// SeedObjects is [Registry.Seed] with the objects themselves: blobs before
+// manifests, children before their index, and the tag for the last one.
+func (r *Registry) SeedObjects(repository, tag string, pushedAt time.Time, objects ...demo.Object) error {
+	return r.do(func() error {
+		repo := r.repositories[repository]
+		if repo == nil {
+			made, err := r.create(repository, mutability{})
+			if err != nil {
+				return err
+			}
+			repo = made
+		}
+		for i, o := range objects {
+			if mediaType := types.MediaType(o.MediaType); !mediaType.IsIndex() && !mediaType.IsImage() {
+				repo.layers[o.Digest.String()] = o.Body
+				continue
+			}
+			p := push{body: string(o.Body), mediaType: o.MediaType, digest: o.Digest.String(), at: pushedAt}
+			if i == len(objects)-1 {
+				p.tag = tag
+			}
+			if _, err := r.put(repo, p); unlessExists(err) != nil {
+				return fmt.Errorf("seed %s:%s: %w", repository, tag, err)
+			}
+		}
+		return nil
+	})
+}
+
+// SetStatus archives an image, or restores it.
+func (r *Registry) SetStatus(repository, digest string, status ecrtypes.ImageStatus) error {
+	return r.do(func() error {
+		repo, err := r.repository(repository)
+		if err != nil {
+			return err
+		}
+		img, failure := repo.find(imageID{ImageDigest: digest})
+		if failure != nil {
+			return r.errNoImage(repo, failure.ImageID)
+		}
+		switch img.status = status; status {
+		case ecrtypes.ImageStatusArchived:
+			img.archivedAt = &epoch{r.options.Now()}
+		case ecrtypes.ImageStatusActive:
+			img.activatedAt = &epoch{r.options.Now()}
+		}
+		return nil
+	})
+}

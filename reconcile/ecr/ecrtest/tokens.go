@@ -1,0 +1,53 @@
+package ecrtest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+)
+
+const tokenLife = 12 * time.Hour // API_GetAuthorizationToken
+
+// getAuthorizationToken gives out a password for the user AWS on /v2/. Which
+// registries it names is deprecated, and changes nothing
+// (API_GetAuthorizationToken).
+func (r *Registry) getAuthorizationToken(host string) getAuthorizationTokenResponse {
+	password, end := rand.Text(), r.options.Now().Add(tokenLife)
+	r.tokens[password] = end
+	return getAuthorizationTokenResponse{[]authorizationData{{
+		AuthorizationToken: base64.StdEncoding.EncodeToString([]byte("AWS:" + password)),
+		ExpiresAt:          &epoch{end},
+		ProxyEndpoint:      "http://" + host, // AWS's is always the account's own host
+	}}}
+}
+
+// ExpireTokens ends all authorization tokens that were given out.
+func (r *Registry) ExpireTokens() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for password := range r.tokens {
+		r.tokens[password] = time.Time{}
+	}
+}
+
+var (
+	errUnauthorized = errors.New("not authorized")
+	errExpired      = errors.New("authorization token has expired")
+)
+
+// checkToken lets in who brings a token that was given out and has not ended.
+func (r *Registry) checkToken(req *http.Request) error {
+	user, password, _ := req.BasicAuth()
+	r.mu.Lock()
+	end, known := r.tokens[password]
+	r.mu.Unlock()
+	switch {
+	case user != "AWS" || !known:
+		return errUnauthorized
+	case !end.After(r.options.Now()):
+		return errExpired
+	}
+	return nil
+}
