@@ -117,7 +117,7 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 		return s, false
 	}
 	var err error
-	if s.Newest.Range, err = ParseRange(text, s.Newest.Prereleases); err != nil {
+	if s.Newest.Range, err = ParseRange(text); err != nil {
 		w.report(fields["newest"], IDInvalidRange, "%v", err)
 		return s, false
 	}

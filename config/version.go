@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -86,22 +87,34 @@ type Range struct {
 	constraints *semver.Constraints
 }
 
-// ParseRange reads a range. With prereleases it also holds those of the
-// versions in it.
-func ParseRange(text string, prereleases bool) (Range, error) {
+// ParseRange reads a range of releases. A prerelease or variant does not
+// belong in it: the library would match neither in the way that a reader
+// expects.
+func ParseRange(text string) (Range, error) {
 	if strings.TrimSpace(text) == "" {
-		return Range{}, fmt.Errorf(`range is empty; expected one such as "10.x" or ">=1.2 <2"`)
+		return Range{}, errors.New(`range is empty; expected one such as "10.x" or ">=1.2 <2"`)
+	}
+	if suffixPattern.MatchString(text) {
+		return Range{}, fmt.Errorf(`range %s has something after a dash; write "variant" or "prereleases: true" beside "newest" for that`, quote(text))
 	}
 	c, err := semver.NewConstraint(text)
-	if err != nil {
+	if err != nil || leadingZeroPattern.MatchString(text) {
 		return Range{}, fmt.Errorf(`range %s is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`, quote(text))
 	}
-	c.IncludePrerelease = prereleases
 	return Range{Text: text, constraints: c}, nil
 }
 
-// Has tells whether a version is in the range.
-func (r Range) Has(v Version) bool { return r.constraints.Check(v.number) }
+var (
+	suffixPattern      = regexp.MustCompile(`[\dxX*]-\S`) // and not the " - " between two versions
+	leadingZeroPattern = regexp.MustCompile(`(?:^|\D)0\d`)
+)
+
+// Has tells whether a version is in the range; a prerelease is where its
+// release is, so that <11 has no 11.0-rc.1, and 10.x has 10.0-rc.1.
+func (r Range) Has(v Version) bool {
+	release := semver.New(v.number.Major(), v.number.Minor(), v.number.Patch(), "", "")
+	return r.constraints.Check(release)
+}
 
 // Possible tells whether any version at all can be in the range. A range that
 // has one has the lowest version there is, or one that the range names, or the

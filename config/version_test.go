@@ -56,19 +56,19 @@ func TestVersionsInOrder(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	for _, test := range []struct {
-		text        string
-		prereleases bool
-		has, not    []string
+		text     string
+		has, not []string
 	}{
-		{"10.x", false, []string{"10.0", "10.20", "v10.20.3"}, []string{"9.9", "11.0", "10.21-rc.1"}},
-		{"10.x", true, []string{"10.20", "10.21-rc.1"}, []string{"11.0"}},
-		{">=1.2 <2", false, []string{"1.2", "1.99.1"}, []string{"1.1", "2.0"}},
-		{"^1.4 || ~2.1", false, []string{"1.5", "2.1.9"}, []string{"1.3", "2.2"}},
-		{"*", false, []string{"0.1", "99.0"}, []string{"1.0-rc1"}},
-		{"10.20", false, []string{"10.20", "v10.20.0", "10.20.1"}, []string{"10.21"}},
-		{"=10.20.0", false, []string{"10.20"}, []string{"10.20.1"}},
+		{"10.x", []string{"10.0", "10.20", "v10.20.3", "10.21-rc.1", "10.0-rc.1"}, []string{"9.9", "11.0", "11.0-rc.1"}},
+		{"<11", []string{"10.20", "10.21-rc.1"}, []string{"11.0", "11.0-rc.1"}},
+		{"1.2 - 1.4", []string{"1.2", "1.4.9"}, []string{"1.5"}},
+		{">=1.2 <2", []string{"1.2", "1.99.1"}, []string{"1.1", "2.0"}},
+		{"^1.4 || ~2.1", []string{"1.5", "2.1.9"}, []string{"1.3", "2.2"}},
+		{"*", []string{"0.1", "99.0", "1.0-rc1"}, nil},
+		{"10.20", []string{"10.20", "v10.20.0", "10.20.1"}, []string{"10.21"}},
+		{"=10.20.0", []string{"10.20"}, []string{"10.20.1"}},
 	} {
-		r, err := ParseRange(test.text, test.prereleases)
+		r, err := ParseRange(test.text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,8 +83,8 @@ func TestRanges(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "  ", "ten", "10.x.x.x.x", ">=", "1.2 ||"} {
-		if r, err := ParseRange(text, false); err == nil {
+	for _, text := range []string{"", "  ", "ten", "10.x.x.x.x", ">=", "1.2 ||", "10.x-alpine", "10.6-beta.1", "^10.1-0", "*-alpine", "010.x", "10.02", ">=1.2 <02"} {
+		if r, err := ParseRange(text); err == nil {
 			t.Errorf("%q is accepted as %+v", text, r)
 		}
 	}
@@ -96,7 +96,7 @@ func TestPossibleRanges(t *testing.T) {
 		">2 <1": false, ">=2.0 <2.0": false, ">1.2.3 <1.2.4": false, "<0.0.0": false, ">2 <1 || >4 <3": false, "9.x 10.x": false,
 		">2 <1 || 3.x": true,
 	} {
-		r, err := ParseRange(text, false)
+		r, err := ParseRange(text)
 		if err != nil {
 			t.Fatal(text, err)
 		}

@@ -42,7 +42,7 @@ var Format = Policy{
 			if e.Kind != Image {
 				what = "an attestation or artifact"
 			}
-			found = append(found, Finding{"docker-oci-child", fmt.Sprintf(
+			found = append(found, Finding{ID: "docker-oci-child", Message: fmt.Sprintf(
 				"%s of source %q is %s, which a Docker manifest list must not hold; use format: oci, or build that image with Docker media types",
 				what, e.Source, e.MediaType)})
 		}

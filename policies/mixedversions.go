@@ -25,18 +25,18 @@ var MixedVersions = Policy{
 		var from []string
 		mixed := false
 		for _, e := range images {
-			from = append(from, e.Platform.String()+" from "+e.Source)
-			mixed = mixed || !sameVersion(e.Source, images[0].Source)
+			from = append(from, e.Platform.String()+" from "+e.Origin)
+			mixed = mixed || !sameVersion(e.Origin, images[0].Origin)
 		}
 		if !mixed {
 			return a, nil
 		}
-		return a, []Finding{{"mixed-versions", fmt.Sprintf(
+		return a, []Finding{{ID: "mixed-versions", Message: fmt.Sprintf(
 			"its platforms come from different versions, which mixed-versions: deny forbids: %s", strings.Join(from, ", "))}}
 	},
 }
 
-// sameVersion compares sources as images.yaml spells them: 10.10-amd64 and
+// sameVersion compares tags, or whatever else sources are: 10.10-amd64 and
 // 10.10-arm64 are one version, and so is anything and itself.
 func sameVersion(a, b string) bool {
 	v, err := config.ParseVersion(a)

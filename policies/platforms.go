@@ -27,7 +27,7 @@ var Platforms = Policy{
 			if slices.ContainsFunc(a.Images(), func(e Entry) bool { return e.Platform.Is(want) }) {
 				continue
 			}
-			found = append(found, Finding{"missing-platform", fmt.Sprintf(
+			found = append(found, Finding{ID: "missing-platform", Message: fmt.Sprintf(
 				"the platforms policy requires %s, and the sources give %s", want, cmp.Or(strings.Join(has, ", "), "no platform at all"))})
 		}
 		return a, found

@@ -19,10 +19,12 @@ type Policy struct {
 	Apply func(config.Setting, Alias) (Alias, []Finding)
 }
 
-// Finding is why a policy forbids an alias. The caller adds where.
+// Finding is why a policy forbids an alias, or has a doubt about it. The caller
+// adds where.
 type Finding struct {
 	ID      string
 	Message string
+	Warning bool // it does not forbid the alias
 }
 
 // All is every policy, in the order in which they apply: first those that
@@ -83,8 +85,16 @@ type Entry struct {
 	Digest    string
 	Size      int64  // bytes of the manifest
 	Source    string // as images.yaml spells it; of a newest source, the tag it chose
+	Origin    string // the tag or digest behind an alias as a source, else as Source
 	Newest    bool   // a newest source chose it
-	Was       string // the source that the alias has this platform from now, "" if that is not known
+	Was       Past   // of a Newest one, what the alias has for the platform now
+}
+
+// Past is what an alias has today for one platform. The zero Past is that of
+// an alias without it.
+type Past struct {
+	Digest string
+	Source string // the version tag it came from, "" if nobody knows
 }
 
 // Kind is what a manifest in an index is there for.

@@ -12,7 +12,7 @@ func image(platform, source string) Entry {
 	if err != nil {
 		panic(err)
 	}
-	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source,
+	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source,
 		MediaType: "application/vnd.oci.image.manifest.v1+json"}
 }
 
@@ -39,7 +39,7 @@ func TestPolicies(t *testing.T) {
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
-		e.Newest, e.Was = true, was
+		e.Newest, e.Was = true, Past{image("amd64", was).Digest, was}
 		return e
 	}
 	for _, test := range []struct {
@@ -74,7 +74,8 @@ func TestPolicies(t *testing.T) {
 		{"same", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("v1.9.0", "1.9")}}, 1, false, nil},
 		{"down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
 		{"down, allowed", Downgrade, config.Setting{Value: "allow"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, nil},
-		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, nil},
+		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
+		{"from nothing", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{{Kind: Image, Newest: true, Source: "1.9"}}}, 1, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := slices.Clone(test.alias.Entries)

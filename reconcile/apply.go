@@ -298,10 +298,15 @@ func unmoved(now Answer[Descriptor], planned string) error {
 // interrupted says so of an action that a cancelled run did not get to.
 func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w: the run was interrupted: %w", ErrSkipped, err)
+		return &interruption{err}
 	}
 	return err
 }
+
+type interruption struct{ cause error }
+
+func (*interruption) Error() string     { return ErrSkipped.Error() + ": the run was interrupted" }
+func (i *interruption) Unwrap() []error { return []error{ErrSkipped, i.cause} }
 
 // Finishing is the context for a write that has begun, and for reading it
 // back: it outlives the cancellation of its parent for five seconds.

@@ -49,7 +49,7 @@ type leaf struct {
 // policies. It returns every reason why it can't: a *config.Finding where the
 // registry's content or a policy forbids it, another error where something
 // could not be read.
-func (p *planner) compose(alias config.Alias) (c content, choices []Choice, errs []error) {
+func (p *planner) compose(alias config.Alias) (c content, choices []Choice, warnings []*config.Finding, errs []error) {
 	var sources []config.Source
 	for _, s := range alias.Sources {
 		if s.Newest == nil {
@@ -73,7 +73,7 @@ func (p *planner) compose(alias config.Alias) (c content, choices []Choice, errs
 		c.follows = append(c.follows, whole.follows...)
 	}
 	if len(errs) > 0 {
-		return content{}, choices, errs
+		return content{}, choices, nil, errs
 	}
 
 	a := policies.Alias{Tag: alias.Tag, OneSource: sources[0].Platform == (config.Platform{})}
@@ -81,53 +81,57 @@ func (p *planner) compose(alias config.Alias) (c content, choices []Choice, errs
 		a.Entries = append(a.Entries, l.Entry)
 	}
 	before := c.leaves
-	a, errs = p.apply(alias, a)
+	a, warnings, errs = p.apply(alias, a)
 	if len(errs) > 0 {
-		return content{}, choices, errs
+		return content{}, choices, nil, errs
 	}
 	c.leaves = slices.DeleteFunc(slices.Clone(before), func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
 	p.finish(&c, a, whole)
 	if len(choices) > 0 {
-		if errs = p.compare(alias, a, c.Digest); len(errs) > 0 {
-			return content{}, choices, errs
+		if warnings, errs = p.compare(alias, a, c.Digest); len(errs) > 0 {
+			return content{}, choices, nil, errs
 		}
 	}
-	return c, choices, nil
+	return c, choices, warnings, nil
 }
 
 // apply puts an alias through the policies.
-func (p *planner) apply(alias config.Alias, a policies.Alias) (policies.Alias, []error) {
-	var errs []error
+func (p *planner) apply(alias config.Alias, a policies.Alias) (_ policies.Alias, warnings []*config.Finding, errs []error) {
 	a, findings := policies.Apply(p.image.Policies, a)
 	for _, f := range findings {
-		errs = append(errs, violation(alias, alias.Pos, f.ID, "%s", f.Message))
+		found := violation(alias, alias.Pos, f.ID, "%s", f.Message)
+		if found.Warning = f.Warning; f.Warning {
+			warnings = append(warnings, found)
+		} else {
+			errs = append(errs, found)
+		}
 	}
-	return a, errs
+	return a, warnings, errs
 }
 
 // compare has the policies judge an alias of newest sources once more, now
 // with what it carries today. An alias that does not change needs no judging.
-func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) []error {
+func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) ([]*config.Finding, []error) {
 	old, err := p.tag(alias.Tag)
 	if errors.Is(err, ErrNotFound) || err == nil && old.Digest == digest {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return []error{err}
+		return nil, []error{err}
 	}
-	images, err := p.carried(alias.Tag, old.Digest)
+	images, err := p.carried(old.Digest)
 	if err != nil {
-		return []error{err}
+		return nil, []error{err}
 	}
 	for i, e := range a.Entries {
 		for _, o := range images {
 			if e.Kind == policies.Image && o.platform.Normal() == e.Platform.Normal() {
-				a.Entries[i].Was = o.source
+				a.Entries[i].Was = policies.Past{Digest: o.digest, Source: o.source}
 			}
 		}
 	}
-	_, errs := p.apply(alias, a)
-	return errs
+	_, warnings, errs := p.apply(alias, a)
+	return warnings, errs
 }
 
 // finish decides between bytes that are there already and an index of its own,
@@ -189,6 +193,9 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 	}
 	for i := range c.leaves {
 		l := &c.leaves[i]
+		if !s.Alias {
+			l.Origin = s.Reference()
+		}
 		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}
 	return c, nil

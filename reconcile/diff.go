@@ -101,7 +101,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 
 func (p *planner) decide(alias config.Alias) (v verdict) {
 	if !alias.Absent { // before the tag is looked at, so that one round asks for both
-		v.content, v.choices, v.errs = p.compose(alias)
+		v.content, v.choices, v.warnings, v.errs = p.compose(alias)
 	}
 	c := v.content
 	old, err := p.tag(alias.Tag)
@@ -113,9 +113,11 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 	case len(v.errs) > 0 || old.Digest == c.Digest: // both "" for an absent alias without a tag
 		return v
 	}
-	if v.warnings, err = p.allowed(alias, exists); err != nil {
+	warnings, err := p.allowed(alias, exists)
+	if err != nil {
 		v.errs = append(v.errs, err)
 	}
+	v.warnings = append(v.warnings, warnings...)
 	if alias.Absent {
 		v.delete = &DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"}
 		return v
@@ -189,8 +191,10 @@ func quoted(patterns []string) string {
 
 // oldImage is one image that an alias has now.
 type oldImage struct {
-	platform       config.Platform
-	source, digest string
+	platform config.Platform
+	digest   string
+	source   string // by the mark of an index that was made for this very tag
+	mark     string // by the mark of whatever index it is
 }
 
 // before is what an alias has now, for the report; the marks count where the
@@ -209,9 +213,9 @@ func (p *planner) before(tag, digest string) ([]oldImage, error) {
 	var images []oldImage
 	for _, l := range leaves {
 		if l.Kind == policies.Image {
-			old := oldImage{platform: l.Platform, digest: l.Digest}
+			old := oldImage{platform: l.Platform, digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource]}
 			if m.Annotations[AnnotationAlias] == tag {
-				old.source = l.descriptor.Annotations[AnnotationSource]
+				old.source = old.mark
 			}
 			images = append(images, old)
 		}
@@ -253,14 +257,14 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 // behind is the highest version that another platform of an alias comes from,
 // if it is higher than this one's: the versions are mixed.
 func behind(l leaf, leaves []leaf) string {
-	highest, err := config.ParseVersion(l.Source)
+	highest, err := config.ParseVersion(l.Origin)
 	if err != nil || l.Kind != policies.Image {
 		return ""
 	}
 	higher := ""
 	for _, other := range leaves {
-		if v, err := config.ParseVersion(other.Source); err == nil && v.Compare(highest) > 0 {
-			highest, higher = v, other.Source
+		if v, err := config.ParseVersion(other.Origin); err == nil && v.Compare(highest) > 0 {
+			highest, higher = v, other.Origin
 		}
 	}
 	return higher

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -88,7 +89,7 @@ func (p *planner) newest(alias config.Alias, source config.Source) ([]config.Sou
 		tags, err = nil, nil // no such repository: there are no tags
 	}
 	if err != nil {
-		return nil, nil, []error{fmt.Errorf("tags of %s: %w", p.image.Repository, err)}
+		return nil, nil, []error{err}
 	}
 	s := &search{p: p, alias: alias, source: source, all: tags, chosen: map[config.Platform]string{}}
 	for _, t := range tags {
@@ -125,7 +126,6 @@ func (s *search) run() []error {
 	default:
 		s.wanted = s.p.image.Policies[policies.Platforms.Name].Platforms
 	}
-	together := len(s.wanted) != 1 && s.p.image.Policies[policies.MixedVersions.Name].Value == "deny"
 	seen, open := 0, 0
 	for i := 0; i < len(s.fit) && seen+open < maxExamined; {
 		end := i + 1
@@ -142,16 +142,23 @@ func (s *search) run() []error {
 			continue
 		}
 		if len(errs) > 0 {
+			s.reasons = append(s.reasons, Candidate{Tag: same[0].tag, Reason: "in the way"})
 			return errs
 		}
 		seen++
+		for _, twin := range same[1:] {
+			s.reasons = append(s.reasons, Candidate{Tag: twin.tag, Reason: "the same as " + same[0].tag})
+		}
 		if open > 0 {
 			continue // what comes before is still to be read
+		}
+		if len(has) == 0 {
+			continue // nothing to choose
 		}
 		if len(s.wanted) == 0 { // nobody says which: those of the newest
 			s.wanted = has
 		}
-		if s.take(same[0].tag, has, together) {
+		if s.take(same[0].tag, has) {
 			s.rest(s.fit[i:])
 			return nil
 		}
@@ -163,23 +170,32 @@ func (s *search) run() []error {
 }
 
 // platforms are those of the versions that compare equal, which must be one
-// and the same.
-func (s *search) platforms(same []listed) ([]config.Platform, []error) {
+// and the same. An index that tagline made for the tag is no release: its line
+// has left images.yaml.
+func (s *search) platforms(same []listed) (has []config.Platform, errs []error) {
 	var first content
-	var errs []error
-	for i, t := range same {
+	for _, t := range same {
+		m, err := s.p.manifest(s.p.image.Repository, t.tag)
+		if err == nil && m.Annotations[AnnotationAlias] == t.tag {
+			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: "made by tagline"})
+			continue
+		}
+		if errors.Is(err, ErrNotFound) {
+			errs = append(errs, violation(s.alias, s.source.Pos, "missing-source",
+				"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", t.tag))
+			continue
+		}
 		c, why := s.p.source(s.alias, config.Source{Repository: s.p.image.Repository, Tag: t.tag, Text: t.tag, Pos: s.source.Pos})
 		errs = append(errs, why...)
 		switch {
 		case len(errs) > 0:
-		case i == 0:
+		case first.Digest == "":
 			first = c
 		case c.Digest != first.Digest:
 			errs = append(errs, violation(s.alias, s.source.Pos, "ambiguous-version",
 				"tags %q and %q are the same version, but %s and %s; delete one", same[0].tag, t.tag, first.Digest, c.Digest))
 		}
 	}
-	var has []config.Platform
 	for _, l := range first.leaves {
 		if l.Kind == policies.Image {
 			has = append(has, l.Platform)
@@ -189,7 +205,7 @@ func (s *search) platforms(same []listed) ([]config.Platform, []error) {
 }
 
 // take notes what a version serves, and tells whether nothing is left to find.
-func (s *search) take(tag string, has []config.Platform, together bool) bool {
+func (s *search) take(tag string, has []config.Platform) bool {
 	var serves, lacks []config.Platform
 	for _, want := range s.wanted {
 		switch {
@@ -199,7 +215,7 @@ func (s *search) take(tag string, has []config.Platform, together bool) bool {
 			lacks = append(lacks, want)
 		}
 	}
-	if together && len(lacks) > 0 {
+	if s.together() && len(lacks) > 0 {
 		serves = nil
 		if s.waits == "" {
 			s.waits = fmt.Sprintf("%s waits for %s", tag, join(lacks))
@@ -238,15 +254,21 @@ func (s *search) lacking(seen int) []error {
 			lacks = append(lacks, want)
 		}
 	}
-	looked := fmt.Sprintf("none of the %d versions", seen)
-	if seen == 1 {
-		looked = "the one version"
-	}
+	versions := "no version"
 	if seen < len(s.fit) {
-		looked = fmt.Sprintf("none of the newest %d versions", seen)
+		versions = fmt.Sprintf("none of the newest %d versions", seen)
+	}
+	all := ""
+	if s.together() && len(lacks) > 1 {
+		all = "all of "
 	}
 	return []error{violation(s.alias, s.source.Pos, "missing-platform",
-		"%s in %q has %s; the newest is %s", looked, s.source.Newest.Range.Text, join(lacks), s.fit[0].tag)}
+		"%s in %q has %s%s; the newest is %s", versions, s.source.Newest.Range.Text, all, join(lacks), s.fit[0].tag)}
+}
+
+// together tells whether one version must serve every platform.
+func (s *search) together() bool {
+	return s.source.Platform == (config.Platform{}) && s.p.image.Policies[policies.MixedVersions.Name].Value == "deny"
 }
 
 // nothingFits says what is nearest to a range or a variant that no tag has.
@@ -263,9 +285,9 @@ func (s *search) nothingFits() string {
 		}
 	}
 	switch {
-	case n.Variant != "" && len(versions) == 0 && len(variants) > 0:
+	case n.Variant != "" && len(versions) == 0:
 		slices.Sort(variants)
-		return fmt.Sprintf("no tag in %q has the variant %q; there are %s", n.Range.Text, n.Variant, few(variants))
+		return fmt.Sprintf("no tag in %q has the variant %q; there are %s", n.Range.Text, n.Variant, cmp.Or(few(variants), "plain versions at most"))
 	case len(versions) > 0:
 		return fmt.Sprintf("no tag of %s is in %q; the newest are %s", s.p.image.Repository, n.Range.Text, few(versions))
 	}
@@ -294,40 +316,44 @@ func unknown(errs []error) bool {
 	return slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, errUnknown) })
 }
 
-// carried tells from which tag an alias has each of its images: by the mark
-// that tagline left, or else by a version tag that has the same image.
-func (p *planner) carried(tag, digest string) ([]oldImage, error) {
-	images, err := p.before(tag, digest)
+// carried tells from which version tag an alias has each of its images: by a
+// mark that tagline left on whatever index that is, or else by a tag that has
+// the same image. A source stays "" if neither knows.
+func (p *planner) carried(digest string) ([]oldImage, error) {
+	images, err := p.before("", digest)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(images, func(o oldImage) bool { return o.source == "" }) {
+	searched := false
+	for i, o := range images {
+		if _, err := config.ParseVersion(o.mark); err == nil {
+			images[i].source = o.mark
+		} else {
+			searched = true
+		}
+	}
+	if !searched {
 		return images, nil
 	}
 	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
+	open := false
 	for _, t := range tags[:min(maxExamined, len(tags))] {
-		if t.err != nil {
-			break
-		}
-		if _, managed := p.aliases[t.tag]; managed {
+		if _, managed := p.aliases[t.tag]; managed || t.err != nil {
 			continue
 		}
-		c, why := p.source(config.Alias{}, config.Source{Repository: p.image.Repository, Tag: t.tag, Text: t.tag})
-		if unknown(why) {
-			errs = append(errs, why...)
-		}
+		c, errs := p.source(config.Alias{}, config.Source{Repository: p.image.Repository, Tag: t.tag, Text: t.tag})
+		open = open || unknown(errs)
 		for i, o := range images {
 			if o.source == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
 				images[i].source = t.tag
 			}
 		}
 	}
-	if len(errs) > 0 {
-		return nil, errs[0]
+	if open {
+		return nil, errUnknown
 	}
 	return images, nil
 }

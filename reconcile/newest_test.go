@@ -145,6 +145,29 @@ func TestDowngrades(t *testing.T) {
 			t.Errorf("plan is %+v", p)
 		}
 	})
+	t.Run("the mark is that of another alias", func(t *testing.T) {
+		m := releases(t)
+		applyAndSettle(t, m, aliases(t, "10: {newest: \"10.x\"}\nstable: 10\nlast: {amd64: 10, arm64: 10}", both))
+		delete(m.tags, "r.test/app:10.20")
+		delete(m.tags, "r.test/app:10")
+		p := plan(t, m, aliases(t, `stable: {newest: "10.x"}`, both))
+		if len(p.Pushes) > 0 || len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Message, "from 10.20 to 10.9") {
+			t.Errorf("plan is %+v", p)
+		}
+		// Where the mark names an alias, and the release is gone, nobody can tell.
+		p = plan(t, m, aliases(t, `last: {newest: "10.x"}`, both))
+		if len(p.Warnings) != 1 || p.Warnings[0].ID != "unknown-version" || !p.Warnings[0].Warning || platforms(p, "last") != "amd64 10.10, arm64 10.9" {
+			t.Errorf("plan is %+v", p)
+		}
+	})
+	t.Run("an alias whose line is gone is no release", func(t *testing.T) {
+		m := releases(t)
+		applyAndSettle(t, m, aliases(t, "10.30: {amd64: 10.9, arm64: 10.9}", both))
+		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		if got := platforms(p, "10"); got != "amd64 10.10, arm64 10.20" {
+			t.Errorf("got %s", got)
+		}
+	})
 	t.Run("a tag is its author's word", func(t *testing.T) {
 		m := releases(t)
 		applyAndSettle(t, m, aliases(t, `10: {newest: "10.x"}`, both))
@@ -166,9 +189,9 @@ func TestNewestViolations(t *testing.T) {
 		{"no tag of the variant", `12: {newest: "10.x", variant: alpin}`, nil, "no-candidate",
 			`no tag in "10.x" has the variant "alpin"; there are alpine`},
 		{"a platform that nobody has", `12: {newest: "10.x"}`, []string{"platforms: [amd64, s390x]"}, "missing-platform",
-			`none of the 3 versions in "10.x" has linux/s390x; the newest is 10.20`},
+			`no version in "10.x" has linux/s390x; the newest is 10.20`},
 		{"no version has them all", `12: {newest: ">=10.10 <11"}`, []string{both, "mixed-versions: deny"}, "missing-platform",
-			`none of the 2 versions in ">=10.10 <11" has linux/amd64, linux/arm64`},
+			`no version in ">=10.10 <11" has all of linux/amd64, linux/arm64; the newest is 10.20`},
 		{"written out, but mixed", `12: {amd64: 10.10, arm64: 10.20}`, []string{both, "mixed-versions: deny"}, "mixed-versions",
 			"linux/amd64 from 10.10, linux/arm64 from 10.20"},
 	} {
@@ -180,6 +203,12 @@ func TestNewestViolations(t *testing.T) {
 		})
 	}
 
+	t.Run("an alias as a source is the version behind it", func(t *testing.T) {
+		image := aliases(t, "9: {amd64: 10.9, arm64: 10.9}\n10: {amd64: 9, arm64: 10.9}", both, "mixed-versions: deny")
+		if p := plan(t, releases(t), image); len(p.Violations) > 0 || len(p.Pushes) != 2 {
+			t.Errorf("plan is %+v", p)
+		}
+	})
 	t.Run("tags that tie", func(t *testing.T) {
 		m := releases(t)
 		m.push(t, "app", demo.Image{Tag: "v10.20.0", Platforms: arm})

@@ -101,10 +101,10 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp, err := r.next.RoundTrip(try)
 		switch {
-		case err != nil && ctx.Err() != nil:
-			return nil, ctx.Err()
 		case err != nil && isLasting(err):
 			return nil, err
+		case err != nil && ctx.Err() != nil:
+			return nil, ctx.Err()
 		case err == nil && !transient(resp.StatusCode):
 			h.down.Store(false)
 			return resp, nil

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -147,6 +148,9 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		done()
+		if req.Context().Err() != nil {
+			err = lasting(fmt.Errorf("cut off after the interruption, so that nobody knows whether it was done: %w", &requestError{errors.New(printable(err.Error()))}))
+		}
 		return nil, err
 	}
 	resp.Body = &finishingBody{resp.Body, done}

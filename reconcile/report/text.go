@@ -121,7 +121,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			err = result.Pushed[i].Err
 		}
 		if err != nil {
-			rows = append(rows, row{"!", []string{p.Tag, "error: not pushed: " + printable(err.Error())}})
+			rows = append(rows, row{"!", []string{p.Tag, "error: " + printable(err.Error())}})
 			continue
 		}
 		if t.opts.Quiet {
@@ -151,14 +151,16 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil:
-			rows = append(rows, row{"!", []string{d.Tag, "error: not deleted: " + printable(err.Error())}})
+			rows = append(rows, row{"!", []string{d.Tag, "error: " + printable(err.Error())}})
 		case !t.opts.Quiet:
 			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
 		}
 	}
-	for _, v := range plan.Violations {
+	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + printable(v.Message)}})
-		rows = append(rows, t.choice(plan, v.Alias)...)
+		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
+			rows = append(rows, t.choice(plan, v.Alias)...)
+		}
 	}
 	for _, e := range plan.Errors {
 		rows = append(rows, row{"!", []string{e.Alias, "error: " + printable(e.Message)}})
