@@ -46,9 +46,9 @@ type leaf struct {
 }
 
 // compose works out what an alias should be, from its sources and under the
-// policies. It returns every reason why it can't: a *config.Finding where the
-// registry's content or a policy forbids it, another error where something
-// could not be read.
+// policies, and how newest sources came to theirs. It returns every reason why
+// it can't: a *config.Finding where the registry's content or a policy forbids
+// it, another error where something could not be read.
 func (p *planner) compose(alias config.Alias) (c content, choices []Choice, warnings []*config.Finding, errs []error) {
 	var sources []config.Source
 	for _, s := range alias.Sources {
@@ -80,12 +80,11 @@ func (p *planner) compose(alias config.Alias) (c content, choices []Choice, warn
 	for _, l := range c.leaves {
 		a.Entries = append(a.Entries, l.Entry)
 	}
-	before := c.leaves
 	a, warnings, errs = p.apply(alias, a)
 	if len(errs) > 0 {
 		return content{}, choices, nil, errs
 	}
-	c.leaves = slices.DeleteFunc(slices.Clone(before), func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
 	p.finish(&c, a, whole)
 	if len(choices) > 0 {
 		if warnings, errs = p.compare(alias, a, c.Digest); len(errs) > 0 {

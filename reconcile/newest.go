@@ -156,7 +156,7 @@ func (s *search) run() []error {
 			continue // nothing to choose
 		}
 		if len(s.wanted) == 0 { // nobody says which: those of the newest
-			s.wanted = has
+			s.wanted = slices.CompactFunc(has, func(a, b config.Platform) bool { return a.Normal() == b.Normal() })
 		}
 		if s.take(same[0].tag, has) {
 			s.rest(s.fit[i:])
@@ -201,6 +201,7 @@ func (s *search) platforms(same []listed) (has []config.Platform, errs []error) 
 			has = append(has, l.Platform)
 		}
 	}
+	slices.SortFunc(has, config.Platform.Compare)
 	return has, errs
 }
 

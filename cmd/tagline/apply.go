@@ -96,7 +96,7 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 		progress.done()
 		progress.pause(func() { text.Repository(r.plan, r.result) })
 		for _, w := range r.plan.Warnings {
-			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, w) })
+			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
 	}

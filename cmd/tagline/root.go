@@ -18,6 +18,7 @@ import (
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/report"
 )
 
 // version is set by the Makefile.
@@ -205,7 +206,7 @@ func message(err error) string {
 	if errors.As(err, &all) {
 		return err.Error()
 	}
-	return "tagline: error: " + err.Error()
+	return "tagline: error: " + report.Printable(err.Error())
 }
 
 func (a *app) versionCommand() *cobra.Command {

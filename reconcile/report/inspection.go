@@ -17,14 +17,14 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 	if strings.Contains(in.Reference, ":") {
 		at = "@"
 	}
-	fmt.Fprintf(&b, "%s\n", printable(in.Repository.String()+at+in.Reference))
+	fmt.Fprintf(&b, "%s\n", Printable(in.Repository.String()+at+in.Reference))
 	fmt.Fprintf(&b, "  digest  %s\n", in.Digest)
-	fmt.Fprintf(&b, "  type    %s, %s\n", in.MediaType, bytes(in.Size))
+	fmt.Fprintf(&b, "  type    %s, %s\n", Printable(in.MediaType), bytes(in.Size))
 	owner := "not marked by tagline"
 	if in.Owner != "" {
 		owner = fmt.Sprintf("tagline, for alias %q", in.Owner)
 	}
-	fmt.Fprintf(&b, "  owner   %s\n", printable(owner))
+	fmt.Fprintf(&b, "  owner   %s\n", Printable(owner))
 
 	var rows []row
 	for _, p := range in.Parts {
@@ -35,14 +35,13 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 		case policies.Other:
 			what = "artifact"
 		}
-		rows = append(rows, row{" ", []string{printable(what), printable(cmp.Or(p.Source, "-")), p.Digest, bytes(p.Bytes), printable(p.Tells)}})
+		rows = append(rows, row{" ", []string{what, cmp.Or(p.Source, "-"), p.Digest, bytes(p.Bytes), p.Tells}})
 	}
 	for _, r := range in.Referrers {
-		rows = append(rows, row{" ", []string{"referrer", "-", r.Digest, bytes(r.Size), printable(cmp.Or(r.ArtifactType, r.MediaType))}})
+		rows = append(rows, row{" ", []string{"referrer", "-", r.Digest, bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
 	}
-	align(rows)
-	for _, r := range rows {
-		fmt.Fprintf(&b, "  %s\n", strings.TrimRight(strings.Join(r.cells, "  "), " "))
+	for _, r := range align(rows) {
+		fmt.Fprintf(&b, "  %s\n", r.line())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

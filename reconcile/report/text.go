@@ -69,10 +69,9 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	if len(rows) == 0 {
 		return
 	}
-	t.printf("%s\n", printable(plan.Image))
-	align(rows)
-	for _, r := range rows {
-		t.printf("  %s %s\n", t.paint(r.mark), strings.TrimRight(strings.Join(r.cells, "  "), " "))
+	t.printf("%s\n", Printable(plan.Image))
+	for _, r := range align(rows) {
+		t.printf("  %s %s\n", t.paint(r.mark), r.line())
 	}
 }
 
@@ -121,7 +120,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			err = result.Pushed[i].Err
 		}
 		if err != nil {
-			rows = append(rows, row{"!", []string{p.Tag, "error: " + printable(err.Error())}})
+			rows = append(rows, row{"!", []string{p.Tag, "error: " + err.Error()}})
 			continue
 		}
 		if t.opts.Quiet {
@@ -133,7 +132,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		tag := p.Tag
 		for _, c := range p.Platforms {
-			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), printable(c.Source), t.digest(c.Digest), t.note(p, c)}})
+			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
 		}
 		rows = append(rows, t.choice(plan, p.Tag)...)
@@ -141,7 +140,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark, []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
 		for _, c := range p.Copies {
-			rows = append(rows, row{mark, []string{tag, "copy", printable(c.From.String()), t.digest(c.Digest), ""}})
+			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), ""}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
@@ -151,19 +150,19 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil:
-			rows = append(rows, row{"!", []string{d.Tag, "error: " + printable(err.Error())}})
+			rows = append(rows, row{"!", []string{d.Tag, "error: " + err.Error()}})
 		case !t.opts.Quiet:
 			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
 		}
 	}
 	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + printable(v.Message)}})
+		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
 	}
 	for _, e := range plan.Errors {
-		rows = append(rows, row{"!", []string{e.Alias, "error: " + printable(e.Message)}})
+		rows = append(rows, row{"!", []string{e.Alias, "error: " + e.Message}})
 	}
 	for _, tag := range plan.InSync {
 		if t.opts.Verbose {
@@ -187,7 +186,7 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 				passed[candidate.Reason] = append(passed[candidate.Reason], candidate.Tag)
 				continue
 			}
-			rows = append(rows, row{" ", []string{"", candidate.Platform, printable(candidate.Tag), printable(candidate.Reason)}})
+			rows = append(rows, row{" ", []string{"", candidate.Platform, candidate.Tag, candidate.Reason}})
 		}
 		for _, reason := range slices.Sorted(maps.Keys(passed)) {
 			const most = 10
@@ -197,7 +196,7 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 				more = fmt.Sprintf(" and %d more", len(tags)-most)
 			}
 			rows = append(rows, row{" ", []string{"", "passed over", "",
-				printable(reason + ": " + strings.Join(tags[:min(most, len(tags))], ", ") + more)}})
+				reason + ": " + strings.Join(tags[:min(most, len(tags))], ", ") + more}})
 		}
 	}
 	return rows
@@ -205,7 +204,7 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 
 // note says what a platform of an alias was before.
 func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
-	was := strings.TrimSpace(printable(c.OldSource) + " " + t.digest(c.OldDigest))
+	was := strings.TrimSpace(c.OldSource + " " + t.digest(c.OldDigest))
 	var note string
 	switch {
 	case c.Digest == "":
@@ -215,14 +214,14 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	case c.OldDigest == c.Digest && c.OldSource == c.Source || c.OldDigest == c.Digest && c.OldSource == "":
 		note = "unchanged"
 	case c.OldDigest == c.Digest:
-		note = "unchanged, was " + printable(c.OldSource)
+		note = "unchanged, was " + c.OldSource
 	case c.Moved:
-		note = fmt.Sprintf("%s -> %s, was %s", printable(c.OldSource), printable(c.Source), t.digest(c.OldDigest))
+		note = fmt.Sprintf("%s -> %s, was %s", c.OldSource, c.Source, t.digest(c.OldDigest))
 	default:
 		note = "was " + was
 	}
 	if behind := c.Behind; behind != "" {
-		note += ", behind " + printable(behind)
+		note += ", behind " + behind
 	}
 	if c.Attestations > 0 {
 		note += ", with " + Count(c.Attestations, "attestation")
@@ -232,9 +231,9 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 
 // digest is shortened as docker does it, to 12 hex digits.
 func (t *Text) digest(d string) string {
-	algorithm, hex, _ := strings.Cut(printable(d), ":")
+	algorithm, hex, _ := strings.Cut(d, ":")
 	if t.opts.Verbose || len(hex) <= 12 {
-		return printable(d)
+		return d
 	}
 	return algorithm + ":" + hex[:12] + "…"
 }
@@ -253,15 +252,19 @@ func (t *Text) printf(format string, args ...any) {
 	}
 }
 
-// align pads the cells of a repository's rows to columns, all but the last.
-func align(rows []row) {
+// align makes cells printable and pads them to columns, all but the last.
+func align(rows []row) []row {
 	var widths []int
 	for _, r := range rows {
-		for i, c := range r.cells[:len(r.cells)-1] {
+		for i := range r.cells {
+			r.cells[i] = Printable(r.cells[i])
+			if i == len(r.cells)-1 {
+				break
+			}
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+			widths[i] = max(widths[i], utf8.RuneCountInString(r.cells[i]))
 		}
 	}
 	for _, r := range rows {
@@ -269,11 +272,14 @@ func align(rows []row) {
 			r.cells[i] += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 		}
 	}
+	return rows
 }
 
-// printable keeps what a registry or a file says from moving the cursor,
+func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "), " ") }
+
+// Printable keeps what a registry or a file says from moving the cursor,
 // starting a line or reordering text.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

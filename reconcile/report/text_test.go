@@ -1,0 +1,142 @@
+package report
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile"
+)
+
+const (
+	one = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	two = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+)
+
+// everything is a plan with one of each thing there is to say.
+func everything() reconcile.Plan {
+	return reconcile.Plan{
+		Image: "my-image",
+		Pushes: []reconcile.Push{
+			{Tag: "10", Old: one, New: two, Platforms: []reconcile.PlatformChange{
+				{Platform: "linux/amd64", Source: "10.10", Digest: one, OldSource: "10.10", OldDigest: one, Behind: "10.20"},
+				{Platform: "linux/arm64", Source: "10.20", Digest: two, OldSource: "10.19", OldDigest: one, Moved: true},
+				{Platform: "linux/s390x", OldSource: "10.9", OldDigest: one},
+			}},
+			{Tag: "chart", New: two, Platforms: []reconcile.PlatformChange{{Source: "1.0", Digest: two}}},
+			{Tag: "latest", New: two, Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "10", Digest: one, Attestations: 2}},
+				Copies: []reconcile.Copy{{From: config.Repository{Host: "r.test", Path: "base"}, Digest: two}}},
+		},
+		DeleteTags: []reconcile.DeleteTag{{Tag: "9", Old: one, Reason: "set to absent"}},
+		InSync:     []string{"8"},
+		Violations: []*config.Finding{{ID: "missing-source", Alias: "11", Pos: config.Pos{File: "images.yaml", Line: 3, Column: 7}, Message: "source is gone"}},
+		Errors:     []reconcile.Failure{{Alias: "12", Message: "503"}},
+	}
+}
+
+func text(t *testing.T, opts TextOptions, plan reconcile.Plan, result reconcile.Result) string {
+	t.Helper()
+	var b strings.Builder
+	report := NewText(&b, opts)
+	report.Repository(plan, result)
+	if err := report.Summary(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestText(t *testing.T) {
+	failed := reconcile.Result{
+		Pushed:  []reconcile.Outcome{{Tag: "10"}, {Tag: "chart"}, {Tag: "latest", Err: errors.New("403 Forbidden")}},
+		Deleted: []reconcile.Outcome{{Tag: "9", Err: reconcile.ErrSkipped}},
+	}
+	for _, test := range []struct {
+		name   string
+		opts   TextOptions
+		result reconcile.Result
+		want   string
+	}{
+		{"dry run", TextOptions{DryRun: true}, reconcile.Result{}, `
+my-image
+  ~ 10      linux/amd64  10.10        sha256:111111111111…  (unchanged, behind 10.20)
+            linux/arm64  10.20        sha256:222222222222…  (10.19 -> 10.20, was sha256:111111111111…)
+            linux/s390x                                     (dropped, was 10.9 sha256:111111111111…)
+  + chart   artifact     1.0          sha256:222222222222…  (new)
+  + latest  linux/amd64  10           sha256:111111111111…  (new, with 2 attestations)
+            copy         r.test/base  sha256:222222222222…
+  - 9       set to absent (was sha256:111111111111…)
+  ! 11      images.yaml:3:7: error[missing-source]: source is gone
+  ! 12      error: 503
+Plan: 3 to push, 1 tag and 0 manifests to delete, 1 blocked, 1 failed.
+`},
+		{"applied in part, quietly", TextOptions{Quiet: true}, failed, `
+my-image
+  ! latest  error: 403 Forbidden
+  ! 9       error: not done
+  ! 11      images.yaml:3:7: error[missing-source]: source is gone
+  ! 12      error: 503
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := text(t, test.opts, everything(), test.result); got != strings.TrimPrefix(test.want, "\n") {
+				t.Errorf("got\n%s\nwant%s", got, test.want)
+			}
+		})
+	}
+	got := text(t, TextOptions{}, everything(), failed)
+	if !strings.HasSuffix(got, "Applied: 2 pushed, 0 tags and 0 manifests deleted, 1 blocked, 3 failed.\n") {
+		t.Errorf("got\n%s", got)
+	}
+	if strings.Contains(got, "+ latest") || strings.Contains(got, "- 9") {
+		t.Errorf("what was not done looks done:\n%s", got)
+	}
+}
+
+// Nothing that a registry says moves the cursor, starts a line or reverses
+// text.
+func TestHostileText(t *testing.T) {
+	const hostile = "a\x1b[2J\r\n::error::\u202e\u0007"
+	plan := everything()
+	plan.Image = hostile
+	for i := range plan.Pushes {
+		for k := range plan.Pushes[i].Platforms {
+			c := &plan.Pushes[i].Platforms[k]
+			c.Platform, c.Source, c.OldSource, c.Behind, c.OldDigest = hostile, hostile, hostile, hostile, "sha256:"+hostile
+		}
+	}
+	plan.Violations[0].Message, plan.Errors[0].Message = hostile, hostile
+	plan.Choices = []reconcile.Choice{{Alias: "10", Candidates: []reconcile.Candidate{{Tag: hostile, Reason: hostile}, {Tag: hostile, Platform: hostile, Reason: hostile}}}}
+	result := reconcile.Result{Deleted: []reconcile.Outcome{{Tag: "9", Err: errors.New(hostile)}}}
+	inspected := reconcile.Inspection{
+		Reference: hostile, Digest: one, MediaType: hostile, Owner: hostile,
+		Parts:     []reconcile.Part{{Entry: policies.Entry{Platform: config.Platform{OS: hostile, Architecture: hostile}, Source: hostile, Digest: one}, Tells: hostile}},
+		Referrers: []reconcile.Descriptor{{Digest: hostile, ArtifactType: hostile}},
+	}
+	var b strings.Builder
+	if err := Inspection(&b, inspected); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []string{text(t, TextOptions{Verbose: true}, plan, result), b.String()} {
+		for _, r := range got {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Fatalf("%U is printed:\n%q", r, got)
+			}
+		}
+		for line := range strings.Lines(got) {
+			if strings.HasPrefix(line, "::error::") {
+				t.Errorf("a workflow command is printed:\n%s", got)
+			}
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	for want, got := range map[string]string{"1 tag": Count(1, "tag"), "0 tags": Count(0, "tag"), "2 aliases": Count(2, "alias")} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
