@@ -89,13 +89,15 @@ func ParseManifest(raw RawManifest) (*Manifest, error) {
 	if problem != "" {
 		return nil, fmt.Errorf("manifest %s: %s", raw.Digest, problem)
 	}
+	refers := slices.Concat(m.Children, m.Layers)
 	if body.Config != nil {
 		m.Config = *body.Config
+		refers = append(refers, m.Config)
 	}
-	for _, d := range slices.Concat(m.Children, m.Layers, []ocispec.Descriptor{m.Config}) {
-		if m.Index && d.Digest == "" && d.Size == 0 && d.MediaType == "" {
-			continue // the config that an index does not have
-		}
+	if body.Subject != nil {
+		refers = append(refers, *body.Subject)
+	}
+	for _, d := range refers {
 		if err := d.Digest.Validate(); err != nil || d.Size < 0 || d.MediaType == "" {
 			return nil, fmt.Errorf("manifest %s: descriptor %q of %d bytes with media type %q is not valid", raw.Digest, d.Digest, d.Size, d.MediaType)
 		}

@@ -36,6 +36,7 @@ func TestParseManifestRefusesWhatReadsTwoWays(t *testing.T) {
 		{"negative size", ociIndex, `{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"` + someDigest + `","size":-1}]}`, "of -1 bytes"},
 		{"truncated digest", ociIndex, `{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"sha256:00","size":1}]}`, `descriptor "sha256:00"`},
 		{"digest with a path", ociIndex, `{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"sha256:../../etc","size":1}]}`, `is not valid`},
+		{"an entry of nothing", ociIndex, `{"schemaVersion":2,"manifests":[{}]}`, `descriptor "" of 0 bytes`},
 		{"no media type", ociIndex, `{"schemaVersion":2,"manifests":[{"digest":"` + someDigest + `","size":1}]}`, `media type "" is not valid`},
 		{"bad config", ociManifest, `{"schemaVersion":2,"config":{"mediaType":"a","digest":"x","size":1}}`, `descriptor "x"`},
 	} {
