@@ -67,6 +67,31 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
+// BenchmarkNewest follows the newest of 10,000 version tags, the first time and
+// again. Metrics are those of [BenchmarkApply], with one alias.
+func BenchmarkNewest(b *testing.B) {
+	const tags = 10000
+	upstream := ocitest.Distribution(b)
+	proxy := ocitest.Proxy(b, upstream)
+	file := filepath.Join(b.TempDir(), "images.yaml")
+	if err := os.WriteFile(file, []byte("images: {bench: {aliases: {newest: {newest: \"10.x\"}}}}\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	image := demo.Image{Tag: "10.0", Platforms: []string{"linux/amd64", "linux/arm64"}}
+	if _, err := demo.Push(b.Context(), upstream, "bench", []demo.Image{image}); err != nil {
+		b.Fatal(err)
+	}
+	url := "http://" + upstream + "/v2/bench/manifests/"
+	body := send(b, http.DefaultClient, http.MethodGet, url+"10.0", nil)
+	for i := range tags {
+		send(b, http.DefaultClient, http.MethodPut, fmt.Sprintf("%s10.%d", url, i), body)
+	}
+	b.Run("create", func(b *testing.B) {
+		measure(b, proxy, file, 1, func() { send(b, http.DefaultClient, http.MethodDelete, url+"newest", nil) })
+	})
+	b.Run("no-op", func(b *testing.B) { measure(b, proxy, file, 1, func() {}) })
+}
+
 // measure runs apply and its floor in turn. What a run finds is up to prepare.
 func measure(b *testing.B, proxy *ocitest.RegistryProxy, file string, aliases int, prepare func()) {
 	var took, floor time.Duration
@@ -130,7 +155,7 @@ func replay(b *testing.B, host string, trace []ocitest.Request) time.Duration {
 	for range 16 {
 		wg.Go(func() {
 			for r := range work {
-				send(b, client, r.Method, "http://"+host+r.Path, bodies[r.Path])
+				send(b, client, r.Method, "http://"+host+r.Path+"?"+r.Query, bodies[r.Path])
 			}
 		})
 	}
