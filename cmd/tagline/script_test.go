@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("HOME", env.WorkDir)
 					env.Setenv("PATH", env.Getenv("PATH")+":"+tools) // after the tagline under test
 					env.Setenv("NO_COLOR", "")
+					env.Setenv("GORACE", "atexit_sleep_ms=0") // or every command takes a second longer under -race
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
