@@ -104,7 +104,7 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 		v.content, v.choices, v.warnings, v.errs = p.compose(alias)
 	}
 	c := v.content
-	old, err := p.tag(alias.Tag)
+	old, err := p.tag(p.image.Repository, alias.Tag)
 	exists := !errors.Is(err, ErrNotFound)
 	switch {
 	case exists && err != nil:
@@ -270,9 +270,9 @@ func behind(l leaf, leaves []leaf) string {
 	return higher
 }
 
-// tag is what an alias tag names now.
-func (p *planner) tag(tag string) (Descriptor, error) {
-	return ask(p.state.tags, p.open.tags, place{p.image.Repository, tag})
+// tag is what a tag names now.
+func (p *planner) tag(in config.Repository, tag string) (Descriptor, error) {
+	return ask(p.state.tags, p.open.tags, place{in, tag})
 }
 
 // manifest is a manifest by tag or by digest.

@@ -25,6 +25,8 @@ type memory struct {
 	asked     []string         // every question, in order
 	puts      []string         // "tag digest"
 	facts     reconcile.Facts
+	listed    bool
+	archived  string // a digest
 }
 
 func newMemory() *memory {
@@ -99,9 +101,11 @@ func (v view) Resolve(_ context.Context, tags []string) []reconcile.Answer[recon
 	defer v.mu.Unlock()
 	return each(tags, func(tag string) (reconcile.Descriptor, error) {
 		d, err := v.digest(tag)
-		return reconcile.Descriptor{Digest: d, MediaType: v.manifests[d].MediaType}, err
+		return reconcile.Descriptor{Digest: d, MediaType: v.manifests[d].MediaType, Archived: d == v.archived && d != ""}, err
 	})
 }
+
+func (v view) Listed() bool { return v.listed }
 
 func (v view) Manifests(_ context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	v.mu.Lock()
@@ -115,7 +119,10 @@ func (v view) Manifests(_ context.Context, references []string) []reconcile.Answ
 func (v view) Configs(_ context.Context, digests []string) []reconcile.Answer[[]byte] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return each(digests, func(d string) ([]byte, error) { return v.blobs[d], v.broken[d] })
+	return each(digests, func(d string) ([]byte, error) {
+		v.asked = append(v.asked, "config")
+		return v.blobs[d], v.broken[d]
+	})
 }
 
 func (v view) Referrers(context.Context, string) ([]reconcile.Descriptor, error) { return nil, nil }

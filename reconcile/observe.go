@@ -28,6 +28,7 @@ type State struct {
 	platforms map[place]Answer[config.Platform] // by digest of the config blob
 	facts     map[config.Repository]Answer[Facts]
 	lists     map[config.Repository]Answer[[]listed]
+	cheap     map[config.Repository]bool // those of a [Reader] that is Listed
 }
 
 // place is a tag or a digest in a repository.
@@ -57,11 +58,17 @@ func newState() *State {
 		platforms: map[place]Answer[config.Platform]{},
 		facts:     map[config.Repository]Answer[Facts]{},
 		lists:     map[config.Repository]Answer[[]listed]{},
+		cheap:     map[config.Repository]bool{},
 	}
 }
 
 // settle reads whatever a planner asks for, until it asks for nothing new.
 func (s *State) settle(ctx context.Context, readers Readers, image config.Image, ask func(*planner)) {
+	for _, alias := range image.Aliases {
+		for _, source := range alias.Sources {
+			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
+		}
+	}
 	for {
 		p := newPlanner(image, s)
 		ask(p)

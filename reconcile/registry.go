@@ -35,7 +35,8 @@ type Descriptor struct {
 	Digest       string // "sha256:…"
 	MediaType    string
 	ArtifactType string // of a referrer, where the registry says it
-	Size         int64  // bytes
+	Size         int64  // bytes; 0 where the registry doesn't say
+	Archived     bool   // see [ErrArchived]
 }
 
 // Readers opens repositories for reading.
@@ -50,6 +51,9 @@ type Readers interface {
 type Reader interface {
 	// Resolve tells what tags name now, as cheaply as the registry allows.
 	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
+	// Listed tells whether Resolve answers for hundreds of tags in one request.
+	// Then it pays to ask what a tag names before its manifest is fetched.
+	Listed() bool
 	// Manifests fetches manifests by tag or by digest. Their bytes match
 	// their digest, and the digest the registry claimed for them.
 	Manifests(ctx context.Context, references []string) []Answer[RawManifest]

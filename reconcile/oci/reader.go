@@ -35,6 +35,9 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 	})
 }
 
+// Listed is false: the protocol has no listing that says what tags name.
+func (r *reader) Listed() bool { return false }
+
 // Manifests costs one GET a reference. The transport has verified them.
 func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	return ask(r, references, func(reference name.Reference) (reconcile.RawManifest, error) {
