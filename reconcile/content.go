@@ -237,6 +237,9 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 		}
 	}
 	m, err = p.manifest(s.Repository, now.Digest)
+	if errors.Is(err, ErrNotFound) { // the tag itself is there
+		err = fmt.Errorf("it named %s, which was deleted a moment later; run again", now.Digest)
+	}
 	return m, nil, err
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/ecr"
 	"tagline/reconcile/report"
 )
 
@@ -33,11 +33,11 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			client := a.client()
+			client := a.client(cfg.Images...)
 			defer client.Close()
 			var writers reconcile.Writers
 			if !dryRun {
-				writers = oci.NewWriters(client)
+				writers = ecr.NewWriters(client)
 			}
 			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers)
 			if err != nil {
@@ -50,6 +50,7 @@ Exit codes:
 	a.connectionFlags(c)
 	a.imageFlag(c)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
+	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	return c
 }
@@ -60,7 +61,7 @@ const imagesAtOnce = 8
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
 // the order of images. Without writers it ends at the plan.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers) (outcome, error) {
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr.Client, writers reconcile.Writers) (outcome, error) {
 	type reconciled struct {
 		plan   reconcile.Plan
 		result reconcile.Result

@@ -12,7 +12,7 @@ import (
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/ecr"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -51,30 +51,12 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	if err != nil {
 		return err
 	}
-	client := a.client()
-	defer client.Close()
-
 	a.say("A registry on %s, with two releases as docker buildx pushes them:", registry.Host())
 	for _, s := range demo.Samples() {
 		a.say("  %s:%s for %s, with provenance", demo.SampleRepository, s.Tag, s.Platforms[0])
 	}
-	steps := []struct {
-		title   string
-		writers reconcile.Writers
-	}{
-		{"tagline apply --dry-run", nil},
-		{"tagline apply", oci.NewWriters(client)},
-		{"tagline apply, once more", oci.NewWriters(client)},
-	}
-	for i, step := range steps {
-		a.say("\n%d. %s", i+1, step.title)
-		done, err := a.reconcile(ctx, images, client, step.writers)
-		if err != nil {
-			return err
-		}
-		if err := done.exit(false); err != nil {
-			return err
-		}
+	if err := a.threeRuns(ctx, images); err != nil {
+		return err
 	}
 	a.say("\nWhat a machine pulls:")
 	for _, image := range images {
@@ -105,6 +87,32 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// threeRuns is the main job: a plan, what it does, and that nothing is left to
+// do. Each run has a client of its own, like the commands that it shows.
+func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
+	run := func(title string, write bool) error {
+		a.say("\n%s", title)
+		client := a.client(images...)
+		defer client.Close()
+		var writers reconcile.Writers
+		if write {
+			writers = ecr.NewWriters(client)
+		}
+		done, err := a.reconcile(ctx, images, client, writers)
+		if err != nil {
+			return err
+		}
+		return done.exit(false)
+	}
+	if err := run("1. tagline apply --dry-run", false); err != nil {
+		return err
+	}
+	if err := run("2. tagline apply", true); err != nil {
+		return err
+	}
+	return run("3. tagline apply, once more", true)
 }
 
 // demoImages is the built-in images.yaml, or the file, on the demo's registry.

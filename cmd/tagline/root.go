@@ -17,6 +17,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/ecr"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
 )
@@ -34,6 +35,7 @@ type app struct {
 	images       []string
 	insecure     []string
 	concurrency  int
+	ecrPushRate  float64
 	color        string
 	quiet        bool
 	verbose      int
@@ -93,7 +95,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
 	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "speak plain http to this `HOST`; loopback needs no flag (repeatable)")
-	c.Flags().IntVar(&a.concurrency, "concurrency", 16, "requests in flight per registry host")
+	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
 }
 
 func (a *app) imageFlag(c *cobra.Command) {
@@ -118,6 +120,9 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	}
 	if !slices.Contains([]string{"text", "json"}, a.logFormat) {
 		return fmt.Errorf("--log-format is %q, not text or json", a.logFormat)
+	}
+	if cmd.Flags().Changed("ecr-push-rate") && !(a.ecrPushRate > 0 && a.ecrPushRate <= 1000) {
+		return fmt.Errorf("--ecr-push-rate is %v, not more than 0 and at most 1000", a.ecrPushRate)
 	}
 	if a.concurrency < 1 || a.concurrency > 1000 {
 		return fmt.Errorf("--concurrency is %d, not 1 to 1000", a.concurrency)
@@ -157,14 +162,22 @@ func (a *app) load() (*config.Config, error) {
 	return cfg, nil
 }
 
-// client opens the way to the registries, for reading.
-func (a *app) client() *oci.Client {
-	return oci.New(oci.Options{
-		Concurrency: a.concurrency,
-		Insecure:    a.insecure,
-		UserAgent:   "tagline/" + version,
-		Logger:      a.logger(),
-	})
+// client opens the way to the registries of the images, for reading. ECR is
+// read through the AWS API, all others over HTTP.
+func (a *app) client(images ...config.Image) *ecr.Client {
+	options := ecr.Options{
+		OCI: oci.Options{
+			Concurrency: a.concurrency,
+			Insecure:    a.insecure,
+			UserAgent:   "tagline/" + version,
+			Logger:      a.logger(),
+		},
+		PushRate: a.ecrPushRate,
+	}
+	for _, image := range images {
+		options.Repositories = append(options.Repositories, image.Repository)
+	}
+	return ecr.New(options)
 }
 
 // logger writes warnings to stderr, and every request with -vv.

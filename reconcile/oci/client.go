@@ -27,13 +27,17 @@ import (
 
 // Options say how registries are spoken to. The zero value is usable.
 type Options struct {
-	Concurrency int            // requests in flight per host; 16 if zero
+	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
 	Insecure    []string       // hosts spoken to over plain HTTP besides loopback, as images.yaml spells them
 	Keychain    authn.Keychain // authn.DefaultKeychain if nil
 	UserAgent   string         // "tagline/1.2.3"
 	Logger      *slog.Logger   // debug: every request; warn: what is asked again. Silent if nil
 	Patience    Patience
 }
+
+// DefaultConcurrency is what a registry on the net needs to answer at full
+// speed.
+const DefaultConcurrency = 16
 
 // Patience is how often and how long tagline waits for a registry. Zero fields
 // take their defaults.
@@ -66,7 +70,7 @@ var _ reconcile.Readers = (*Client)(nil)
 // New returns a client for one run. Close it at the end.
 func New(options Options) *Client {
 	if options.Concurrency <= 0 {
-		options.Concurrency = 16
+		options.Concurrency = DefaultConcurrency
 	}
 	if options.Keychain == nil {
 		options.Keychain = authn.DefaultKeychain

@@ -15,6 +15,7 @@ import (
 type Call struct {
 	Operation  string // as in [Registry.Calls]
 	Repository string // empty if it is about none
+	Body       []byte // of an operation of the AWS API: its JSON
 
 	registry   *Registry
 	request    *http.Request
@@ -65,7 +66,7 @@ func (r *Registry) receive(req *http.Request) (*Call, error) {
 	}
 	var about target
 	_ = json.Unmarshal(body, &about) // what is wrong with it shows when it is served
-	c.Operation, c.permission, c.Repository = operation, operation, about.RepositoryName
+	c.Operation, c.permission, c.Repository, c.Body = operation, operation, about.RepositoryName, body
 	c.serve = func(w http.ResponseWriter) { r.serveAPI(w, c, body) }
 	return c, nil
 }
