@@ -255,10 +255,10 @@ func (p *planner) own(alias config.Alias) ([]ocispec.Descriptor, error) {
 	switch {
 	case errors.Is(err, errUnknown):
 		return nil, err
-	case err != nil || m == nil || m.Annotations[AnnotationAlias] != alias.Tag:
-		return nil, nil
+	case err == nil && m != nil && m.Annotations[AnnotationAlias] == alias.Tag:
+		return m.Children, nil
 	}
-	return m.Children, nil
+	return nil, nil
 }
 
 // blocked is why an alias can't follow another one.

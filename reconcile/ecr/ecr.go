@@ -9,6 +9,7 @@ package ecr
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/url"
 	"sync"
@@ -58,6 +59,9 @@ func New(options Options) *Client {
 	}
 	if options.OCI.Concurrency <= 0 {
 		options.OCI.Concurrency = oci.DefaultConcurrency
+	}
+	if options.OCI.Logger == nil {
+		options.OCI.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{options: options}
 	c.session.client = c

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,19 @@ func TestNoCredentials(t *testing.T) {
 	if calls := registry.Calls(); len(calls) > 0 {
 		t.Errorf("calls: %v", calls)
 	}
+
+	// Where there is a metadata service, or something that swallows what is
+	// sent to it, the run does not hang.
+	hangs := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hangs }))
+	defer silent.Close()
+	defer close(hangs)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", silent.URL)
+	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "no AWS credentials") {
+		t.Errorf("plan %+v, want an error", p)
+	}
+
 	t.Setenv("AWS_PROFILE", "nobody")
 	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "nobody") {
 		t.Errorf("plan %+v, want an error that names the profile", p)

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go/logging"
 )
 
 // session is the AWS configuration of a run: files, environment, credentials.
@@ -40,6 +41,13 @@ const (
 	attemptTimeout = 2 * time.Minute
 )
 
+// For credentials: a login helper or STS may take its time; the metadata
+// service answers within milliseconds, or not at all.
+const (
+	credentialsTimeout = 30 * time.Second
+	metadataTimeout    = 3 * time.Second
+)
+
 // load takes the usual sources of the AWS SDK. The region of each registry is
 // in its host; the one that is passed serves what credentials need, where
 // nothing else names a region.
@@ -51,11 +59,17 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 		})
 		ctx = context.WithoutCancel(ctx) // for all of the run, whichever image comes first
 		s.config, s.err = awsconfig.LoadDefaultConfig(ctx,
-			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region))
+			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()))
 		if s.err != nil {
 			s.err = fmt.Errorf("AWS configuration: %w", s.err)
 			return
 		}
+		patience := credentialsTimeout
+		if s.onlyMetadata() {
+			patience = metadataTimeout
+		}
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		if _, err := s.config.Credentials.Retrieve(ctx); err != nil {
 			s.err = s.noCredentials(err)
 		}
@@ -63,12 +77,17 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 	return s.config, s.err
 }
 
+// onlyMetadata tells whether nothing is set up, so that the metadata service of
+// EC2 is all that is left to ask.
+func (s *session) onlyMetadata() bool {
+	return aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil))
+}
+
 // noCredentials says what was tried. Where a source of credentials is set up,
-// the SDK asks that one alone; with none it comes to the metadata service,
-// which answers on EC2 only and is given up on within a few seconds.
+// the SDK asks that one alone.
 func (s *session) noCredentials(err error) error {
-	if !aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil)) {
-		return fmt.Errorf("AWS credentials: %s: %w", root(err), err)
+	if !s.onlyMetadata() {
+		return &failure{fmt.Sprintf("AWS credentials: %v", root(err)), []error{err}}
 	}
 	return fmt.Errorf("no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, "+
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI), none for profile %q in the files of the AWS CLI, "+
@@ -161,13 +180,20 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	w.client.requests.Add(1)
 	began := time.Now()
 	resp, err := w.next.Do(sent)
-	if log := w.client.options.OCI.Logger; log != nil {
-		_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
-		status := 0
-		if resp != nil {
-			status = resp.StatusCode
-		}
-		log.DebugContext(req.Context(), "call", "operation", operation, "host", req.URL.Host, "status", status, "took", time.Since(began))
+	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	log := w.client.options.OCI.Logger.With("operation", operation, "host", req.URL.Host, "duration", time.Since(began).Round(time.Microsecond).String())
+	if err != nil {
+		log.DebugContext(req.Context(), "request", "error", root(err).Error())
+	} else {
+		log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
 	}
 	return resp, err
+}
+
+// log has what the SDK says of its own, such as a metadata service that does
+// not answer, among the details.
+func (c *Client) log() logging.Logger {
+	return logging.LoggerFunc(func(class logging.Classification, format string, args ...any) {
+		c.options.OCI.Logger.Debug("aws", "class", string(class), "message", fmt.Sprintf(format, args...))
+	})
 }
