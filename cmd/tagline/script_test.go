@@ -89,6 +89,17 @@ func command(run func(*scripted, []string) error) func(*testscript.TestScript, b
 }
 
 func (s *scripted) push(args []string) error {
+	repository, image, err := parseImage(args)
+	if err != nil {
+		return err
+	}
+	_, err = demo.Push(s.t.Context(), s.proxy.Host, repository, []demo.Image{image})
+	s.proxy.Reset()
+	return err
+}
+
+// parseImage reads the arguments of push.
+func parseImage(args []string) (repository string, _ demo.Image, _ error) {
 	repository, tag, _ := strings.Cut(args[0], ":")
 	image := demo.Image{Tag: tag, Platforms: strings.Split(args[1], ",")}
 	for _, option := range args[2:] {
@@ -103,12 +114,10 @@ func (s *scripted) push(args []string) error {
 		case "build":
 			image.Build, _ = strconv.Atoi(value)
 		default:
-			return fmt.Errorf("unknown option %q", option)
+			return "", image, fmt.Errorf("unknown option %q", option)
 		}
 	}
-	_, err := demo.Push(s.t.Context(), s.proxy.Host, repository, []demo.Image{image})
-	s.proxy.Reset()
-	return err
+	return repository, image, nil
 }
 
 func (s *scripted) fixtures(args []string) error {
