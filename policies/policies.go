@@ -15,7 +15,7 @@ import (
 type Policy struct {
 	config.PolicyKey
 	// Apply changes a copy of the alias, or says what forbids it, or both. It
-	// does no I/O. Nil for a policy that is only a key so far.
+	// does no I/O. Nil for a policy of the repository as a whole.
 	Apply func(config.Setting, Alias) (Alias, []Finding)
 }
 
@@ -30,7 +30,7 @@ type Finding struct {
 // All is every policy, in the order in which they apply: first those that
 // take entries out of an alias, then those that judge what is left.
 func All() []Policy {
-	return append([]Policy{Provenance, Format, Platforms, MixedVersions, Downgrade}, planned()...)
+	return []Policy{Provenance, Format, Platforms, MixedVersions, Downgrade, Prune, Untagged, Grace, Signed}
 }
 
 // Keys is how images.yaml spells the policies, for [config.Parse].

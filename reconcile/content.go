@@ -169,6 +169,9 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		}
 	} else {
 		m, known, err := p.find(alias, s)
+		if err == nil && s.Tag != "" && s.Repository == p.image.Repository {
+			m, err = p.after(s.Tag, m)
+		}
 		if errors.Is(err, ErrNotFound) {
 			return content{}, []error{violation(alias, s.Pos, "missing-source",
 				"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository)}

@@ -35,6 +35,9 @@ type planner struct {
 	state    *State
 	open     questions
 	verdicts map[string]verdict
+
+	fallbacks map[string][]string     // of fallbackTags
+	subjects  map[string][]Descriptor // of referrers, where everything is listed
 }
 
 // verdict is what is to become of an alias.
@@ -51,8 +54,8 @@ func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
 		image: image, aliases: map[string]config.Alias{}, state: state, verdicts: map[string]verdict{},
 		open: questions{
-			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{},
-			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{},
+			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
+			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
 		},
 	}
 	for _, a := range image.Aliases {
@@ -83,6 +86,7 @@ func (p *planner) plan() Plan {
 			}
 		}
 	}
+	p.sweep(&plan)
 	return plan
 }
 

@@ -33,6 +33,9 @@ Exit codes:
 			if err != nil {
 				return err
 			}
+			if a.deletions.Set = cmd.Flags().Changed("max-deletions"); a.deletions.Max < 0 {
+				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
+			}
 			client := a.client(cfg.Images...)
 			defer client.Close()
 			var writers reconcile.Writers
@@ -51,6 +54,8 @@ Exit codes:
 	a.imageFlag(c)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
+	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
+		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	return c
 }
@@ -82,7 +87,7 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr
 			slots <- struct{}{}
 			go func() {
 				defer func() { <-slots }()
-				r := reconciled{plan: reconcile.Diff(image, reconcile.Observe(ctx, readers, image))}
+				r := reconciled{plan: reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, readers, image)), a.deletions)}
 				if writers != nil {
 					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
 				}
@@ -114,7 +119,7 @@ func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
 	o.changes = o.changes || !plan.Empty()
 	o.failed = o.failed || len(plan.Errors) > 0
 	o.blocked = o.blocked || len(plan.Violations) > 0
-	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted} {
+	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed} {
 		for _, action := range done {
 			switch {
 			case errors.Is(action.Err, reconcile.ErrUnsupported):

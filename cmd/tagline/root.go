@@ -17,6 +17,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
@@ -40,6 +41,7 @@ type app struct {
 	quiet        bool
 	verbose      int
 	logFormat    string
+	deletions    reconcile.Limit
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {

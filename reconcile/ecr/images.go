@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
@@ -18,7 +20,8 @@ import (
 // image is what ECR tells of one without sending it.
 type image struct {
 	reconcile.Descriptor
-	tags []string
+	tags   []string
+	pushed time.Time
 }
 
 func imageOf(d types.ImageDetail) image {
@@ -29,7 +32,8 @@ func imageOf(d types.ImageDetail) image {
 			ArtifactType: interned(aws.ToString(d.ArtifactMediaType)),
 			Archived:     d.ImageStatus != types.ImageStatusActive && d.ImageStatus != "",
 		},
-		tags: d.ImageTags,
+		tags:   d.ImageTags,
+		pushed: aws.ToTime(d.ImagePushedAt),
 	}
 }
 
@@ -38,34 +42,20 @@ type listing struct {
 	mu     sync.Mutex
 	images []image
 	byID   map[string]int // tag or digest -> place in images
+	now    time.Time      // when it began, by ECR's clock
 }
 
-// list reads all images of the repository, 1,000 a call: those that are
-// archived, too, which DescribeImages leaves out unless asked
-// (API_DescribeImagesFilter).
+// list reads all images of the repository once a run.
 func (r *reader) list(ctx context.Context) (*listing, error) {
-	api, err := r.reads(ctx)
-	if err != nil {
-		return nil, err
-	}
 	l := r.listing()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byID != nil {
 		return l, nil
 	}
-	var images []image
-	pages := ecr.NewDescribeImagesPaginator(api, &ecr.DescribeImagesInput{
-		RegistryId: r.id(), RepositoryName: &r.Path, Filter: anyStatus(), MaxResults: aws.Int32(1000),
-	}, func(o *ecr.DescribeImagesPaginatorOptions) { o.StopOnDuplicateToken = true })
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, r.failure(r.String(), err)
-		}
-		for _, d := range page.ImageDetails {
-			images = append(images, imageOf(d))
-		}
+	images, now, err := r.describeAll(ctx)
+	if err != nil {
+		return nil, err
 	}
 	byID := make(map[string]int, 2*len(images))
 	for i, img := range images {
@@ -74,8 +64,34 @@ func (r *reader) list(ctx context.Context) (*listing, error) {
 			byID[tag] = i
 		}
 	}
-	l.images, l.byID = images, byID
+	l.images, l.byID, l.now = images, byID, now
 	return l, nil
+}
+
+// describeAll reads all images of the repository, 1,000 a call: those that are
+// archived, too, which DescribeImages leaves out unless asked
+// (API_DescribeImagesFilter). The clock is that of the first answer.
+func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time, err error) {
+	api, err := r.reads(ctx)
+	if err != nil {
+		return nil, now, err
+	}
+	pages := ecr.NewDescribeImagesPaginator(api, &ecr.DescribeImagesInput{
+		RegistryId: r.id(), RepositoryName: &r.Path, Filter: anyStatus(), MaxResults: aws.Int32(1000),
+	}, func(o *ecr.DescribeImagesPaginatorOptions) { o.StopOnDuplicateToken = true })
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, now, r.failure(r.String(), err)
+		}
+		if now.IsZero() {
+			now, _ = awsmiddleware.GetServerTime(page.ResultMetadata)
+		}
+		for _, d := range page.ImageDetails {
+			images = append(images, imageOf(d))
+		}
+	}
+	return images, now, nil
 }
 
 func (r *reader) listing() *listing {

@@ -55,6 +55,19 @@ func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 	return answers
 }
 
+// Tags lists the repository anew.
+func (w *writer) Tags(ctx context.Context) ([]string, error) {
+	images, _, err := w.describeAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, img := range images {
+		tags = append(tags, img.tags...)
+	}
+	return tags, nil
+}
+
 // Put implements [reconcile.Writer]. What has begun is not cut off by a
 // cancelled context.
 func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []error {
@@ -106,6 +119,11 @@ func (w *writer) put(ctx context.Context, push reconcile.TaggedManifest) error {
 // DeleteTags implements [reconcile.Writer].
 func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
 	return w.delete(ctx, tags)
+}
+
+// DeleteManifests implements [reconcile.Writer].
+func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
+	return w.delete(ctx, digests)
 }
 
 // delete removes tags or digests, a hundred a call. What ECR refuses comes in

@@ -72,6 +72,11 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 // Facts are none: the protocol has no way to ask for them.
 func (r *reader) Facts(context.Context) (reconcile.Facts, error) { return reconcile.Facts{}, nil }
 
+// Inventory is none: the protocol lists tags alone.
+func (r *reader) Inventory(context.Context) (reconcile.Inventory, error) {
+	return reconcile.Inventory{}, reconcile.ErrUnsupported
+}
+
 // Referrers asks the API, and where there is none the fallback tag
 // (distribution-spec, "Unavailable Referrers API").
 func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Descriptor, error) {

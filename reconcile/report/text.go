@@ -25,6 +25,7 @@ type Text struct {
 	w     io.Writer
 	opts  TextOptions
 	total totals
+	notes notes
 	err   error
 }
 
@@ -38,7 +39,7 @@ type TextOptions struct {
 
 // totals counts aliases and actions over all repositories.
 type totals struct {
-	pushes, deleteTags, blocked, failed, inSync int
+	pushes, deleteTags, deleteManifests, blocked, failed, inSync int
 }
 
 // NewText writes to w.
@@ -54,7 +55,7 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	for _, e := range plan.Errors {
 		failed[e.Alias] = true
 	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
 		if o.Err != nil {
 			failed[o.Tag] = true
 		}
@@ -64,6 +65,8 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.inSync += len(plan.InSync)
 	t.total.pushes += len(plan.Pushes) - failures(result.Pushed)
 	t.total.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
+	t.total.deleteManifests += len(plan.DeleteManifests) - failures(result.Removed)
+	t.notes.add(plan, result)
 
 	rows := t.rows(plan, result)
 	if len(rows) == 0 {
@@ -82,17 +85,20 @@ func (t *Text) Summary() error {
 	switch {
 	case t.opts.Quiet:
 		return t.err
-	case n.pushes+n.deleteTags+n.blocked+n.failed == 0:
+	case n.pushes+n.deleteTags+n.deleteManifests+n.blocked+n.failed == 0:
 		line = fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
 	case t.opts.DryRun:
-		line = fmt.Sprintf("Plan: %d to push, %s and 0 manifests to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
+		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
-		line = fmt.Sprintf("Applied: %d pushed, %s and 0 manifests deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
+		line = fmt.Sprintf("Applied: %d pushed, %s and %s deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	}
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
 	}
 	t.printf("%s.\n", strings.TrimSuffix(line, "."))
+	for _, note := range t.notes.lines(t.opts.DryRun) {
+		t.printf("%s\n", note)
+	}
 	return t.err
 }
 
@@ -131,6 +137,11 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			mark = "+"
 		}
 		tag := p.Tag
+		if p.Purged > 0 {
+			rows = append(rows, row{mark, []string{tag, "purge", "", t.digest(p.New),
+				fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old))}})
+			continue
+		}
 		for _, c := range p.Platforms {
 			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
@@ -155,6 +166,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
 		}
 	}
+	rows = append(rows, t.deletions(plan, result)...)
 	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
@@ -300,7 +312,7 @@ func Count(n int, what string) string {
 	switch {
 	case n == 1:
 		return "1 " + what
-	case strings.HasSuffix(what, "s"):
+	case strings.HasSuffix(what, "s"), strings.HasSuffix(what, "x"):
 		return fmt.Sprintf("%d %ses", n, what)
 	}
 	return fmt.Sprintf("%d %ss", n, what)
