@@ -18,7 +18,7 @@ import (
 func (a *app) demoCommand() *cobra.Command {
 	var file string
 	var port int
-	var keep bool
+	var keep, onECR bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Do the main job on an embedded registry with sample images",
@@ -26,14 +26,21 @@ func (a *app) demoCommand() *cobra.Command {
 
 The registry listens on loopback and keeps everything in memory.
 It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
-for arm64, each with its provenance.`,
+for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
+job is to purge what nobody can explain there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if onECR {
+				return a.demoECR(cmd.Context(), keep)
+			}
 			return a.demo(cmd.Context(), file, port, keep)
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
 	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
+	c.Flags().BoolVar(&onECR, "ecr", false, "on an Amazon ECR in memory, through the AWS API")
+	c.MarkFlagsMutuallyExclusive("ecr", "file")
+	c.MarkFlagsMutuallyExclusive("ecr", "port")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c
 }
