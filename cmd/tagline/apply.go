@@ -28,27 +28,29 @@ Exit codes:
 		Example: `  tagline apply --dry-run
   tagline apply --registry registry.example.com --image my-image`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
 			}
+			out.config(cfg)
 			client := a.client()
 			defer client.Close()
 			var writers reconcile.Writers
 			if !dryRun {
 				writers = oci.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers)
+			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers, out)
 			if err != nil {
 				return err
 			}
 			return done.exit(detailed)
-		},
+		}),
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	a.imageFlag(c)
+	a.outputFlag(c)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	return c
@@ -60,14 +62,11 @@ const imagesAtOnce = 8
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
 // the order of images. Without writers it ends at the plan.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers) (outcome, error) {
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers, out *outputs) (outcome, error) {
 	type reconciled struct {
 		plan   reconcile.Plan
 		result reconcile.Result
 	}
-	text := report.NewText(a.stdout, report.TextOptions{
-		DryRun: writers == nil, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(a.stdout),
-	})
 	progress := a.startProgress(len(images), readers.Stats)
 	defer progress.stop()
 
@@ -94,14 +93,14 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 	for i := range results {
 		r := <-results[i]
 		progress.done()
-		progress.pause(func() { text.Repository(r.plan, r.result) })
+		progress.pause(func() { out.Repository(r.plan, r.result) })
 		for _, w := range r.plan.Warnings {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
 	}
 	progress.stop()
-	return all, text.Summary()
+	return all, out.Summary()
 }
 
 // outcome is a run as exit codes see it.
