@@ -100,7 +100,7 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 		all.add(r.plan, r.result)
 	}
 	progress.stop()
-	return all, out.Summary()
+	return all, out.text.Summary()
 }
 
 // outcome is a run as exit codes see it.

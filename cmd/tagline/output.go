@@ -28,6 +28,10 @@ var formats = []struct {
 	render func(report.Run) []byte
 }{
 	{"json", report.JSON},
+	{"markdown", report.Markdown},
+	{"github", report.GitHub},
+	{"sarif", report.SARIF},
+	{"gitlab", report.GitLab},
 }
 
 func formatNames() []string {
@@ -49,8 +53,10 @@ func (a *app) outputFlag(c *cobra.Command) {
 // and results.
 type outputs struct {
 	a         *app
-	text      *report.Text // nil if nobody asked for text
+	textTo    io.Writer    // nobody's if nobody asked for text
+	text      *report.Text // on textTo
 	documents []document
+	paths     map[string]string // the flag that asked for each file, by absolute path
 	run       report.Run
 }
 
@@ -76,10 +82,9 @@ func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Co
 }
 
 func (a *app) openOutputs(dryRun bool) (*outputs, error) {
-	o := &outputs{a: a, run: report.Run{Version: versionName(), DryRun: dryRun}}
+	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
 	onStdout := ""
 	text := false
-	paths := map[string]string{}
 	for _, flag := range a.outputs {
 		name, path, hasPath := strings.Cut(flag, "=")
 		switch {
@@ -89,23 +94,33 @@ func (a *app) openOutputs(dryRun bool) (*outputs, error) {
 			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
 		case path == "" && onStdout != "":
 			return nil, fmt.Errorf("--output %s and %s both go to stdout; give one of them a path, such as %s=FILE", onStdout, name, name)
-		case path != "" && paths[filepath.Clean(path)] != "":
-			return nil, fmt.Errorf("--output %s and %s are one file; give each its own", paths[filepath.Clean(path)], flag)
+		case path != "" && o.paths[absolute(path)] != "":
+			return nil, fmt.Errorf("--output %s and %s are one file; give each its own", o.paths[absolute(path)], flag)
 		}
 		text = text || name == "text"
 		if path == "" {
 			onStdout = name
 		} else {
-			paths[filepath.Clean(path)] = flag
+			o.paths[absolute(path)] = flag
 		}
 		if err := o.open(flag, name, path); err != nil {
 			return nil, fmt.Errorf("--output %s: %w", flag, err)
 		}
 	}
 	if !text && onStdout == "" {
-		o.text = a.newText(a.stdout, dryRun)
+		o.textTo = a.stdout
 	}
+	o.text = a.newText(o.textTo, dryRun)
+	o.actions()
 	return o, nil
+}
+
+// asked tells whether an output of this format was asked for.
+func (o *outputs) asked(format string) bool {
+	return slices.ContainsFunc(o.a.outputs, func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return name == format
+	})
 }
 
 // open prepares one output; path is "" for stdout.
@@ -119,11 +134,11 @@ func (o *outputs) open(flag, format, path string) error {
 	}
 	if format == "text" {
 		if path == "" {
-			o.text = o.a.newText(o.a.stdout, o.run.DryRun)
+			o.textTo = o.a.stdout
 			return nil
 		}
 		var b bytes.Buffer
-		o.text = o.a.newText(&b, o.run.DryRun)
+		o.textTo = &b
 		d.render = func(report.Run) []byte { return b.Bytes() }
 	}
 	for _, f := range formats {
@@ -148,20 +163,10 @@ func (o *outputs) config(cfg *config.Config) {
 
 // Repository reports on one repository, in the order of images.
 func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
-	if o.text != nil {
-		o.text.Repository(plan, result)
-	}
+	o.text.Repository(plan, result)
 	if len(o.documents) > 0 {
 		o.run.Repositories = append(o.run.Repositories, report.Repository{Plan: plan, Result: result})
 	}
-}
-
-// Summary ends the text.
-func (o *outputs) Summary() error {
-	if o.text == nil {
-		return nil
-	}
-	return o.text.Summary()
 }
 
 // close writes the documents of a run that has ended with err, and returns
@@ -245,4 +250,12 @@ func fileWriter(path string) (func([]byte) error, error) {
 		return nil, err
 	}
 	return func(data []byte) error { return maybe.WriteFile(real, data, 0o666) }, nil
+}
+
+// absolute is one name for a file, whatever folder it is seen from.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
 }

@@ -1,8 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -82,4 +86,88 @@ func inert(encoded string) []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// problems is everything of a run that a reader should look at, the worst
+// first: what failed, what is forbidden, what may be regretted. A failure has
+// its outcome for an ID, and stands where images.yaml names its alias.
+func (r *Run) problems() []*config.Finding {
+	all := slices.Clone(r.Findings)
+	for _, message := range r.Failures {
+		all = append(all, &config.Finding{ID: failed, Message: message})
+	}
+	for _, repository := range r.Repositories {
+		all = append(all, repository.Violations...)
+		all = append(all, repository.Warnings...)
+		fail := func(tag, id, message string) {
+			all = append(all, &config.Finding{
+				ID: id, Alias: tag, Pos: r.place(repository.Repository, tag),
+				Message: fmt.Sprintf("tag %q of %s: %s", tag, repository.Image, message),
+			})
+		}
+		for _, e := range repository.Errors {
+			fail(e.Alias, failed, e.Message)
+		}
+		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
+			if o.Err != nil {
+				fail(o.Tag, outcome(o.Err), o.Err.Error())
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *config.Finding) int { return cmp.Compare(rank(a), rank(b)) })
+	return all
+}
+
+// rank orders problems, the worst first.
+func rank(f *config.Finding) int {
+	switch {
+	case f.Warning:
+		return 2
+	case f.ID == failed || f.ID == stale:
+		return 0
+	}
+	return 1
+}
+
+// judged are the findings of a run: what is wrong with a file, or what its
+// content leads to. A registry that can't be reached is none.
+func (r *Run) judged() []*config.Finding {
+	all := slices.Clone(r.Findings)
+	for _, repository := range r.Repositories {
+		all = append(append(all, repository.Violations...), repository.Warnings...)
+	}
+	return all
+}
+
+// place is where images.yaml names an alias, or else its image.
+func (r *Run) place(repository config.Repository, tag string) config.Pos {
+	for _, image := range r.Images {
+		if image.Repository != repository {
+			continue
+		}
+		for _, alias := range image.Aliases {
+			if alias.Tag == tag {
+				return alias.Pos
+			}
+		}
+		return image.Pos
+	}
+	return config.Pos{}
+}
+
+// file is the name of a finding's file as a forge knows it.
+func (r *Run) file(name string) string {
+	if name = filepath.ToSlash(name); path.IsAbs(name) {
+		return name
+	}
+	return path.Join(r.Folder, name)
+}
+
+// totals counts what a run did, or would do.
+func (r *Run) totals() totals {
+	var n totals
+	for _, repository := range r.Repositories {
+		n.add(repository.Plan, repository.Result)
+	}
+	return n
 }

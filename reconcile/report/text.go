@@ -81,14 +81,19 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 
 // Summary writes the last line, and returns the first error of writing any.
 func (t *Text) Summary() error {
-	n := t.total
+	if !t.opts.Quiet {
+		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+	}
+	return t.err
+}
+
+// sentence is what a run did, or would do, in one line.
+func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
-	case t.opts.Quiet:
-		return t.err
 	case n.pushes+n.deleteTags+n.blocked+n.failed == 0:
-		line = fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
-	case t.opts.DryRun:
+		return fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
+	case dryRun:
 		line = fmt.Sprintf("Plan: %d to push, %s and 0 manifests to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
 	default:
 		line = fmt.Sprintf("Applied: %d pushed, %s and 0 manifests deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
@@ -96,8 +101,7 @@ func (t *Text) Summary() error {
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
 	}
-	t.printf("%s.\n", strings.TrimSuffix(line, "."))
-	return t.err
+	return line + "."
 }
 
 func failures(outcomes []reconcile.Outcome) int {
@@ -160,7 +164,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
+		rows = append(rows, row{"!", []string{v.Alias, placed(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
@@ -292,7 +296,7 @@ func Printable(s string) string {
 	}, s)
 }
 
-func at(p config.Pos) string {
+func placed(p config.Pos) string {
 	if p.Line == 0 {
 		return ""
 	}
