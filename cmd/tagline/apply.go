@@ -15,6 +15,7 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var dryRun, detailed bool
+	var planFile string
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
@@ -34,13 +35,19 @@ Exit codes:
 				return err
 			}
 			out.config(cfg)
+			images, saved := cfg.Images, savedPlans(nil)
+			if planFile != "" {
+				if images, saved, err = a.loadPlan(planFile, cfg); err != nil {
+					return err
+				}
+			}
 			client := a.client()
 			defer client.Close()
 			var writers reconcile.Writers
 			if !dryRun {
 				writers = oci.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers, out)
+			done, err := a.reconcile(cmd.Context(), images, client, writers, saved, out)
 			if err != nil {
 				return err
 			}
@@ -53,6 +60,10 @@ Exit codes:
 	a.outputFlag(c)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
+	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
+	c.MarkFlagsMutuallyExclusive("plan", "dry-run")
+	c.MarkFlagsMutuallyExclusive("plan", "image")
+	_ = c.MarkFlagFilename("plan", "json")
 	return c
 }
 
@@ -61,8 +72,9 @@ Exit codes:
 const imagesAtOnce = 8
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
-// the order of images. Without writers it ends at the plan.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers, out *outputs) (outcome, error) {
+// the order of images. Without writers it ends at the plan; saved plans are
+// applied as they are.
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers, saved savedPlans, out *outputs) (outcome, error) {
 	type reconciled struct {
 		plan   reconcile.Plan
 		result reconcile.Result
@@ -80,9 +92,16 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 			slots <- struct{}{}
 			go func() {
 				defer func() { <-slots }()
-				r := reconciled{plan: reconcile.Diff(image, reconcile.Observe(ctx, readers, image))}
-				if writers != nil {
+				var r reconciled
+				switch {
+				case saved != nil:
+					r.plan = saved[image.Repository]
+					r.result = reconcile.ApplySaved(ctx, readers, writers.Writer(image.Repository), image, r.plan)
+				case writers != nil:
+					r.plan = reconcile.Diff(image, reconcile.Observe(ctx, readers, image))
 					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
+				default:
+					r.plan = reconcile.Diff(image, reconcile.Observe(ctx, readers, image))
 				}
 				results[i] <- r
 			}()

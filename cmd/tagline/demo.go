@@ -69,7 +69,7 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	for i, step := range steps {
 		a.say("\n%d. %s", i+1, step.title)
 		out := &outputs{text: a.newText(a.stdout, step.writers == nil)}
-		done, err := a.reconcile(ctx, images, client, step.writers, out)
+		done, err := a.reconcile(ctx, images, client, step.writers, nil, out)
 		if err != nil {
 			return err
 		}
