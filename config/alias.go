@@ -16,7 +16,7 @@ const absent = "absent"
 func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 	earlier := len(w.findings)
 	alias := Alias{Pos: w.pos(key)}
-	if err := checkTag(key.Value); err != nil {
+	if err := CheckTag(key.Value); err != nil {
 		w.report(key, IDInvalidTag, "%v", err)
 	} else {
 		alias.Tag = key.Value

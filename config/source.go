@@ -53,7 +53,7 @@ func ParseReference(text, defaultHost string) (Source, error) {
 		return Source{}, fmt.Errorf(`reference %s has no repository; expected "repository:tag" or "repository@sha256:…"`, quote(text))
 	}
 	if hasTag {
-		if err := checkTag(tag); err != nil {
+		if err := CheckTag(tag); err != nil {
 			return Source{}, err
 		}
 	}
@@ -76,5 +76,5 @@ func parseSource(text string, own Repository) (Source, error) {
 	case strings.ContainsAny(text, ":/@"):
 		return ParseReference(text, own.Host)
 	}
-	return Source{Repository: own, Tag: text, Text: text}, checkTag(text)
+	return Source{Repository: own, Tag: text, Text: text}, CheckTag(text)
 }

@@ -61,7 +61,7 @@ func ParseManifest(raw RawManifest) (*Manifest, error) {
 		Annotations   map[string]string    `json:"annotations"`
 		FSLayers      json.RawMessage      `json:"fsLayers"`
 	}
-	if err := checkKeys(raw.Body); err != nil {
+	if err := CheckKeys(raw.Body); err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", raw.Digest, err)
 	}
 	if err := json.Unmarshal(raw.Body, &body); err != nil {
@@ -108,9 +108,9 @@ func ParseManifest(raw RawManifest) (*Manifest, error) {
 // maxDepth bounds the nesting of the JSON of a manifest. Real ones need 5.
 const maxDepth = 32
 
-// checkKeys refuses JSON in which an object has a key twice, in whatever case:
+// CheckKeys refuses JSON in which an object has a key twice, in whatever case:
 // encoding/json would take the last one, other readers the first.
-func checkKeys(body []byte) error {
+func CheckKeys(body []byte) error {
 	type object struct {
 		keys  map[string]bool
 		onKey bool

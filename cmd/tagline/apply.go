@@ -15,6 +15,7 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var dryRun, detailed bool
+	var planFile string
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
@@ -28,7 +29,7 @@ Exit codes:
 		Example: `  tagline apply --dry-run
   tagline apply --registry registry.example.com --image my-image`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -36,27 +37,39 @@ Exit codes:
 			if a.deletions.Set = cmd.Flags().Changed("max-deletions"); a.deletions.Max < 0 {
 				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
 			}
-			client := a.client(cfg.Images...)
+			out.config(cfg)
+			images, saved := cfg.Images, savedPlans(nil)
+			if planFile != "" {
+				if images, saved, err = a.loadPlan(planFile, cfg); err != nil {
+					return err
+				}
+			}
+			client := a.client(images...)
 			defer client.Close()
 			var writers reconcile.Writers
 			if !dryRun {
 				writers = ecr.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers)
+			done, err := a.reconcile(cmd.Context(), images, client, writers, saved, out)
 			if err != nil {
 				return err
 			}
 			return done.exit(detailed)
-		},
+		}),
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	a.imageFlag(c)
+	a.outputFlag(c)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
 		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
+	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
+	c.MarkFlagsMutuallyExclusive("plan", "dry-run")
+	c.MarkFlagsMutuallyExclusive("plan", "image")
+	_ = c.MarkFlagFilename("plan", "json")
 	return c
 }
 
@@ -65,15 +78,13 @@ Exit codes:
 const imagesAtOnce = 8
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
-// the order of images. Without writers it ends at the plan.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr.Client, writers reconcile.Writers) (outcome, error) {
+// the order of images. Without writers it ends at the plan; saved plans are
+// applied as they are.
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr.Client, writers reconcile.Writers, saved savedPlans, out *outputs) (outcome, error) {
 	type reconciled struct {
 		plan   reconcile.Plan
 		result reconcile.Result
 	}
-	text := report.NewText(a.stdout, report.TextOptions{
-		DryRun: writers == nil, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(a.stdout),
-	})
 	progress := a.startProgress(len(images), readers.Stats)
 	defer progress.stop()
 
@@ -87,7 +98,14 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr
 			slots <- struct{}{}
 			go func() {
 				defer func() { <-slots }()
-				r := reconciled{plan: reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, readers, image)), a.deletions)}
+				var r reconciled
+				if saved != nil {
+					r.plan = saved[image.Repository]
+					r.result = reconcile.ApplySaved(ctx, readers, writers.Writer(image.Repository), image, r.plan)
+					results[i] <- r
+					return
+				}
+				r.plan = reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, readers, image)), a.deletions)
 				if writers != nil {
 					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
 				}
@@ -100,14 +118,14 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr
 	for i := range results {
 		r := <-results[i]
 		progress.done()
-		progress.pause(func() { text.Repository(r.plan, r.result) })
+		progress.pause(func() { out.Repository(r.plan, r.result) })
 		for _, w := range r.plan.Warnings {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
 	}
 	progress.stop()
-	return all, text.Summary()
+	return all, out.text.Summary()
 }
 
 // outcome is a run as exit codes see it.

@@ -34,6 +34,7 @@ type app struct {
 	registry     string
 	registryFrom string // the flag or the variable
 	images       []string
+	outputs      []string
 	insecure     []string
 	concurrency  int
 	ecrPushRate  float64
@@ -237,9 +238,12 @@ func (a *app) versionCommand() *cobra.Command {
 }
 
 func versionText() string {
-	v := version
-	if info, ok := debug.ReadBuildInfo(); ok && v == "devel" && info.Main.Version != "" {
-		v = info.Main.Version
+	return fmt.Sprintf("tagline %s (%s %s/%s)", versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func versionName() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "devel" && info.Main.Version != "" {
+		return info.Main.Version
 	}
-	return fmt.Sprintf("tagline %s (%s %s/%s)", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return version
 }

@@ -42,12 +42,8 @@ type totals struct {
 	pushes, deleteTags, deleteManifests, blocked, failed, inSync int
 }
 
-// NewText writes to w.
-func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
-
-// Repository writes what was planned for one repository and, but for a dry
-// run, what became of it.
-func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
+// add counts one repository.
+func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	blocked, failed := map[string]bool{}, map[string]bool{}
 	for _, v := range plan.Violations {
 		blocked[v.Alias] = true
@@ -60,14 +56,22 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 			failed[o.Tag] = true
 		}
 	}
-	t.total.blocked += len(blocked)
-	t.total.failed += len(failed)
-	t.total.inSync += len(plan.InSync)
-	t.total.pushes += len(plan.Pushes) - failures(result.Pushed)
-	t.total.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
-	t.total.deleteManifests += len(plan.DeleteManifests) - failures(result.Removed)
-	t.notes.add(plan, result)
+	n.blocked += len(blocked)
+	n.failed += len(failed)
+	n.inSync += len(plan.InSync)
+	n.pushes += len(plan.Pushes) - failures(result.Pushed)
+	n.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
+	n.deleteManifests += len(plan.DeleteManifests) - failures(result.Removed)
+}
 
+// NewText writes to w.
+func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
+
+// Repository writes what was planned for one repository and, but for a dry
+// run, what became of it.
+func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
+	t.total.add(plan, result)
+	t.notes.add(plan, result)
 	rows := t.rows(plan, result)
 	if len(rows) == 0 {
 		return
@@ -80,14 +84,22 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 
 // Summary writes the last line, and returns the first error of writing any.
 func (t *Text) Summary() error {
-	n := t.total
+	if !t.opts.Quiet {
+		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+		for _, note := range t.notes.lines(t.opts.DryRun) {
+			t.printf("%s\n", note)
+		}
+	}
+	return t.err
+}
+
+// sentence is what a run did, or would do, in one line.
+func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
-	case t.opts.Quiet:
-		return t.err
 	case n.pushes+n.deleteTags+n.deleteManifests+n.blocked+n.failed == 0:
-		line = fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
-	case t.opts.DryRun:
+		return fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
+	case dryRun:
 		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
 		line = fmt.Sprintf("Applied: %d pushed, %s and %s deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
@@ -95,11 +107,7 @@ func (t *Text) Summary() error {
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
 	}
-	t.printf("%s.\n", strings.TrimSuffix(line, "."))
-	for _, note := range t.notes.lines(t.opts.DryRun) {
-		t.printf("%s\n", note)
-	}
-	return t.err
+	return line + "."
 }
 
 func failures(outcomes []reconcile.Outcome) int {
@@ -168,7 +176,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	}
 	rows = append(rows, t.deletions(plan, result)...)
 	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", []string{v.Alias, at(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
+		rows = append(rows, row{"!", []string{v.Alias, placed(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
@@ -300,7 +308,7 @@ func Printable(s string) string {
 	}, s)
 }
 
-func at(p config.Pos) string {
+func placed(p config.Pos) string {
 	if p.Line == 0 {
 		return ""
 	}

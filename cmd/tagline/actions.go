@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"tagline/reconcile/report"
+)
+
+// inActions tells whether GitHub Actions runs this (docs.github.com,
+// "Variables reference").
+func inActions() bool { return os.Getenv("GITHUB_ACTIONS") == "true" }
+
+// actions adds what a step of GitHub Actions should have without flags: the
+// step summary, the outputs of the step, and annotations, on stderr because
+// stdout is the report. One that can't be written is a warning: nobody asked
+// for it.
+func (o *outputs) actions() {
+	if !inActions() {
+		return
+	}
+	for _, d := range []struct {
+		variable string
+		render   func(report.Run) []byte
+	}{
+		{"GITHUB_STEP_SUMMARY", report.Markdown},
+		{"GITHUB_OUTPUT", report.StepOutputs},
+	} {
+		path := os.Getenv(d.variable)
+		if path == "" || o.paths[absolute(path)] != "" {
+			continue
+		}
+		add := func(data []byte) error { return appendTo(path, data) }
+		if err := add(nil); err != nil {
+			o.a.warn("%s: %v; this step goes without", d.variable, err)
+			continue
+		}
+		o.documents = append(o.documents, document{"$" + d.variable, d.render, add})
+	}
+	if !o.asked("github") {
+		o.documents = append(o.documents, document{"annotations", report.GitHub, func(data []byte) error {
+			_, err := o.a.stderr.Write(data)
+			return err
+		}})
+	}
+}
+
+// appendTo adds to a file that other commands of the same step write, too.
+func appendTo(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// inCheckout is the current folder as a forge sees it: from the root of its
+// checkout, "" for that itself and where nobody knows.
+func inCheckout() string {
+	for _, variable := range []string{"GITHUB_WORKSPACE", "CI_PROJECT_DIR"} {
+		root := os.Getenv(variable)
+		here, err := os.Getwd()
+		if root == "" || err != nil {
+			continue
+		}
+		if here, err = filepath.EvalSymlinks(here); err != nil {
+			continue
+		}
+		if root, err = filepath.EvalSymlinks(root); err != nil {
+			continue
+		}
+		if inside, err := filepath.Rel(root, here); err == nil && filepath.IsLocal(inside) && inside != "." {
+			return filepath.ToSlash(inside)
+		}
+	}
+	return ""
+}
+
+// warn says on stderr what does not change the course of a run.
+func (a *app) warn(format string, args ...any) {
+	_, _ = fmt.Fprintln(a.stderr, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
+}

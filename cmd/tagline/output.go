@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2/maybe"
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/report"
+)
+
+// formats are those of -o, but for text, which is written while the run goes
+// on; each of these is written at its end.
+var formats = []struct {
+	name   string
+	render func(report.Run) []byte
+}{
+	{"json", report.JSON},
+	{"markdown", report.Markdown},
+	{"github", report.GitHub},
+	{"sarif", report.SARIF},
+	{"gitlab", report.GitLab},
+}
+
+func formatNames() []string {
+	names := []string{"text"}
+	for _, f := range formats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func (a *app) outputFlag(c *cobra.Command) {
+	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
+		"report as `FORMAT[=PATH]`, without a path on stdout: "+strings.Join(formatNames(), ", ")+" (repeatable; text stays on stdout if nothing else is)")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// outputs is everything that a run reports to. Reports go to stdout and to
+// files, and never tell a different story: all are made from the same plans
+// and results.
+type outputs struct {
+	a         *app
+	textTo    io.Writer    // nobody's if nobody asked for text
+	text      *report.Text // on textTo
+	documents []document
+	paths     map[string]string // the flag that asked for each file, by absolute path
+	run       report.Run
+}
+
+// document is a report that is written when the run has come to its end.
+type document struct {
+	name   string // for messages: "json=plan.json"
+	render func(report.Run) []byte
+	write  func([]byte) error
+}
+
+// reporting is a command that reports: it opens the outputs before anything
+// else is done, so that a path that can't be written is found before a
+// registry is changed, and writes them whatever becomes of the command.
+func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		dryRun := cmd.Flags().Lookup("dry-run")
+		out, err := a.openOutputs(dryRun != nil && dryRun.Value.String() == "true")
+		if err != nil {
+			return err
+		}
+		return out.close(run(cmd, out))
+	}
+}
+
+func (a *app) openOutputs(dryRun bool) (*outputs, error) {
+	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
+	onStdout := ""
+	text := false
+	for _, flag := range a.outputs {
+		name, path, hasPath := strings.Cut(flag, "=")
+		switch {
+		case !slices.Contains(formatNames(), name):
+			return nil, fmt.Errorf("--output is %q, not one of %s", name, strings.Join(formatNames(), ", "))
+		case hasPath && path == "":
+			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
+		case path == "" && onStdout != "":
+			return nil, fmt.Errorf("--output %s and %s both go to stdout; give one of them a path, such as %s=FILE", onStdout, name, name)
+		case path != "" && o.paths[absolute(path)] != "":
+			return nil, fmt.Errorf("--output %s and %s are one file; give each its own", o.paths[absolute(path)], flag)
+		}
+		text = text || name == "text"
+		if path == "" {
+			onStdout = name
+		} else {
+			o.paths[absolute(path)] = flag
+		}
+		if err := o.open(flag, name, path); err != nil {
+			return nil, fmt.Errorf("--output %s: %w", flag, err)
+		}
+	}
+	if !text && onStdout == "" {
+		o.textTo = a.stdout
+	}
+	o.text = a.newText(o.textTo, dryRun)
+	o.actions()
+	return o, nil
+}
+
+// asked tells whether an output of this format was asked for.
+func (o *outputs) asked(format string) bool {
+	return slices.ContainsFunc(o.a.outputs, func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return name == format
+	})
+}
+
+// open prepares one output; path is "" for stdout.
+func (o *outputs) open(flag, format, path string) error {
+	d := document{name: flag, write: func(data []byte) error { _, err := o.a.stdout.Write(data); return err }}
+	if path != "" {
+		var err error
+		if d.write, err = fileWriter(path); err != nil {
+			return err
+		}
+	}
+	if format == "text" {
+		if path == "" {
+			o.textTo = o.a.stdout
+			return nil
+		}
+		var b bytes.Buffer
+		o.textTo = &b
+		d.render = func(report.Run) []byte { return b.Bytes() }
+	}
+	for _, f := range formats {
+		if f.name == format {
+			d.render = f.render
+		}
+	}
+	o.documents = append(o.documents, d)
+	return nil
+}
+
+func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
+	return report.NewText(w, report.TextOptions{
+		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w),
+	})
+}
+
+// config tells what images.yaml the run is of.
+func (o *outputs) config(cfg *config.Config) {
+	o.run.ConfigSHA256, o.run.Images, o.run.Findings = cfg.SHA256, cfg.Images, cfg.Warnings
+}
+
+// Repository reports on one repository, in the order of images.
+func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
+	o.text.Repository(plan, result)
+	if len(o.documents) > 0 {
+		o.run.Repositories = append(o.run.Repositories, report.Repository{Plan: plan, Result: result})
+	}
+}
+
+// close writes the documents of a run that has ended with err, and returns
+// what the command should end with.
+func (o *outputs) close(err error) error {
+	o.ended(err)
+	for _, d := range o.documents {
+		if failed := d.write(d.render(o.run)); failed != nil {
+			_, _ = fmt.Fprintln(o.a.stderr, message(fmt.Errorf("--output %s: %w", d.name, failed)))
+			if code := exitCode(0); err == nil || errors.As(err, &code) {
+				err = exitCode(exitFailed)
+			}
+		}
+	}
+	return err
+}
+
+// ended notes how the run ended.
+func (o *outputs) ended(err error) {
+	code := exitCode(exitFailed)
+	switch {
+	case err == nil:
+		code = exitDone
+	case errors.As(err, &code):
+	default:
+		all := &multierror.Error{}
+		if !errors.As(err, &all) {
+			all = multierror.Append(all, err)
+		}
+		for _, e := range all.Errors {
+			if f := (*config.Finding)(nil); errors.As(e, &f) {
+				o.run.Findings = append(o.run.Findings, f)
+			} else {
+				o.run.Failures = append(o.run.Failures, e.Error())
+			}
+		}
+	}
+	o.run.ExitCode = int(code)
+}
+
+// fileWriter finds out now what would go wrong with writing a file later, and
+// returns the way to write it. A file is replaced as a whole or not at all; a
+// device or a pipe is written to.
+func fileWriter(path string) (func([]byte) error, error) {
+	real := path
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		real = target // a link stays a link
+	}
+	info, err := os.Stat(real)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("it is a folder; name a file in it")
+	case !info.Mode().IsRegular():
+		return func(data []byte) error {
+			f, err := os.OpenFile(real, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(data)
+			return cmp.Or(err, f.Close())
+		}, nil
+	default:
+		f, err := os.OpenFile(real, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		_ = f.Close()
+	}
+	probe, err := os.CreateTemp(filepath.Dir(real), ".tagline-*")
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return nil, fmt.Errorf("folder %s: %w", filepath.Dir(real), at.Err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_ = probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return nil, err
+	}
+	return func(data []byte) error { return maybe.WriteFile(real, data, 0o666) }, nil
+}
+
+// absolute is one name for a file, whatever folder it is seen from.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
+}

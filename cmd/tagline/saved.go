@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/report"
+)
+
+// savedPlans are those of a plan file; nil if there is none.
+type savedPlans map[config.Repository]reconcile.Plan
+
+// loadPlan reads a saved plan and the images that it is for. All of it is
+// refused unless it was made from this images.yaml, and asks for nothing else.
+func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPlans, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, report.MaxPlan+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	saved, problems := report.ReadPlan(data)
+	if len(problems) == 0 && saved.ConfigSHA256 != cfg.SHA256 {
+		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; plan again", saved.ConfigSHA256, a.file, cfg.SHA256))
+	}
+	if len(problems) > 0 {
+		return nil, nil, refusedPlan(file, problems)
+	}
+	plans := savedPlans{}
+	for _, p := range saved.Plans {
+		plans[p.Repository] = p
+	}
+	var images []config.Image
+	for _, image := range cfg.Images {
+		if p, ok := plans[image.Repository]; ok {
+			p.Image = image.Name
+			plans[image.Repository] = p
+			images = append(images, image)
+			problems = append(problems, reconcile.CheckSaved(image, p)...)
+		}
+	}
+	known := map[config.Repository]bool{}
+	for _, image := range images {
+		known[image.Repository] = true
+	}
+	for _, p := range saved.Plans {
+		if !known[p.Repository] {
+			problems = append(problems, fmt.Errorf("it is for %s, which is not in %s; was it made with another --registry?", p.Repository, a.file))
+		}
+	}
+	return images, plans, refusedPlan(file, problems)
+}
+
+// refusedPlan is one error of all problems, nil if there are none.
+func refusedPlan(file string, problems []error) error {
+	all := &multierror.Error{ErrorFormat: func(errs []error) string {
+		var b strings.Builder
+		for _, err := range errs {
+			fmt.Fprintln(&b, report.Printable(err.Error()))
+		}
+		return strings.TrimSuffix(b.String(), "\n")
+	}}
+	for _, p := range problems {
+		all.Errors = append(all.Errors, fmt.Errorf("%s: error: %w", file, p))
+	}
+	return all.ErrorOrNil()
+}

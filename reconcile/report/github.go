@@ -1,0 +1,64 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// GitHub shows ten annotations a step and drops the others without a word
+// (docs.github.com, "Workflow commands for GitHub Actions"; the limit is in
+// actions/runner, ExecutionContext.cs).
+const maxAnnotations = 10
+
+// GitHub is workflow commands, by which GitHub Actions shows what is wrong on
+// the lines of images.yaml: the worst, and how many more there are.
+func GitHub(run Run) []byte {
+	all := run.problems()
+	shown := all
+	if len(all) > maxAnnotations {
+		shown = all[:maxAnnotations-1]
+	}
+	var b strings.Builder
+	for _, f := range shown {
+		command := "error"
+		if f.Warning {
+			command = "warning"
+		}
+		properties := []string{"title=" + property(f.ID)}
+		if f.Pos.File != "" {
+			properties = append(properties, "file="+property(run.file(f.Pos.File)))
+		}
+		if f.Pos.Line > 0 {
+			properties = append(properties, "line="+strconv.Itoa(f.Pos.Line), "col="+strconv.Itoa(f.Pos.Column))
+		}
+		fmt.Fprintf(&b, "::%s %s::%s\n", command, strings.Join(properties, ","), data(f.Message))
+	}
+	if rest := len(all) - len(shown); rest > 0 {
+		fmt.Fprintf(&b, "::error title=tagline::%s more; the report has all of them\n", Count(rest, "problem"))
+	}
+	return []byte(b.String())
+}
+
+// data is the text of a workflow command. What Printable lets through needs
+// the escape of the escape alone (actions/toolkit, core/src/command.ts).
+func data(text string) string { return strings.ReplaceAll(Printable(text), "%", "%25") }
+
+// property is the value of a property of a workflow command.
+func property(text string) string {
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(text))
+}
+
+// StepOutputs are the lines for $GITHUB_OUTPUT, by which later steps of a job
+// know what this one found: numbers, and whether there are changes.
+func StepOutputs(run Run) []byte {
+	n := run.totals()
+	violations := 0
+	for _, f := range run.judged() {
+		if !f.Warning {
+			violations++
+		}
+	}
+	return fmt.Appendf(nil, "changes=%t\npushes=%d\ndeletions=%d\nviolations=%d\nexit-code=%d\n",
+		n.pushes+n.deleteTags > 0, n.pushes, n.deleteTags, violations, run.ExitCode)
+}

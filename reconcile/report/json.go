@@ -1,0 +1,206 @@
+package report
+
+import (
+	"encoding/json"
+	"strings"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// FormatVersion is that of plan.json. A minor version only adds.
+const FormatVersion = "1.0"
+
+// planFile is plan.json. plan.schema.json says the same to programs; a test
+// holds the two against each other.
+type planFile struct {
+	FormatVersion  string           `json:"format_version"`
+	TaglineVersion string           `json:"tagline_version"`
+	ConfigSHA256   string           `json:"config_sha256"`
+	DryRun         bool             `json:"dry_run"`
+	Repositories   []planRepository `json:"repositories"`
+	Findings       []planFinding    `json:"findings"`
+	Errors         []planError      `json:"errors"`
+}
+
+type planRepository struct {
+	Repository      string               `json:"repository"`
+	Image           string               `json:"image"`
+	Pushes          []planPush           `json:"pushes"`
+	DeleteTags      []planDeleteTag      `json:"delete_tags"`
+	DeleteManifests []planDeleteManifest `json:"delete_manifests"`
+	Violations      []planFinding        `json:"violations"`
+	Warnings        []planFinding        `json:"warnings"`
+	InSync          []string             `json:"in_sync"`
+}
+
+type planPush struct {
+	Tag        string          `json:"tag"`
+	Old        *string         `json:"old"`
+	New        string          `json:"new"`
+	MediaType  string          `json:"media_type"`
+	Manifest   string          `json:"manifest"`
+	Platforms  []planPlatform  `json:"platforms"`
+	Candidates []planCandidate `json:"candidates"`
+	Copies     []planCopy      `json:"copies"`
+	Follows    []string        `json:"follows"`
+	planOutcome
+}
+
+type planPlatform struct {
+	Platform     string `json:"platform"`
+	Source       string `json:"source"`
+	SourceDigest string `json:"source_digest"`
+	Digest       string `json:"digest"`
+	OldSource    string `json:"old_source,omitempty"`
+	OldDigest    string `json:"old_digest,omitempty"`
+	Attestations int    `json:"attestations,omitempty"`
+	Moved        bool   `json:"moved,omitempty"`
+	Behind       string `json:"behind,omitempty"`
+}
+
+type planCandidate struct {
+	Tag      string `json:"tag"`
+	Platform string `json:"platform"`
+	Reason   string `json:"reason"`
+}
+
+type planCopy struct {
+	From   string `json:"from"`
+	Digest string `json:"digest"`
+}
+
+type planDeleteTag struct {
+	Tag    string  `json:"tag"`
+	Old    *string `json:"old"`
+	Reason string  `json:"reason"`
+	planOutcome
+}
+
+// planDeleteManifest is for plans that delete manifests; this version makes
+// none.
+type planDeleteManifest struct {
+	Digest string `json:"digest"`
+	Reason string `json:"reason"`
+	Bytes  int64  `json:"bytes"`
+	planOutcome
+}
+
+// planOutcome is what became of an action; a dry run has none.
+type planOutcome struct {
+	Outcome string `json:"outcome,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+type planFinding struct {
+	ID      string `json:"id"`
+	Alias   string `json:"alias"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Warning bool   `json:"warning,omitempty"`
+	Message string `json:"message"`
+}
+
+type planError struct {
+	Repository string `json:"repository"`
+	Alias      string `json:"alias"`
+	Message    string `json:"message"`
+}
+
+// JSON is plan.json: of a dry run it is the saved plan that [ReadPlan] reads.
+func JSON(run Run) []byte {
+	file := planFile{
+		FormatVersion: FormatVersion, TaglineVersion: run.Version, ConfigSHA256: run.ConfigSHA256, DryRun: run.DryRun,
+		Repositories: []planRepository{}, Findings: findings(run.Findings), Errors: []planError{},
+	}
+	for _, f := range run.Findings {
+		if !f.Warning {
+			file.Errors = append(file.Errors, planError{Alias: f.Alias, Message: f.Error()})
+		}
+	}
+	for _, message := range run.Failures {
+		file.Errors = append(file.Errors, planError{Message: message})
+	}
+	for _, r := range run.Repositories {
+		file.Repositories = append(file.Repositories, jsonRepository(r))
+		for _, e := range r.Errors {
+			file.Errors = append(file.Errors, planError{r.Repository.String(), e.Alias, e.Message})
+		}
+	}
+	return encode(file)
+}
+
+func jsonRepository(r Repository) planRepository {
+	out := planRepository{
+		Repository: r.Repository.String(), Image: r.Image,
+		Pushes: []planPush{}, DeleteTags: []planDeleteTag{}, DeleteManifests: []planDeleteManifest{},
+		Violations: findings(r.Violations), Warnings: findings(r.Warnings), InSync: list(r.InSync),
+	}
+	for i, p := range r.Pushes {
+		push := planPush{
+			Tag: p.Tag, Old: pointer(p.Old), New: p.New, MediaType: p.MediaType, Manifest: string(p.Manifest),
+			Platforms: []planPlatform{}, Candidates: []planCandidate{}, Copies: []planCopy{}, Follows: list(p.Follows),
+			planOutcome: jsonOutcome(r.Pushed, i),
+		}
+		for _, c := range p.Platforms {
+			push.Platforms = append(push.Platforms, planPlatform(c))
+		}
+		for _, c := range r.Choices {
+			for _, candidate := range c.Candidates {
+				if c.Alias == p.Tag {
+					push.Candidates = append(push.Candidates, planCandidate(candidate))
+				}
+			}
+		}
+		for _, c := range p.Copies {
+			push.Copies = append(push.Copies, planCopy{c.From.String(), c.Digest})
+		}
+		out.Pushes = append(out.Pushes, push)
+	}
+	for i, d := range r.DeleteTags {
+		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, jsonOutcome(r.Deleted, i)})
+	}
+	return out
+}
+
+func jsonOutcome(outcomes []reconcile.Outcome, i int) planOutcome {
+	err, yes := tried(outcomes, i)
+	switch {
+	case !yes:
+		return planOutcome{}
+	case err == nil:
+		return planOutcome{Outcome: done}
+	}
+	return planOutcome{outcome(err), err.Error()}
+}
+
+func findings(from []*config.Finding) []planFinding {
+	all := []planFinding{}
+	for _, f := range from {
+		all = append(all, planFinding{f.ID, f.Alias, f.Pos.File, f.Pos.Line, f.Pos.Column, f.Warning, f.Message})
+	}
+	return all
+}
+
+// list is never nil: JSON has empty arrays, not null.
+func list(texts []string) []string { return append([]string{}, texts...) }
+
+func pointer(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// encode writes a document that is plain data, so that nothing can go wrong.
+func encode(document any) []byte {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(document); err != nil {
+		panic(err) // strings and numbers alone
+	}
+	return inert(b.String())
+}

@@ -1,0 +1,191 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"pgregory.net/rapid"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// run is a whole run with one of each thing there is to say, applied in part.
+func run() Run {
+	plan := everything()
+	plan.Repository = config.Repository{Host: "r.test", Path: "my-image"}
+	plan.Choices = []reconcile.Choice{{Alias: "10", Range: "10.x", Candidates: []reconcile.Candidate{
+		{Tag: "10.20", Platform: "linux/arm64", Reason: "chosen"}, {Tag: "latest", Reason: "not a version"},
+	}}}
+	plan.Warnings = []*config.Finding{{ID: "expiring-alias", Alias: "10", Warning: true, Pos: config.Pos{File: "images.yaml", Line: 4, Column: 7}, Message: "a rule may delete it"}}
+	for i := range plan.Pushes {
+		p := &plan.Pushes[i]
+		p.MediaType, p.Manifest = "application/vnd.oci.image.index.v1+json", []byte(`{"schemaVersion":2}`)
+		for k := range p.Platforms {
+			if p.Platforms[k].Source != "" {
+				p.Platforms[k].SourceDigest = two
+			}
+		}
+	}
+	plan.Pushes[2].Follows = []string{"10"}
+	return Run{
+		Version: "v1", ConfigSHA256: strings.Repeat("ab", 32), ExitCode: 1,
+		Images: []config.Image{{Name: "my-image", Repository: plan.Repository, Pos: config.Pos{File: "images.yaml", Line: 2, Column: 3}, Aliases: []config.Alias{
+			{Tag: "10", Pos: config.Pos{File: "images.yaml", Line: 4, Column: 7}}, {Tag: "12", Pos: config.Pos{File: "images.yaml", Line: 6, Column: 7}},
+		}}},
+		Repositories: []Repository{{plan, reconcile.Result{
+			Pushed:  []reconcile.Outcome{{Tag: "10"}, {Tag: "chart", Err: reconcile.ErrStale}, {Tag: "latest", Err: errors.New("403 Forbidden")}},
+			Deleted: []reconcile.Outcome{{Tag: "9", Err: reconcile.ErrSkipped}},
+		}}},
+		Findings: []*config.Finding{{ID: "unknown-field", Pos: config.Pos{File: "compose.yml", Line: 9, Column: 2}, Message: "no such field"}},
+		Failures: []string{"open plan.json: permission denied"},
+	}
+}
+
+// dryRun is the same run before anything was applied.
+func dryRun() Run {
+	r := run()
+	r.DryRun, r.Repositories[0].Result = true, reconcile.Result{}
+	return r
+}
+
+func schemaFile(t testing.TB, name string) *jsonschema.Schema {
+	t.Helper()
+	schema, err := jsonschema.NewCompiler().Compile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func validate(t testing.TB, schema *jsonschema.Schema, text []byte) error {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return schema.Validate(document)
+}
+
+func TestJSONKeepsItsSchema(t *testing.T) {
+	schema := schemaFile(t, "plan.schema.json")
+	for name, r := range map[string]Run{"applied": run(), "dry run": dryRun(), "nothing": {DryRun: true}} {
+		if err := validate(t, schema, JSON(r)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, spoil := range map[string]func(map[string]any){
+		"another major version":    func(d map[string]any) { d["format_version"] = "2.0" },
+		"no errors":                func(d map[string]any) { delete(d, "errors") },
+		"config digest cut short":  func(d map[string]any) { d["config_sha256"] = "abc" },
+		"old is not there":         func(d map[string]any) { delete(push(d), "old") },
+		"old is empty":             func(d map[string]any) { push(d)["old"] = "" },
+		"new is a tag":             func(d map[string]any) { push(d)["new"] = "10" },
+		"media type of a web page": func(d map[string]any) { push(d)["media_type"] = "text/html" },
+		"tag with a slash":         func(d map[string]any) { push(d)["tag"] = "a/b" },
+		"outcome of another kind":  func(d map[string]any) { push(d)["outcome"] = "pushed" },
+		"no line":                  func(d map[string]any) { delete(d["findings"].([]any)[0].(map[string]any), "line") },
+	} {
+		var document map[string]any
+		if err := json.Unmarshal(JSON(run()), &document); err != nil {
+			t.Fatal(err)
+		}
+		spoil(document)
+		if err := schema.Validate(document); err == nil {
+			t.Errorf("%s: the schema takes it", name)
+		}
+	}
+}
+
+func push(d map[string]any) map[string]any {
+	return d["repositories"].([]any)[0].(map[string]any)["pushes"].([]any)[0].(map[string]any)
+}
+
+// The schema names every field that is written, and no other; what is always
+// written is required.
+func TestSchemaSaysWhatIsWritten(t *testing.T) {
+	text, err := os.ReadFile("plan.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root map[string]any
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	definition := func(name string) map[string]any { return root["$defs"].(map[string]any)[name].(map[string]any) }
+	for _, test := range []struct {
+		of   any
+		says map[string]any
+	}{
+		{planFile{}, root},
+		{planRepository{}, definition("repository")},
+		{planPush{}, definition("push")},
+		{planPlatform{}, definition("platform")},
+		{planCandidate{}, definition("candidate")},
+		{planCopy{}, definition("copy")},
+		{planDeleteTag{}, definition("deleteTag")},
+		{planDeleteManifest{}, definition("deleteManifest")},
+		{planFinding{}, definition("finding")},
+		{planError{}, definition("error")},
+	} {
+		var names, always []string
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(test.of)) {
+			if field.Anonymous {
+				continue
+			}
+			name, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
+			names = append(names, name)
+			if rest == "" {
+				always = append(always, name)
+			}
+		}
+		slices.Sort(names)
+		if says := slices.Sorted(maps.Keys(test.says["properties"].(map[string]any))); !slices.Equal(says, names) {
+			t.Errorf("%T has %q, its schema %q", test.of, names, says)
+		}
+		var required []string
+		for _, name := range test.says["required"].([]any) {
+			required = append(required, name.(string))
+		}
+		if !slices.Equal(required, always) {
+			t.Errorf("of %T always written is %q, required %q", test.of, always, required)
+		}
+	}
+}
+
+// Whatever a registry says comes back as it was, and none of it can be taken
+// for anything but text on the way.
+func TestJSONOfHostileText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.String(),
+			rapid.StringOf(rapid.SampledFrom([]rune("#[:]\r\n\x1b\x00\x7f\u009b\u202e\u2028\"\\<&\U000e0001😀"))),
+		).Draw(t, "text")
+		r := run()
+		r.Repositories[0].Errors[0].Message = text
+		encoded := JSON(r)
+		for _, c := range string(encoded) {
+			if c != '\n' && !unicode.IsPrint(c) {
+				t.Fatalf("%U is written", c)
+			}
+		}
+		if strings.Contains(string(encoded), "##[") {
+			t.Fatal("a command to a build server is written")
+		}
+		var back planFile
+		if err := json.Unmarshal(encoded, &back); err != nil {
+			t.Fatal(err)
+		}
+		if got := back.Errors[len(back.Errors)-1].Message; got != strings.ToValidUTF8(text, "\ufffd") {
+			t.Fatalf("%q came back as %q", text, got)
+		}
+	})
+}

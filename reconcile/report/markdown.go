@@ -1,0 +1,250 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// Bytes of a Markdown report. A comment on a pull request takes 65,536
+// characters; each part leaves room for those after it.
+const (
+	maxMarkdown = 60_000
+	maxProblems = 30_000
+	maxTables   = 48_000
+)
+
+// maxEdges is how many arrows a graph has at most: more are no help to anybody,
+// and Mermaid draws none at all above 500 (its setting maxEdges).
+const maxEdges = 120
+
+// Markdown is the report for a step summary and for comments on pull and merge
+// requests: what is wrong, then the aliases by platform, then where they come
+// from. What there is no room for is counted.
+func Markdown(run Run) []byte {
+	var m markdown
+	problems := run.problems()
+	headline := run.totals().sentence(run.DryRun)
+	if len(run.Repositories) == 0 { // a check, or a run that did not get far
+		headline = "Found " + Count(len(problems), "problem") + "."
+	}
+	m.printf("<!-- tagline -->\n### %s\n", headline)
+	m.problems(problems)
+	left := 0
+	for _, r := range run.Repositories {
+		left += m.table(r, run.DryRun)
+	}
+	if left > 0 {
+		m.printf("\n…and %s more.\n", Count(left, "change"))
+	}
+	for _, r := range run.Repositories {
+		m.graph(r)
+	}
+	return []byte(m.String())
+}
+
+type markdown struct{ strings.Builder }
+
+func (m *markdown) printf(format string, args ...any) { _, _ = fmt.Fprintf(m, format, args...) }
+
+// rows writes a table's head and as many of its rows as end before limit, and
+// returns how many do not.
+func (m *markdown) rows(limit int, head string, rows []string) (left int) {
+	for i, row := range rows {
+		if m.Len()+len(head)+len(row) > limit {
+			return len(rows) - i
+		}
+		m.WriteString(head + row)
+		head = ""
+	}
+	return 0
+}
+
+func (m *markdown) problems(all []*config.Finding) {
+	var rows []string
+	for _, f := range all {
+		mark := ":x:"
+		if f.Warning {
+			mark = ":warning:"
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s<br>%s |\n",
+			mark, code(f.Alias), code(strings.TrimSuffix(placed(f.Pos), ": ")), code(f.ID), code(f.Message)))
+	}
+	if left := m.rows(maxProblems, "\n| | Alias | Place | Problem |\n| --- | --- | --- | --- |\n", rows); left > 0 {
+		m.printf("\n…and %s more.\n", Count(left, "problem"))
+	}
+}
+
+// table has the changes of a repository: an alias in each row, a platform in
+// each column. It returns how many there was no room for.
+func (m *markdown) table(r Repository, dryRun bool) (left int) {
+	var platforms []string
+	for _, p := range r.Pushes {
+		for _, c := range p.Platforms {
+			platforms = append(platforms, c.Platform)
+		}
+	}
+	slices.Sort(platforms)
+	platforms = slices.Compact(platforms)
+
+	head, line := "| | Alias |", "| --- | --- |"
+	for _, p := range platforms {
+		head, line = head+" "+code(cmp.Or(p, "artifact"))+" |", line+" --- |"
+	}
+	var rows []string
+	for i, p := range r.Pushes {
+		what := "moves"
+		if p.Old == "" {
+			what = "new"
+		}
+		row := fmt.Sprintf("| %s | %s", became(what, "pushed", r.Pushed, i), code(p.Tag))
+		for _, c := range p.Copies {
+			row += "<br>copied from " + code(c.From.String())
+		}
+		row += " |"
+		for _, platform := range platforms {
+			row += " " + cell(p, platform) + " |"
+		}
+		rows = append(rows, row+"\n")
+	}
+	for i, d := range r.DeleteTags {
+		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Deleted, i),
+			code(d.Tag)+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
+	}
+	left = m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
+	if !dryRun || len(r.InSync) == 0 || left > 0 {
+		return left
+	}
+	m.printf("\n%s of %s in sync.\n", Count(len(r.InSync), "alias"), code(r.Image))
+	return left
+}
+
+// became is a word for an action that is planned, and one for what it came to.
+func became(planned, successful string, outcomes []reconcile.Outcome, i int) string {
+	switch err, yes := tried(outcomes, i); {
+	case !yes:
+		return planned
+	case err == nil:
+		return successful
+	default:
+		return "**" + outcome(err) + "**"
+	}
+}
+
+// cell is what an alias gets for a platform.
+func cell(p reconcile.Push, platform string) string {
+	i := slices.IndexFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Platform == platform })
+	if i < 0 {
+		return ""
+	}
+	short := &Text{}
+	c := p.Platforms[i]
+	note := code(strings.Trim(short.note(p, c), "()"))
+	if c.Digest == "" {
+		return note
+	}
+	return strings.TrimSpace(code(c.Source)+" "+code(short.digest(c.Digest))) + "<br>" + note
+}
+
+// graph draws alias -> source -> digest for what a repository gets.
+func (m *markdown) graph(r Repository) {
+	var (
+		lines []string
+		names = map[string]string{}
+		edges = map[string]bool{}
+		short = &Text{}
+	)
+	node := func(kind, text, shape string) string {
+		name := names[kind+text]
+		if name == "" {
+			name = fmt.Sprintf("%s%d", kind, len(names))
+			names[kind+text] = name
+			lines = append(lines, fmt.Sprintf("  %s"+shape+"\n", name, label(text)))
+		}
+		return name
+	}
+	edge := func(from, arrow, to string) {
+		if line := "  " + from + " " + arrow + " " + to + "\n"; !edges[line] {
+			edges[line] = true
+			lines = append(lines, line)
+		}
+	}
+	shown := 0
+	for _, p := range r.Pushes {
+		if len(edges)+2*len(p.Platforms) > maxEdges {
+			break
+		}
+		shown++
+		for _, c := range p.Platforms {
+			if c.Digest == "" {
+				continue
+			}
+			source := node("s", c.Source, `("%s")`)
+			edge(node("a", p.Tag, `["%s"]`), `-->|"`+label(cmp.Or(c.Platform, "artifact"))+`"|`, source)
+			edge(source, "-->", node("d", short.digest(c.Digest), `["%s"]`))
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	title := "Where " + code(r.Image) + " comes from"
+	if rest := len(r.Pushes) - shown; rest > 0 {
+		title += fmt.Sprintf(" (%d of %s)", shown, Count(len(r.Pushes), "alias"))
+	}
+	graph := fmt.Sprintf("\n%s:\n\n```mermaid\ngraph LR\n%s```\n", title, strings.Join(lines, ""))
+	if m.Len()+len(graph) <= maxMarkdown {
+		m.WriteString(graph)
+	}
+}
+
+// label is text in a Mermaid graph, where it stands in quotes. Everything that
+// could mean something there, or in the HTML that Mermaid makes, is written as
+// a character code (mermaid.js.org, "Entity codes to escape characters").
+func label(text string) string {
+	var b strings.Builder
+	for _, r := range cut(Printable(text)) {
+		if plain(r) || r == ' ' || r == '.' || r == '/' || r == '-' || r == '_' {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "#%d;", r)
+		}
+	}
+	return b.String()
+}
+
+// code is text that comes from elsewhere. In a code span nothing is Markdown,
+// no name is mentioned and nothing is linked; what would end the span or the
+// cell of a table is written as HTML instead.
+func code(text string) string {
+	text = cut(Printable(text))
+	switch {
+	case text == "":
+		return ""
+	case !strings.ContainsAny(text, "`|\\"):
+		return "`" + text + "`"
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if plain(r) || r == ' ' {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "&#%d;", r)
+		}
+	}
+	return "<code>" + b.String() + "</code>"
+}
+
+func plain(r rune) bool { return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }
+
+// cut shortens what nobody would read to its end.
+func cut(text string) string {
+	const most = 400
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
+}

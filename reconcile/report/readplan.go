@@ -1,0 +1,232 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile"
+)
+
+// MaxPlan is how many bytes a saved plan may have. Ten thousand aliases with
+// their manifests are a third of it.
+const MaxPlan = 64 << 20
+
+// Saved is a saved plan.
+type Saved struct {
+	ConfigSHA256 string
+	Plans        []reconcile.Plan
+}
+
+var (
+	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	versionPattern = regexp.MustCompile(`^1\.(0|[1-9][0-9]*)$`) // see FormatVersion
+)
+
+// ReadPlan reads the plan.json of a dry run. It is held for foreign input: its
+// manifests have the digests that it names and can be read in one way alone,
+// and nothing in it is left to guess. What a newer minor version has added is
+// ignored. All problems that there are are returned.
+func ReadPlan(data []byte) (*Saved, []error) {
+	var file planFile
+	var version struct {
+		Text string `json:"format_version"`
+	}
+	if len(data) > MaxPlan {
+		return nil, []error{fmt.Errorf("it has %d bytes; at most %d are read", len(data), MaxPlan)}
+	}
+	if err := reconcile.CheckKeys(data); err != nil {
+		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	}
+	// The version first: another one may be of another shape.
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	}
+	if !versionPattern.MatchString(version.Text) {
+		return nil, []error{fmt.Errorf("its format_version is %q, and this version reads 1.x; make the plan with the tagline that applies it", version.Text)}
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	}
+	r := planReader{failures: map[string][]reconcile.Failure{}}
+	switch {
+	case !file.DryRun:
+		r.problem("", "it tells what an apply did; make a plan with apply --dry-run -o json=FILE")
+	case !sha256Pattern.MatchString(file.ConfigSHA256):
+		r.problem("config_sha256", "%q is no SHA-256", file.ConfigSHA256)
+	}
+	for i, e := range file.Errors {
+		if e.Repository == "" {
+			r.problem(fmt.Sprintf("errors[%d]", i), "the run that made it failed: %s", e.Message)
+		}
+		r.failures[e.Repository] = append(r.failures[e.Repository], reconcile.Failure{Alias: e.Alias, Message: e.Message})
+	}
+	saved := &Saved{ConfigSHA256: file.ConfigSHA256}
+	for i, repository := range file.Repositories {
+		saved.Plans = append(saved.Plans, r.repository(fmt.Sprintf("repositories[%d]", i), repository))
+	}
+	for i, p := range saved.Plans {
+		if slices.ContainsFunc(saved.Plans[:i], func(o reconcile.Plan) bool { return o.Repository == p.Repository }) {
+			r.problem(fmt.Sprintf("repositories[%d]", i), "%s is there twice", p.Repository)
+		}
+	}
+	for repository := range r.failures {
+		if repository != "" && !slices.ContainsFunc(saved.Plans, func(p reconcile.Plan) bool { return p.Repository.String() == repository }) {
+			r.problem("errors", "%q is not among the repositories", repository)
+		}
+	}
+	if len(r.found) > 0 {
+		slices.SortStableFunc(r.found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return nil, r.found
+	}
+	return saved, nil
+}
+
+// planReader turns the document into plans, and notes what is wrong with it.
+type planReader struct {
+	found    []error
+	failures map[string][]reconcile.Failure // by repository
+}
+
+func (r *planReader) problem(at, format string, args ...any) {
+	if at != "" {
+		at += ": "
+	}
+	r.found = append(r.found, errors.New(at+fmt.Sprintf(format, args...)))
+}
+
+func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
+	p := reconcile.Plan{
+		Image: from.Image, Repository: r.name(at+".repository", from.Repository), InSync: from.InSync,
+		Violations: r.findings(from.Violations, false), Warnings: r.findings(from.Warnings, true), Errors: r.failures[from.Repository],
+	}
+	if len(from.DeleteManifests) > 0 {
+		r.problem(at+".delete_manifests", "this version deletes no manifests; make the plan with the tagline that applies it")
+	}
+	seen := map[string]bool{}
+	once := func(at, tag string) {
+		if err := config.CheckTag(tag); err != nil {
+			r.problem(at, "%v", err)
+		}
+		if seen[tag] {
+			r.problem(at, "tag %q has more than one action", tag)
+		}
+		seen[tag] = true
+	}
+	for i, push := range from.Pushes {
+		at := fmt.Sprintf("%s.pushes[%d]", at, i)
+		once(at+".tag", push.Tag)
+		p.Pushes = append(p.Pushes, r.push(at, push))
+		if len(push.Candidates) > 0 {
+			choice := reconcile.Choice{Alias: push.Tag}
+			for _, c := range push.Candidates {
+				choice.Candidates = append(choice.Candidates, reconcile.Candidate(c))
+			}
+			p.Choices = append(p.Choices, choice)
+		}
+	}
+	for i, d := range from.DeleteTags {
+		at := fmt.Sprintf("%s.delete_tags[%d]", at, i)
+		once(at+".tag", d.Tag)
+		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason})
+		if d.Old == nil {
+			r.problem(at+".old", "a tag that does not exist can't be deleted")
+		}
+	}
+	return p
+}
+
+func (r *planReader) push(at string, from planPush) reconcile.Push {
+	p := reconcile.Push{
+		Tag: from.Tag, Old: r.old(at+".old", from.Old), New: from.New, MediaType: from.MediaType,
+		Manifest: []byte(from.Manifest), Follows: from.Follows,
+	}
+	r.manifest(at, p)
+	sources := 0
+	for i, c := range from.Platforms {
+		at := fmt.Sprintf("%s.platforms[%d]", at, i)
+		switch {
+		case c.Digest == "" && c.Source == "" && c.SourceDigest == "": // dropped
+		case c.Source == "":
+			r.problem(at+".source", "it is empty, so that nobody could tell whether it has moved")
+		default:
+			sources++
+			r.digest(at+".source_digest", c.SourceDigest)
+			r.digest(at+".digest", c.Digest)
+		}
+		if c.OldDigest != "" {
+			r.digest(at+".old_digest", c.OldDigest)
+		}
+		p.Platforms = append(p.Platforms, reconcile.PlatformChange(c))
+	}
+	if sources == 0 {
+		r.problem(at+".platforms", "none has a source, so that nobody could tell whether it has moved")
+	}
+	for i, c := range from.Copies {
+		at := fmt.Sprintf("%s.copies[%d]", at, i)
+		r.digest(at+".digest", c.Digest)
+		p.Copies = append(p.Copies, reconcile.Copy{From: r.name(at+".from", c.From), Digest: c.Digest})
+	}
+	return p
+}
+
+// manifest holds the bytes of a push against what the plan says of them.
+func (r *planReader) manifest(at string, p reconcile.Push) {
+	switch p.MediaType {
+	case ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, policies.DockerManifestList, policies.DockerManifest:
+	default:
+		r.problem(at+".media_type", "%q is not that of an image or an index", p.MediaType)
+		return
+	}
+	if found := digest.FromBytes(p.Manifest).String(); found != p.New {
+		r.problem(at+".manifest", "its digest is %s, and new is %q; the plan was altered", found, p.New)
+		return
+	}
+	if _, err := reconcile.ParseManifest(reconcile.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}); err != nil {
+		r.problem(at+".manifest", "%v", err)
+	}
+}
+
+func (r *planReader) old(at string, d *string) string {
+	if d == nil {
+		return ""
+	}
+	r.digest(at, *d)
+	return *d
+}
+
+func (r *planReader) digest(at, d string) {
+	if hex, ok := strings.CutPrefix(d, "sha256:"); !ok || !sha256Pattern.MatchString(hex) {
+		r.problem(at, "%q is no digest", d)
+	}
+}
+
+// name is a repository in the one spelling that plans have for it.
+func (r *planReader) name(at, text string) config.Repository {
+	repository, err := config.ParseRepository(text, "")
+	if err == nil && repository.String() != text {
+		err = fmt.Errorf("%q is not spelled %s", text, repository)
+	}
+	if err != nil {
+		r.problem(at, "%v", err)
+	}
+	return repository
+}
+
+func (*planReader) findings(from []planFinding, warning bool) []*config.Finding {
+	var all []*config.Finding
+	for _, f := range from {
+		all = append(all, &config.Finding{
+			ID: f.ID, Alias: f.Alias, Pos: config.Pos{File: f.File, Line: f.Line, Column: f.Column}, Warning: warning, Message: f.Message,
+		})
+	}
+	return all
+}

@@ -1,0 +1,188 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// savable is a dry run whose plan can be applied.
+func savable() Run {
+	r := dryRun()
+	r.Failures, r.Findings = nil, nil
+	for i := range r.Repositories[0].Pushes {
+		p := &r.Repositories[0].Pushes[i]
+		p.Manifest = []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"of":"` + p.Tag + `"}}`)
+		p.New = digest.FromBytes(p.Manifest).String()
+	}
+	return r
+}
+
+func TestReadPlan(t *testing.T) {
+	r := savable()
+	saved, problems := ReadPlan(JSON(r))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := r.Repositories[0].Plan
+	want.Choices[0].Range = "" // of no use to anybody by now
+	for i, p := range want.Pushes {
+		want.Pushes[i].Follows = list(p.Follows)
+	}
+	if saved.ConfigSHA256 != r.ConfigSHA256 || len(saved.Plans) != 1 || !reflect.DeepEqual(saved.Plans[0], want) {
+		t.Errorf("got\n%+v\nwant\n%+v", saved.Plans, want)
+	}
+
+	// A newer minor version may say more.
+	newer := replaced(`"format_version": "1.0",`, `"format_version": "1.7", "also": {"new": [1]},`)(string(JSON(r)))
+	newer = strings.ReplaceAll(newer, `"tag":`, `"colour": "red", "tag":`)
+	if _, problems := ReadPlan([]byte(newer)); len(problems) > 0 {
+		t.Errorf("a newer minor version: %v", problems)
+	}
+}
+
+// foreign are plans that nobody should apply, and why not.
+var foreign = map[string]struct {
+	alter func(text string) string
+	want  string
+}{
+	"nothing":                 {func(string) string { return "" }, "it is not the JSON of a plan: "},
+	"cut short":               {func(s string) string { return s[:len(s)/2] }, "it is not the JSON of a plan: unexpected EOF"},
+	"trailing data":           {func(s string) string { return s + "{}" }, "it is not the JSON of a plan: invalid character"},
+	"another shape":           {func(string) string { return "[]" }, "it is not the JSON of a plan: "},
+	"null":                    {func(string) string { return "null" }, `its format_version is "", and this version reads 1.x`},
+	"a key twice":             {replaced(`"tag": "10",`, `"tag": "10", "tag": "latest",`), `it is not the JSON of a plan: key "tag" stands twice`},
+	"a key twice, by case":    {replaced(`"tag": "10",`, `"tag": "10", "TAG": "latest",`), `it is not the JSON of a plan: key "TAG" stands twice`},
+	"another type":            {replaced(`"tag": "10"`, `"tag": 10`), "it is not the JSON of a plan: json: cannot unmarshal number"},
+	"another major version":   {replaced(`"1.0"`, `"2.0"`), `its format_version is "2.0", and this version reads 1.x; make the plan with the tagline that applies it`},
+	"ten":                     {replaced(`"1.0"`, `"10.0"`), `its format_version is "10.0", and`},
+	"what an apply did":       {replaced(`"dry_run": true`, `"dry_run": false`), "it tells what an apply did; make a plan with apply --dry-run -o json=FILE"},
+	"no config":               {replaced(strings.Repeat("ab", 32), ""), `config_sha256: "" is no SHA-256`},
+	"a failed run":            {replaced(`"errors": [`, `"errors": [{"message": "open images.yaml"},`), "errors[0]: the run that made it failed: open images.yaml"},
+	"an error of elsewhere":   {replaced(`"errors": [`, `"errors": [{"repository": "r.test/other", "message": "503"},`), `errors: "r.test/other" is not among the repositories`},
+	"no host":                 {replaced(`"r.test/my-image",`, `"my-image",`), `repositories[0].repository: repository "my-image" has no registry`},
+	"another spelling":        {replaced(`"r.test/my-image",`, `"R.test/my-image",`), `repositories[0].repository: "R.test/my-image" is not spelled r.test/my-image`},
+	"a repository twice":      {func(s string) string { return doubled(s, "repositories") }, "repositories[1]: r.test/my-image is there twice"},
+	"altered bytes":           {replaced(`\"schemaVersion\":2`, `\"schemaVersion\": 2`), "repositories[0].pushes[0].manifest: its digest is sha256:"},
+	"a manifest of two kinds": {remade(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"config":{}}`), "is an index, but has the config or layers of an image"},
+	"a web page":              {replaced("application/vnd.oci.image.index.v1+json\",", "text/html\","), `repositories[0].pushes[0].media_type: "text/html" is not that of an image or an index`},
+	"a tag that can't be":     {replaced(`"tag": "10",`, `"tag": "../../v2",`), `repositories[0].pushes[0].tag: tag "../../v2" is not valid`},
+	"a tag twice":             {replaced(`"tag": "9",`, `"tag": "10",`), `repositories[0].delete_tags[0].tag: tag "10" has more than one action`},
+	"old is no digest":        {replaced(`"old": "`+one, `"old": "10`), `repositories[0].pushes[0].old: "10" is no digest`},
+	"nothing to delete": {func(s string) string {
+		i := strings.Index(s, `"delete_tags"`)
+		return s[:i] + strings.Replace(s[i:], `"`+one+`"`, "null", 1)
+	}, "repositories[0].delete_tags[0].old: a tag that does not exist can't be deleted"},
+	"a platform unsourced":  {replaced(`"source": "10.10"`, `"source": ""`), "repositories[0].pushes[0].platforms[0].source: it is empty, so that nobody could tell whether it has moved"},
+	"no platforms":          {func(s string) string { return emptied(s, "platforms") }, "repositories[0].pushes[0].platforms: none has a source"},
+	"source_digest is none": {replaced(`"source_digest": "`+two, `"source_digest": "`), `repositories[0].pushes[0].platforms[0].source_digest: "" is no digest`},
+	"digest in upper case":  {replaced(`"digest": "`+one, `"digest": "sha256:`+strings.Repeat("A", 64)), `is no digest`},
+	"old_digest is none":    {replaced(`"old_digest": "`+one, `"old_digest": "x`), `repositories[0].pushes[0].platforms[0].old_digest: "x" is no digest`},
+	"a copy of a URL":       {replaced(`"from": "r.test/base"`, `"from": "https://r.test/base"`), `repositories[0].pushes[2].copies[0].from: repository "https://r.test/base" is a URL`},
+	"a copy of a tag": {func(s string) string {
+		i := strings.Index(s, `"from"`)
+		return s[:i] + strings.Replace(s[i:], two, "10", 1)
+	}, `repositories[0].pushes[2].copies[0].digest: "10" is no digest`},
+	"manifests to delete": {replaced(`"delete_manifests": []`, `"delete_manifests": [{"digest": "`+one+`"}]`), "repositories[0].delete_manifests: this version deletes no manifests"},
+}
+
+func replaced(old, by string) func(string) string {
+	return func(s string) string { return strings.Replace(s, old, by, 1) }
+}
+
+// remade has another manifest in the first push, and its digest.
+func remade(manifest string) func(string) string {
+	return func(s string) string {
+		return edited(s, func(d map[string]any) {
+			push(d)["manifest"], push(d)["new"] = manifest, digest.FromString(manifest).String()
+		})
+	}
+}
+
+func emptied(s, key string) string {
+	return edited(s, func(d map[string]any) { push(d)[key] = []any{} })
+}
+
+func doubled(s, key string) string {
+	return edited(s, func(d map[string]any) { d[key] = append(d[key].([]any), d[key].([]any)...) })
+}
+
+func edited(s string, edit func(map[string]any)) string {
+	var d map[string]any
+	if err := json.Unmarshal([]byte(s), &d); err != nil {
+		panic(err)
+	}
+	edit(d)
+	text, _ := json.Marshal(d)
+	return string(text)
+}
+
+func TestReadPlanRefusesForeignInput(t *testing.T) {
+	text := string(JSON(savable()))
+	for name, test := range foreign {
+		altered := test.alter(text)
+		saved, problems := ReadPlan([]byte(altered))
+		if altered == text || saved != nil || !strings.Contains(fmt.Sprintln(problems), test.want) {
+			t.Errorf("%s: %v, want %s", name, problems, test.want)
+		}
+	}
+	// All problems at once.
+	both := foreign["altered bytes"].alter(foreign["old is no digest"].alter(text))
+	if _, problems := ReadPlan([]byte(both)); len(problems) != 2 {
+		t.Errorf("two problems are %v", problems)
+	}
+	if _, problems := ReadPlan(make([]byte, MaxPlan+1)); len(problems) != 1 || !strings.Contains(problems[0].Error(), "at most 67108864 are read") {
+		t.Errorf("a large file: %v", problems)
+	}
+}
+
+// Whatever is read as a plan has the bytes that it names, nothing that could
+// leave its repository, and is the same plan when it is written and read again.
+func FuzzReadPlan(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		saved, problems := ReadPlan(data)
+		if (saved == nil) == (len(problems) == 0) {
+			t.Fatalf("%v and %v", saved, problems)
+		}
+		if saved == nil {
+			return
+		}
+		again := Run{DryRun: true, ConfigSHA256: saved.ConfigSHA256}
+		for _, p := range saved.Plans {
+			for _, push := range p.Pushes {
+				if digest.FromBytes(push.Manifest).String() != push.New || config.CheckTag(push.Tag) != nil {
+					t.Fatalf("tag %q would get %s", push.Tag, push.Manifest)
+				}
+			}
+			for _, d := range p.DeleteTags {
+				if d.Old == "" || config.CheckTag(d.Tag) != nil {
+					t.Fatalf("tag %q would be deleted", d.Tag)
+				}
+			}
+			again.Repositories = append(again.Repositories, Repository{Plan: p})
+		}
+		twice, problems := ReadPlan(JSON(again))
+		if len(problems) > 0 || !same(saved.Plans, twice.Plans) {
+			t.Fatalf("%v: written again it is\n%+v, was\n%+v", problems, twice, saved)
+		}
+	})
+}
+
+// same compares what is left of plans when they are written.
+func same(a, b []reconcile.Plan) bool {
+	write := func(plans []reconcile.Plan) string {
+		var r Run
+		for _, p := range plans {
+			r.Repositories = append(r.Repositories, Repository{Plan: p})
+		}
+		return string(JSON(r))
+	}
+	return write(a) == write(b)
+}

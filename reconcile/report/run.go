@@ -1,0 +1,173 @@
+package report
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// Run is a whole run, for the formats that need all of it at once: JSON,
+// Markdown, GitHub, SARIF and GitLab.
+type Run struct {
+	Version      string // of tagline
+	ConfigSHA256 string // hex digest of the bytes of images.yaml, "" if that is not valid
+	DryRun       bool   // there are no results: nothing was applied
+	ExitCode     int
+	Images       []config.Image // for the places of aliases
+	Repositories []Repository
+	Findings     []*config.Finding // of images.yaml and compose files, as they stand
+	Failures     []string          // why the run went no further
+	// Folder is where the files of the findings are, inside the checkout that
+	// a forge shows; "" for its root.
+	Folder string
+}
+
+// Repository is what was planned for one repository, and what became of it.
+type Repository struct {
+	reconcile.Plan
+	reconcile.Result
+}
+
+// Outcomes as programs read them.
+const (
+	done        = "done"
+	stale       = "stale"       // the registry is not what the plan saw
+	skipped     = "skipped"     // not begun, because something it relies on was not done
+	unsupported = "unsupported" // the registry can't do it at all
+	failed      = "failed"
+)
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return done
+	case errors.Is(err, reconcile.ErrStale):
+		return stale
+	case errors.Is(err, reconcile.ErrSkipped):
+		return skipped
+	case errors.Is(err, reconcile.ErrUnsupported):
+		return unsupported
+	}
+	return failed
+}
+
+// tried is what became of an action, by its place in the plan; false for one
+// of a dry run.
+func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
+	if i < len(outcomes) {
+		return outcomes[i].Err, true
+	}
+	return nil, false
+}
+
+// inert is JSON whose bytes are safe to print: control characters are escaped
+// also where JSON does not ask for it (DEL, C1, marks that reorder text), and
+// nothing in it looks like a command to a build server, such as ##[error].
+func inert(encoded string) []byte {
+	var b strings.Builder
+	for _, r := range encoded {
+		switch {
+		case r == '\n' || r != '#' && unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return []byte(b.String())
+}
+
+// problems is everything of a run that a reader should look at, the worst
+// first: what failed, what is forbidden, what may be regretted. A failure has
+// its outcome for an ID, and stands where images.yaml names its alias.
+func (r *Run) problems() []*config.Finding {
+	all := slices.Clone(r.Findings)
+	for _, message := range r.Failures {
+		all = append(all, &config.Finding{ID: failed, Message: message})
+	}
+	for _, repository := range r.Repositories {
+		all = append(all, repository.Violations...)
+		all = append(all, repository.Warnings...)
+		fail := func(tag, id, message string) {
+			all = append(all, &config.Finding{
+				ID: id, Alias: tag, Pos: r.place(repository.Repository, tag),
+				Message: fmt.Sprintf("tag %q of %s: %s", tag, repository.Image, message),
+			})
+		}
+		for _, e := range repository.Errors {
+			fail(e.Alias, failed, e.Message)
+		}
+		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
+			if o.Err != nil {
+				fail(o.Tag, outcome(o.Err), o.Err.Error())
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *config.Finding) int { return cmp.Compare(rank(a), rank(b)) })
+	return all
+}
+
+// rank orders problems, the worst first.
+func rank(f *config.Finding) int {
+	switch {
+	case f.Warning:
+		return 2
+	case f.ID == failed || f.ID == stale:
+		return 0
+	}
+	return 1
+}
+
+// judged are the findings of a run: what is wrong with a file, or what its
+// content leads to. A registry that can't be reached is none.
+func (r *Run) judged() []*config.Finding {
+	all := slices.Clone(r.Findings)
+	for _, repository := range r.Repositories {
+		all = append(append(all, repository.Violations...), repository.Warnings...)
+	}
+	return all
+}
+
+// place is where images.yaml names an alias, or else its image.
+func (r *Run) place(repository config.Repository, tag string) config.Pos {
+	for _, image := range r.Images {
+		if image.Repository != repository {
+			continue
+		}
+		for _, alias := range image.Aliases {
+			if alias.Tag == tag {
+				return alias.Pos
+			}
+		}
+		return image.Pos
+	}
+	return config.Pos{}
+}
+
+// file is the name of a finding's file as a forge knows it.
+func (r *Run) file(name string) string {
+	if name = filepath.ToSlash(name); path.IsAbs(name) {
+		return name
+	}
+	return path.Join(r.Folder, name)
+}
+
+// totals counts what a run did, or would do.
+func (r *Run) totals() totals {
+	var n totals
+	for _, repository := range r.Repositories {
+		n.add(repository.Plan, repository.Result)
+	}
+	return n
+}

@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tagline/config"
+)
+
+// CheckSaved says what a saved plan would do that images.yaml does not ask for.
+// A plan that was made from it, and not altered, has nothing of the kind.
+func CheckSaved(image config.Image, plan Plan) []error {
+	aliases := byTag(image)
+	known := map[config.Repository]bool{}
+	for _, a := range image.Aliases {
+		for _, s := range a.Sources {
+			known[s.Repository] = true
+		}
+	}
+	// Two policies are about tags that images.yaml does not list.
+	others := image.Policies["provenance"].Value == "purge" || image.Policies["prune"].Value == "true"
+	var errs []error
+	problem := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{plan.Repository}, args...)...))
+	}
+	for _, p := range plan.Pushes {
+		alias, listed := aliases[p.Tag]
+		switch {
+		case !listed && !others:
+			problem("it pushes tag %q, which is no alias", p.Tag)
+		case alias.Absent:
+			problem("it pushes tag %q, which should be absent", p.Tag)
+		}
+		for _, c := range p.Platforms {
+			at, ok := sourceOf(image, alias, c.Source)
+			switch {
+			case !listed || alias.Absent || c.Source == "":
+			case !ok:
+				problem("alias %q has no source %q", p.Tag, c.Source)
+			case strings.Contains(at.reference, ":") && at.reference != c.SourceDigest:
+				problem("alias %q has the source %q, and the plan another digest of it", p.Tag, c.Source)
+			}
+		}
+		for _, c := range p.Copies {
+			if !known[c.From] {
+				problem("it copies from %s for alias %q, and no source is there", c.From, p.Tag)
+			}
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		if alias, listed := aliases[d.Tag]; listed && !alias.Absent || !listed && !others {
+			problem("it deletes tag %q, which images.yaml does not say", d.Tag)
+		}
+	}
+	return errs
+}
+
+func byTag(image config.Image) map[string]config.Alias {
+	aliases := map[string]config.Alias{}
+	for _, a := range image.Aliases {
+		aliases[a.Tag] = a
+	}
+	return aliases
+}
+
+// sourceOf is where an alias takes a source of this spelling from. A newest
+// source is spelled as the version that it came to.
+func sourceOf(image config.Image, alias config.Alias, text string) (place, bool) {
+	for _, s := range alias.Sources {
+		switch {
+		case s.Newest != nil:
+			if v, err := config.ParseVersion(text); err == nil && s.Newest.Range.Has(v) {
+				return place{image.Repository, text}, true
+			}
+		case s.Text == text:
+			return place{s.Repository, s.Reference()}, true
+		}
+	}
+	return place{image.Repository, text}, false
+}
+
+// ApplySaved carries out a plan that was made a while ago, each action by
+// itself: where the tag or one of its sources is no longer what the plan saw,
+// the action is stale and is not done, and the others are. It pushes the bytes
+// of the plan and no others. The plan has passed [CheckSaved].
+func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Image, plan Plan) Result {
+	settled := recheck(ctx, readers, image, plan)
+	is := func(tag string) bool { _, ok := settled[tag]; return ok }
+	due := plan
+	due.Pushes = slices.DeleteFunc(slices.Clone(plan.Pushes), func(p Push) bool { return is(p.Tag) })
+	due.DeleteTags = slices.DeleteFunc(slices.Clone(plan.DeleteTags), func(d DeleteTag) bool { return is(d.Tag) })
+	for tag, err := range settled {
+		if err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) { // an incomplete read: nothing is deleted
+			due.Errors = append(slices.Clone(due.Errors), Failure{Alias: tag, Message: err.Error()})
+		}
+	}
+	r := Apply(ctx, w, due)
+	for _, o := range slices.Concat(r.Pushed, r.Deleted) {
+		settled[o.Tag] = o.Err
+	}
+	var whole Result
+	for _, p := range plan.Pushes {
+		whole.Pushed = append(whole.Pushed, Outcome{p.Tag, settled[p.Tag]})
+	}
+	for _, d := range plan.DeleteTags {
+		whole.Deleted = append(whole.Deleted, Outcome{d.Tag, settled[d.Tag]})
+	}
+	return whole
+}
+
+// recheck reads what the plan relies on once more. It tells by tag what is
+// settled without a write: nil for what is done already, or why it may not be
+// done any more.
+func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan) map[string]error {
+	aliases := byTag(image)
+	// A digest can't move, and neither can what is dropped.
+	tagOf := func(p Push, c PlatformChange) (at place, isTag bool) {
+		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
+		return at, config.CheckTag(at.reference) == nil
+	}
+	ask, pushed := map[place]bool{}, map[string]string{}
+	for _, p := range plan.Pushes {
+		pushed[p.Tag] = p.New
+		ask[place{plan.Repository, p.Tag}] = true
+		for _, c := range p.Platforms {
+			if at, isTag := tagOf(p, c); isTag {
+				ask[at] = true
+			}
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		ask[place{plan.Repository, d.Tag}] = true
+	}
+	state := newState()
+	state.read(ctx, readers, questions{tags: ask})
+
+	settled := map[string]error{}
+	for _, d := range plan.DeleteTags {
+		if now := state.tags[place{plan.Repository, d.Tag}]; errors.Is(now.Err, ErrNotFound) {
+			settled[d.Tag] = nil
+		} else {
+			settle(settled, d.Tag, "it", now, d.Old)
+		}
+	}
+	for _, p := range plan.Pushes {
+		now := state.tags[place{plan.Repository, p.Tag}]
+		if now.Err == nil && now.Value.Digest == p.New {
+			settled[p.Tag] = nil
+			continue
+		}
+		settle(settled, p.Tag, "it", now, p.Old)
+		for _, c := range p.Platforms {
+			at, isTag := tagOf(p, c)
+			willBe := at.repository == plan.Repository && pushed[at.reference] == c.SourceDigest && slices.Contains(p.Follows, at.reference)
+			if isTag && !willBe {
+				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
+			}
+		}
+	}
+	for again := true; again; {
+		again = false
+		for _, p := range plan.Pushes {
+			for _, followed := range p.Follows {
+				if _, is := settled[p.Tag]; !is && settled[followed] != nil {
+					settled[p.Tag] = fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, followed)
+					again = true
+				}
+			}
+		}
+	}
+	return settled
+}
+
+// settle notes that a tag is not what the plan saw, unless it is.
+func settle(settled map[string]error, action, what string, now Answer[Descriptor], planned string) {
+	_, is := settled[action]
+	switch {
+	case is:
+	case now.Err != nil && !errors.Is(now.Err, ErrNotFound):
+		settled[action] = fmt.Errorf("%s could not be read again: %w", what, now.Err)
+	case now.Value.Digest != planned:
+		settled[action] = fmt.Errorf("%w: %s named %s when it was planned, and now names %s; plan again",
+			ErrStale, what, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
+	}
+}

@@ -1,0 +1,167 @@
+package reconcile_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+)
+
+// savedPlan is a plan with one of each thing, the registry and the image that
+// it is for.
+func savedPlan(t *testing.T) (*memory, config.Image, reconcile.Plan) {
+	t.Helper()
+	m := newMemory()
+	m.push(t, "app", plain12, plain40, both50)
+	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
+	m.tags["r.test/app:9"] = m.tags["r.test/app:10.50"]
+	m.tags["r.test/app:moves"] = m.tags["r.test/app:10.12"]
+	image := aliases(t, `
+9: absent
+10: 10.12
+latest: 10
+moves: 10.40
+tool: base:1
+follows: {amd64: {newest: "10.x"}}
+pinned: app@`+m.tags["r.test/app:10.12"])
+	p := plan(t, m, image)
+	if len(p.Pushes) != 6 || len(p.DeleteTags) != 1 || len(reconcile.CheckSaved(image, p)) > 0 {
+		t.Fatalf("plan is %+v: %v", p, reconcile.CheckSaved(image, p))
+	}
+	return m, image, p
+}
+
+func applySaved(t *testing.T, m *memory, image config.Image, p reconcile.Plan) map[string]error {
+	t.Helper()
+	r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
+	became := map[string]error{}
+	for i, o := range r.Pushed {
+		if o.Tag != p.Pushes[i].Tag {
+			t.Errorf("outcome %d is of %s, not of %s", i, o.Tag, p.Pushes[i].Tag)
+		}
+		became[o.Tag] = o.Err
+	}
+	for i, o := range r.Deleted {
+		if o.Tag != p.DeleteTags[i].Tag {
+			t.Errorf("deletion %d is of %s, not of %s", i, o.Tag, p.DeleteTags[i].Tag)
+		}
+		became[o.Tag] = o.Err
+	}
+	return became
+}
+
+func TestApplySaved(t *testing.T) {
+	everything := []string{"10", "9", "follows", "latest", "moves", "pinned", "tool"}
+	for name, test := range map[string]struct {
+		change  func(*memory, *reconcile.Plan)
+		refused map[string]error // nil stands for a failure to read
+	}{
+		"nothing has changed": {func(*memory, *reconcile.Plan) {}, nil},
+		"an alias that was made": {
+			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:tool"] = m.tags["r.test/app:10.12"] },
+			map[string]error{"tool": reconcile.ErrStale},
+		},
+		"an alias that moved": {
+			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:moves"] = m.tags["r.test/app:10.50"] },
+			map[string]error{"moves": reconcile.ErrStale},
+		},
+		"a tag to delete that moved": {
+			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"] },
+			map[string]error{"9": reconcile.ErrStale},
+		},
+		"a tag to delete that is gone": {func(m *memory, _ *reconcile.Plan) { delete(m.tags, "r.test/app:9") }, nil},
+		"a source that moved, and who follows": {
+			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.12"] = m.tags["r.test/app:10.40"] },
+			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped},
+		},
+		"a source elsewhere that is gone": {
+			func(m *memory, _ *reconcile.Plan) { delete(m.tags, "r.test/base:1") },
+			map[string]error{"tool": reconcile.ErrStale},
+		},
+		"a chosen version that moved": {
+			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.50"] = m.tags["r.test/app:10.12"] },
+			map[string]error{"follows": reconcile.ErrStale},
+		},
+		"a newer version": {func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.60"] = m.tags["r.test/app:10.12"] }, nil},
+		"done already": {func(m *memory, p *reconcile.Plan) {
+			m.tags["r.test/app:tool"] = tagged(p, "tool").New
+			delete(m.tags, "r.test/base:1")
+		}, nil},
+		"a follower unasked": {func(_ *memory, p *reconcile.Plan) { tagged(p, "latest").Follows = nil }, map[string]error{"latest": reconcile.ErrStale}},
+		"an unreadable source": {
+			func(m *memory, _ *reconcile.Plan) { m.broken["1"] = errors.New("503") },
+			map[string]error{"tool": nil, "9": reconcile.ErrSkipped},
+		},
+		"an unreadable alias": {
+			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = errors.New("503") },
+			map[string]error{"10": nil, "latest": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
+		},
+		"an incomplete plan": {
+			func(_ *memory, p *reconcile.Plan) { p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}} },
+			map[string]error{"9": reconcile.ErrSkipped},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, image, p := savedPlan(t)
+			test.change(m, &p)
+			before := maps.Clone(m.tags)
+			became := applySaved(t, m, image, p)
+			for _, tag := range everything {
+				want, refused := test.refused[tag]
+				now := m.tags["r.test/app:"+tag]
+				switch {
+				case !refused && became[tag] != nil:
+					t.Errorf("%s: %v", tag, became[tag])
+				case !refused && tag != "9" && now != tagged(&p, tag).New, !refused && tag == "9" && now != "":
+					t.Errorf("%s was done, and names %q", tag, now)
+				case refused && (became[tag] == nil || now != before["r.test/app:"+tag]):
+					t.Errorf("%s: %v, and it names %q", tag, became[tag], now)
+				case refused && want == nil && (errors.Is(became[tag], reconcile.ErrStale) || !strings.Contains(became[tag].Error(), "503")):
+					t.Errorf("%s: %v, want why it can't be read", tag, became[tag])
+				case refused && want != nil && !errors.Is(became[tag], want):
+					t.Errorf("%s: %v, want %v", tag, became[tag], want)
+				}
+			}
+		})
+	}
+}
+
+func tagged(p *reconcile.Plan, tag string) *reconcile.Push {
+	i := slices.IndexFunc(p.Pushes, func(p reconcile.Push) bool { return p.Tag == tag })
+	return &p.Pushes[i]
+}
+
+func TestCheckSaved(t *testing.T) {
+	for want, alter := range map[string]func(*reconcile.Plan){
+		`it pushes tag "other", which is no alias`:            func(p *reconcile.Plan) { p.Pushes[0].Tag = "other" },
+		`it pushes tag "9", which should be absent`:           func(p *reconcile.Plan) { p.Pushes[0].Tag = "9" },
+		`it deletes tag "10", which images.yaml does not say`: func(p *reconcile.Plan) { p.DeleteTags[0].Tag = "10" },
+		`it deletes tag "10.50", which images.yaml does not`:  func(p *reconcile.Plan) { p.DeleteTags[0].Tag = "10.50" },
+		`alias "10" has no source "10.40"`:                    func(p *reconcile.Plan) { tagged(p, "10").Platforms[0].Source = "10.40" },
+		`alias "follows" has no source "11.0"`:                func(p *reconcile.Plan) { tagged(p, "follows").Platforms[0].Source = "11.0" },
+		`alias "follows" has no source "latest"`:              func(p *reconcile.Plan) { tagged(p, "follows").Platforms[0].Source = "latest" },
+		`alias "pinned" has the source "app@sha256:`:          func(p *reconcile.Plan) { tagged(p, "pinned").Platforms[0].SourceDigest = p.Pushes[1].New + "0" },
+		`it copies from evil.test/base for alias "tool"`:      func(p *reconcile.Plan) { tagged(p, "tool").Copies[0].From.Host = "evil.test" },
+	} {
+		_, image, p := savedPlan(t)
+		alter(&p)
+		errs := reconcile.CheckSaved(image, p)
+		if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "r.test/app: "+want) {
+			t.Errorf("got %v, want one error: %s", errs, want)
+		}
+	}
+	// Two policies are about tags that images.yaml does not list.
+	_, image, p := savedPlan(t)
+	p.Pushes[0].Tag, p.DeleteTags[0].Tag = "other", "10.50"
+	for policy, value := range map[string]string{"provenance": "purge", "prune": "true"} {
+		image.Policies = config.Settings{policy: {Value: value}}
+		if errs := reconcile.CheckSaved(image, p); len(errs) > 0 {
+			t.Errorf("%s: %s: %v", policy, value, errs)
+		}
+	}
+}
