@@ -35,11 +35,13 @@ Exit codes:
 			}
 			client := a.client()
 			defer client.Close()
+			store := a.cache()
+			defer store.Close()
 			var writers reconcile.Writers
 			if !dryRun {
 				writers = oci.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), cfg.Images, client, writers)
+			done, err := a.reconcile(cmd.Context(), cfg.Images, store.Readers(client, cfg.Images), writers, client.Stats)
 			if err != nil {
 				return err
 			}
@@ -48,6 +50,7 @@ Exit codes:
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
+	a.cacheFlag(c)
 	a.imageFlag(c)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
@@ -60,7 +63,7 @@ const imagesAtOnce = 8
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
 // the order of images. Without writers it ends at the plan.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers) (outcome, error) {
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers reconcile.Readers, writers reconcile.Writers, stats func() oci.Stats) (outcome, error) {
 	type reconciled struct {
 		plan   reconcile.Plan
 		result reconcile.Result
@@ -68,7 +71,8 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci
 	text := report.NewText(a.stdout, report.TextOptions{
 		DryRun: writers == nil, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(a.stdout),
 	})
-	progress := a.startProgress(len(images), readers.Stats)
+	readers = reconcile.Once(readers, images)
+	progress := a.startProgress(len(images), stats)
 	defer progress.stop()
 
 	slots := make(chan struct{}, imagesAtOnce)

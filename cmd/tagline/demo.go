@@ -68,7 +68,7 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	}
 	for i, step := range steps {
 		a.say("\n%d. %s", i+1, step.title)
-		done, err := a.reconcile(ctx, images, client, step.writers)
+		done, err := a.reconcile(ctx, images, client, step.writers, client.Stats)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type app struct {
 	quiet        bool
 	verbose      int
 	logFormat    string
+	cacheDir     string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
