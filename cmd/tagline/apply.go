@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/semaphore"
 
 	"tagline/config"
 	"tagline/reconcile"
@@ -57,9 +58,14 @@ Exit codes:
 	return c
 }
 
-// imagesAtOnce bounds the repositories under way; the requests to a host have
-// a bound of their own.
-const imagesAtOnce = 8
+// What a run holds in memory is bounded, however much images.yaml has: the
+// repositories that are under way, and those whose report waits for an earlier
+// one. Requests have a bound of their own, per host.
+const (
+	imagesAtOnce    = 16 // small repositories have one request at a time
+	imagesUnwritten = 4 * imagesAtOnce
+	aliasesAtOnce   = 5000 // of all of these; a repository with more goes alone
+)
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
 // the order of images. Without writers it ends at the plan.
@@ -75,13 +81,14 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers reco
 	progress := a.startProgress(len(images), stats)
 	defer progress.stop()
 
-	slots := make(chan struct{}, imagesAtOnce)
-	results := make([]chan reconciled, len(images))
-	for i := range images {
-		results[i] = make(chan reconciled, 1)
-	}
+	slots, window := make(chan struct{}, imagesAtOnce), make(chan chan reconciled, imagesUnwritten)
+	held := semaphore.NewWeighted(aliasesAtOnce) // in the order of images, until they are written
 	go func() {
-		for i, image := range images {
+		defer close(window)
+		for _, image := range images {
+			_ = held.Acquire(context.WithoutCancel(ctx), weight(image)) // an interrupted run reports every image
+			result := make(chan reconciled, 1)
+			window <- result
 			slots <- struct{}{}
 			go func() {
 				defer func() { <-slots }()
@@ -89,24 +96,29 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers reco
 				if writers != nil {
 					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
 				}
-				results[i] <- r
+				result <- r
 			}()
 		}
 	}()
 
 	var all outcome
-	for i := range results {
-		r := <-results[i]
+	i := 0
+	for result := range window {
+		r := <-result
 		progress.done()
 		progress.pause(func() { text.Repository(r.plan, r.result) })
 		for _, w := range r.plan.Warnings {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
+		held.Release(weight(images[i]))
+		i++
 	}
 	progress.stop()
 	return all, text.Summary()
 }
+
+func weight(image config.Image) int64 { return int64(min(len(image.Aliases), aliasesAtOnce)) }
 
 // outcome is a run as exit codes see it.
 type outcome struct {
