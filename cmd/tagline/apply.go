@@ -16,6 +16,7 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var dryRun, detailed bool
+	var part string
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
@@ -33,6 +34,13 @@ Exit codes:
 			cfg, err := a.load()
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("shard") {
+				s, err := parseShard(part)
+				if err != nil {
+					return err
+				}
+				cfg.Images = s.keep(cfg.Images)
 			}
 			client := a.client()
 			defer client.Close()
@@ -53,6 +61,7 @@ Exit codes:
 	a.connectionFlags(c)
 	a.cacheFlag(c)
 	a.imageFlag(c)
+	shardFlag(c, &part)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	return c
