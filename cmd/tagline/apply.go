@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/semaphore"
@@ -30,7 +31,9 @@ Exit codes:
 		Example: `  tagline apply --dry-run
   tagline apply --registry registry.example.com --image my-image`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			m := metered{started: time.Now()}
+			defer func() { err = a.writeMetrics(m, err) }()
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -51,6 +54,7 @@ Exit codes:
 				writers = oci.NewWriters(client)
 			}
 			done, err := a.reconcile(cmd.Context(), cfg.Images, store.Readers(client, cfg.Images), writers, client.Stats)
+			m.actions, m.client, m.cache = done.actions, client, store
 			if err != nil {
 				return err
 			}
@@ -60,6 +64,7 @@ Exit codes:
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	a.cacheFlag(c)
+	a.metricsFlag(c)
 	a.imageFlag(c)
 	shardFlag(c, &part)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
@@ -120,6 +125,7 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers reco
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
+		all.actions.Add(r.plan, r.result, writers == nil)
 		held.Release(weight(images[i]))
 		i++
 	}
@@ -132,6 +138,7 @@ func weight(image config.Image) int64 { return int64(min(len(image.Aliases), ali
 // outcome is a run as exit codes see it.
 type outcome struct {
 	changes, failed, blocked bool
+	actions                  report.Actions
 }
 
 func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {

@@ -39,6 +39,7 @@ type app struct {
 	verbose      int
 	logFormat    string
 	cacheDir     string
+	metrics      string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {

@@ -41,12 +41,8 @@ type totals struct {
 	pushes, deleteTags, blocked, failed, inSync int
 }
 
-// NewText writes to w.
-func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
-
-// Repository writes what was planned for one repository and, but for a dry
-// run, what became of it.
-func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
+// add counts one repository.
+func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	blocked, failed := map[string]bool{}, map[string]bool{}
 	for _, v := range plan.Violations {
 		blocked[v.Alias] = true
@@ -59,12 +55,20 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 			failed[o.Tag] = true
 		}
 	}
-	t.total.blocked += len(blocked)
-	t.total.failed += len(failed)
-	t.total.inSync += len(plan.InSync)
-	t.total.pushes += len(plan.Pushes) - failures(result.Pushed)
-	t.total.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
+	n.blocked += len(blocked)
+	n.failed += len(failed)
+	n.inSync += len(plan.InSync)
+	n.pushes += len(plan.Pushes) - failures(result.Pushed)
+	n.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
+}
 
+// NewText writes to w.
+func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
+
+// Repository writes what was planned for one repository and, but for a dry
+// run, what became of it.
+func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
+	t.total.add(plan, result)
 	rows := t.rows(plan, result)
 	if len(rows) == 0 {
 		return
