@@ -34,7 +34,8 @@ type planner struct {
 	aliases  map[string]config.Alias
 	state    *State
 	open     questions
-	verdicts map[string]verdict
+	verdicts map[string]verdict // of aliases that others follow
+	followed map[string]bool
 
 	fallbacks map[string][]string     // of fallbackTags
 	subjects  map[string][]Descriptor // of referrers, where everything is listed
@@ -52,7 +53,8 @@ type verdict struct {
 
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
-		image: image, aliases: map[string]config.Alias{}, state: state, verdicts: map[string]verdict{},
+		image: image, aliases: map[string]config.Alias{}, state: state,
+		verdicts: map[string]verdict{}, followed: map[string]bool{},
 		open: questions{
 			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
 			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
@@ -60,6 +62,11 @@ func newPlanner(image config.Image, state *State) *planner {
 	}
 	for _, a := range image.Aliases {
 		p.aliases[a.Tag] = a
+		for _, s := range a.Sources {
+			if s.Alias {
+				p.followed[s.Tag] = true
+			}
+		}
 	}
 	return p
 }
@@ -98,7 +105,9 @@ func (p *planner) verdict(alias config.Alias) verdict {
 		if len(v.errs) > 0 {
 			v = verdict{errs: v.errs, choices: v.choices}
 		}
-		p.verdicts[alias.Tag] = v
+		if p.followed[alias.Tag] { // nobody asks for the others again
+			p.verdicts[alias.Tag] = v
+		}
 	}
 	return v
 }

@@ -59,7 +59,8 @@ type Reader interface {
 	// their digest, and the digest the registry claimed for them.
 	Manifests(ctx context.Context, references []string) []Answer[RawManifest]
 	// Configs fetches the config blobs of images by digest, at most 4 MiB
-	// each; their bytes match their digests.
+	// each; their bytes match their digests. A cache gives of them what tells
+	// the platform, and no more.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
 	// Facts tells what the registry knows of the repository as a whole.
 	Facts(ctx context.Context) (Facts, error)

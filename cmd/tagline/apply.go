@@ -6,16 +6,18 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/semaphore"
 
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
 )
 
 func (a *app) applyCommand() *cobra.Command {
 	var dryRun, detailed bool
-	var planFile string
+	var planFile, part string
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
@@ -44,13 +46,24 @@ Exit codes:
 					return err
 				}
 			}
+			if cmd.Flags().Changed("shard") {
+				s, err := parseShard(part)
+				if err != nil {
+					return err
+				}
+				images = s.keep(images)
+				a.ecrPushRate /= float64(s.count)
+			}
 			client := a.client(images...)
 			defer client.Close()
+			store := a.cache()
+			defer store.Close()
 			var writers reconcile.Writers
 			if !dryRun {
 				writers = ecr.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), images, client, writers, saved, out)
+			out.meter(client, store)
+			done, err := a.reconcile(cmd.Context(), images, store.Readers(client, images), writers, saved, out, client.Stats)
 			if err != nil {
 				return err
 			}
@@ -59,8 +72,10 @@ Exit codes:
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
+	a.cacheFlag(c)
 	a.imageFlag(c)
 	a.outputFlag(c)
+	shardFlag(c, &part)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
@@ -73,28 +88,35 @@ Exit codes:
 	return c
 }
 
-// imagesAtOnce bounds the repositories under way; the requests to a host have
-// a bound of their own.
-const imagesAtOnce = 8
+// What a run holds in memory is bounded, however much images.yaml has: the
+// repositories that are under way, and those whose report waits for an earlier
+// one. Requests have a bound of their own, per host.
+const (
+	imagesAtOnce    = 16 // small repositories have one request at a time
+	imagesUnwritten = 4 * imagesAtOnce
+	aliasesAtOnce   = 5000 // of all of these; a repository with more goes alone
+)
 
 // reconcile is the whole run: observe, diff, apply, image by image, reported in
 // the order of images. Without writers it ends at the plan; saved plans are
 // applied as they are.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr.Client, writers reconcile.Writers, saved savedPlans, out *outputs) (outcome, error) {
+func (a *app) reconcile(ctx context.Context, images []config.Image, readers reconcile.Readers, writers reconcile.Writers, saved savedPlans, out *outputs, stats func() oci.Stats) (outcome, error) {
 	type reconciled struct {
 		plan   reconcile.Plan
 		result reconcile.Result
 	}
-	progress := a.startProgress(len(images), readers.Stats)
+	readers = reconcile.Once(readers, images)
+	progress := a.startProgress(len(images), stats)
 	defer progress.stop()
 
-	slots := make(chan struct{}, imagesAtOnce)
-	results := make([]chan reconciled, len(images))
-	for i := range images {
-		results[i] = make(chan reconciled, 1)
-	}
+	slots, window := make(chan struct{}, imagesAtOnce), make(chan chan reconciled, imagesUnwritten)
+	held := semaphore.NewWeighted(aliasesAtOnce) // in the order of images, until they are written
 	go func() {
-		for i, image := range images {
+		defer close(window)
+		for _, image := range images {
+			_ = held.Acquire(context.WithoutCancel(ctx), weight(image)) // an interrupted run reports every image
+			result := make(chan reconciled, 1)
+			window <- result
 			slots <- struct{}{}
 			go func() {
 				defer func() { <-slots }()
@@ -102,31 +124,36 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers *ecr
 				if saved != nil {
 					r.plan = saved[image.Repository]
 					r.result = reconcile.ApplySaved(ctx, readers, writers.Writer(image.Repository), image, r.plan)
-					results[i] <- r
+					result <- r
 					return
 				}
 				r.plan = reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, readers, image)), a.deletions)
 				if writers != nil {
 					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
 				}
-				results[i] <- r
+				result <- r
 			}()
 		}
 	}()
 
 	var all outcome
-	for i := range results {
-		r := <-results[i]
+	i := 0
+	for result := range window {
+		r := <-result
 		progress.done()
 		progress.pause(func() { out.Repository(r.plan, r.result) })
 		for _, w := range r.plan.Warnings {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
+		held.Release(weight(images[i]))
+		i++
 	}
 	progress.stop()
 	return all, out.text.Summary()
 }
+
+func weight(image config.Image) int64 { return int64(min(len(image.Aliases), aliasesAtOnce)) }
 
 // outcome is a run as exit codes see it.
 type outcome struct {

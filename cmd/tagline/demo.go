@@ -107,7 +107,7 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 		if write {
 			writers = ecr.NewWriters(client)
 		}
-		done, err := a.reconcile(ctx, images, client, writers, nil, &outputs{text: a.newText(a.stdout, !write)})
+		done, err := a.reconcile(ctx, images, client, writers, nil, &outputs{text: a.newText(a.stdout, !write)}, client.Stats)
 		if err != nil {
 			return err
 		}

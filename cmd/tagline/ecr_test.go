@@ -45,6 +45,7 @@ func TestApplyOnECROverHTTP(t *testing.T) {
 	}
 	t.Setenv("DOCKER_CONFIG", dir)
 	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
 
 	tagline := func(args ...string) (int, string) {
 		var stdout, stderr bytes.Buffer

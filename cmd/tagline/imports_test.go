@@ -16,6 +16,7 @@ var mayImport = map[string][]string{
 	"reconcile":             {"config", "policies"},
 	"reconcile/report":      {"config", "policies", "reconcile"},
 	"reconcile/oci":         {"config", "policies", "reconcile"},
+	"reconcile/cache":       {"config", "reconcile"},
 	"reconcile/demo":        {},
 	"reconcile/oci/ocitest": {"reconcile/demo"},
 	"reconcile/ecr":         {"config", "policies", "reconcile", "reconcile/oci"},

@@ -43,6 +43,7 @@ type app struct {
 	verbose      int
 	logFormat    string
 	deletions    reconcile.Limit
+	cacheDir     string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {

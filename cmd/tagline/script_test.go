@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 //	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
 //	nofault
 //	requests [METHOD...]         no other methods were used since the last call
+//	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
 	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
 	if err != nil {
@@ -66,6 +67,7 @@ func TestScripts(t *testing.T) {
 					"fault":    command((*scripted).fault),
 					"nofault":  command((*scripted).nofault),
 					"requests": command((*scripted).requests),
+					"exactly":  command((*scripted).exactly),
 				},
 			})
 		})
@@ -184,6 +186,20 @@ func (s *scripted) requests(methods []string) error {
 		if !slices.Contains(methods, r.Method) {
 			return fmt.Errorf("%s %s was sent", r.Method, r.Path)
 		}
+	}
+	return nil
+}
+
+func (s *scripted) exactly(want []string) error {
+	defer s.proxy.Reset()
+	var got []string
+	for what, n := range s.proxy.Count() {
+		got = append(got, fmt.Sprintf("%d %s", n, what))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("there were %q, not %q", got, want)
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"math"
 	"net/url"
 	"sync"
-	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
@@ -43,7 +42,7 @@ type Client struct {
 	session    session
 	registries sync.Map // host -> *registry
 	endpoints  sync.Map // host that speaks the OCI protocol for a registry -> *registry
-	requests   atomic.Int64
+	counts     counts
 }
 
 var _ reconcile.Readers = (*Client)(nil)
@@ -80,13 +79,6 @@ func (c *Client) Reader(repository config.Repository) reconcile.Reader {
 		return &reader{registry: r, Repository: repository}
 	}
 	return c.oci.Reader(repository)
-}
-
-// Stats counts the calls to ECR among the requests.
-func (c *Client) Stats() oci.Stats {
-	s := c.oci.Stats()
-	s.Requests += c.requests.Load()
-	return s
 }
 
 // Close gives up the connections that are idle.

@@ -177,10 +177,11 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	sent := req.Clone(req.Context())
 	sent.Body = io.NopCloser(bytes.NewReader(body))
 
-	w.client.requests.Add(1)
 	began := time.Now()
 	resp, err := w.next.Do(sent)
 	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	again := !strings.Contains(req.Header.Get("Amz-Sdk-Request"), "attempt=1;")
+	w.client.counts.add(operation, resp, again)
 	log := w.client.options.OCI.Logger.With("operation", operation, "host", req.URL.Host, "duration", time.Since(began).Round(time.Microsecond).String())
 	if err != nil {
 		log.DebugContext(req.Context(), "request", "error", root(err).Error())

@@ -62,7 +62,8 @@ type Client struct {
 	puller   *remote.Puller
 	admitted sync.Map // hosts that have answered something other than a refused login
 
-	requests, bytesSent atomic.Int64
+	requests, bytesSent, bytesReceived atomic.Int64
+	counts                             sync.Map // Count -> *atomic.Int64
 }
 
 var _ reconcile.Readers = (*Client)(nil)
@@ -100,17 +101,6 @@ func New(options Options) *Client {
 // Reader opens a repository for reading. It asks nothing yet.
 func (c *Client) Reader(repository config.Repository) reconcile.Reader {
 	return &reader{client: c, repository: c.named(repository)}
-}
-
-// Stats are counts since [New].
-type Stats struct {
-	Requests  int64 // sent, the repeated ones and those for tokens included
-	BytesSent int64 // of blobs, for copies
-}
-
-// Stats may be called at any time, for a display of progress.
-func (c *Client) Stats() Stats {
-	return Stats{Requests: c.requests.Load(), BytesSent: c.bytesSent.Load()}
 }
 
 // Close gives up the connections that are idle, which is all of them once the

@@ -21,6 +21,7 @@ import (
 type hosts struct {
 	concurrency int
 	known       sync.Map // "https://ghcr.io" -> *host
+	retried     atomic.Int64
 }
 
 type host struct {
@@ -126,6 +127,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			return resp, err
 		}
+		r.hosts.retried.Add(1)
 		r.log.WarnContext(ctx, "asking again", "method", req.Method, "url", loggable(req.URL), "attempt", attempt, why, "wait", wait)
 		if err == nil {
 			discard(resp)

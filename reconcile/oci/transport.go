@@ -190,11 +190,14 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := m.next.RoundTrip(req)
 	log := m.client.options.Logger.With("method", req.Method, "url", loggable(req.URL), "duration", time.Since(start).Round(time.Microsecond).String())
 	if err != nil {
+		m.client.count(req, 0)
 		log.DebugContext(req.Context(), "request", "error", printable(err.Error()))
-	} else {
-		log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+		return nil, err
 	}
-	return resp, err
+	m.client.count(req, resp.StatusCode)
+	log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+	resp.Body = &countedBody{ReadCloser: resp.Body, count: &m.client.bytesReceived}
+	return resp, nil
 }
 
 type countedBody struct {
