@@ -107,7 +107,9 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 		if write {
 			writers = ecr.NewWriters(client)
 		}
-		done, err := a.reconcile(ctx, images, client, writers, nil, &outputs{text: a.newText(a.stdout, !write)}, client.Stats)
+		done, err := a.reconcile(ctx, job{
+			images: images, readers: client, writers: writers, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
+		})
 		if err != nil {
 			return err
 		}
