@@ -11,6 +11,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/cache"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
@@ -43,24 +44,34 @@ func total(calls map[string]int) (n int) {
 
 // A repository of 3,000 tags and 1,000 aliases in sync. The floor is one call
 // for a thousand images, one for a hundred manifests of aliases, and one for a
-// hundred of source indexes.
+// hundred of source indexes; with a cache, the first alone.
 func BenchmarkNoop(b *testing.B) {
 	for _, bench := range []struct {
 		name       string
 		provenance bool
+		cached     bool
 		atMost     int
-	}{{"plain", false, 14}, {"indexes", true, 34}} {
+	}{{"plain", false, false, 14}, {"indexes", true, false, 34}, {"plain, cached", false, true, 4}, {"indexes, cached", true, true, 7}} {
 		b.Run(bench.name, func(b *testing.B) {
 			registry := emulate(b, ecrtest.Options{})
 			image := thousand(b, registry, 1000, bench.provenance)
 			if p, err := apply(b, image); err != nil || len(p.Pushes) != 1000 {
 				b.Fatalf("%v, %d pushes", err, len(p.Pushes))
 			}
-			for b.Loop() {
-				registry.ResetCalls()
-				if p := plan(b, image); !p.Empty() || len(p.InSync) != 1000 {
+			var store *cache.Cache
+			if bench.cached {
+				store = cache.Open(b.TempDir(), cache.DefaultLimit, func(err error) { b.Error(err) })
+			}
+			look := func() {
+				readers := store.Readers(open(b, image.Repository), []config.Image{image})
+				if p := reconcile.Diff(image, reconcile.Observe(b.Context(), readers, image)); !p.Empty() || len(p.InSync) != 1000 {
 					b.Fatalf("%d pushes, %d errors", len(p.Pushes), len(p.Errors))
 				}
+			}
+			look() // fills the cache
+			for b.Loop() {
+				registry.ResetCalls()
+				look()
 			}
 			calls := registry.Calls()
 			for _, operation := range slices.Sorted(maps.Keys(calls)) {
