@@ -89,12 +89,21 @@ func (p *planner) plan() Plan {
 			if f := (*config.Finding)(nil); errors.As(err, &f) {
 				plan.Violations = append(plan.Violations, f)
 			} else {
-				plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: err.Error()})
+				plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: reason(err)})
 			}
 		}
 	}
 	p.sweep(&plan)
 	return plan
+}
+
+// reason is what to say of an error. One that is the host's own is said in the
+// same words for every alias.
+func reason(err error) string {
+	if host := (*HostError)(nil); errors.As(err, &host) {
+		return host.Error()
+	}
+	return err.Error()
 }
 
 // verdict decides on an alias, once. Aliases that follow it are decided by it.

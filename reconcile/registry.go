@@ -25,6 +25,15 @@ var (
 	ErrArchived = errors.New("archived")
 )
 
+// HostError is among the causes of a failure that is the host's own, whatever it
+// is asked: nobody answers there, or nobody is let in.
+type HostError struct {
+	Host   string
+	Reason string // and what to do, if that is known
+}
+
+func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
+
 // Answer is what a registry said to one question of a batch.
 type Answer[T any] struct {
 	Value T

@@ -63,7 +63,7 @@ func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 			return ctx.Err()
 		}
 		if left > limit {
-			return lasting(fmt.Errorf("%s asks to wait %v (Retry-After), longer than the %v that tagline waits",
+			return ofHost(fmt.Errorf("%s asks to wait %v (Retry-After), longer than the %v that tagline waits",
 				h.name, left.Round(time.Second), limit))
 		}
 		if err := sleep(ctx, left+rand.N(jitter)); err != nil {

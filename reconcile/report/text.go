@@ -181,7 +181,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
 	}
-	for _, e := range plan.Errors {
+	for _, e := range together(plan.Errors) {
 		rows = append(rows, row{"!", []string{e.Alias, "error: " + e.Message}})
 	}
 	for _, tag := range plan.InSync {
@@ -191,6 +191,29 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	return rows
+}
+
+// together says what concerns several aliases once, for all of them.
+func together(errs []reconcile.Failure) []reconcile.Failure {
+	const most = 3
+	aliases := map[string][]string{}
+	for _, e := range errs {
+		aliases[e.Message] = append(aliases[e.Message], e.Alias)
+	}
+	var all []reconcile.Failure
+	for _, e := range errs {
+		switch of := aliases[e.Message]; {
+		case of == nil: // said already
+			continue
+		case len(of) > most:
+			e.Alias = fmt.Sprintf("%s and %d more", strings.Join(of[:most-1], ", "), len(of)-most+1)
+		default:
+			e.Alias = strings.Join(of, ", ")
+		}
+		all = append(all, e)
+		delete(aliases, e.Message)
+	}
+	return all
 }
 
 // choice explains, if it was asked for, how a newest source came to its tags.
