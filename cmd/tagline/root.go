@@ -205,7 +205,11 @@ func isTerminal(w io.Writer) bool {
 func message(err error) string {
 	var all *multierror.Error
 	if errors.As(err, &all) {
-		return err.Error()
+		lines := strings.Split(err.Error(), "\n")
+		for i, line := range lines {
+			lines[i] = report.Printable(line)
+		}
+		return strings.Join(lines, "\n")
 	}
 	return "tagline: error: " + report.Printable(err.Error())
 }
