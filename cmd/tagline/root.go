@@ -76,6 +76,8 @@ Exit codes:
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report only what stands in the way")
 	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }
@@ -99,6 +101,7 @@ func (a *app) connectionFlags(c *cobra.Command) {
 
 func (a *app) imageFlag(c *cobra.Command) {
 	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it (repeatable)")
+	_ = c.RegisterFlagCompletionFunc("image", a.completeImage)
 }
 
 func (a *app) checkFlags(cmd *cobra.Command) error {
