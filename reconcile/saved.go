@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -85,8 +86,9 @@ func sourceOf(image config.Image, alias config.Alias, text string) (place, bool)
 
 // ApplySaved carries out a plan that was made a while ago, each action by
 // itself: where the tag or one of its sources is no longer what the plan saw,
-// the action is stale and is not done, and the others are. It pushes the bytes
-// of the plan and no others. The plan has passed [CheckSaved].
+// the action is stale and is not done, and the others are, but for those that
+// rely on it. It pushes the bytes of the plan and no others. The plan has passed
+// [CheckSaved].
 func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Image, plan Plan) Result {
 	settled := recheck(ctx, readers, image, plan)
 	is := func(tag string) bool { _, ok := settled[tag]; return ok }
@@ -169,6 +171,14 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 					settled[p.Tag] = fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, followed)
 					again = true
 				}
+			}
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		for _, p := range plan.Pushes {
+			needs := p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))
+			if _, is := settled[d.Tag]; !is && needs && settled[p.Tag] != nil {
+				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
 			}
 		}
 	}

@@ -101,6 +101,13 @@ func TestApplySaved(t *testing.T) {
 			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = errors.New("503") },
 			map[string]error{"10": nil, "latest": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
 		},
+		"a tag to delete that a refused push would keep": {
+			func(m *memory, p *reconcile.Plan) {
+				m.tags["r.test/app:10.12"], m.tags["r.test/app:9"] = m.tags["r.test/app:10.40"], tagged(p, "10").New
+				p.DeleteTags[0].Old = tagged(p, "10").New
+			},
+			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
+		},
 		"an incomplete plan": {
 			func(_ *memory, p *reconcile.Plan) { p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}} },
 			map[string]error{"9": reconcile.ErrSkipped},
