@@ -114,9 +114,9 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 	return whole
 }
 
-// recheck reads what the plan relies on once more. It tells by tag what is
-// settled without a write: nil for what is done already, or why it may not be
-// done any more.
+// recheck reads what the pushes of a plan rely on once more; before a deletion
+// [Apply] reads all there is to read. It tells by tag what is settled without a
+// write: nil for what is done already, or why it may not be done any more.
 func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan) map[string]error {
 	aliases := byTag(image)
 	// A digest can't move, and neither can what is dropped.
@@ -124,9 +124,9 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
 		return at, config.CheckTag(at.reference) == nil
 	}
-	ask, pushed := map[place]bool{}, map[string]string{}
+	ask, pushed := map[place]bool{}, map[place]string{}
 	for _, p := range plan.Pushes {
-		pushed[p.Tag] = p.New
+		pushed[place{plan.Repository, p.Tag}] = p.New
 		ask[place{plan.Repository, p.Tag}] = true
 		for _, c := range p.Platforms {
 			if at, isTag := tagOf(p, c); isTag {
@@ -134,20 +134,10 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 			}
 		}
 	}
-	for _, d := range plan.DeleteTags {
-		ask[place{plan.Repository, d.Tag}] = true
-	}
 	state := newState()
 	state.read(ctx, readers, questions{tags: ask})
 
 	settled := map[string]error{}
-	for _, d := range plan.DeleteTags {
-		if now := state.tags[place{plan.Repository, d.Tag}]; errors.Is(now.Err, ErrNotFound) {
-			settled[d.Tag] = nil
-		} else {
-			settle(settled, d.Tag, "it", now, d.Old)
-		}
-	}
 	for _, p := range plan.Pushes {
 		now := state.tags[place{plan.Repository, p.Tag}]
 		if now.Err == nil && now.Value.Digest == p.New {
@@ -157,7 +147,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		settle(settled, p.Tag, "it", now, p.Old)
 		for _, c := range p.Platforms {
 			at, isTag := tagOf(p, c)
-			willBe := at.repository == plan.Repository && pushed[at.reference] == c.SourceDigest && slices.Contains(p.Follows, at.reference)
+			willBe := pushed[at] == c.SourceDigest && slices.Contains(p.Follows, at.reference)
 			if isTag && !willBe {
 				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
 			}
@@ -177,7 +167,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 	for _, d := range plan.DeleteTags {
 		for _, p := range plan.Pushes {
 			needs := p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))
-			if _, is := settled[d.Tag]; !is && needs && settled[p.Tag] != nil {
+			if needs && settled[p.Tag] != nil {
 				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
 			}
 		}
