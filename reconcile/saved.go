@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -85,8 +86,9 @@ func sourceOf(image config.Image, alias config.Alias, text string) (place, bool)
 
 // ApplySaved carries out a plan that was made a while ago, each action by
 // itself: where the tag or one of its sources is no longer what the plan saw,
-// the action is stale and is not done, and the others are. It pushes the bytes
-// of the plan and no others. The plan has passed [CheckSaved].
+// the action is stale and is not done, and the others are, but for those that
+// rely on it. It pushes the bytes of the plan and no others. The plan has passed
+// [CheckSaved].
 func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Image, plan Plan) Result {
 	settled := recheck(ctx, readers, image, plan)
 	is := func(tag string) bool { _, ok := settled[tag]; return ok }
@@ -112,9 +114,9 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 	return whole
 }
 
-// recheck reads what the plan relies on once more. It tells by tag what is
-// settled without a write: nil for what is done already, or why it may not be
-// done any more.
+// recheck reads what the pushes of a plan rely on once more; before a deletion
+// [Apply] reads all there is to read. It tells by tag what is settled without a
+// write: nil for what is done already, or why it may not be done any more.
 func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan) map[string]error {
 	aliases := byTag(image)
 	// A digest can't move, and neither can what is dropped.
@@ -122,9 +124,9 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
 		return at, config.CheckTag(at.reference) == nil
 	}
-	ask, pushed := map[place]bool{}, map[string]string{}
+	ask, pushed := map[place]bool{}, map[place]string{}
 	for _, p := range plan.Pushes {
-		pushed[p.Tag] = p.New
+		pushed[place{plan.Repository, p.Tag}] = p.New
 		ask[place{plan.Repository, p.Tag}] = true
 		for _, c := range p.Platforms {
 			if at, isTag := tagOf(p, c); isTag {
@@ -132,20 +134,10 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 			}
 		}
 	}
-	for _, d := range plan.DeleteTags {
-		ask[place{plan.Repository, d.Tag}] = true
-	}
 	state := newState()
 	state.read(ctx, readers, questions{tags: ask})
 
 	settled := map[string]error{}
-	for _, d := range plan.DeleteTags {
-		if now := state.tags[place{plan.Repository, d.Tag}]; errors.Is(now.Err, ErrNotFound) {
-			settled[d.Tag] = nil
-		} else {
-			settle(settled, d.Tag, "it", now, d.Old)
-		}
-	}
 	for _, p := range plan.Pushes {
 		now := state.tags[place{plan.Repository, p.Tag}]
 		if now.Err == nil && now.Value.Digest == p.New {
@@ -155,7 +147,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		settle(settled, p.Tag, "it", now, p.Old)
 		for _, c := range p.Platforms {
 			at, isTag := tagOf(p, c)
-			willBe := at.repository == plan.Repository && pushed[at.reference] == c.SourceDigest && slices.Contains(p.Follows, at.reference)
+			willBe := pushed[at] == c.SourceDigest && slices.Contains(p.Follows, at.reference)
 			if isTag && !willBe {
 				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
 			}
@@ -169,6 +161,14 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 					settled[p.Tag] = fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, followed)
 					again = true
 				}
+			}
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		for _, p := range plan.Pushes {
+			needs := p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))
+			if needs && settled[p.Tag] != nil {
+				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
 			}
 		}
 	}

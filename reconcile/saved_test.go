@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -24,13 +25,14 @@ func savedPlan(t *testing.T) (*memory, config.Image, reconcile.Plan) {
 	image := aliases(t, `
 9: absent
 10: 10.12
+early: latest
 latest: 10
 moves: 10.40
 tool: base:1
 follows: {amd64: {newest: "10.x"}}
 pinned: app@`+m.tags["r.test/app:10.12"])
 	p := plan(t, m, image)
-	if len(p.Pushes) != 6 || len(p.DeleteTags) != 1 || len(reconcile.CheckSaved(image, p)) > 0 {
+	if len(p.Pushes) != 7 || len(p.DeleteTags) != 1 || len(reconcile.CheckSaved(image, p)) > 0 {
 		t.Fatalf("plan is %+v: %v", p, reconcile.CheckSaved(image, p))
 	}
 	return m, image, p
@@ -56,7 +58,7 @@ func applySaved(t *testing.T, m *memory, image config.Image, p reconcile.Plan) m
 }
 
 func TestApplySaved(t *testing.T) {
-	everything := []string{"10", "9", "follows", "latest", "moves", "pinned", "tool"}
+	everything := []string{"10", "9", "early", "follows", "latest", "moves", "pinned", "tool"}
 	for name, test := range map[string]struct {
 		change  func(*memory, *reconcile.Plan)
 		refused map[string]error // nil stands for a failure to read
@@ -77,7 +79,7 @@ func TestApplySaved(t *testing.T) {
 		"a tag to delete that is gone": {func(m *memory, _ *reconcile.Plan) { delete(m.tags, "r.test/app:9") }, nil},
 		"a source that moved, and who follows": {
 			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.12"] = m.tags["r.test/app:10.40"] },
-			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped},
+			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped},
 		},
 		"a source elsewhere that is gone": {
 			func(m *memory, _ *reconcile.Plan) { delete(m.tags, "r.test/base:1") },
@@ -92,14 +94,28 @@ func TestApplySaved(t *testing.T) {
 			m.tags["r.test/app:tool"] = tagged(p, "tool").New
 			delete(m.tags, "r.test/base:1")
 		}, nil},
-		"a follower unasked": {func(_ *memory, p *reconcile.Plan) { tagged(p, "latest").Follows = nil }, map[string]error{"latest": reconcile.ErrStale}},
+		"a follower unasked": {func(_ *memory, p *reconcile.Plan) { tagged(p, "latest").Follows = nil }, map[string]error{"latest": reconcile.ErrStale, "early": reconcile.ErrSkipped}},
 		"an unreadable source": {
 			func(m *memory, _ *reconcile.Plan) { m.broken["1"] = errors.New("503") },
 			map[string]error{"tool": nil, "9": reconcile.ErrSkipped},
 		},
 		"an unreadable alias": {
 			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = errors.New("503") },
-			map[string]error{"10": nil, "latest": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
+			map[string]error{"10": nil, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
+		},
+		"a tag to delete that a refused push would keep": {
+			func(m *memory, p *reconcile.Plan) {
+				m.tags["r.test/app:10.12"], m.tags["r.test/app:9"] = m.tags["r.test/app:10.40"], tagged(p, "10").New
+				p.DeleteTags[0].Old = tagged(p, "10").New
+			},
+			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
+		},
+		"a tag to delete that a refused index would hold": {
+			func(m *memory, p *reconcile.Plan) {
+				m.tags["r.test/app:10.50"], m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"], tagged(p, "follows").Platforms[0].Digest
+				p.DeleteTags[0].Old = m.tags["r.test/app:9"]
+			},
+			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"an incomplete plan": {
 			func(_ *memory, p *reconcile.Plan) { p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}} },
@@ -162,6 +178,25 @@ func TestCheckSaved(t *testing.T) {
 		image.Policies = config.Settings{policy: {Value: value}}
 		if errs := reconcile.CheckSaved(image, p); len(errs) > 0 {
 			t.Errorf("%s: %s: %v", policy, value, errs)
+		}
+	}
+}
+
+// readOnly fails whatever would write.
+type readOnly struct{ reconcile.Writer }
+
+func (readOnly) Copy(context.Context, config.Repository, string) error { return errors.New("a copy") }
+func (readOnly) Put(_ context.Context, p []reconcile.TaggedManifest) []error {
+	return slices.Repeat([]error{errors.New("a push")}, len(p))
+}
+
+func TestASavedPlanIsAppliedOnce(t *testing.T) {
+	m, image, p := savedPlan(t)
+	applySaved(t, m, image, p)
+	r := reconcile.ApplySaved(t.Context(), m, readOnly{m.Writer(image.Repository)}, image, p)
+	for _, o := range slices.Concat(r.Pushed, r.Deleted) {
+		if o.Err != nil {
+			t.Errorf("%s was done already, but: %v", o.Tag, o.Err)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (a *app) checkCommand() *cobra.Command {
 			}
 			out.config(cfg)
 			for _, w := range cfg.Warnings {
-				_, _ = fmt.Fprintln(a.stderr, w)
+				_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
 			}
 			if a.quiet {
 				return nil

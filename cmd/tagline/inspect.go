@@ -28,6 +28,7 @@ image of images.yaml by its name there, or is on the --registry.`,
 			}
 			return nil
 		},
+		ValidArgsFunction: a.completeReference,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			repository, reference, err := a.reference(args[0])
 			if err != nil {

@@ -17,6 +17,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	// A reader that goes away, such as head, must not end a run in the middle of
+	// its writes: it shows as an error of the report.
+	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
 		// A run waits for registries: the processor has time to collect twice as
 		// often, and ten thousand aliases take a fifth less memory.

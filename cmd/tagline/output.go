@@ -47,7 +47,7 @@ func formatNames() []string {
 func (a *app) outputFlag(c *cobra.Command) {
 	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
 		"report as `FORMAT[=PATH]`, without a path on stdout: "+strings.Join(formatNames(), ", ")+" (repeatable; text stays on stdout if nothing else is)")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("output", completeOutput)
 }
 
 // outputs is everything that a run reports to. Reports go to stdout and to

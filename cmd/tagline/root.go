@@ -81,6 +81,8 @@ Exit codes:
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report only what stands in the way")
 	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }
@@ -104,6 +106,7 @@ func (a *app) connectionFlags(c *cobra.Command) {
 
 func (a *app) imageFlag(c *cobra.Command) {
 	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it (repeatable)")
+	_ = c.RegisterFlagCompletionFunc("image", a.completeImage)
 }
 
 func (a *app) checkFlags(cmd *cobra.Command) error {
@@ -221,7 +224,11 @@ func isTerminal(w io.Writer) bool {
 func message(err error) string {
 	var all *multierror.Error
 	if errors.As(err, &all) {
-		return err.Error()
+		lines := strings.Split(err.Error(), "\n")
+		for i, line := range lines {
+			lines[i] = report.Printable(line)
+		}
+		return strings.Join(lines, "\n")
 	}
 	return "tagline: error: " + report.Printable(err.Error())
 }

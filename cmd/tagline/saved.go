@@ -63,11 +63,11 @@ func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPl
 // refusedPlan is one error of all problems, nil if there are none.
 func refusedPlan(file string, problems []error) error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
-		var b strings.Builder
-		for _, err := range errs {
-			fmt.Fprintln(&b, report.Printable(err.Error()))
+		lines := make([]string, len(errs))
+		for i, err := range errs {
+			lines[i] = report.Printable(err.Error()) // whose newlines are no lines
 		}
-		return strings.TrimSuffix(b.String(), "\n")
+		return strings.Join(lines, "\n")
 	}}
 	for _, p := range problems {
 		all.Errors = append(all.Errors, fmt.Errorf("%s: error: %w", file, p))

@@ -49,6 +49,10 @@ func TestGitHubShowsTheWorst(t *testing.T) {
 // a message is the message again, and a name is one property.
 func TestGitHubOfHostileText(t *testing.T) {
 	unescape := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",", "%25", "%")
+	one := string(GitHub(Run{Findings: []*config.Finding{{ID: "bad", Message: "100%0A::error::"}}}))
+	if one != "::error title=bad::100%250A::error::\n" {
+		t.Errorf("got %s", one)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		hostile := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("%0A25:,=\r\n#[]error"))))
 		message, file := hostile.Draw(t, "message"), hostile.Draw(t, "file")
@@ -108,6 +112,15 @@ error tag "9" of my-image: not done`
 	}
 }
 
+func TestFileInACheckout(t *testing.T) {
+	r := Run{Folder: "deploy"}
+	for name, want := range map[string]string{"./images.yaml": "deploy/images.yaml", "../images.yaml": "images.yaml", "/etc/images.yaml": "/etc/images.yaml"} {
+		if got := r.file(name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestFileURI(t *testing.T) {
 	for name, want := range map[string]string{"a/images.yaml": "a/images.yaml", "/a b/c#d": "file:///a%20b/c%23d", "a:b.yaml": "./a:b.yaml"} {
 		if got := fileURI(name); got != want {
@@ -140,8 +153,12 @@ minor expiring-alias images.yaml:4 a rule may delete it`
 	if lines := strings.Join(lines, "\n"); lines != want || len(prints) != len(got) {
 		t.Errorf("%d fingerprints, got\n%s\nwant\n%s", len(prints), lines, want)
 	}
+	r.Findings = []*config.Finding{{ID: "syntax", Pos: config.Pos{File: "images.yaml"}}}
+	if got := issues(r); got[0].Location.Lines.Begin != 1 {
+		t.Errorf("a whole file is line %d", got[0].Location.Lines.Begin)
+	}
 	// A finding that has moved is the same one; one of another alias is not.
-	moved, other := *r.Findings[0], *r.Findings[0]
+	moved, other := *run().Findings[0], *run().Findings[0]
 	moved.Pos.Line, other.Alias = 99, "7"
 	r.Findings = []*config.Finding{&moved, &other}
 	again := issues(r)

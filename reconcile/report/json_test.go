@@ -105,6 +105,18 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 	}
 }
 
+// A warning is no error of the run.
+func TestJSONErrors(t *testing.T) {
+	r := Run{Findings: []*config.Finding{{ID: "odd", Warning: true}, {ID: "bad", Alias: "10", Message: "no"}}, Failures: []string{"closed"}}
+	var got planFile
+	if err := json.Unmarshal(JSON(r), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := []planError{{Alias: "10", Message: ": error[bad]: no"}, {Message: "closed"}}; !slices.Equal(got.Errors, want) {
+		t.Errorf("got %+v, want %+v", got.Errors, want)
+	}
+}
+
 func push(d map[string]any) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["pushes"].([]any)[0].(map[string]any)
 }

@@ -36,10 +36,13 @@ func Markdown(run Run) []byte {
 	m.problems(problems)
 	left := 0
 	for _, r := range run.Repositories {
-		left += m.table(r, run.DryRun)
+		left += m.table(r)
 	}
 	if left > 0 {
 		m.printf("\n…and %s more.\n", Count(left, "change"))
+	}
+	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync}) {
+		m.printf("\n%s in sync.\n", Count(n.inSync, "alias"))
 	}
 	for _, r := range run.Repositories {
 		m.graph(r)
@@ -81,7 +84,7 @@ func (m *markdown) problems(all []*config.Finding) {
 
 // table has the changes of a repository: an alias in each row, a platform in
 // each column. It returns how many there was no room for.
-func (m *markdown) table(r Repository, dryRun bool) (left int) {
+func (m *markdown) table(r Repository) (left int) {
 	var platforms []string
 	for _, p := range r.Pushes {
 		for _, c := range p.Platforms {
@@ -115,12 +118,7 @@ func (m *markdown) table(r Repository, dryRun bool) (left int) {
 		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Deleted, i),
 			code(d.Tag)+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
 	}
-	left = m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
-	if !dryRun || len(r.InSync) == 0 || left > 0 {
-		return left
-	}
-	m.printf("\n%s of %s in sync.\n", Count(len(r.InSync), "alias"), code(r.Image))
-	return left
+	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
 }
 
 // became is a word for an action that is planned, and one for what it came to.
@@ -224,7 +222,7 @@ func code(text string) string {
 	switch {
 	case text == "":
 		return ""
-	case !strings.ContainsAny(text, "`|\\"):
+	case !strings.ContainsAny(text, "`|"):
 		return "`" + text + "`"
 	}
 	var b strings.Builder

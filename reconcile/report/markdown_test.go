@@ -43,7 +43,7 @@ func TestMarkdown(t *testing.T) {
 | new | ~latest~<br>copied from ~r.test/base~ |  | ~10~ ~sha256:111111111111…~<br>~new, with 2 attestations~ |  |  |
 | goes | ~9~ ~set to absent~ | | | | |
 
-1 alias of ~my-image~ in sync.
+1 alias in sync.
 
 Where ~my-image~ comes from:
 
@@ -152,7 +152,7 @@ func orArtifact(platform string) string {
 // shows is a text as a renderer shows a code span of it.
 func shows(text string) string {
 	text = cut(Printable(text))
-	if strings.Trim(text, " ") != "" && !strings.ContainsAny(text, "`|\\") && strings.HasPrefix(text, " ") && strings.HasSuffix(text, " ") {
+	if strings.Trim(text, " ") != "" && !strings.ContainsAny(text, "`|") && strings.HasPrefix(text, " ") && strings.HasSuffix(text, " ") {
 		return text[1 : len(text)-1] // CommonMark 0.31, "Code spans"
 	}
 	return text
@@ -193,7 +193,7 @@ func TestMarkdownHasALimit(t *testing.T) {
 	r.DryRun = true
 	const images, aliases = 30, 200
 	for i := range images {
-		plan := reconcile.Plan{Image: fmt.Sprintf("image-%d", i)}
+		plan := reconcile.Plan{Image: fmt.Sprintf("image-%d", i), InSync: []string{"1"}}
 		for k := range aliases {
 			tag := fmt.Sprintf("alias-%d", k)
 			plan.Pushes = append(plan.Pushes, reconcile.Push{Tag: tag, New: two, Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "1.0", Digest: two}}})
@@ -205,11 +205,17 @@ func TestMarkdownHasALimit(t *testing.T) {
 	if len(got) > maxMarkdown || !utf8.ValidString(got) {
 		t.Errorf("it has %d bytes", len(got))
 	}
+	if end := strings.Index(got, "problems more"); end > maxProblems+30 {
+		t.Errorf("the problems take %d bytes", end)
+	}
 	for what, line := range map[string]string{"problem": "\n| :x: |", "change": "\n| new |"} {
 		shown := strings.Count(got, line)
 		if more := fmt.Sprintf("\n…and %d %ss more.\n", images*aliases-shown, what); shown < 10 || !strings.Contains(got, more) {
 			t.Errorf("%d %ss are shown, and not the line %q", shown, what, more)
 		}
+	}
+	if strings.Count(got, "in sync") != 1 || !strings.Contains(got, "\n30 aliases in sync.\n") {
+		t.Error("what is in sync is not counted once")
 	}
 	r.Repositories = r.Repositories[:1]
 	r.Repositories[0].Violations = nil

@@ -321,14 +321,22 @@ func align(rows []row) []row {
 func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "), " ") }
 
 // Printable keeps what a registry or a file says from moving the cursor,
-// starting a line or reordering text.
+// starting a line, reordering text, or giving a command to the build server
+// that reads the output: GitHub's runner takes a line that begins with "::" for
+// one, and "##[" wherever it stands (actions/runner, ActionCommand.cs); Azure
+// Pipelines and TeamCity have "##vso[" and "##teamcity[".
 func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
+	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return '\uFFFD'
 	}, s)
+	s = strings.ReplaceAll(s, "##", "#\uFFFD")
+	if text := strings.TrimLeft(s, " "); strings.HasPrefix(text, "::") {
+		s = s[:len(s)-len(text)] + "\uFFFD" + text[1:]
+	}
+	return s
 }
 
 func placed(p config.Pos) string {

@@ -98,7 +98,13 @@ my-image
 // Nothing that a registry says moves the cursor, starts a line or reverses
 // text.
 func TestHostileText(t *testing.T) {
-	const hostile = "a\x1b[2J\r\n::error::\u202e\u0007"
+	for _, hostile := range []string{"a\x1b[2J\r\n::error::\u202e\u0007##[error]", "::error::b", " ::add-mask::c", "###[debug]", "##vso[task.complete]"} {
+		testHostileText(t, hostile)
+	}
+}
+
+func testHostileText(t *testing.T, hostile string) {
+	t.Helper()
 	plan := everything()
 	plan.Image = hostile
 	for i := range plan.Pushes {
@@ -126,7 +132,7 @@ func TestHostileText(t *testing.T) {
 			}
 		}
 		for line := range strings.Lines(got) {
-			if strings.HasPrefix(line, "::error::") {
+			if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##") {
 				t.Errorf("a workflow command is printed:\n%s", got)
 			}
 		}
