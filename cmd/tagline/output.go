@@ -201,19 +201,24 @@ func (o *outputs) ended(err error) {
 		code = exitDone
 	case errors.As(err, &code):
 	default:
-		all := &multierror.Error{}
-		if !errors.As(err, &all) {
-			all = multierror.Append(all, err)
-		}
-		for _, e := range all.Errors {
-			if f := (*config.Finding)(nil); errors.As(e, &f) {
-				o.run.Findings = append(o.run.Findings, f)
-			} else {
-				o.run.Failures = append(o.run.Failures, e.Error())
-			}
-		}
+		o.note(err)
 	}
 	o.run.ExitCode = int(code)
+}
+
+// note has the reports tell of what kept the run from going further.
+func (o *outputs) note(err error) {
+	all := &multierror.Error{}
+	if !errors.As(err, &all) {
+		all = multierror.Append(all, err)
+	}
+	for _, e := range all.Errors {
+		if f := (*config.Finding)(nil); errors.As(e, &f) {
+			o.run.Findings = append(o.run.Findings, f)
+		} else {
+			o.run.Failures = append(o.run.Failures, e.Error())
+		}
+	}
 }
 
 // fileWriter finds out now what would go wrong with writing a file later, and
