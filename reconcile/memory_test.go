@@ -182,8 +182,8 @@ func (v view) Referrers(_ context.Context, digest string) ([]reconcile.Descripto
 	return all, v.broken["referrers"]
 }
 
-// DeleteManifests refuses what an index lists, as Amazon ECR does, and takes
-// every tag along, as they all do.
+// DeleteManifests refuses what an index lists where that is Amazon ECR, and
+// takes every tag along, as they all do.
 func (v view) DeleteManifests(_ context.Context, digests []string) []error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -191,7 +191,7 @@ func (v view) DeleteManifests(_ context.Context, digests []string) []error {
 	for i, digest := range digests {
 		for parent := range v.manifests {
 			for _, child := range v.look(parent).Manifests {
-				if child.Digest == digest {
+				if v.listed && child.Digest == digest {
 					errs[i] = fmt.Errorf("referenced by %s", parent)
 				}
 			}
