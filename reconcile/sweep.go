@@ -531,11 +531,9 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	}
 	needed := s.after.needed()
 	var due []DeleteManifest
-	aged := false
 	for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
 		if needed[digest] == "" {
 			due = append(due, s.deletion(digest))
-			aged = aged || !s.reached[digest]
 		}
 	}
 	parents := map[string][]string{}
@@ -547,18 +545,33 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	for i := range due {
 		due[i].Parents = parents[due[i].Digest]
 	}
+	aged := s.aged(needed)
 	switch {
-	case len(due) == 0:
-	case s.blind != "":
+	case len(due) == 0 && aged == 0:
+	case s.blind != "" && len(due) > 0:
 		s.warnings = append(s.warnings, &config.Finding{ID: "archived-manifest", Warning: true, Pos: s.p.image.Pos, Message: fmt.Sprintf(
 			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.p.image.Repository, len(due))})
 		return nil, nil
-	case s.stock != nil && aged && s.skew() > maxSkew:
-		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old a manifest is and none is deleted (%d would be); set the clock",
-			s.p.image.Repository.Host, s.skew().Round(time.Second), maxSkew, len(due))
+	case aged > 0 && s.skew() > maxSkew:
+		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
+			s.p.image.Repository.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}
 	return ordered(due), nil
+}
+
+// aged counts the manifests whose age decides whether they are deleted.
+func (s *sweep) aged(needed map[string]string) int {
+	if s.stock == nil {
+		return 0
+	}
+	led, n := s.after.tagged().needed(), 0
+	for digest := range s.after.manifests {
+		if led[digest] == "" && !s.reached[digest] && (s.untagged || needed[digest] == "") {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *sweep) skew() time.Duration { return s.stock.seen.Sub(s.stock.Now).Abs() }
