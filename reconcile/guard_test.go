@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -34,15 +35,15 @@ func TestGuard(t *testing.T) {
 		{"nothing", reconcile.Plan{}, reconcile.Limit{}, ""},
 		{"the default", reconcile.Plan{DeleteTags: tags(25)}, reconcile.Limit{}, ""},
 		{"over the default", reconcile.Plan{DeleteTags: tags(20), DeleteManifests: manifests(reconcile.KindUntagged, 6)}, reconcile.Limit{},
-			"26 deletions are due, more than the 25 that one run may do in a repository of r.test/app; nothing is deleted there; --max-deletions 26 would allow it"},
-		{"over a limit", reconcile.Plan{DeleteTags: tags(5)}, reconcile.Limit{Max: 3, Set: true}, "5 deletions are due, more than the 3"},
-		{"none at all", reconcile.Plan{DeleteTags: tags(1)}, reconcile.Limit{Set: true}, "1 deletions are due, more than the 0"},
+			"26 deletions are due in this repository, more than the 25 that one run may do; nothing is deleted; --max-deletions 26 would allow it"},
+		{"over a limit", reconcile.Plan{DeleteTags: tags(5)}, reconcile.Limit{Max: 3, Set: true}, "5 deletions are due in this repository, more than the 3"},
+		{"none at all", reconcile.Plan{DeleteTags: tags(1)}, reconcile.Limit{Set: true}, "1 deletions are due in this repository, more than the 0"},
 		{"a purge of a big repository", reconcile.Plan{DeleteManifests: append(manifests(reconcile.KindAttestation, 500), manifests(reconcile.KindReplaced, 500)...),
 			Swept: reconcile.Swept{Tags: 500, Manifests: 1500}}, reconcile.Limit{}, ""},
 		{"a purge where nothing may be deleted", reconcile.Plan{DeleteManifests: manifests(reconcile.KindAttestation, 5)}, reconcile.Limit{Set: true}, ""},
 		{"a quarter", reconcile.Plan{DeleteTags: tags(3), Swept: reconcile.Swept{Tags: 9, Manifests: 12}}, reconcile.Limit{}, ""},
 		{"over a quarter", reconcile.Plan{DeleteManifests: manifests(reconcile.KindUntagged, 3), Swept: reconcile.Swept{Tags: 9, Manifests: 11}}, reconcile.Limit{},
-			"3 deletions are due, more than a quarter of the 11 manifests of r.test/app; nothing is deleted there; --max-deletions 3 would allow it"},
+			"3 deletions are due, more than a quarter of the repository's 11 manifests; nothing is deleted; --max-deletions 3 would allow it"},
 		{"over a quarter of few", reconcile.Plan{DeleteTags: tags(8), Swept: reconcile.Swept{Tags: 9, Manifests: 8}}, reconcile.Limit{}, ""},
 		{"over a quarter by hand", reconcile.Plan{DeleteTags: tags(9), Swept: reconcile.Swept{Tags: 9, Manifests: 9}}, reconcile.Limit{Max: 9, Set: true}, ""},
 		{"no tags any more", reconcile.Plan{DeleteManifests: manifests(reconcile.KindUntagged, 1), Swept: reconcile.Swept{Manifests: 40}}, reconcile.Limit{},
@@ -226,7 +227,7 @@ func TestParentsFirst(t *testing.T) {
 	b.broken["DELETE "+b.digest["1"]] = fmt.Errorf("DELETE: 405: %w", reconcile.ErrUnsupported)
 	image := aliases(t, "10: 1", "provenance: purge")
 	r := reconcile.Apply(t.Context(), b.Writer(image.Repository), plan(t, b.memory, image))
-	want := map[string]error{"1": reconcile.ErrUnsupported, "1 attestation of " + intel: reconcile.ErrSkipped}
+	want := map[string]error{"1": reconcile.ErrUnsupported, "1 attestation of " + intel: reconcile.ErrUnsupported}
 	for _, o := range r.Removed {
 		if name := b.called(o.Tag); !errors.Is(o.Err, want[name]) {
 			t.Errorf("%s: %v, want %v", name, o.Err, want[name])
@@ -251,5 +252,30 @@ func TestACancelledRunDeletesNothing(t *testing.T) {
 	}
 	if len(r.Removed) != 2 || len(b.deleted) > 0 {
 		t.Errorf("deleted %q", b.deleted)
+	}
+}
+
+// A reason says what is lost, and how much it is.
+func TestReasons(t *testing.T) {
+	b := build()
+	image := b.image("image", intel)
+	sbom := b.attest("sbom", image, false, "https://spdx.dev/Document")
+	b.tag("1", b.index("1", nil, b.entry(image, intel), b.attestation(sbom, image)))
+	b.tag("old", b.image("old", intel))
+	p := plan(t, b.memory, aliases(t, "10: 1\nold: absent", "provenance: purge", "untagged: delete"))
+	got := map[string]reconcile.DeleteManifest{}
+	for _, d := range p.DeleteManifests {
+		got[b.called(d.Digest)] = d
+	}
+	size := func(name string) int64 { return int64(len(b.manifests[b.digest[name]].Body)) }
+	for name, want := range map[string]reconcile.DeleteManifest{
+		"1":    {Kind: reconcile.KindReplaced, Reason: "1 before the purge", Bytes: size("1")},
+		"sbom": {Kind: reconcile.KindAttestation, Reason: "attestation with SBOM of linux/amd64, nothing refers to it", Bytes: size("sbom") + 10 + 2*90, Parents: []string{b.digest["1"]}},
+		"old":  {Kind: reconcile.KindUntagged, Reason: "was old, nothing needs it", Bytes: size("old") + 100 + 1000},
+	} {
+		want.Digest = b.digest[name]
+		if !reflect.DeepEqual(got[name], want) {
+			t.Errorf("%s:\n%+v, want\n%+v", name, got[name], want)
+		}
 	}
 }
