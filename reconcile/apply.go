@@ -75,9 +75,8 @@ func Apply(ctx context.Context, w Writer, plan Plan) Result {
 	}
 	for _, d := range plan.DeleteTags {
 		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag]})
-		whole = whole && a.outcome[d.Tag] == nil
 	}
-	r.Removed = a.deleteManifests(plan, whole)
+	r.Removed = a.deleteManifests(plan, whole, r.Deleted)
 	return r
 }
 

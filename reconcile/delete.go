@@ -11,14 +11,23 @@ import (
 // or if the tags are not all what the plan relies on: each was written or left
 // alone by now, and a new one may need what is to go. What an index lists goes
 // only after the index itself.
-func (a *applying) deleteManifests(plan Plan, whole bool) []Outcome {
+func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []Outcome {
 	if len(plan.DeleteManifests) == 0 {
 		return nil
 	}
 	var stop error
+	for _, o := range untagged {
+		switch {
+		case errors.Is(o.Err, ErrUnsupported):
+			stop = fmt.Errorf("%w: tag %q could not be deleted, so nothing else is", ErrUnsupported, o.Tag)
+		case o.Err != nil:
+			whole = false
+		}
+	}
 	switch {
 	case !whole:
 		stop = errNothingDeleted
+	case stop != nil:
 	case a.ctx.Err() != nil:
 		stop = interrupted(a.ctx.Err())
 	default:
@@ -30,7 +39,11 @@ func (a *applying) deleteManifests(plan Plan, whole bool) []Outcome {
 		for _, d := range wave {
 			err := stop
 			if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
-				err = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, d.Parents[held])
+				why := ErrSkipped
+				if errors.Is(outcome[d.Parents[held]], ErrUnsupported) {
+					why = ErrUnsupported
+				}
+				err = fmt.Errorf("%w: %s lists it, and was not deleted", why, d.Parents[held])
 			}
 			if outcome[d.Digest] = err; err == nil {
 				due = append(due, d.Digest)

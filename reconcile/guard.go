@@ -36,19 +36,19 @@ func Guard(plan Plan, limit Limit) Plan {
 	var reason string
 	switch {
 	case due > most:
-		reason = fmt.Sprintf("%d deletions are due, more than the %d that one run may do in a repository", due, most)
+		reason = fmt.Sprintf("%d deletions are due in this repository, more than the %d that one run may do", due, most)
 	case limit.Set:
 	case due > 0 && plan.Swept.Manifests > 0 && plan.Swept.Tags == 0:
-		reason = fmt.Sprintf("%d deletions are due, but the registry lists no tag at all beside %d manifests; if it is not at fault, restore the tags", due, known)
+		reason = fmt.Sprintf("%d deletions are due, but the registry lists no tag at all beside %d manifests", due, known)
 	case known > fewManifests && due*4 > known:
-		reason = fmt.Sprintf("%d deletions are due, more than a quarter of the %d manifests", due, known)
+		reason = fmt.Sprintf("%d deletions are due, more than a quarter of the repository's %d manifests", due, known)
 	}
 	if reason == "" {
 		return plan
 	}
 	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
 	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: "max-deletions", Message: fmt.Sprintf(
-		"%s of %s; nothing is deleted there; --max-deletions %d would allow it", reason, plan.Repository, due)})
+		"%s; nothing is deleted; --max-deletions %d would allow it", reason, due)})
 	return plan
 }
 

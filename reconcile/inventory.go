@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +43,23 @@ func (p *planner) names() ([]string, error) {
 		names = append(names, t.tag)
 	}
 	return names, nil
+}
+
+// named is what a tag of the repository names, nil if nobody can look into it.
+func (p *planner) named(tag string) (*Manifest, error) {
+	all, err := p.stock()
+	if err != nil {
+		return nil, err
+	}
+	if all == nil {
+		return p.manifest(p.image.Repository, tag)
+	}
+	for _, stored := range all.Manifests {
+		if slices.Contains(stored.Tags, tag) {
+			return p.stored(stored)
+		}
+	}
+	return nil, fmt.Errorf("tag %q: %w", tag, ErrNotFound) // the names come from the same list
 }
 
 // fallbackTags are the tags that stand for the referrers of a digest, by that.

@@ -33,6 +33,8 @@ type memory struct {
 	pushed    map[string]time.Time
 	now       time.Time // by its own clock; that of the machine if zero
 	deleted   []string  // manifests, in order
+	hidden    string    // a tag that no list has
+	ghost     string    // a tag that lists have, and that names something else there
 }
 
 func newMemory() *memory {
@@ -146,9 +148,15 @@ func (v view) Inventory(context.Context) (reconcile.Inventory, error) {
 		all.Now = time.Now()
 	}
 	for digest, m := range v.manifests {
-		stored := reconcile.StoredManifest{Descriptor: reconcile.Descriptor{Digest: digest, MediaType: m.MediaType}, Pushed: v.pushed[digest]}
+		stored := reconcile.StoredManifest{Pushed: v.pushed[digest], Descriptor: reconcile.Descriptor{
+			Digest: digest, MediaType: m.MediaType, Archived: digest == v.archived,
+		}}
 		for name, named := range v.tags {
-			if tag, ok := strings.CutPrefix(name, v.repository.String()+":"); ok && named == digest {
+			tag, ok := strings.CutPrefix(name, v.repository.String()+":")
+			if tag == v.ghost {
+				named = v.tags[v.repository.String()+":4"]
+			}
+			if ok && named == digest {
 				stored.Tags = append(stored.Tags, tag)
 			}
 		}
@@ -182,16 +190,19 @@ func (v view) Referrers(_ context.Context, digest string) ([]reconcile.Descripto
 	return all, v.broken["referrers"]
 }
 
-// DeleteManifests refuses what an index lists, as Amazon ECR does, and takes
-// every tag along, as they all do.
-func (v view) DeleteManifests(_ context.Context, digests []string) []error {
+// DeleteManifests refuses what an index lists where that is Amazon ECR, and
+// takes every tag along, as they all do.
+func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	errs := make([]error, len(digests))
 	for i, digest := range digests {
+		if errs[i] = ctx.Err(); errs[i] != nil {
+			continue
+		}
 		for parent := range v.manifests {
 			for _, child := range v.look(parent).Manifests {
-				if child.Digest == digest {
+				if v.listed && child.Digest == digest {
 					errs[i] = fmt.Errorf("referenced by %s", parent)
 				}
 			}
@@ -218,9 +229,12 @@ func (v view) Tags(context.Context) ([]string, error) {
 	v.asked = append(v.asked, v.repository.Path+" tags")
 	var tags []string
 	for name := range v.tags {
-		if tag, ok := strings.CutPrefix(name, v.repository.String()+":"); ok {
+		if tag, ok := strings.CutPrefix(name, v.repository.String()+":"); ok && tag != v.hidden {
 			tags = append(tags, tag)
 		}
+	}
+	if v.ghost != "" {
+		tags = append(tags, v.ghost)
 	}
 	return tags, v.broken["tags"]
 }

@@ -126,7 +126,7 @@ const (
 )
 
 // child looks at an entry of an index, and reads only what that does not tell.
-// A nested index comes with its manifest.
+// What was read is returned.
 func (p *planner) child(d ocispec.Descriptor) (childKind, *Manifest, error) {
 	switch {
 	case marksAttestation(d):
@@ -143,9 +143,9 @@ func (p *planner) child(d ocispec.Descriptor) (childKind, *Manifest, error) {
 	case m.Index:
 		return nested, m, nil
 	case m.isAttestation():
-		return attestation, nil, nil
+		return attestation, m, nil
 	}
-	return plain, nil, nil
+	return plain, m, nil
 }
 
 // knownType tells the media types that tagline can look into.
@@ -226,9 +226,10 @@ func (p *planner) signatures(change *purged) ([]string, error) {
 	return slices.Compact(all), errors.Join(errs...)
 }
 
-// referrersOf names what refers to a manifest: fallback tags, and manifests with
-// it as their subject. The tags count beside the API, since there are registries
-// that have it and do not answer it for a digest whose tag somebody pushed.
+// referrersOf names what refers to a manifest: fallback tags that list more than
+// attestations, and manifests with it as their subject. The tags count beside
+// the API, since there are registries that have it and do not answer it for a
+// digest whose tag somebody pushed.
 func (p *planner) referrersOf(digest string) ([]string, error) {
 	fallbacks, err := p.fallbackTags()
 	if err != nil {
@@ -236,7 +237,13 @@ func (p *planner) referrersOf(digest string) ([]string, error) {
 	}
 	var all []string
 	for _, tag := range fallbacks[digest] {
-		all = append(all, "tag "+tag)
+		m, err := p.named(tag)
+		if err != nil {
+			return nil, err
+		}
+		if m == nil || !m.Index || slices.ContainsFunc(m.Children, func(d ocispec.Descriptor) bool { return !marksAttestation(d) }) {
+			all = append(all, "tag "+tag)
+		}
 	}
 	found, err := p.referrers(digest)
 	for _, r := range found {

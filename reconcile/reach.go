@@ -19,7 +19,7 @@ import (
 //	what images.yaml names by digest             the next run may look for it
 //	the subject of a tag sha256-<hex>[.suffix]   somebody signed it, or the like
 //	what is of an unknown type, and all digests  nobody knows what it is
-//	that it mentions
+//	that it mentions, where it could be read
 //	what is younger than grace                   a push may be under way
 //	what a purge would delete, and something     signed: keep
 //	refers to
@@ -110,6 +110,17 @@ func (h holding) needed() map[string]string {
 	}
 	follow(false)
 	return why
+}
+
+// tagged is a holding in which nothing stays but what tags and images.yaml lead
+// to.
+func (h holding) tagged() holding {
+	h.manifests = maps.Clone(h.manifests)
+	for digest, m := range h.manifests {
+		m.untagged, m.young, m.signed = false, false, false
+		h.manifests[digest] = m
+	}
+	return h
 }
 
 const keptUntagged = "untagged: keep"

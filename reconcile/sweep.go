@@ -124,7 +124,10 @@ func (s *sweep) look() (err error) {
 				continue
 			}
 			s.before[tag] = m.Digest
-			errs = append(errs, s.add(m))
+			errs = append(errs, s.add(m), s.addIfThere(fallbackSubject(tag)))
+		}
+		for _, digest := range p.image.Pinned {
+			errs = append(errs, s.addIfThere(digest))
 		}
 	} else {
 		for _, stored := range s.stock.Manifests {
@@ -205,7 +208,25 @@ func (s *sweep) add(m *Manifest) error {
 			errs = append(errs, s.add(below))
 		}
 	}
+	if m.Subject != nil && s.stock == nil {
+		errs = append(errs, s.addIfThere(m.Subject.Digest.String()))
+	}
 	return errors.Join(errs...)
+}
+
+// addIfThere takes in what is needed by its digest alone, which may not exist.
+func (s *sweep) addIfThere(digest string) error {
+	if digest == "" || s.manifests[digest] != nil {
+		return nil
+	}
+	m, err := s.p.manifest(s.p.image.Repository, digest)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.add(m)
 }
 
 // platformOfAttestation is that of the image that an attestation stands beside.
@@ -396,10 +417,12 @@ func (s *sweep) judge() {
 	}
 	for digest, m := range s.after.manifests {
 		m.untagged, m.young = false, false
-		switch purged := s.purges(digest); {
-		case purged && (s.reached[digest] || s.old(digest)):
+		switch {
+		case s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest)):
 		case !s.untagged:
 			m.untagged = true
+		case s.stock == nil: // nobody tells its age, so it goes only if this run took its tag away
+			m.untagged = !s.reached[digest]
 		default:
 			m.young = !was[digest] && !s.old(digest)
 		}
@@ -413,9 +436,9 @@ func (s *sweep) purges(digest string) bool {
 	return s.p.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
 }
 
-// old tells whether a manifest is older than grace, by the registry's clock.
-// Where none is told, a manifest is known only since a tag led to it that this
-// run moves, and nothing protects what a run replaced.
+// old tells whether a manifest is older than grace, by the registry's clock. Of
+// an attestation it is believed where nobody tells: a fallback tag led to it,
+// and its image is there to stay.
 func (s *sweep) old(digest string) bool {
 	if s.stock == nil {
 		return true
@@ -432,8 +455,8 @@ func (s *sweep) old(digest string) bool {
 }
 
 // fallbacks takes out of each fallback tag the attestations that no index holds
-// any more, if their image is there to stay, and deletes the tag if nothing is
-// left in it. Where the image is not, somebody may just be pushing it.
+// any more, if a tag leads to their image, and deletes the tag if nothing is
+// left in it. Where none does, somebody may just be pushing the image.
 func (s *sweep) fallbacks() error {
 	without := s.after
 	without.tags, without.manifests = maps.Clone(s.after.tags), maps.Clone(s.after.manifests)
@@ -447,11 +470,11 @@ func (s *sweep) fallbacks() error {
 	if len(without.tags) == len(s.after.tags) {
 		return nil
 	}
-	needed := without.needed()
+	needed, led := without.needed(), without.tagged().needed()
 	var errs []error
 	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
 		_, alias := s.p.aliases[tag]
-		if _, kept := without.tags[tag]; kept || alias || needed[fallbackSubject(tag)] == "" {
+		if _, kept := without.tags[tag]; kept || alias || led[fallbackSubject(tag)] == "" {
 			continue
 		}
 		m := s.manifests[s.after.tags[tag]]
@@ -508,11 +531,9 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	}
 	needed := s.after.needed()
 	var due []DeleteManifest
-	aged := false
 	for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
 		if needed[digest] == "" {
 			due = append(due, s.deletion(digest))
-			aged = aged || !s.reached[digest]
 		}
 	}
 	parents := map[string][]string{}
@@ -524,18 +545,33 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	for i := range due {
 		due[i].Parents = parents[due[i].Digest]
 	}
+	aged := s.aged(needed)
 	switch {
-	case len(due) == 0:
-	case s.blind != "":
+	case len(due) == 0 && aged == 0:
+	case s.blind != "" && len(due) > 0:
 		s.warnings = append(s.warnings, &config.Finding{ID: "archived-manifest", Warning: true, Pos: s.p.image.Pos, Message: fmt.Sprintf(
 			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.p.image.Repository, len(due))})
 		return nil, nil
-	case s.stock != nil && aged && s.skew() > maxSkew:
-		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old a manifest is and none is deleted (%d would be); set the clock",
-			s.p.image.Repository.Host, s.skew().Round(time.Second), maxSkew, len(due))
+	case aged > 0 && s.skew() > maxSkew:
+		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
+			s.p.image.Repository.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}
 	return ordered(due), nil
+}
+
+// aged counts the manifests whose age decides whether they are deleted.
+func (s *sweep) aged(needed map[string]string) int {
+	if s.stock == nil {
+		return 0
+	}
+	led, n := s.after.tagged().needed(), 0
+	for digest := range s.after.manifests {
+		if led[digest] == "" && !s.reached[digest] && (s.untagged || needed[digest] == "") {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *sweep) skew() time.Duration { return s.stock.seen.Sub(s.stock.Now).Abs() }
@@ -553,12 +589,17 @@ func (s *sweep) examine(digest string) error {
 	if err := s.add(m); err != nil {
 		return err
 	}
+	if s.reached[digest] {
+		for _, child := range m.Children {
+			s.reach(child.Digest.String())
+		}
+	}
 	referrers, err := s.p.referrers(digest)
 	if err != nil {
 		return err
 	}
 	of := s.after.manifests[digest]
-	of.signed = len(referrers) > 0 && s.purges(digest) && s.p.image.Policies[policies.Signed.Name].Value != "purge"
+	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && s.p.image.Policies[policies.Signed.Name].Value != "purge"
 	s.after.manifests[digest] = of
 	for _, r := range referrers {
 		of, known := s.after.manifests[r.Digest]
@@ -567,6 +608,9 @@ func (s *sweep) examine(digest string) error {
 		}
 		of.subject = cmp.Or(of.subject, digest)
 		s.after.manifests[r.Digest] = of
+		if s.reached[digest] || s.purges(digest) {
+			s.reach(r.Digest)
+		}
 	}
 	return nil
 }
@@ -650,13 +694,7 @@ func (s *sweep) heldAttestations() int {
 	if !s.p.purging() {
 		return 0
 	}
-	all, strict := s.after.needed(), s.after
-	strict.manifests = maps.Clone(s.after.manifests)
-	for digest, m := range strict.manifests {
-		m.untagged = false
-		strict.manifests[digest] = m
-	}
-	needed, counted := strict.needed(), map[string]bool{}
+	all, needed, counted := s.after.needed(), s.after.tagged().needed(), map[string]bool{}
 	for index, m := range s.after.manifests {
 		for _, child := range m.children {
 			if all[index] == keptUntagged && s.after.manifests[child].attestation && needed[child] == "" {

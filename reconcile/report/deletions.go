@@ -17,7 +17,8 @@ var kinds = []struct{ kind, what string }{
 	{reconcile.KindUntagged, "untagged manifest"},
 }
 
-// deletions are the rows of manifests that go: one each, or one a reason.
+// deletions are the rows of manifests that go: one each, or one a reason. Each
+// is one cell, since digests are too long for the column of the tags.
 func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	many := len(plan.DeleteManifests) > manyManifests && !t.opts.Verbose
@@ -28,9 +29,9 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil && (i == 0 || !many || err.Error() != result.Removed[i-1].Err.Error()):
-			rows = append(rows, row{"!", []string{t.digest(d.Digest), "error: " + err.Error()}})
+			rows = append(rows, row{"!", []string{t.digest(d.Digest) + "  error: " + err.Error()}})
 		case err == nil && !many && !t.opts.Quiet:
-			rows = append(rows, row{"-", []string{t.digest(d.Digest), fmt.Sprintf("%s (%s)", d.Reason, bytes(d.Bytes))}})
+			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(d.Digest), d.Reason, bytes(d.Bytes))}})
 		}
 	}
 	if !many || t.opts.Quiet {
@@ -40,7 +41,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	n.add(plan, result)
 	for _, k := range kinds {
 		if got := n.reclaimed[k.kind]; got.n > 0 {
-			rows = append(rows, row{"-", []string{Count(got.n, k.what), fmt.Sprintf("nothing needs them (%s)", bytes(got.bytes))}})
+			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  nothing needs them (%s)", Count(got.n, k.what), bytes(got.bytes))}})
 		}
 	}
 	return rows
@@ -87,7 +88,7 @@ func (n *notes) lines(dryRun bool) []string {
 		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))
 	}
 	if n.unlisted {
-		lines = append(lines, "Untagged manifests are not listed by every registry here: there only what a run itself replaces is deleted, and older ones stay.")
+		lines = append(lines, "Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.")
 	}
 	return lines
 }

@@ -120,6 +120,9 @@ func failures(outcomes []reconcile.Outcome) int {
 	return n
 }
 
+// wideTag is a tag too long for the column of tags: one that has a digest in it.
+const wideTag = 64
+
 // row is one line under a repository.
 type row struct {
 	mark  string
@@ -146,8 +149,11 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		tag := p.Tag
 		if p.Purged > 0 {
-			rows = append(rows, row{mark, []string{tag, "purge", "", t.digest(p.New),
-				fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old))}})
+			cells := []string{tag, "purge", "", t.digest(p.New), fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old))}
+			if len(tag) > wideTag {
+				cells = []string{strings.Join(cells, "  ")}
+			}
+			rows = append(rows, row{mark, cells})
 			continue
 		}
 		for _, c := range p.Platforms {
@@ -171,18 +177,22 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		case err != nil:
 			rows = append(rows, row{"!", []string{d.Tag, "error: " + err.Error()}})
 		case !t.opts.Quiet:
-			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
+			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
+			if len(d.Tag) > wideTag {
+				cells = []string{strings.Join(cells, "  ")}
+			}
+			rows = append(rows, row{"-", cells})
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
 	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", []string{v.Alias, placed(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
+		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+v.ID+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
 	}
 	for _, e := range together(plan.Errors) {
-		rows = append(rows, row{"!", []string{e.Alias, "error: " + e.Message}})
+		rows = append(rows, row{"!", named(e.Alias, "error: "+e.Message)})
 	}
 	for _, tag := range plan.InSync {
 		if t.opts.Verbose {
@@ -214,6 +224,14 @@ func together(errs []reconcile.Failure) []reconcile.Failure {
 		delete(aliases, e.Message)
 	}
 	return all
+}
+
+// named are the cells of what is about a tag, or about all of a repository.
+func named(tag, text string) []string {
+	if tag == "" {
+		return []string{text}
+	}
+	return []string{tag, text}
 }
 
 // choice explains, if it was asked for, how a newest source came to its tags.

@@ -1,0 +1,416 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// household is a random repository with everything that one can hold, and a
+// random images.yaml for it.
+type household struct {
+	*builder
+	image    config.Image
+	text     string
+	settings map[string]string
+}
+
+func drawHousehold(t *rapid.T, tb testing.TB) household {
+	b := build()
+	b.listed = rapid.Bool().Draw(t, "listed")
+	some := func(what string, n int) int { return rapid.IntRange(0, n).Draw(t, what) }
+	any := func(of []string, what string) string { return rapid.SampledFrom(of).Draw(t, what) }
+
+	var images, attestations, indexes, others []string
+	platform, attests := map[string]string{}, map[string]string{}
+	for i := range 1 + some("images", 4) {
+		p := any([]string{intel, graviton}, "platform")
+		d := b.image(fmt.Sprintf("image%d", i), p)
+		images, platform[d] = append(images, d), p
+	}
+	for i := range some("attestations", 4) {
+		image := any(images, "attested")
+		d := b.attest(fmt.Sprintf("attestation%d", i), image, rapid.Bool().Draw(t, "artifact"))
+		attestations, attests[d] = append(attestations, d), image
+	}
+	for i := range some("foreign", 2) {
+		var mentions []string
+		if b.listed { // over HTTP what it mentions is read only where a tag names it
+			mentions = append(mentions, any(images, "mentioned"))
+		}
+		others = append(others, b.foreign(fmt.Sprintf("foreign%d", i), mentions...))
+	}
+	for i := range 1 + some("indexes", 5) {
+		var entries []object
+		for _, d := range rapid.SliceOfNDistinct(rapid.SampledFrom(images), 0, 3, rapid.ID).Draw(t, "listed images") {
+			entries = append(entries, b.entry(d, platform[d]))
+		}
+		for _, d := range attestations {
+			if rapid.Bool().Draw(t, "lists attestation") {
+				entries = append(entries, b.attestation(d, attests[d]))
+			}
+		}
+		// Two levels are enough for everything, and never too deep.
+		if i > 2 && rapid.Bool().Draw(t, "nests") {
+			entries = append(entries, b.descriptor(any(indexes[:2], "nested")))
+		}
+		if len(others) > 0 && some("lists foreign", 3) == 0 {
+			entries = append(entries, b.descriptor(any(others, "foreign")))
+		}
+		indexes = append(indexes, b.index(fmt.Sprintf("index%d", i), object{"n": fmt.Sprint(i)}, entries...))
+	}
+	for i := range some("referrers", 3) {
+		others = append(others, b.referrer(fmt.Sprintf("referrer%d", i),
+			any(slices.Concat(images, attestations, indexes, others, []string{digestOf("nothing")}), "subject")))
+	}
+	everything := slices.Concat(images, attestations, indexes, others)
+	for i := range some("fallback tags", 3) {
+		subject := any(everything, "subject of the tag")
+		suffix := any([]string{"", "", ".sig", ".att"}, "suffix")
+		if suffix != "" {
+			b.tag(fallback(subject)+suffix, any(images, "signature"))
+			continue
+		}
+		var entries []object
+		for _, d := range attestations {
+			if rapid.Bool().Draw(t, "in the fallback") {
+				e := b.descriptor(d)
+				e["artifactType"] = attestationType
+				entries = append(entries, e)
+			}
+		}
+		if len(others) > 0 && rapid.Bool().Draw(t, "other in the fallback") {
+			entries = append(entries, b.descriptor(any(others, "other")))
+		}
+		b.tag(fallback(subject), b.index(fmt.Sprintf("fallback%d", i), nil, entries...))
+	}
+	var tags []string
+	for i := range 1 + some("tags", 6) {
+		tag := fmt.Sprintf("t%d", i)
+		b.tag(tag, any(slices.Concat(indexes, indexes, everything), "tagged"))
+		tags = append(tags, tag)
+	}
+	for i := range some("old aliases", 2) {
+		tag := fmt.Sprintf("old%d", i)
+		d := any(images, "old")
+		b.tag(tag, b.index(tag, object{reconcile.AnnotationAlias: any([]string{tag, "other"}, "mark")}, b.entry(d, platform[d])))
+	}
+	for _, d := range slices.Sorted(maps.Keys(b.manifests)) {
+		if some("young", 3) == 0 {
+			b.pushed[d] = time.Now().Add(-time.Hour)
+		}
+	}
+
+	var lines strings.Builder
+	for i := range 1 + some("aliases", 2) {
+		alias := fmt.Sprintf("a%d", i)
+		if rapid.Bool().Draw(t, "exists") {
+			b.tag(alias, any(slices.Concat(indexes, images), "was"))
+		}
+		source := any(slices.Concat(tags, indexes[:1]), "source")
+		switch some("kind", 4) {
+		case 0:
+			source = "absent"
+		case 1:
+			source = fmt.Sprintf("{amd64: %q}", source)
+		}
+		fmt.Fprintf(&lines, "      %s: %s\n", alias, source)
+	}
+	settings := map[string]string{
+		"provenance": any([]string{"keep", "drop", "purge", "purge"}, "provenance"), "prune": any([]string{"false", "true"}, "prune"),
+		"untagged": any([]string{"keep", "delete"}, "untagged"), "signed": any([]string{"keep", "purge"}, "signed"),
+	}
+	text := "images:\n  app:\n    policies: {"
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		text += key + ": " + settings[key] + ", "
+	}
+	text += "grace: 24h}\n    aliases:\n" + lines.String()
+	return household{b, parse(tb, text)[0], text, settings}
+}
+
+func (h household) String() string {
+	s := fmt.Sprintf("%slisted: %v\n", h.text, h.listed)
+	for _, name := range slices.Sorted(maps.Keys(h.tags)) {
+		s += name + " = " + h.called(h.tags[name])
+		if subject := subjectOf(name); subject != "" {
+			s += ", about " + h.called(subject)
+		}
+		s += "\n"
+	}
+	for _, d := range slices.Sorted(maps.Keys(h.names)) {
+		for _, child := range h.look(d).Manifests {
+			s += h.called(d) + " lists " + h.called(child.Digest) + "\n"
+		}
+		if l := h.look(d); l.Subject != nil {
+			s += h.called(d) + " refers to " + h.called(l.Subject.Digest) + "\n"
+		}
+	}
+	return s
+}
+
+// Whatever a repository holds: exactly that is deleted which a slow, obvious
+// calculation over all of it says, no tag is lost or broken, and then there is
+// nothing to do.
+func TestDeletionsAgainstTheObvious(tb *testing.T) {
+	cases, deleted := 0, 0
+	rapid.Check(tb, func(t *rapid.T) {
+		h := drawHousehold(t, tb)
+		before := household{builder: &builder{memory: &memory{tags: maps.Clone(h.tags), manifests: maps.Clone(h.manifests), pushed: h.pushed, listed: h.listed}}, settings: h.settings}
+		p := plan(tb, h.memory, h.image)
+		if len(p.Errors) > 0 {
+			t.Fatalf("%s\nerrors %+v", h, p.Errors)
+		}
+		want := before.obvious(h.image, p)
+		got := map[string]bool{}
+		for i, d := range p.DeleteManifests {
+			got[d.Digest] = true
+			for _, later := range p.DeleteManifests[i:] {
+				if slices.ContainsFunc(h.look(later.Digest).Manifests, func(c struct{ Digest string }) bool { return c.Digest == d.Digest }) {
+					t.Fatalf("%s\n%s is deleted before %s, which lists it", h, h.called(d.Digest), h.called(later.Digest))
+				}
+			}
+		}
+		for d := range maps.Keys(h.manifests) {
+			if got[d] != want[d] {
+				t.Fatalf("%s\n%s\n%s is deleted: %v, want %v", h, strings.Join(h.short(p), "\n"), h.called(d), got[d], want[d])
+			}
+		}
+		tags := before.tagsAfter(p)
+		needed := before.needed(tags, h.image, p)
+
+		result := reconcile.Apply(tb.Context(), h.Writer(h.image.Repository), p)
+		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
+			if o.Err != nil {
+				t.Fatalf("%s\n%s: %v", h, h.called(o.Tag), o.Err)
+			}
+		}
+		if !maps.Equal(h.tags, tags) {
+			t.Fatalf("%s\ntags are %v, want %v", h, h.tags, tags)
+		}
+		for d := range needed {
+			if _, was := before.manifests[d]; was && h.manifests[d].Body == nil {
+				t.Fatalf("%s\n%s was needed and is gone", h, h.called(d))
+			}
+		}
+		again := plan(tb, h.memory, h.image)
+		if !h.listed && onlyFallbacks(again) {
+			// An index that the run has untagged and kept is out of sight now, and
+			// with it why the attestations in it were kept.
+			reconcile.Apply(tb.Context(), h.Writer(h.image.Repository), again)
+			again = plan(tb, h.memory, h.image)
+		}
+		if !again.Empty() || len(again.Errors) > 0 {
+			t.Fatalf("%s\nthe second plan is\n%s", h, strings.Join(h.short(again), "\n"))
+		}
+		cases, deleted = cases+1, deleted+len(got)
+	})
+	tb.Logf("%d repositories, %d manifests deleted", cases, deleted)
+}
+
+// onlyFallbacks tells of a plan that concerns attestations in fallback tags and
+// nothing else.
+func onlyFallbacks(p reconcile.Plan) bool {
+	for _, push := range p.Pushes {
+		if subjectOf("app:"+push.Tag) == "" {
+			return false
+		}
+	}
+	for _, d := range p.DeleteTags {
+		if !d.Emptied {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(p.DeleteManifests, func(d reconcile.DeleteManifest) bool { return d.Kind == reconcile.KindUntagged })
+}
+
+// tagsAfter are the tags once a plan is carried out.
+func (h household) tagsAfter(p reconcile.Plan) map[string]string {
+	tags := maps.Clone(h.tags)
+	for _, push := range p.Pushes {
+		tags["r.test/app:"+push.Tag] = push.New
+		h.manifests[push.New] = reconcile.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest}
+	}
+	for _, d := range p.DeleteTags {
+		delete(tags, "r.test/app:"+d.Tag)
+	}
+	return tags
+}
+
+// below is a manifest and all that it lists.
+func (h household) below(digests ...string) map[string]bool {
+	all := map[string]bool{}
+	for len(digests) > 0 {
+		d := digests[0]
+		digests = digests[1:]
+		if _, exists := h.manifests[d]; exists && !all[d] {
+			all[d] = true
+			for _, child := range h.look(d).Manifests {
+				digests = append(digests, child.Digest)
+			}
+		}
+	}
+	return all
+}
+
+func (h household) isAttestation(d string) bool {
+	return strings.Contains(string(h.manifests[d].Body), "in-toto.io/predicate-type")
+}
+
+// subjectOf is what a tag sha256-<hex>[.suffix] is about.
+func subjectOf(name string) string {
+	_, tag, _ := strings.Cut(name, "app:")
+	tag, _, _ = strings.Cut(tag, ".")
+	if hex, ok := strings.CutPrefix(tag, "sha256-"); ok {
+		return "sha256:" + hex
+	}
+	return ""
+}
+
+// needed is what must stay by the rules of the contract alone, whatever the
+// policies want: they can only take more from what is left.
+func (h household) needed(tags map[string]string, image config.Image, p reconcile.Plan) map[string]bool {
+	purge := h.settings["provenance"] == "purge"
+	read := h.below(slices.Collect(maps.Values(h.tags))...) // over HTTP: what tags lead to
+	needed := map[string]bool{}
+	for name, d := range tags {
+		needed[d], needed[subjectOf(name)] = true, true
+	}
+	for _, d := range image.Pinned {
+		needed[d] = true
+	}
+	for d, m := range h.manifests {
+		if m.MediaType == foreignType && (h.listed || read[d]) {
+			needed[d] = true
+			for other := range h.manifests {
+				if strings.Contains(string(m.Body), other) {
+					needed[other] = true
+				}
+			}
+		}
+	}
+	if h.settings["untagged"] == "delete" && h.listed {
+		was := slices.Collect(maps.Values(h.tags))
+		for d := range h.manifests {
+			young := h.pushed[d].After(time.Now().Add(-24 * time.Hour))
+			if young && !slices.Contains(was, d) && !h.purges(d, p) {
+				needed[d] = true
+			}
+		}
+	}
+	for before := -1; before != len(needed); {
+		before = len(needed)
+		for d := range h.manifests {
+			subject := ""
+			if s := h.look(d).Subject; s != nil {
+				subject = s.Digest
+			}
+			if needed[d] {
+				for child := range h.below(d) {
+					needed[child] = true
+				}
+				if subject != "" {
+					needed[subject] = true
+				}
+			} else if needed[subject] && subject != "" && (!purge || !h.isAttestation(d)) {
+				needed[d] = true
+			}
+		}
+	}
+	return needed
+}
+
+// replacedBy are the indexes with attestations that a purge takes from tags.
+func (h household) replacedBy(p reconcile.Plan) map[string]bool {
+	var old []string
+	for _, push := range p.Pushes {
+		old = append(old, push.Old)
+	}
+	for _, d := range p.DeleteTags {
+		if d.Emptied {
+			old = append(old, d.Old)
+		}
+	}
+	all := map[string]bool{}
+	for d := range h.below(old...) {
+		for below := range h.below(d) {
+			if below != d && h.isAttestation(below) {
+				all[d] = true
+			}
+		}
+	}
+	return all
+}
+
+// purges tells what goes by a purge, however young it is or untagged is set.
+func (h household) purges(d string, p reconcile.Plan) bool {
+	if h.settings["provenance"] != "purge" {
+		return false
+	}
+	led := map[string]bool{}
+	for name, top := range h.tags {
+		if subjectOf(name) == "" {
+			maps.Copy(led, h.below(top))
+		}
+	}
+	old := h.pushed[d].Before(time.Now().Add(-24 * time.Hour))
+	return h.isAttestation(d) && (led[d] || old || !h.listed) || h.replacedBy(p)[d]
+}
+
+// obvious is what is to be deleted.
+func (h household) obvious(image config.Image, p reconcile.Plan) map[string]bool {
+	after := household{builder: &builder{memory: &memory{manifests: maps.Clone(h.manifests), pushed: h.pushed, listed: h.listed, tags: h.tags}}, settings: h.settings}
+	tags := after.tagsAfter(p)
+	needed := after.needed(tags, image, p)
+	known := map[string]bool{}
+	for d := range h.manifests {
+		known[d] = h.listed
+	}
+	maps.Copy(known, h.below(slices.Collect(maps.Values(h.tags))...))
+	refers := func(d string) bool {
+		for name := range h.tags {
+			if subjectOf(name) == d {
+				return true
+			}
+		}
+		for r := range h.manifests {
+			if s := h.look(r).Subject; s != nil && s.Digest == d {
+				return true
+			}
+		}
+		return false
+	}
+	for {
+		// What is not asked to go stays, and what it lists.
+		stays := maps.Clone(needed)
+		for d := range h.manifests {
+			purged := h.purges(d, p) && (h.settings["untagged"] == "delete" || h.settings["signed"] == "purge" || !refers(d))
+			if known[d] && !purged && h.settings["untagged"] == "keep" {
+				maps.Copy(stays, h.below(d))
+			}
+		}
+		due, more := map[string]bool{}, false
+		for d := range h.manifests {
+			due[d] = known[d] && !stays[d]
+		}
+		// Over HTTP the referrers of what goes are found, and what they list.
+		for r := range h.manifests {
+			if s := h.look(r).Subject; s != nil && due[s.Digest] {
+				for d := range h.below(r) {
+					more = more || !known[d]
+					known[d] = true
+				}
+			}
+		}
+		if !more {
+			return due
+		}
+	}
+}

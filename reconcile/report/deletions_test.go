@@ -1,0 +1,86 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// cleaning is a plan that deletes a bit of everything, or a lot.
+func cleaning(untagged int) reconcile.Plan {
+	p := reconcile.Plan{
+		Image:  "my-image",
+		Pushes: []reconcile.Push{{Tag: "10.10", Old: one, New: two, Purged: 2}},
+		DeleteTags: []reconcile.DeleteTag{
+			{Tag: "9", Old: one, Reason: "no longer in images.yaml"},
+			{Tag: "sha256-" + strings.Repeat("1", 64), Old: one, Reason: "is empty", Emptied: true},
+		},
+		DeleteManifests: []reconcile.DeleteManifest{
+			{Digest: one, Kind: reconcile.KindReplaced, Reason: "10.10 before the purge", Bytes: 856},
+			{Digest: two, Kind: reconcile.KindAttestation, Reason: "attestation of linux/amd64, nothing refers to it", Bytes: 1200},
+		},
+		Violations: []*config.Finding{{ID: "max-deletions", Message: "too many"}},
+		Swept:      reconcile.Swept{Held: 3, Unlisted: true},
+	}
+	for i := range untagged {
+		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{
+			Digest: fmt.Sprintf("sha256:%064d", i), Kind: reconcile.KindUntagged, Reason: "untagged, nothing needs it", Bytes: 1e6,
+		})
+	}
+	return p
+}
+
+func TestDeletions(t *testing.T) {
+	refused := errors.New("405 Method Not Allowed")
+	for _, test := range []struct {
+		name   string
+		opts   TextOptions
+		plan   reconcile.Plan
+		result reconcile.Result
+		want   string
+	}{
+		{"a few", TextOptions{DryRun: true}, cleaning(1), reconcile.Result{}, `
+my-image
+  ~ 10.10  purge    sha256:222222222222…  (loses 2 attestations, was sha256:111111111111…)
+  - 9      no longer in images.yaml (was sha256:111111111111…)
+  - sha256-1111111111111111111111111111111111111111111111111111111111111111  is empty (was sha256:111111111111…)
+  - sha256:111111111111…  10.10 before the purge (856 B)
+  - sha256:222222222222…  attestation of linux/amd64, nothing refers to it (1.2 kB)
+  - sha256:000000000000…  untagged, nothing needs it (1.0 MB)
+  ! error[max-deletions]: too many
+Plan: 1 to push, 2 tags and 3 manifests to delete, 1 blocked.
+To reclaim: 1 replaced index, 856 B.
+To reclaim: 1 attestation, 1.2 kB.
+To reclaim: 1 untagged manifest, 1.0 MB.
+3 attestations of untagged indexes stay; untagged: delete removes both.
+Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.
+`},
+		{"many, in part", TextOptions{}, cleaning(20), reconcile.Result{Removed: append([]reconcile.Outcome{{Err: refused}, {Err: refused}}, make([]reconcile.Outcome, 20)...)}, `
+my-image
+  ~ 10.10  purge    sha256:222222222222…  (loses 2 attestations, was sha256:111111111111…)
+  - 9      no longer in images.yaml (was sha256:111111111111…)
+  - sha256-1111111111111111111111111111111111111111111111111111111111111111  is empty (was sha256:111111111111…)
+  ! sha256:111111111111…  error: 405 Method Not Allowed
+  - 20 untagged manifests  nothing needs them (20.0 MB)
+  ! error[max-deletions]: too many
+Applied: 1 pushed, 2 tags and 20 manifests deleted, 1 blocked, 1 failed.
+Reclaimed: 20 untagged manifests, 20.0 MB.
+3 attestations of untagged indexes stay; untagged: delete removes both.
+Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.
+`},
+		{"quietly", TextOptions{Quiet: true}, cleaning(20), reconcile.Result{}, `
+my-image
+  ! error[max-deletions]: too many
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := text(t, test.opts, test.plan, test.result); got != strings.TrimPrefix(test.want, "\n") {
+				t.Errorf("got\n%s\nwant%s", got, test.want)
+			}
+		})
+	}
+}
