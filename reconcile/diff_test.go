@@ -478,6 +478,29 @@ func TestListedSourcesAreNotRead(t *testing.T) {
 	}
 }
 
+// A registry that deletes an image with its last tag would lose what is a
+// source by its digest.
+func TestAbsentLastTag(t *testing.T) {
+	for name, lastTag := range map[string]bool{"a registry that keeps it": false, "one that does not": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory()
+			digests := m.push(t, "app", both50, plain12)
+			m.facts = reconcile.Facts{LastTag: lastTag, Tags: reconcile.Mutability{Immutable: true}}
+			p := plan(t, m, aliases(t, "10.50: absent\n10.12: absent\nx: {amd64: "+digests["10.50"]+"}"))
+			want := 2
+			if lastTag {
+				want = 1
+				if len(p.Violations) != 1 || p.Violations[0].ID != "pinned-source" || p.Violations[0].Alias != "10.50" {
+					t.Errorf("violations are %v", p.Violations)
+				}
+			}
+			if len(p.DeleteTags) != want || len(p.Pushes) != 1 {
+				t.Errorf("plan is %+v", p)
+			}
+		})
+	}
+}
+
 // What the registry itself would refuse is found before anything is written.
 func TestFactsOfTheRepository(t *testing.T) {
 	boom := errors.New("access denied")
@@ -497,6 +520,7 @@ func TestFactsOfTheRepository(t *testing.T) {
 		{"mutable with an exclusion that fits", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"1*"}}}, nil,
 			"immutable-tag", `keeps the tags immutable that match "1*"; narrow that filter`, true},
 		{"mutable with other exclusions", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"v*"}}}, nil, "", "", true},
+		{"the tag can't be moved, but can go", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"7"}}}, nil, "", "", true},
 		{"missing", reconcile.Facts{Missing: true}, nil, "missing-repository", "repository r.test/app does not exist", false},
 		{"unknown", reconcile.Facts{}, boom, "error", "access denied", false},
 	} {

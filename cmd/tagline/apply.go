@@ -75,7 +75,7 @@ Exit codes:
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
-		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests")
+		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests. What provenance: purge deletes does not count")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
 	c.MarkFlagsMutuallyExclusive("plan", "dry-run")

@@ -66,7 +66,7 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 		r := <-result
 		progress.done()
 		progress.pause(func() { j.out.Repository(r.plan, r.result) })
-		for _, w := range r.plan.Warnings {
+		for _, w := range a.warnings(r.plan) {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
@@ -75,6 +75,14 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 	}
 	progress.stop()
 	return all, j.out.text.Summary()
+}
+
+// warnings are those to print; none with -q, since they stand in nobody's way.
+func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
+	if a.quiet {
+		return nil
+	}
+	return plan.Warnings
 }
 
 // image is the whole story of one image: observe, diff, apply. Without writers

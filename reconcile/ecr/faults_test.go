@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"unknown credentials", []ecrtest.Fault{{Do: ecrtest.ForgetCredentials()}},
-			nil, "UnrecognizedClientException: The security token included in the request is invalid.; renew the AWS credentials",
+			nil, "UnrecognizedClientException: The security token included in the request is invalid; renew the AWS credentials",
 		},
 		{"no right to describe", deny("DescribeImages"), nil, "; allow ecr:DescribeImages to whoever runs tagline"},
 		{"no right to read", deny("BatchGetImage"), nil, "; allow ecr:BatchGetImage to whoever runs tagline"},

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"tagline/config"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -101,7 +103,7 @@ func (s *session) close() {
 }
 
 // connect makes the SDK's client for a registry.
-func (c *Client) connect(ctx context.Context, host Host) (*ecr.Client, error) {
+func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client, error) {
 	cfg, err := c.session.load(ctx, host.Region)
 	if err != nil {
 		return nil, err
