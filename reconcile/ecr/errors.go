@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -102,8 +103,12 @@ func operationOf(err error) string {
 	return "AWS API"
 }
 
-// root is the innermost error: a dial that failed, a deadline.
+// root is the innermost error that still says what it is about: a dial with its
+// address, a deadline.
 func root(err error) error {
+	if network := (*net.OpError)(nil); errors.As(err, &network) {
+		return network
+	}
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {

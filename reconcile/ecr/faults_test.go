@@ -195,6 +195,27 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// Where nobody answers, the attempts for all that a run asks are bounded, and
+// the message has the address.
+func TestNobodyAnswers(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	registry.Script(ecrtest.Fault{Do: ecrtest.Reset()})
+	c := open(t)
+	for range 5 {
+		answers := c.Reader(myImage).Resolve(t.Context(), []string{"10"})
+		if err := answers[0].Err; err == nil || errors.Is(err, reconcile.ErrNotFound) || !strings.Contains(err.Error(), registry.Host) {
+			t.Errorf("got %v, want an error with %s", err, registry.Host)
+		}
+	}
+	if n := registry.Calls()["DescribeImages"]; n != attempts+4 {
+		t.Errorf("%d calls, want %d for the first question and one for each other", n, attempts)
+	}
+	t.Setenv("AWS_ENDPOINT_URL_ECR", "localhost:5000")
+	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, `AWS_ENDPOINT_URL_ECR is "localhost:5000"`) {
+		t.Errorf("plan %+v", p)
+	}
+}
+
 // A listing that does not come to its end is not a shorter one.
 func TestPageFails(t *testing.T) {
 	registry := emulate(t, ecrtest.Options{})
