@@ -165,16 +165,21 @@ func (m *markdown) graph(r Repository) {
 		}
 		return name
 	}
-	edge := func(from, arrow, to string) {
-		if line := "  " + from + " " + arrow + " " + to + "\n"; !edges[line] {
+	edge := func(from, platform, to string) {
+		line := fmt.Sprintf("  %s -->|\"%s\"| %s\n", from, label(cmp.Or(platform, "artifact")), to)
+		if !edges[line] {
 			edges[line] = true
 			lines = append(lines, line)
 		}
 	}
-	shown := 0
-	for _, p := range r.Pushes {
-		if len(edges)+2*len(p.Platforms) > maxEdges {
-			break
+	shown, rest := 0, 0
+	for i, p := range r.Pushes {
+		switch err, _ := tried(r.Pushed, i); {
+		case err != nil: // nothing has come from there
+			continue
+		case rest > 0 || len(edges)+2*len(p.Platforms) > maxEdges:
+			rest++
+			continue
 		}
 		shown++
 		for _, c := range p.Platforms {
@@ -182,16 +187,16 @@ func (m *markdown) graph(r Repository) {
 				continue
 			}
 			source := node("s", c.Source, `("%s")`)
-			edge(node("a", p.Tag, `["%s"]`), `-->|"`+label(cmp.Or(c.Platform, "artifact"))+`"|`, source)
-			edge(source, "-->", node("d", short.digest(c.Digest), `["%s"]`))
+			edge(node("a", p.Tag, `["%s"]`), c.Platform, source)
+			edge(source, c.Platform, node("d", short.digest(c.Digest), `["%s"]`))
 		}
 	}
 	if len(lines) == 0 {
 		return
 	}
 	title := "Where " + code(r.Image) + " comes from"
-	if rest := len(r.Pushes) - shown; rest > 0 {
-		title += fmt.Sprintf(" (%d of %s)", shown, Count(len(r.Pushes), "alias"))
+	if rest > 0 {
+		title += fmt.Sprintf(" (%d of %s)", shown, Count(shown+rest, "alias"))
 	}
 	graph := fmt.Sprintf("\n%s:\n\n```mermaid\ngraph LR\n%s```\n", title, strings.Join(lines, ""))
 	if m.Len()+len(graph) <= maxMarkdown {
