@@ -95,9 +95,11 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 	due := plan
 	due.Pushes = slices.DeleteFunc(slices.Clone(plan.Pushes), func(p Push) bool { return is(p.Tag) })
 	due.DeleteTags = slices.DeleteFunc(slices.Clone(plan.DeleteTags), func(d DeleteTag) bool { return is(d.Tag) })
+	due.Errors = slices.Clone(plan.Errors)
 	for tag, err := range settled {
-		if err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) { // an incomplete read: nothing is deleted
-			due.Errors = append(slices.Clone(due.Errors), Failure{Alias: tag, Message: err.Error()})
+		unread := !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) || errors.Is(err, context.Canceled)
+		if err != nil && unread { // so that nothing is deleted
+			due.Errors = append(due.Errors, Failure{Alias: tag, Message: err.Error()})
 		}
 	}
 	r := Apply(ctx, w, due)
@@ -166,8 +168,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 	}
 	for _, d := range plan.DeleteTags {
 		for _, p := range plan.Pushes {
-			needs := p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))
-			if needs && settled[p.Tag] != nil {
+			if settled[p.Tag] != nil && (p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))) {
 				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
 			}
 		}
@@ -180,6 +181,8 @@ func settle(settled map[string]error, action, what string, now Answer[Descriptor
 	_, is := settled[action]
 	switch {
 	case is:
+	case errors.Is(now.Err, context.Canceled):
+		settled[action] = interrupted(now.Err)
 	case now.Err != nil && !errors.Is(now.Err, ErrNotFound):
 		settled[action] = fmt.Errorf("%s could not be read again: %w", what, now.Err)
 	case now.Value.Digest != planned:

@@ -117,6 +117,10 @@ func TestApplySaved(t *testing.T) {
 			},
 			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
+		"an interruption": {
+			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = context.Canceled },
+			map[string]error{"10": reconcile.ErrSkipped, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
+		},
 		"an incomplete plan": {
 			func(_ *memory, p *reconcile.Plan) { p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}} },
 			map[string]error{"9": reconcile.ErrSkipped},
