@@ -21,6 +21,7 @@ type Image struct {
 	Repository Repository
 	Aliases    []Alias // in the order of their tags, see [CompareTags]
 	Policies   Settings
+	Pinned     []string // digests of this repository that sources of any image name
 	Pos        Pos
 }
 

@@ -15,28 +15,40 @@ import (
 const (
 	maxBytes = 5 << 20
 	maxDepth = 100
+	// maxDocuments is for files other than images.yaml, which is one document.
+	maxDocuments = 100
 )
 
 // example is the least that a file can say.
 const example = "{registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}"
 
+// ReadYAML reads a YAML file of any kind and gives the roots of its documents,
+// for packages that look into files other than images.yaml. What YAML has and
+// images.yaml has not, such as anchors, is not refused. A file with no more
+// than comments in it has no documents.
+//
+// The error is as that of [Parse].
+func ReadYAML(file string, data []byte) ([]*yaml.Node, error) {
+	w := &walk{file: file}
+	documents, _ := w.documents(data, maxDocuments+1)
+	if len(documents) > maxDocuments {
+		w.report(documents[maxDocuments], IDMultipleDocuments, "file has more than %d documents", maxDocuments)
+	}
+	roots := make([]*yaml.Node, 0, len(documents))
+	for _, d := range documents {
+		if !isNull(d.Content[0]) {
+			roots = append(roots, d.Content[0])
+		}
+	}
+	return roots, join(w.findings)
+}
+
 // document gives the root of the one YAML document in data, or nil, with a
 // finding, if there is none that can be walked.
 func (w *walk) document(data []byte) *yaml.Node {
-	if len(data) > maxBytes {
-		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), maxBytes)
-		return nil
-	}
-	// Neither a byte order mark nor the CR of a CRLF moves what comes after.
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
-	if !w.isText(data) {
-		return nil
-	}
-	documents, read, err := decode(data)
+	documents, ok := w.documents(data, 2)
 	switch {
-	case err != nil:
-		w.syntax(err, data, read)
+	case !ok:
 		return nil
 	case len(documents) == 0 || isNull(documents[0].Content[0]):
 		w.reportFile(IDEmptyFile, "file is empty; the least it can say is %s", example)
@@ -47,6 +59,27 @@ func (w *walk) document(data []byte) *yaml.Node {
 	root := documents[0].Content[0]
 	w.screen(root, 1)
 	return root
+}
+
+// documents decodes the documents in data, and no more of them than most. It is
+// not ok, and a finding, if they can't be read as text or as YAML.
+func (w *walk) documents(data []byte, most int) (documents []*yaml.Node, ok bool) {
+	if len(data) > maxBytes {
+		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), maxBytes)
+		return nil, false
+	}
+	// Neither a byte order mark nor the CR of a CRLF moves what comes after.
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	if !w.isText(data) {
+		return nil, false
+	}
+	documents, read, err := decode(data, most)
+	if err != nil {
+		w.syntax(err, data, read)
+		return nil, false
+	}
+	return documents, true
 }
 
 // isText tells whether data can be read as characters. If not, the first
@@ -83,13 +116,13 @@ func isControl(r rune) bool {
 	return unicode.IsControl(r)
 }
 
-// decode reads the first document of data and a second one, if there is one.
-// read is the number of lines that yaml.v3 asked for: where it fails, the
-// problem is in the last of them or shortly before.
-func decode(data []byte) (documents []*yaml.Node, read int, err error) {
+// decode reads the documents of data, and no more of them than most. read is
+// the number of lines that yaml.v3 asked for: where it fails, the problem is in
+// the last of them or shortly before.
+func decode(data []byte, most int) (documents []*yaml.Node, read int, err error) {
 	lines := &lineReader{rest: data}
 	decoder := yaml.NewDecoder(lines)
-	for len(documents) < 2 {
+	for len(documents) < most {
 		var n *yaml.Node
 		if n, err = next(decoder); err != nil {
 			break

@@ -88,7 +88,27 @@ func (w *walk) images(root *yaml.Node) []Image {
 		images = append(images, image)
 	}
 	slices.SortFunc(images, func(a, b Image) int { return a.Repository.Compare(b.Repository) })
+	pin(images)
 	return images
+}
+
+// pin notes in each image which of its repository's digests the file names.
+func pin(images []Image) {
+	pinned := map[Repository][]string{}
+	for _, image := range images {
+		for _, alias := range image.Aliases {
+			for _, s := range alias.Sources {
+				if s.Digest != "" {
+					pinned[s.Repository] = append(pinned[s.Repository], s.Digest)
+				}
+			}
+		}
+	}
+	for i := range images {
+		digests := pinned[images[i].Repository]
+		slices.Sort(digests)
+		images[i].Pinned = slices.Compact(digests)
+	}
 }
 
 func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {

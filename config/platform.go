@@ -164,7 +164,7 @@ func correctedName(part string) string {
 	case "5", "6", "7", "8":
 		return "v" + part
 	}
-	return cmp.Or(closest(part, strings.Fields(systems+" "+architectures)), part)
+	return cmp.Or(Closest(part, strings.Fields(systems+" "+architectures)), part)
 }
 
 // isWord tells whether the word is one of a list that is divided by spaces.

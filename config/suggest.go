@@ -8,16 +8,16 @@ import (
 // didYouMean is `; did you mean "platforms"?`, or "" where nothing known comes
 // close to the word.
 func didYouMean(word string, known []string) string {
-	if k := closest(word, known); k != "" {
+	if k := Closest(word, known); k != "" {
 		return fmt.Sprintf("; did you mean %q?", k)
 	}
 	return ""
 }
 
-// closest is the known word that takes the fewest edits to get to, case aside,
+// Closest is the known word that takes the fewest edits to get to, case aside,
 // or "" if each takes more than one for every three letters: a guess should be
 // a likely one.
-func closest(word string, known []string) string {
+func Closest(word string, known []string) string {
 	if len(word) > maxQuoted {
 		return ""
 	}

@@ -41,8 +41,8 @@ func TestClosest(t *testing.T) {
 		"retention":                "",
 		strings.Repeat("k", 1<<20): "",
 	} {
-		if got := closest(word, known); got != want {
-			t.Errorf("closest(%q) = %q, want %q", word, got, want)
+		if got := Closest(word, known); got != want {
+			t.Errorf("Closest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

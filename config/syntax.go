@@ -75,7 +75,7 @@ func failingLine(data []byte, read int, problem string) int {
 	for tries := 0; tries < 3 && len(lines) > 1; {
 		last := bytes.TrimSpace(lines[len(lines)-1])
 		if len(last) > 0 && last[0] != '#' {
-			_, _, err := decode(bytes.Join(lines[:len(lines)-1], nil))
+			_, _, err := decode(bytes.Join(lines[:len(lines)-1], nil), maxDocuments)
 			if err == nil || !strings.HasSuffix(err.Error(), problem) {
 				break
 			}

@@ -15,7 +15,7 @@ import (
 type Policy struct {
 	config.PolicyKey
 	// Apply changes a copy of the alias, or says what forbids it, or both. It
-	// does no I/O. Nil for a policy that is only a key so far.
+	// does no I/O. Nil for a policy of the repository as a whole.
 	Apply func(config.Setting, Alias) (Alias, []Finding)
 }
 
@@ -29,9 +29,11 @@ type Finding struct {
 
 // All is every policy, in the order in which they apply: first those that
 // take entries out of an alias, then those that judge what is left.
-func All() []Policy {
-	return append([]Policy{Provenance, Format, Platforms, MixedVersions, Downgrade}, planned()...)
-}
+func All() []Policy { return append(slices.Clone(rules), Prune, Untagged, Grace, Signed) }
+
+// rules are the policies with an Apply. They are put together once: an alias
+// passes them in every round of planning.
+var rules = []Policy{Provenance, Format, Platforms, MixedVersions, Downgrade}
 
 // Keys is how images.yaml spells the policies, for [config.Parse].
 func Keys() []config.PolicyKey {
@@ -45,10 +47,7 @@ func Keys() []config.PolicyKey {
 // Apply puts an alias through every policy.
 func Apply(settings config.Settings, a Alias) (Alias, []Finding) {
 	var findings []Finding
-	for _, p := range All() {
-		if p.Apply == nil {
-			continue
-		}
+	for _, p := range rules {
 		var found []Finding
 		a, found = p.Apply(settings[p.Name], a)
 		findings = append(findings, found...)

@@ -25,12 +25,13 @@ var (
 type Result struct {
 	Pushed  []Outcome // as Plan.Pushes
 	Deleted []Outcome // as Plan.DeleteTags
+	Removed []Outcome // as Plan.DeleteManifests
 }
 
 // Outcome is what became of one action. A nil Err means that the registry was
-// asked afterwards and confirmed it.
+// asked afterwards and confirmed it, or of a manifest, that it is gone.
 type Outcome struct {
-	Tag string
+	Tag string // or the digest of a manifest
 	Err error
 }
 
@@ -43,8 +44,8 @@ const graceAfterCancel = 5 * time.Second
 var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
 
 // Apply carries out a plan, and nothing but it: copies, then pushes, those
-// that others follow first, then deletions, unless anything before them
-// failed. Each tag is read again just before it is written, and after: as many
+// that others follow first, then deletions of tags, then of manifests, unless
+// anything before them failed. Each tag is read again just before it is written, and after: as many
 // at a time as the writer can write at once, so that none waits in a queue
 // between the two.
 func Apply(ctx context.Context, w Writer, plan Plan) Result {
@@ -69,12 +70,14 @@ func Apply(ctx context.Context, w Writer, plan Plan) Result {
 			continue
 		}
 		for _, d := range batch {
-			a.outcome[d.Tag] = fmt.Errorf("%w: nothing is deleted from a repository in which something failed", ErrSkipped)
+			a.outcome[d.Tag] = errNothingDeleted
 		}
 	}
 	for _, d := range plan.DeleteTags {
 		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag]})
+		whole = whole && a.outcome[d.Tag] == nil
 	}
+	r.Removed = a.deleteManifests(plan, whole)
 	return r
 }
 

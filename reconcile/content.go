@@ -111,7 +111,7 @@ func (p *planner) apply(alias config.Alias, a policies.Alias) (_ policies.Alias,
 // compare has the policies judge an alias of newest sources once more, now
 // with what it carries today. An alias that does not change needs no judging.
 func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) ([]*config.Finding, []error) {
-	old, err := p.tag(alias.Tag)
+	old, err := p.tag(p.image.Repository, alias.Tag)
 	if errors.Is(err, ErrNotFound) || err == nil && old.Digest == digest {
 		return nil, nil
 	}
@@ -168,7 +168,10 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 			leaves: slices.Clone(followed.leaves), follows: []string{s.Tag},
 		}
 	} else {
-		m, err := p.manifest(s.Repository, s.Reference())
+		m, known, err := p.find(alias, s)
+		if err == nil && s.Tag != "" && s.Repository == p.image.Repository {
+			m, err = p.after(s.Tag, m)
+		}
 		if errors.Is(err, ErrNotFound) {
 			return content{}, []error{violation(alias, s.Pos, "missing-source",
 				"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository)}
@@ -180,7 +183,10 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		if err != nil {
 			return content{}, []error{fmt.Errorf("source %q: %w", s.Text, err)}
 		}
-		leaves, err := p.leaves(s.Repository, m, descriptorOf(m), 0)
+		leaves := known
+		if known == nil {
+			leaves, err = p.leaves(s.Repository, m, descriptorOf(m), 0)
+		}
 		if errors.Is(err, ErrNotFound) {
 			return content{}, []error{violation(alias, s.Pos, "broken-source",
 				"source %q refers to something that is not there: %v; push it again", s.Text, err)}
@@ -198,6 +204,64 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}
 	return c, nil
+}
+
+// find is the manifest of a source. Where tags are cheap to ask, a plain image
+// that the alias's own index has already is not fetched again, nor its config:
+// its digest is still the same, so what an earlier run found in them is, too.
+// Then its leaf is known, and of the manifest only the digest and type.
+func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known []leaf, err error) {
+	if s.Tag == "" || !p.state.cheap[s.Repository] {
+		m, err = p.manifest(s.Repository, s.Reference())
+		return m, nil, err
+	}
+	now, err := p.tag(s.Repository, s.Tag)
+	if err != nil {
+		return nil, nil, err
+	}
+	if now.Archived {
+		return nil, nil, fmt.Errorf("%s: %w", now.Digest, ErrArchived)
+	}
+	if !isIndex(now.MediaType) {
+		own, err := p.own(alias)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, d := range own {
+			platform := platformOf(d.Platform)
+			if d.Digest.String() != now.Digest || d.MediaType != now.MediaType || platform == (config.Platform{}) || marksAttestation(d) {
+				continue
+			}
+			m = &Manifest{RawManifest: RawManifest{Digest: now.Digest, MediaType: now.MediaType}, ArtifactType: d.ArtifactType}
+			l := newLeaf(descriptorOf(m))
+			l.setPlatform(platform)
+			l.Size, l.descriptor.Size = d.Size, d.Size
+			return m, []leaf{l}, nil
+		}
+	}
+	m, err = p.manifest(s.Repository, now.Digest)
+	if errors.Is(err, ErrNotFound) { // the tag itself is there
+		err = fmt.Errorf("it named %s, which was deleted a moment later; run again", now.Digest)
+	}
+	return m, nil, err
+}
+
+// own is what the alias's index lists now, if it is one that was made for this
+// alias. One that can't be read has nothing to tell, so the only error is
+// errUnknown.
+func (p *planner) own(alias config.Alias) ([]ocispec.Descriptor, error) {
+	old, err := p.tag(p.image.Repository, alias.Tag)
+	var m *Manifest
+	if err == nil && isIndex(old.MediaType) {
+		m, err = p.manifest(p.image.Repository, old.Digest)
+	}
+	switch {
+	case errors.Is(err, errUnknown):
+		return nil, err
+	case err == nil && m != nil && m.Annotations[AnnotationAlias] == alias.Tag:
+		return m.Children, nil
+	}
+	return nil, nil
 }
 
 // blocked is why an alias can't follow another one.
@@ -234,12 +298,17 @@ func (p *planner) leaves(in config.Repository, m *Manifest, d ocispec.Descriptor
 		if platform == (config.Platform{}) {
 			break // nothing to match it by: it is carried along like an artifact
 		}
-		l.Kind, l.Platform = policies.Image, platform
-		l.descriptor.Platform = &ocispec.Platform{
-			OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant, OSVersion: platform.OSVersion,
-		}
+		l.setPlatform(platform)
 	}
 	return []leaf{l}, nil
+}
+
+// setPlatform makes a leaf an image for a platform that no index entry tells.
+func (l *leaf) setPlatform(platform config.Platform) {
+	l.Kind, l.Platform = policies.Image, platform
+	l.descriptor.Platform = &ocispec.Platform{
+		OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant, OSVersion: platform.OSVersion,
+	}
 }
 
 // children finds the leaves of an index. It reads only what the index does not

@@ -34,7 +34,11 @@ type planner struct {
 	aliases  map[string]config.Alias
 	state    *State
 	open     questions
-	verdicts map[string]verdict
+	verdicts map[string]verdict // of aliases that others follow
+	followed map[string]bool
+
+	fallbacks map[string][]string     // of fallbackTags
+	subjects  map[string][]Descriptor // of referrers, where everything is listed
 }
 
 // verdict is what is to become of an alias.
@@ -49,14 +53,20 @@ type verdict struct {
 
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
-		image: image, aliases: map[string]config.Alias{}, state: state, verdicts: map[string]verdict{},
+		image: image, aliases: map[string]config.Alias{}, state: state,
+		verdicts: map[string]verdict{}, followed: map[string]bool{},
 		open: questions{
-			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{},
-			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{},
+			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
+			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
 		},
 	}
 	for _, a := range image.Aliases {
 		p.aliases[a.Tag] = a
+		for _, s := range a.Sources {
+			if s.Alias {
+				p.followed[s.Tag] = true
+			}
+		}
 	}
 	return p
 }
@@ -79,11 +89,21 @@ func (p *planner) plan() Plan {
 			if f := (*config.Finding)(nil); errors.As(err, &f) {
 				plan.Violations = append(plan.Violations, f)
 			} else {
-				plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: err.Error()})
+				plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: reason(err)})
 			}
 		}
 	}
+	p.sweep(&plan)
 	return plan
+}
+
+// reason is what to say of an error. One that is the host's own is said in the
+// same words for every alias.
+func reason(err error) string {
+	if host := (*HostError)(nil); errors.As(err, &host) {
+		return host.Error()
+	}
+	return err.Error()
 }
 
 // verdict decides on an alias, once. Aliases that follow it are decided by it.
@@ -94,7 +114,9 @@ func (p *planner) verdict(alias config.Alias) verdict {
 		if len(v.errs) > 0 {
 			v = verdict{errs: v.errs, choices: v.choices}
 		}
-		p.verdicts[alias.Tag] = v
+		if p.followed[alias.Tag] { // nobody asks for the others again
+			p.verdicts[alias.Tag] = v
+		}
 	}
 	return v
 }
@@ -104,7 +126,7 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 		v.content, v.choices, v.warnings, v.errs = p.compose(alias)
 	}
 	c := v.content
-	old, err := p.tag(alias.Tag)
+	old, err := p.tag(p.image.Repository, alias.Tag)
 	exists := !errors.Is(err, ErrNotFound)
 	switch {
 	case exists && err != nil:
@@ -270,9 +292,9 @@ func behind(l leaf, leaves []leaf) string {
 	return higher
 }
 
-// tag is what an alias tag names now.
-func (p *planner) tag(tag string) (Descriptor, error) {
-	return ask(p.state.tags, p.open.tags, place{p.image.Repository, tag})
+// tag is what a tag names now.
+func (p *planner) tag(in config.Repository, tag string) (Descriptor, error) {
+	return ask(p.state.tags, p.open.tags, place{in, tag})
 }
 
 // manifest is a manifest by tag or by digest.

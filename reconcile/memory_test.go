@@ -1,12 +1,15 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tagline/config"
 	"tagline/policies"
@@ -25,12 +28,17 @@ type memory struct {
 	asked     []string         // every question, in order
 	puts      []string         // "tag digest"
 	facts     reconcile.Facts
+	listed    bool
+	archived  string // a digest
+	pushed    map[string]time.Time
+	now       time.Time // by its own clock; that of the machine if zero
+	deleted   []string  // manifests, in order
 }
 
 func newMemory() *memory {
 	return &memory{
 		tags: map[string]string{}, manifests: map[string]reconcile.RawManifest{},
-		blobs: map[string][]byte{}, broken: map[string]error{},
+		blobs: map[string][]byte{}, broken: map[string]error{}, pushed: map[string]time.Time{},
 	}
 }
 
@@ -44,7 +52,10 @@ func (m *memory) push(t testing.TB, repository string, images ...demo.Image) map
 			t.Fatal(err)
 		}
 		for _, o := range objects {
-			m.blobs[o.Digest.String()] = o.Body
+			if strings.HasPrefix(o.MediaType, "application/vnd.oci.image.layer") || !strings.Contains(o.MediaType, "manifest") && !strings.Contains(o.MediaType, "index") {
+				m.blobs[o.Digest.String()] = o.Body
+				continue
+			}
 			m.manifests[o.Digest.String()] = reconcile.RawManifest{Digest: o.Digest.String(), MediaType: o.MediaType, Body: o.Body}
 		}
 		top := objects[len(objects)-1].Digest.String()
@@ -99,9 +110,11 @@ func (v view) Resolve(_ context.Context, tags []string) []reconcile.Answer[recon
 	defer v.mu.Unlock()
 	return each(tags, func(tag string) (reconcile.Descriptor, error) {
 		d, err := v.digest(tag)
-		return reconcile.Descriptor{Digest: d, MediaType: v.manifests[d].MediaType}, err
+		return reconcile.Descriptor{Digest: d, MediaType: v.manifests[d].MediaType, Archived: d == v.archived && d != ""}, err
 	})
 }
+
+func (v view) Listed() bool { return v.listed }
 
 func (v view) Manifests(_ context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	v.mu.Lock()
@@ -115,10 +128,83 @@ func (v view) Manifests(_ context.Context, references []string) []reconcile.Answ
 func (v view) Configs(_ context.Context, digests []string) []reconcile.Answer[[]byte] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return each(digests, func(d string) ([]byte, error) { return v.blobs[d], v.broken[d] })
+	return each(digests, func(d string) ([]byte, error) {
+		v.asked = append(v.asked, "config")
+		return v.blobs[d], v.broken[d]
+	})
 }
 
-func (v view) Referrers(context.Context, string) ([]reconcile.Descriptor, error) { return nil, nil }
+// Inventory is what Amazon ECR has, and nobody who speaks HTTP alone.
+func (v view) Inventory(context.Context) (reconcile.Inventory, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.listed {
+		return reconcile.Inventory{}, reconcile.ErrUnsupported
+	}
+	all := reconcile.Inventory{Now: v.now}
+	if all.Now.IsZero() {
+		all.Now = time.Now()
+	}
+	for digest, m := range v.manifests {
+		stored := reconcile.StoredManifest{Descriptor: reconcile.Descriptor{Digest: digest, MediaType: m.MediaType}, Pushed: v.pushed[digest]}
+		for name, named := range v.tags {
+			if tag, ok := strings.CutPrefix(name, v.repository.String()+":"); ok && named == digest {
+				stored.Tags = append(stored.Tags, tag)
+			}
+		}
+		all.Manifests = append(all.Manifests, stored)
+	}
+	return all, v.broken["inventory"]
+}
+
+// listing is what of a manifest others hang on.
+type listing struct {
+	Manifests    []struct{ Digest string }
+	Subject      *struct{ Digest string }
+	ArtifactType string
+}
+
+func (m *memory) look(digest string) listing {
+	var l listing
+	_ = json.Unmarshal(m.manifests[digest].Body, &l)
+	return l
+}
+
+func (v view) Referrers(_ context.Context, digest string) ([]reconcile.Descriptor, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var all []reconcile.Descriptor
+	for d, m := range v.manifests {
+		if l := v.look(d); l.Subject != nil && l.Subject.Digest == digest {
+			all = append(all, reconcile.Descriptor{Digest: d, MediaType: m.MediaType, ArtifactType: l.ArtifactType})
+		}
+	}
+	return all, v.broken["referrers"]
+}
+
+// DeleteManifests refuses what an index lists, as Amazon ECR does, and takes
+// every tag along, as they all do.
+func (v view) DeleteManifests(_ context.Context, digests []string) []error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	errs := make([]error, len(digests))
+	for i, digest := range digests {
+		for parent := range v.manifests {
+			for _, child := range v.look(parent).Manifests {
+				if child.Digest == digest {
+					errs[i] = fmt.Errorf("referenced by %s", parent)
+				}
+			}
+		}
+		if errs[i] = cmp.Or(v.broken["DELETE "+digest], errs[i]); errs[i] != nil {
+			continue
+		}
+		delete(v.manifests, digest)
+		v.deleted = append(v.deleted, digest)
+		maps.DeleteFunc(v.tags, func(_, named string) bool { return named == digest })
+	}
+	return errs
+}
 
 func (v view) Facts(context.Context) (reconcile.Facts, error) {
 	v.mu.Lock()

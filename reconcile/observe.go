@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"tagline/config"
 )
@@ -28,6 +30,16 @@ type State struct {
 	platforms map[place]Answer[config.Platform] // by digest of the config blob
 	facts     map[config.Repository]Answer[Facts]
 	lists     map[config.Repository]Answer[[]listed]
+	cheap     map[config.Repository]bool // those of a [Reader] that is Listed
+	// For deletions, of the image's own repository:
+	inventories map[config.Repository]Answer[stock]
+	referrers   map[place]Answer[[]Descriptor] // by digest of the subject
+}
+
+// stock is an inventory, and when it came by our own clock.
+type stock struct {
+	Inventory
+	seen time.Time
 }
 
 // place is a tag or a digest in a repository.
@@ -57,11 +69,20 @@ func newState() *State {
 		platforms: map[place]Answer[config.Platform]{},
 		facts:     map[config.Repository]Answer[Facts]{},
 		lists:     map[config.Repository]Answer[[]listed]{},
+		cheap:     map[config.Repository]bool{},
+
+		inventories: map[config.Repository]Answer[stock]{},
+		referrers:   map[place]Answer[[]Descriptor]{},
 	}
 }
 
 // settle reads whatever a planner asks for, until it asks for nothing new.
 func (s *State) settle(ctx context.Context, readers Readers, image config.Image, ask func(*planner)) {
+	for _, alias := range image.Aliases {
+		for _, source := range alias.Sources {
+			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
+		}
+	}
 	for {
 		p := newPlanner(image, s)
 		ask(p)
@@ -74,12 +95,12 @@ func (s *State) settle(ctx context.Context, readers Readers, image config.Image,
 
 // questions are the places whose answers a planner misses.
 type questions struct {
-	tags, manifests, configs map[place]bool
-	facts, lists             map[config.Repository]bool
+	tags, manifests, configs, referrers map[place]bool
+	facts, lists, inventories           map[config.Repository]bool
 }
 
 func (q questions) empty() bool {
-	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.facts)+len(q.lists) == 0
+	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
 }
 
 // read answers the questions, all at once.
@@ -88,6 +109,9 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 	read(&r, q.tags, s.tags, Reader.Resolve, func(_ string, d Descriptor) (Descriptor, error) { return d, nil })
 	read(&r, q.manifests, s.manifests, Reader.Manifests, func(_ string, m RawManifest) (*Manifest, error) { return ParseManifest(m) })
 	read(&r, q.configs, s.platforms, Reader.Configs, parseConfig)
+	read(&r, q.referrers, s.referrers, func(of Reader, ctx context.Context, digests []string) []Answer[[]Descriptor] {
+		return referrers(ctx, of, digests)
+	}, func(_ string, found []Descriptor) ([]Descriptor, error) { return found, nil })
 	for repository := range q.facts {
 		r.wg.Go(func() {
 			facts, err := readers.Reader(repository).Facts(ctx)
@@ -102,6 +126,14 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			s.lists[repository] = Answer[[]listed]{parseTags(tags), err}
+		})
+	}
+	for repository := range q.inventories {
+		r.wg.Go(func() {
+			all, err := readers.Reader(repository).Inventory(ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			s.inventories[repository] = Answer[stock]{stock{all, time.Now()}, err}
 		})
 	}
 	r.wg.Wait()
@@ -134,6 +166,24 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T]
 			}
 		})
 	}
+}
+
+// referrersAtOnce bounds the requests for referrers, one a digest; a host has a
+// bound of its own.
+const referrersAtOnce = 16
+
+func referrers(ctx context.Context, of Reader, digests []string) []Answer[[]Descriptor] {
+	answers := make([]Answer[[]Descriptor], len(digests))
+	var g errgroup.Group
+	g.SetLimit(referrersAtOnce)
+	for i, digest := range digests {
+		g.Go(func() error {
+			answers[i].Value, answers[i].Err = of.Referrers(ctx, digest)
+			return nil
+		})
+	}
+	_ = g.Wait() // every error is in its place
+	return answers
 }
 
 // parseConfig reads the platform out of an image's config blob (OCI

@@ -12,6 +12,12 @@ type Plan struct {
 	Repository config.Repository
 	Pushes     []Push
 	DeleteTags []DeleteTag
+	// DeleteManifests comes after everything else, parents before children.
+	DeleteManifests []DeleteManifest
+	// Tags are all tags of the repository as they will be before manifests are
+	// deleted. The deletions hold for these and no others. Empty without any.
+	Tags       []TagDigest
+	Swept      Swept
 	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
 	Violations []*config.Finding // what forbids an alias; it is left alone
@@ -20,9 +26,9 @@ type Plan struct {
 }
 
 // Empty tells whether there is nothing to do, whatever else was found.
-func (p Plan) Empty() bool { return len(p.Pushes)+len(p.DeleteTags) == 0 }
+func (p Plan) Empty() bool { return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 }
 
-// Push puts a manifest under an alias tag.
+// Push puts a manifest under an alias tag, or for a purge under any other.
 type Push struct {
 	Tag       string
 	Old       string // digest that the tag names now, "" if there is no such tag
@@ -32,6 +38,7 @@ type Push struct {
 	Platforms []PlatformChange
 	Copies    []Copy   // to be brought into the repository first
 	Follows   []string // aliases whose pushes must be done before this one
+	Purged    int      // attestation manifests that a purge takes out of a tag; 0 for an alias
 }
 
 // PlatformChange is one image of an alias, before and after.
@@ -70,9 +77,41 @@ type Copy struct {
 
 // DeleteTag removes a tag and leaves what it named.
 type DeleteTag struct {
+	Tag     string
+	Old     string // digest that the tag names now
+	Reason  string
+	Emptied bool // a fallback tag of referrers that a purge leaves none of
+}
+
+// DeleteManifest removes a manifest that nothing needs any more.
+type DeleteManifest struct {
+	Digest  string
+	Kind    string   // one of the Kind constants
+	Reason  string   // in words
+	Bytes   int64    // of it, its config and its layers; blobs that others share are counted too
+	Parents []string // indexes of this plan that list it, and go before it
+}
+
+// Why a manifest can go.
+const (
+	KindAttestation = "attestation" // BuildKit's, which a purge leaves to nobody
+	KindReplaced    = "replaced"    // an index that a purge replaces
+	KindUntagged    = "untagged"    // it has no tag and nothing needs it
+)
+
+// TagDigest is what a tag names.
+type TagDigest struct {
 	Tag    string
-	Old    string // digest that the tag names now
-	Reason string
+	Digest string
+}
+
+// Swept says how far a whole repository was looked at, for what can be deleted
+// from it. The zero Swept is that of a plan that did not have to.
+type Swept struct {
+	Tags      int  // that the repository has now
+	Manifests int  // that are known of it
+	Unlisted  bool // the registry lists no untagged manifests, so that only those are known that tags lead to
+	Held      int  // attestation manifests that a purge leaves, since an untagged index lists them
 }
 
 // Failure is why nobody knows what an alias is or should be.

@@ -25,6 +25,7 @@ type world struct {
 
 func drawWorld(t *rapid.T, tb testing.TB) world {
 	m := newMemory()
+	m.listed = rapid.Bool().Draw(t, "listed")
 	platforms := []string{"linux/amd64", "linux/arm64", "linux/arm/v7"}
 	var tags []string
 	for i := range rapid.IntRange(1, 5).Draw(t, "sources") {
@@ -104,8 +105,10 @@ func TestApplyConverges(tb *testing.T) {
 		if !maps.Equal(w.memory.tags, want) {
 			t.Fatalf("%s\ntags are %v, want %v", w.text, w.memory.tags, want)
 		}
-		if again := plan(tb, w.memory, w.image); !again.Empty() || len(again.Violations) != len(p.Violations) {
-			t.Fatalf("%s\nthe second plan is %+v", w.text, again)
+		for _, w.memory.listed = range []bool{true, false} {
+			if again := plan(tb, w.memory, w.image); !again.Empty() || len(again.Violations) != len(p.Violations) {
+				t.Fatalf("%s\nlisted %v: the second plan is %+v", w.text, w.memory.listed, again)
+			}
 		}
 	})
 }

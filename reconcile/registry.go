@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"tagline/config"
 )
@@ -24,6 +25,15 @@ var (
 	ErrArchived = errors.New("archived")
 )
 
+// HostError is among the causes of a failure that is the host's own, whatever it
+// is asked: nobody answers there, or nobody is let in.
+type HostError struct {
+	Host   string
+	Reason string // and what to do, if that is known
+}
+
+func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
+
 // Answer is what a registry said to one question of a batch.
 type Answer[T any] struct {
 	Value T
@@ -35,7 +45,8 @@ type Descriptor struct {
 	Digest       string // "sha256:…"
 	MediaType    string
 	ArtifactType string // of a referrer, where the registry says it
-	Size         int64  // bytes
+	Size         int64  // bytes; 0 where the registry doesn't say
+	Archived     bool   // see [ErrArchived]
 }
 
 // Readers opens repositories for reading.
@@ -50,11 +61,15 @@ type Readers interface {
 type Reader interface {
 	// Resolve tells what tags name now, as cheaply as the registry allows.
 	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
+	// Listed tells whether Resolve answers for hundreds of tags in one request.
+	// Then it pays to ask what a tag names before its manifest is fetched.
+	Listed() bool
 	// Manifests fetches manifests by tag or by digest. Their bytes match
 	// their digest, and the digest the registry claimed for them.
 	Manifests(ctx context.Context, references []string) []Answer[RawManifest]
 	// Configs fetches the config blobs of images by digest, at most 4 MiB
-	// each; their bytes match their digests.
+	// each; their bytes match their digests. A cache gives of them what tells
+	// the platform, and no more.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
 	// Facts tells what the registry knows of the repository as a whole.
 	Facts(ctx context.Context) (Facts, error)
@@ -64,6 +79,23 @@ type Reader interface {
 	// Referrers lists the manifests whose subject is the digest, by the
 	// referrers API or the fallback tag. None is an empty list.
 	Referrers(ctx context.Context, digest string) ([]Descriptor, error)
+	// Inventory lists every manifest of the repository, tagged or not, each
+	// once. ErrNotFound if there is no such repository. ErrUnsupported where
+	// only tags can be listed, as by the OCI distribution protocol.
+	Inventory(ctx context.Context) (Inventory, error)
+}
+
+// Inventory is all that a repository holds.
+type Inventory struct {
+	Manifests []StoredManifest // in any order
+	Now       time.Time        // by the registry's clock, when it answered
+}
+
+// StoredManifest is a manifest as a registry lists it.
+type StoredManifest struct {
+	Descriptor
+	Tags   []string
+	Pushed time.Time // by the registry's clock; a tag that comes later does not change it
 }
 
 // Facts are what some registries tell of a repository as a whole. The zero
@@ -130,10 +162,12 @@ type Writers interface {
 	Writer(config.Repository) Writer
 }
 
-// Writer changes one repository. Its Resolve reads past every cache.
+// Writer changes one repository. Its Resolve and Tags read past every cache.
 type Writer interface {
 	// Resolve is [Reader.Resolve].
 	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
+	// Tags is [Reader.Tags].
+	Tags(ctx context.Context) ([]string, error)
 	// Copy brings a manifest and all that it refers to into this repository,
 	// children first, under no tag: blobs are mounted where both repositories
 	// are of one registry and it offers that, else copied.
@@ -146,11 +180,18 @@ type Writer interface {
 	// no other digest.
 	Put(ctx context.Context, pushes []TaggedManifest) []error
 	// DeleteTags removes tags. Like Put, it begins nothing once its context is
-	// cancelled, and lets what has begun come to its end. What they named stays, untagged if that was its
-	// last tag; but Amazon ECR deletes an image with its last tag. A tag that
-	// is gone already is no error. ErrUnsupported where the registry deletes by
-	// digest alone.
+	// cancelled, and lets what has begun come to its end. What they named stays,
+	// untagged if that was its last tag; but Amazon ECR deletes an image with
+	// its last tag. A tag that is gone already is no error. ErrUnsupported where
+	// the registry deletes by digest alone.
 	DeleteTags(ctx context.Context, tags []string) []error
+	// DeleteManifests removes manifests by digest, and with each every tag that
+	// names it at that moment: the caller knows of none. What an index lists and
+	// the blobs of an image stay behind, and so do its referrers. It begins
+	// nothing once its context is cancelled. One that is gone already is no
+	// error; one that an index still lists is, where the registry minds (Amazon
+	// ECR does). ErrUnsupported where the registry deletes nothing by digest.
+	DeleteManifests(ctx context.Context, digests []string) []error
 }
 
 // TaggedManifest is a manifest and the tag it goes under.

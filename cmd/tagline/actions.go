@@ -20,6 +20,7 @@ func (o *outputs) actions() {
 	if !inActions() {
 		return
 	}
+	o.whole = true
 	for _, d := range []struct {
 		variable string
 		render   func(report.Run) []byte

@@ -1,21 +1,17 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"tagline/config"
 	"tagline/reconcile"
-	"tagline/reconcile/oci"
-	"tagline/reconcile/report"
+	"tagline/reconcile/ecr"
 )
 
 func (a *app) applyCommand() *cobra.Command {
 	var dryRun, detailed bool
-	var planFile string
+	var planFile, part string
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
@@ -35,6 +31,9 @@ Exit codes:
 			if err != nil {
 				return err
 			}
+			if a.deletions.Set = cmd.Flags().Changed("max-deletions"); a.deletions.Max < 0 {
+				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
+			}
 			out.config(cfg)
 			images, saved := cfg.Images, savedPlans(nil)
 			if planFile != "" {
@@ -42,13 +41,26 @@ Exit codes:
 					return err
 				}
 			}
-			client := a.client()
+			if cmd.Flags().Changed("shard") {
+				s, err := parseShard(part)
+				if err != nil {
+					return err
+				}
+				images = s.keep(images)
+				a.ecrPushRate /= float64(s.count)
+			}
+			client := a.client(images...)
 			defer client.Close()
+			store := a.cache()
+			defer store.Close()
 			var writers reconcile.Writers
 			if !dryRun {
-				writers = oci.NewWriters(client)
+				writers = ecr.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), images, client, writers, saved, out)
+			out.meter(client, store)
+			done, err := a.reconcile(cmd.Context(), job{
+				images: images, readers: store.Readers(client, images), writers: writers, saved: saved, out: out, stats: client.Stats,
+			})
 			if err != nil {
 				return err
 			}
@@ -57,102 +69,18 @@ Exit codes:
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
+	a.cacheFlag(c)
 	a.imageFlag(c)
 	a.outputFlag(c)
+	shardFlag(c, &part)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
+	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
+	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
+		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
 	c.MarkFlagsMutuallyExclusive("plan", "dry-run")
 	c.MarkFlagsMutuallyExclusive("plan", "image")
 	_ = c.MarkFlagFilename("plan", "json")
 	return c
-}
-
-// imagesAtOnce bounds the repositories under way; the requests to a host have
-// a bound of their own.
-const imagesAtOnce = 8
-
-// reconcile is the whole run: observe, diff, apply, image by image, reported in
-// the order of images. Without writers it ends at the plan; saved plans are
-// applied as they are.
-func (a *app) reconcile(ctx context.Context, images []config.Image, readers *oci.Client, writers reconcile.Writers, saved savedPlans, out *outputs) (outcome, error) {
-	type reconciled struct {
-		plan   reconcile.Plan
-		result reconcile.Result
-	}
-	progress := a.startProgress(len(images), readers.Stats)
-	defer progress.stop()
-
-	slots := make(chan struct{}, imagesAtOnce)
-	results := make([]chan reconciled, len(images))
-	for i := range images {
-		results[i] = make(chan reconciled, 1)
-	}
-	go func() {
-		for i, image := range images {
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
-				var r reconciled
-				switch {
-				case saved != nil:
-					r.plan = saved[image.Repository]
-					r.result = reconcile.ApplySaved(ctx, readers, writers.Writer(image.Repository), image, r.plan)
-				case writers != nil:
-					r.plan = reconcile.Diff(image, reconcile.Observe(ctx, readers, image))
-					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
-				default:
-					r.plan = reconcile.Diff(image, reconcile.Observe(ctx, readers, image))
-				}
-				results[i] <- r
-			}()
-		}
-	}()
-
-	var all outcome
-	for i := range results {
-		r := <-results[i]
-		progress.done()
-		progress.pause(func() { out.Repository(r.plan, r.result) })
-		for _, w := range r.plan.Warnings {
-			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
-		}
-		all.add(r.plan, r.result)
-	}
-	progress.stop()
-	return all, out.text.Summary()
-}
-
-// outcome is a run as exit codes see it.
-type outcome struct {
-	changes, failed, blocked bool
-}
-
-func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
-	o.changes = o.changes || !plan.Empty()
-	o.failed = o.failed || len(plan.Errors) > 0
-	o.blocked = o.blocked || len(plan.Violations) > 0
-	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted} {
-		for _, action := range done {
-			switch {
-			case errors.Is(action.Err, reconcile.ErrUnsupported):
-				o.blocked = true
-			case action.Err != nil:
-				o.failed = true
-			}
-		}
-	}
-}
-
-// exit is nil or an exitCode.
-func (o *outcome) exit(detailed bool) error {
-	switch {
-	case o.failed:
-		return exitCode(exitFailed)
-	case o.blocked:
-		return exitCode(exitBlocked)
-	case o.changes && detailed:
-		return exitCode(exitChanges)
-	}
-	return nil
 }

@@ -140,7 +140,7 @@ func self(tb testing.TB) string {
 
 // replay sends the requests of a trace again, sixteen at a time, and returns
 // how long that took. What is put is what the registry has.
-func replay(b *testing.B, host string, trace []ocitest.Request) time.Duration {
+func replay(b testing.TB, host string, trace []ocitest.Request) time.Duration {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	bodies := map[string][]byte{}
@@ -168,7 +168,7 @@ func replay(b *testing.B, host string, trace []ocitest.Request) time.Duration {
 }
 
 // send is one request with the manifest types that clients ask for.
-func send(b *testing.B, client *http.Client, method, url string, body []byte) []byte {
+func send(b testing.TB, client *http.Client, method, url string, body []byte) []byte {
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		b.Fatal(err)

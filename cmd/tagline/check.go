@@ -9,11 +9,28 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
+	var composeFiles []string
 	c := &cobra.Command{
 		Use:   "check",
-		Short: "Check images.yaml, without asking any registry",
-		Args:  cobra.NoArgs,
-		RunE: a.reporting(func(_ *cobra.Command, out *outputs) error {
+		Short: "Check images.yaml, and compose files against it, without asking any registry",
+		Long: `Check images.yaml, and compose files against it, without asking any registry.
+
+With --compose every service's image that is of a repository in images.yaml must
+be an alias there that offers the service's platform or, without one, all that
+the platforms policy requires. Findings are exit code 3.
+
+Variables come from the environment and from .env, as for docker compose.
+"include" and "extends" are followed within the git work tree of the file, or
+else within the current folder; nothing is fetched.`,
+		Example: `  tagline check
+  tagline check --compose compose.yml --compose deploy/compose.yml`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && len(composeFiles) == 0 {
+				return fmt.Errorf("check has no arguments, and was given %q; name another file with --file, or compose files with --compose", args[0])
+			}
+			return nil
+		},
+		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -21,6 +38,9 @@ func (a *app) checkCommand() *cobra.Command {
 			out.config(cfg)
 			for _, w := range cfg.Warnings {
 				_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
+			}
+			if len(composeFiles) > 0 {
+				return a.checkCompose(cfg, append(composeFiles, cmd.Flags().Args()...), out)
 			}
 			if a.quiet {
 				return nil
@@ -36,5 +56,7 @@ func (a *app) checkCommand() *cobra.Command {
 	a.fileFlag(c)
 	a.registryFlag(c)
 	a.outputFlag(c)
+	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to hold against images.yaml (repeatable, or followed by several files)")
+	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
 }

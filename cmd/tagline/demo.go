@@ -12,13 +12,13 @@ import (
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/ecr"
 )
 
 func (a *app) demoCommand() *cobra.Command {
 	var file string
 	var port int
-	var keep bool
+	var keep, onECR bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Do the main job on an embedded registry with sample images",
@@ -26,14 +26,21 @@ func (a *app) demoCommand() *cobra.Command {
 
 The registry listens on loopback and keeps everything in memory.
 It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
-for arm64, each with its provenance.`,
+for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
+job is to purge what nobody can explain there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if onECR {
+				return a.demoECR(cmd.Context(), keep)
+			}
 			return a.demo(cmd.Context(), file, port, keep)
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
 	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
+	c.Flags().BoolVar(&onECR, "ecr", false, "on an Amazon ECR in memory, through the AWS API")
+	c.MarkFlagsMutuallyExclusive("ecr", "file")
+	c.MarkFlagsMutuallyExclusive("ecr", "port")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c
 }
@@ -51,31 +58,12 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	if err != nil {
 		return err
 	}
-	client := a.client()
-	defer client.Close()
-
 	a.say("A registry on %s, with two releases as docker buildx pushes them:", registry.Host())
 	for _, s := range demo.Samples() {
 		a.say("  %s:%s for %s, with provenance", demo.SampleRepository, s.Tag, s.Platforms[0])
 	}
-	steps := []struct {
-		title   string
-		writers reconcile.Writers
-	}{
-		{"tagline apply --dry-run", nil},
-		{"tagline apply", oci.NewWriters(client)},
-		{"tagline apply, once more", oci.NewWriters(client)},
-	}
-	for i, step := range steps {
-		a.say("\n%d. %s", i+1, step.title)
-		out := &outputs{text: a.newText(a.stdout, step.writers == nil)}
-		done, err := a.reconcile(ctx, images, client, step.writers, nil, out)
-		if err != nil {
-			return err
-		}
-		if err := done.exit(false); err != nil {
-			return err
-		}
+	if err := a.threeRuns(ctx, images); err != nil {
+		return err
 	}
 	a.say("\nWhat a machine pulls:")
 	for _, image := range images {
@@ -106,6 +94,34 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// threeRuns is the main job: a plan, what it does, and that nothing is left to
+// do. Each run has a client of its own, like the commands that it shows.
+func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
+	run := func(title string, write bool) error {
+		a.say("\n%s", title)
+		client := a.client(images...)
+		defer client.Close()
+		var writers reconcile.Writers
+		if write {
+			writers = ecr.NewWriters(client)
+		}
+		done, err := a.reconcile(ctx, job{
+			images: images, readers: client, writers: writers, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
+		})
+		if err != nil {
+			return err
+		}
+		return done.exit(false)
+	}
+	if err := run("1. tagline apply --dry-run", false); err != nil {
+		return err
+	}
+	if err := run("2. tagline apply", true); err != nil {
+		return err
+	}
+	return run("3. tagline apply, once more", true)
 }
 
 // demoImages is the built-in images.yaml, or the file, on the demo's registry.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -19,6 +20,11 @@ func main() {
 	// A reader that goes away, such as head, must not end a run in the middle of
 	// its writes: it shows as an error of the report.
 	signal.Ignore(syscall.SIGPIPE)
+	if os.Getenv("GOGC") == "" {
+		// A run waits for registries: the processor has time to collect twice as
+		// often, and ten thousand aliases take a fifth less memory.
+		debug.SetGCPercent(50)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2/maybe"
 	"github.com/hashicorp/go-multierror"
@@ -32,6 +33,7 @@ var formats = []struct {
 	{"github", report.GitHub},
 	{"sarif", report.SARIF},
 	{"gitlab", report.GitLab},
+	{"metrics", nil}, // needs more than a Run
 }
 
 func formatNames() []string {
@@ -56,8 +58,11 @@ type outputs struct {
 	textTo    io.Writer    // nobody's if nobody asked for text
 	text      *report.Text // on textTo
 	documents []document
+	whole     bool              // a document wants the whole run at its end
 	paths     map[string]string // the flag that asked for each file, by absolute path
 	run       report.Run
+	did       report.Actions
+	metered   metered
 }
 
 // document is a report that is written when the run has come to its end.
@@ -82,7 +87,7 @@ func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Co
 }
 
 func (a *app) openOutputs(dryRun bool) (*outputs, error) {
-	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
+	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
 	onStdout := ""
 	text := false
 	for _, flag := range a.outputs {
@@ -144,9 +149,12 @@ func (o *outputs) open(flag, format, path string) error {
 		d.render = func(report.Run) []byte { return b.Bytes() }
 	}
 	for _, f := range formats {
-		if f.name == format {
-			d.render = f.render
+		if f.name == format && f.render != nil {
+			d.render, o.whole = f.render, true
 		}
+	}
+	if format == "metrics" {
+		d.render = o.metrics(path)
 	}
 	o.documents = append(o.documents, d)
 	return nil
@@ -166,7 +174,8 @@ func (o *outputs) config(cfg *config.Config) {
 // Repository reports on one repository, in the order of images.
 func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 	o.text.Repository(plan, result)
-	if len(o.documents) > 0 {
+	o.did.Add(plan, result, o.run.DryRun)
+	if o.whole {
 		o.run.Repositories = append(o.run.Repositories, report.Repository{Plan: plan, Result: result})
 	}
 }
@@ -194,19 +203,24 @@ func (o *outputs) ended(err error) {
 		code = exitDone
 	case errors.As(err, &code):
 	default:
-		all := &multierror.Error{}
-		if !errors.As(err, &all) {
-			all = multierror.Append(all, err)
-		}
-		for _, e := range all.Errors {
-			if f := (*config.Finding)(nil); errors.As(e, &f) {
-				o.run.Findings = append(o.run.Findings, f)
-			} else {
-				o.run.Failures = append(o.run.Failures, e.Error())
-			}
-		}
+		o.note(err)
 	}
 	o.run.ExitCode = int(code)
+}
+
+// note has the reports tell of what kept the run from going further.
+func (o *outputs) note(err error) {
+	all := &multierror.Error{}
+	if !errors.As(err, &all) {
+		all = multierror.Append(all, err)
+	}
+	for _, e := range all.Errors {
+		if f := (*config.Finding)(nil); errors.As(e, &f) {
+			o.run.Findings = append(o.run.Findings, f)
+		} else {
+			o.run.Failures = append(o.run.Failures, e.Error())
+		}
+	}
 }
 
 // fileWriter finds out now what would go wrong with writing a file later, and

@@ -35,7 +35,8 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	env := append(os.Environ(), "PATH="+filepath.Dir(self(t))+":"+os.Getenv("PATH"), "TAGLINE_REGISTRY=", "GITHUB_ACTIONS=", "GORACE=atexit_sleep_ms=0", "HOME="+dir)
+	env := append(os.Environ(), "PATH="+filepath.Dir(self(t))+":"+os.Getenv("PATH"), "TAGLINE_REGISTRY=", "GITHUB_ACTIONS=",
+		"GORACE=atexit_sleep_ms=0", "HOME="+dir, "XDG_CACHE_HOME=")
 	port := regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 	commands := 0

@@ -17,6 +17,8 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile"
+	"tagline/reconcile/ecr"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
 )
@@ -35,10 +37,13 @@ type app struct {
 	outputs      []string
 	insecure     []string
 	concurrency  int
+	ecrPushRate  float64
 	color        string
 	quiet        bool
 	verbose      int
 	logFormat    string
+	deletions    reconcile.Limit
+	cacheDir     string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
@@ -78,7 +83,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 
@@ -96,7 +101,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
 	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "speak plain http to this `HOST`; loopback needs no flag (repeatable)")
-	c.Flags().IntVar(&a.concurrency, "concurrency", 16, "requests in flight per registry host")
+	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
 }
 
 func (a *app) imageFlag(c *cobra.Command) {
@@ -122,6 +127,9 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	}
 	if !slices.Contains([]string{"text", "json"}, a.logFormat) {
 		return fmt.Errorf("--log-format is %q, not text or json", a.logFormat)
+	}
+	if cmd.Flags().Changed("ecr-push-rate") && !(a.ecrPushRate > 0 && a.ecrPushRate <= 1000) {
+		return fmt.Errorf("--ecr-push-rate is %v, not more than 0 and at most 1000", a.ecrPushRate)
 	}
 	if a.concurrency < 1 || a.concurrency > 1000 {
 		return fmt.Errorf("--concurrency is %d, not 1 to 1000", a.concurrency)
@@ -161,14 +169,22 @@ func (a *app) load() (*config.Config, error) {
 	return cfg, nil
 }
 
-// client opens the way to the registries, for reading.
-func (a *app) client() *oci.Client {
-	return oci.New(oci.Options{
-		Concurrency: a.concurrency,
-		Insecure:    a.insecure,
-		UserAgent:   "tagline/" + version,
-		Logger:      a.logger(),
-	})
+// client opens the way to the registries of the images, for reading. ECR is
+// read through the AWS API, all others over HTTP.
+func (a *app) client(images ...config.Image) *ecr.Client {
+	options := ecr.Options{
+		OCI: oci.Options{
+			Concurrency: a.concurrency,
+			Insecure:    a.insecure,
+			UserAgent:   "tagline/" + version,
+			Logger:      a.logger(),
+		},
+		PushRate: a.ecrPushRate,
+	}
+	for _, image := range images {
+		options.Repositories = append(options.Repositories, image.Repository)
+	}
+	return ecr.New(options)
 }
 
 // logger writes warnings to stderr, and every request with -vv.

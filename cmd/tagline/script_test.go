@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	nofault
 //	schema FILE...               each is JSON as plan.schema.json has it
 //	requests [METHOD...]         no other methods were used since the last call
+//	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
 	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
 	if err != nil {
@@ -69,6 +70,7 @@ func TestScripts(t *testing.T) {
 					"nofault":  command((*scripted).nofault),
 					"requests": command((*scripted).requests),
 					"schema":   schema,
+					"exactly":  command((*scripted).exactly),
 				},
 			})
 		})
@@ -104,6 +106,17 @@ func command(run func(*scripted, []string) error) func(*testscript.TestScript, b
 }
 
 func (s *scripted) push(args []string) error {
+	repository, image, err := parseImage(args)
+	if err != nil {
+		return err
+	}
+	_, err = demo.Push(s.t.Context(), s.proxy.Host, repository, []demo.Image{image})
+	s.proxy.Reset()
+	return err
+}
+
+// parseImage reads the arguments of push.
+func parseImage(args []string) (repository string, _ demo.Image, _ error) {
 	repository, tag, _ := strings.Cut(args[0], ":")
 	image := demo.Image{Tag: tag, Platforms: strings.Split(args[1], ",")}
 	for _, option := range args[2:] {
@@ -118,12 +131,10 @@ func (s *scripted) push(args []string) error {
 		case "build":
 			image.Build, _ = strconv.Atoi(value)
 		default:
-			return fmt.Errorf("unknown option %q", option)
+			return "", image, fmt.Errorf("unknown option %q", option)
 		}
 	}
-	_, err := demo.Push(s.t.Context(), s.proxy.Host, repository, []demo.Image{image})
-	s.proxy.Reset()
-	return err
+	return repository, image, nil
 }
 
 func (s *scripted) fixtures(args []string) error {
@@ -190,6 +201,20 @@ func (s *scripted) requests(methods []string) error {
 		if !slices.Contains(methods, r.Method) {
 			return fmt.Errorf("%s %s was sent", r.Method, r.Path)
 		}
+	}
+	return nil
+}
+
+func (s *scripted) exactly(want []string) error {
+	defer s.proxy.Reset()
+	var got []string
+	for what, n := range s.proxy.Count() {
+		got = append(got, fmt.Sprintf("%d %s", n, what))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("there were %q, not %q", got, want)
 	}
 	return nil
 }

@@ -27,13 +27,17 @@ import (
 
 // Options say how registries are spoken to. The zero value is usable.
 type Options struct {
-	Concurrency int            // requests in flight per host; 16 if zero
+	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
 	Insecure    []string       // hosts spoken to over plain HTTP besides loopback, as images.yaml spells them
 	Keychain    authn.Keychain // authn.DefaultKeychain if nil
 	UserAgent   string         // "tagline/1.2.3"
 	Logger      *slog.Logger   // debug: every request; warn: what is asked again. Silent if nil
 	Patience    Patience
 }
+
+// DefaultConcurrency is what a registry on the net needs to answer at full
+// speed.
+const DefaultConcurrency = 16
 
 // Patience is how often and how long tagline waits for a registry. Zero fields
 // take their defaults.
@@ -58,7 +62,8 @@ type Client struct {
 	puller   *remote.Puller
 	admitted sync.Map // hosts that have answered something other than a refused login
 
-	requests, bytesSent atomic.Int64
+	requests, bytesSent, bytesReceived atomic.Int64
+	counts                             sync.Map // Count -> *atomic.Int64
 }
 
 var _ reconcile.Readers = (*Client)(nil)
@@ -66,7 +71,7 @@ var _ reconcile.Readers = (*Client)(nil)
 // New returns a client for one run. Close it at the end.
 func New(options Options) *Client {
 	if options.Concurrency <= 0 {
-		options.Concurrency = 16
+		options.Concurrency = DefaultConcurrency
 	}
 	if options.Keychain == nil {
 		options.Keychain = authn.DefaultKeychain
@@ -96,17 +101,6 @@ func New(options Options) *Client {
 // Reader opens a repository for reading. It asks nothing yet.
 func (c *Client) Reader(repository config.Repository) reconcile.Reader {
 	return &reader{client: c, repository: c.named(repository)}
-}
-
-// Stats are counts since [New].
-type Stats struct {
-	Requests  int64 // sent, the repeated ones and those for tokens included
-	BytesSent int64 // of blobs, for copies
-}
-
-// Stats may be called at any time, for a display of progress.
-func (c *Client) Stats() Stats {
-	return Stats{Requests: c.requests.Load(), BytesSent: c.bytesSent.Load()}
 }
 
 // Close gives up the connections that are idle, which is all of them once the

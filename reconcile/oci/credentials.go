@@ -42,7 +42,7 @@ func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 			defer close(c.done)
 			c.auth, c.err = authn.Resolve(context.WithoutCancel(ctx), k.inner, host)
 			if c.err != nil {
-				c.err = lasting(&failure{
+				c.err = ofHost(&failure{
 					fmt.Sprintf("credentials for %s: %s; check the credential helper and config.json of Docker", host, printable(c.err.Error())),
 					[]error{c.err},
 				})
@@ -55,7 +55,7 @@ func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 	case <-c.done:
 		return c.auth, c.err
 	case <-late.C:
-		return nil, lasting(fmt.Errorf("credentials for %s: no answer within %v; does the credential helper wait for somebody to unlock it?", host, k.patience))
+		return nil, ofHost(fmt.Errorf("credentials for %s: no answer within %v; does the credential helper wait for somebody to unlock it?", host, k.patience))
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

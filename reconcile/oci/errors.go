@@ -2,8 +2,10 @@ package oci
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +23,28 @@ type lastingError struct{ error }
 func lasting(err error) error { return &lastingError{err} }
 
 func (e *lastingError) Unwrap() error { return e.error }
+
+// hostError is a lastingError of a host as a whole.
+type hostError struct{ error }
+
+func ofHost(err error) error { return lasting(&hostError{err}) }
+
+func (e *hostError) Unwrap() error { return e.error }
+
+// isOfHost tells whether a failure says nothing of what was asked for: there is
+// no way to the host, or it refuses a token, or an answer to GET /v2/.
+func isOfHost(err error) bool {
+	var (
+		ours *hostError
+		dns  *net.DNSError
+		dial *net.OpError
+		cert *tls.CertificateVerificationError
+	)
+	if status := statusOf(err); status != nil {
+		return routeOf(status.Request).resource == ""
+	}
+	return errors.As(err, &ours) || errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
+}
 
 // requestError is a request that got no usable answer. It finds its way through
 // the layers of go-containerregistry, which add URLs and whole bodies.
@@ -40,16 +64,20 @@ func (f *failure) Unwrap() []error { return f.causes }
 // failure says what went wrong with a subject of this repository, and what to
 // do if that is known.
 func (r repository) failure(subject string, err error) error {
-	text := subject + ": " + r.reason(err)
+	reason := r.reason(err)
 	if status := statusOf(err); status != nil {
 		switch status.StatusCode {
 		case http.StatusUnauthorized:
-			text += fmt.Sprintf("; log in, or log in again, with \"docker login %s\"", r.Host)
+			reason += fmt.Sprintf("; log in, or log in again, with \"docker login %s\"", r.Host)
 		case http.StatusForbidden:
-			text += fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
+			reason += fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
 		}
 	}
-	return &failure{text, []error{err}}
+	causes := []error{err}
+	if isOfHost(err) {
+		causes = append(causes, &reconcile.HostError{Host: r.Host, Reason: reason})
+	}
+	return &failure{subject + ": " + reason, causes}
 }
 
 // answer is failure, and ErrNotFound where the registry itself said that the

@@ -78,6 +78,9 @@ func (p *pinger) RoundTrip(req *http.Request) (*http.Response, error) {
 // for none, or that it speaks https with a certificate nobody trusts, where an
 // attempt in plain text would only hide the reason.
 func (p *pinger) ask(req *http.Request) (*pong, error) {
+	if known, ok := p.pings.settled.Load(req.URL.Host); ok {
+		return known.(*pong), nil // while this flight was about to begin
+	}
 	resp, err := p.next.RoundTrip(req) //nolint:bodyclose // readDocument closes it
 	if err != nil {
 		if cert := (*tls.CertificateVerificationError)(nil); errors.As(err, &cert) {

@@ -35,6 +35,9 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 	})
 }
 
+// Listed is false: the protocol has no listing that says what tags name.
+func (r *reader) Listed() bool { return false }
+
 // Manifests costs one GET a reference. The transport has verified them.
 func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	return ask(r, references, func(reference name.Reference) (reconcile.RawManifest, error) {
@@ -68,6 +71,11 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 
 // Facts are none: the protocol has no way to ask for them.
 func (r *reader) Facts(context.Context) (reconcile.Facts, error) { return reconcile.Facts{}, nil }
+
+// Inventory is none: the protocol lists tags alone.
+func (r *reader) Inventory(context.Context) (reconcile.Inventory, error) {
+	return reconcile.Inventory{}, reconcile.ErrUnsupported
+}
 
 // Referrers asks the API, and where there is none the fallback tag
 // (distribution-spec, "Unavailable Referrers API").

@@ -21,6 +21,7 @@ import (
 type hosts struct {
 	concurrency int
 	known       sync.Map // "https://ghcr.io" -> *host
+	retried     atomic.Int64
 }
 
 type host struct {
@@ -62,7 +63,7 @@ func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 			return ctx.Err()
 		}
 		if left > limit {
-			return lasting(fmt.Errorf("%s asks to wait %v (Retry-After), longer than the %v that tagline waits",
+			return ofHost(fmt.Errorf("%s asks to wait %v (Retry-After), longer than the %v that tagline waits",
 				h.name, left.Round(time.Second), limit))
 		}
 		if err := sleep(ctx, left+rand.N(jitter)); err != nil {
@@ -126,6 +127,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			return resp, err
 		}
+		r.hosts.retried.Add(1)
 		r.log.WarnContext(ctx, "asking again", "method", req.Method, "url", loggable(req.URL), "attempt", attempt, why, "wait", wait)
 		if err == nil {
 			discard(resp)

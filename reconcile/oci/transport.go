@@ -88,7 +88,7 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme == "http" && !plain {
 		// go-containerregistry itself would speak it to RFC 1918 addresses.
 		closeBody(req)
-		return nil, lasting(fmt.Errorf("plain http to %s refused: if that is meant, name it with --insecure-registry", req.URL.Host))
+		return nil, ofHost(fmt.Errorf("plain http to %s refused: if that is meant, name it with --insecure-registry", req.URL.Host))
 	}
 	redirects := 0
 	for r := req; r.Response != nil && r.Response.Request != nil; r = r.Response.Request {
@@ -100,7 +100,7 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := e.next.RoundTrip(req)
 	if speaksPlainHTTP(err) && !plain {
-		return nil, lasting(fmt.Errorf("%s speaks plain http: if that is meant, name it with --insecure-registry", req.URL.Host))
+		return nil, ofHost(fmt.Errorf("%s speaks plain http: if that is meant, name it with --insecure-registry", req.URL.Host))
 	}
 	return resp, err
 }
@@ -190,11 +190,14 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := m.next.RoundTrip(req)
 	log := m.client.options.Logger.With("method", req.Method, "url", loggable(req.URL), "duration", time.Since(start).Round(time.Microsecond).String())
 	if err != nil {
+		m.client.count(req, 0)
 		log.DebugContext(req.Context(), "request", "error", printable(err.Error()))
-	} else {
-		log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+		return nil, err
 	}
-	return resp, err
+	m.client.count(req, resp.StatusCode)
+	log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+	resp.Body = &countedBody{ReadCloser: resp.Body, count: &m.client.bytesReceived}
+	return resp, nil
 }
 
 type countedBody struct {

@@ -131,6 +131,26 @@ func TestOnePingPerHost(t *testing.T) {
 	}
 }
 
+// Who finds no answer and then comes too late to wait for one finds it after
+// all.
+func TestPingThatHasJustBeenAnswered(t *testing.T) {
+	f := serve(t, nil)
+	p := &pinger{next: http.DefaultTransport, pings: &pings{}}
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+f.host+"/v2/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if pong, err := p.ask(req); err != nil || pong.resp.StatusCode != http.StatusOK {
+			t.Fatalf("got %+v, %v", pong, err)
+		}
+	}
+	if n := f.count("GET /v2/"); n != 1 {
+		t.Errorf("the host was asked %d times", n)
+	}
+}
+
 // What a ping was told is kept only if it will not change.
 func TestPingThatFails(t *testing.T) {
 	up := false

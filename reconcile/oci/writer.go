@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"tagline/config"
@@ -90,18 +92,56 @@ func (w *writer) deleteTag(ctx context.Context, tag string) error {
 		return err
 	case status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed:
 		return fmt.Errorf("%w (%s)", reconcile.ErrUnsupported, w.reason(err))
-	case status.StatusCode == http.StatusNotFound:
-		// Gone already, unless the registry looked for a digest of that name.
-		_, still := w.client.puller.Head(ctx, w.name.Tag(tag))
-		switch {
-		case still == nil:
-			return fmt.Errorf("%w (%s, though the tag is there)", reconcile.ErrUnsupported, w.reason(err))
-		case isAbsent(still):
-			return nil
-		}
-		return still
+	case status.StatusCode == http.StatusNotFound: // perhaps it looked for a digest of that name
+		return w.gone(ctx, tag, err)
 	}
 	return err
+}
+
+// gone tells a 404 for what is gone already from one for the request itself.
+func (w *writer) gone(ctx context.Context, reference string, err error) error {
+	what := "tag"
+	if isDigest(reference) {
+		what = "manifest"
+	}
+	_, still := w.client.puller.Head(ctx, w.reference(reference))
+	switch {
+	case still == nil:
+		return fmt.Errorf("%w (%s, though the %s is there)", reconcile.ErrUnsupported, w.reason(err), what)
+	case isAbsent(still):
+		return nil
+	}
+	return still
+}
+
+// DeleteManifests implements [reconcile.Writer].
+func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
+	errs := w.client.each(w.repository, len(digests), func(i int) error {
+		err := w.writers.pusher.Delete(ctx, w.name.Digest(digests[i]))
+		status := statusOf(err)
+		switch {
+		case isAbsent(err):
+			return w.gone(ctx, digests[i], err)
+		case status != nil && routeOf(status.Request).resource == "manifests" && unsupported(status):
+			return fmt.Errorf("%w (%s)", reconcile.ErrUnsupported, w.reason(err))
+		}
+		return err
+	})
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = w.failure("delete "+w.subject(digests[i]), err)
+		}
+	}
+	return errs
+}
+
+// unsupported tells the answers of a registry that does not delete
+// (distribution-spec, "Deleting Manifests": 400 or 405) from a refusal of this
+// one manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists
+// (user guide, image-artifact-delete), and names its reason.
+func unsupported(status *transport.Error) bool {
+	return (status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed) &&
+		!strings.Contains(strings.ToLower(message(status)), "referenced")
 }
 
 // copyAttempts is how often a copy is begun. The upload of a blob cannot be

@@ -25,6 +25,7 @@ type Text struct {
 	w     io.Writer
 	opts  TextOptions
 	total totals
+	notes notes
 	err   error
 }
 
@@ -38,7 +39,7 @@ type TextOptions struct {
 
 // totals counts aliases and actions over all repositories.
 type totals struct {
-	pushes, deleteTags, blocked, failed, inSync int
+	pushes, deleteTags, deleteManifests, blocked, failed, inSync int
 }
 
 // add counts one repository.
@@ -50,7 +51,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	for _, e := range plan.Errors {
 		failed[e.Alias] = true
 	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
 		if o.Err != nil {
 			failed[o.Tag] = true
 		}
@@ -60,6 +61,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.inSync += len(plan.InSync)
 	n.pushes += len(plan.Pushes) - failures(result.Pushed)
 	n.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
+	n.deleteManifests += len(plan.DeleteManifests) - failures(result.Removed)
 }
 
 // NewText writes to w.
@@ -69,6 +71,7 @@ func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opt
 // run, what became of it.
 func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.add(plan, result)
+	t.notes.add(plan, result)
 	rows := t.rows(plan, result)
 	if len(rows) == 0 {
 		return
@@ -83,6 +86,9 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 func (t *Text) Summary() error {
 	if !t.opts.Quiet {
 		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+		for _, note := range t.notes.lines(t.opts.DryRun) {
+			t.printf("%s\n", note)
+		}
 	}
 	return t.err
 }
@@ -91,12 +97,12 @@ func (t *Text) Summary() error {
 func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
-	case n.pushes+n.deleteTags+n.blocked+n.failed == 0:
+	case n.pushes+n.deleteTags+n.deleteManifests+n.blocked+n.failed == 0:
 		return fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
 	case dryRun:
-		line = fmt.Sprintf("Plan: %d to push, %s and 0 manifests to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
+		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
-		line = fmt.Sprintf("Applied: %d pushed, %s and 0 manifests deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), n.blocked)
+		line = fmt.Sprintf("Applied: %d pushed, %s and %s deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	}
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
@@ -139,6 +145,11 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			mark = "+"
 		}
 		tag := p.Tag
+		if p.Purged > 0 {
+			rows = append(rows, row{mark, []string{tag, "purge", "", t.digest(p.New),
+				fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old))}})
+			continue
+		}
 		for _, c := range p.Platforms {
 			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
@@ -163,13 +174,14 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{"-", []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
 		}
 	}
+	rows = append(rows, t.deletions(plan, result)...)
 	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", []string{v.Alias, placed(v.Pos) + "error[" + v.ID + "]: " + v.Message}})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
 	}
-	for _, e := range plan.Errors {
+	for _, e := range together(plan.Errors) {
 		rows = append(rows, row{"!", []string{e.Alias, "error: " + e.Message}})
 	}
 	for _, tag := range plan.InSync {
@@ -179,6 +191,29 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	return rows
+}
+
+// together says what concerns several aliases once, for all of them.
+func together(errs []reconcile.Failure) []reconcile.Failure {
+	const most = 3
+	aliases := map[string][]string{}
+	for _, e := range errs {
+		aliases[e.Message] = append(aliases[e.Message], e.Alias)
+	}
+	var all []reconcile.Failure
+	for _, e := range errs {
+		switch of := aliases[e.Message]; {
+		case of == nil: // said already
+			continue
+		case len(of) > most:
+			e.Alias = fmt.Sprintf("%s and %d more", strings.Join(of[:most-1], ", "), len(of)-most+1)
+		default:
+			e.Alias = strings.Join(of, ", ")
+		}
+		all = append(all, e)
+		delete(aliases, e.Message)
+	}
+	return all
 }
 
 // choice explains, if it was asked for, how a newest source came to its tags.
@@ -316,7 +351,7 @@ func Count(n int, what string) string {
 	switch {
 	case n == 1:
 		return "1 " + what
-	case strings.HasSuffix(what, "s"):
+	case strings.HasSuffix(what, "s"), strings.HasSuffix(what, "x"):
 		return fmt.Sprintf("%d %ses", n, what)
 	}
 	return fmt.Sprintf("%d %ss", n, what)

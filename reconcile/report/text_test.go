@@ -146,3 +146,20 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+// What concerns several aliases stands once, and nobody is left out.
+func TestErrorsTogether(t *testing.T) {
+	plan := reconcile.Plan{Image: "my-image", Errors: []reconcile.Failure{
+		{Alias: "1", Message: "down"}, {Alias: "2", Message: "503"}, {Alias: "3", Message: "down"},
+		{Alias: "4", Message: "403"}, {Alias: "5", Message: "403"}, {Alias: "6", Message: "403"}, {Alias: "7", Message: "403"},
+	}}
+	want := `my-image
+  ! 1, 3             error: down
+  ! 2                error: 503
+  ! 4, 5 and 2 more  error: 403
+Plan: 0 to push, 0 tags and 0 manifests to delete, 0 blocked, 7 failed.
+`
+	if got := text(t, TextOptions{DryRun: true}, plan, reconcile.Result{}); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}

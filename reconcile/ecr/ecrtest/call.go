@@ -15,12 +15,13 @@ import (
 type Call struct {
 	Operation  string // as in [Registry.Calls]
 	Repository string // empty if it is about none
+	Permission string // the IAM action that it takes, without "ecr:"; empty for none
+	Body       []byte // of an operation of the AWS API: its JSON
 
-	registry   *Registry
-	request    *http.Request
-	permission string // the IAM action it takes, without "ecr:"
-	serve      func(w http.ResponseWriter)
-	refuse     func(w http.ResponseWriter, err error)
+	registry *Registry
+	request  *http.Request
+	serve    func(w http.ResponseWriter)
+	refuse   func(w http.ResponseWriter, err error)
 }
 
 // Serve does what is asked, unless the operation is above its rate.
@@ -45,7 +46,7 @@ var reEndpoint = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs/uploads|blobs|ta
 func (r *Registry) receive(req *http.Request) (*Call, error) {
 	c := &Call{registry: r, request: req}
 	if signed, ok := strings.CutPrefix(req.URL.Path, layersPath); ok {
-		c.Operation, c.permission = "GET layer", "GetDownloadUrlForLayer"
+		c.Operation = "GET layer" // its URL was signed by who had the permission
 		c.serve = func(w http.ResponseWriter) { r.serveLayer(w, c, signed) }
 		c.refuse = refuseLayer
 		return c, nil
@@ -65,7 +66,7 @@ func (r *Registry) receive(req *http.Request) (*Call, error) {
 	}
 	var about target
 	_ = json.Unmarshal(body, &about) // what is wrong with it shows when it is served
-	c.Operation, c.permission, c.Repository = operation, operation, about.RepositoryName
+	c.Operation, c.Permission, c.Repository, c.Body = operation, operation, about.RepositoryName, body
 	c.serve = func(w http.ResponseWriter) { r.serveAPI(w, c, body) }
 	return c, nil
 }
@@ -77,7 +78,7 @@ func (r *Registry) receiveDistribution(c *Call) {
 		at = endpoint{repository: match[1], kind: match[2], reference: match[3]}
 	}
 	noun, permission := at.about(method)
-	c.Operation, c.Repository, c.permission = method+" "+noun, at.repository, permission
+	c.Operation, c.Repository, c.Permission = method+" "+noun, at.repository, permission
 	c.refuse = refuseDistribution
 	c.serve = func(w http.ResponseWriter) { r.serveDistribution(w, c, at) }
 }

@@ -34,8 +34,18 @@ func (at endpoint) about(method string) (noun, permission string) {
 	case "referrers":
 		return "referrers", "BatchGetImage"
 	case "blobs":
+		if method == http.MethodHead {
+			return "blob", "BatchCheckLayerAvailability"
+		}
 		return "blob", "GetDownloadUrlForLayer"
-	case "blobs/uploads":
+	}
+	if at.kind == "blobs/uploads" {
+		switch method {
+		case http.MethodPatch:
+			return "upload", "UploadLayerPart"
+		case http.MethodPut:
+			return "upload", "CompleteLayerUpload"
+		}
 		return "upload", "InitiateLayerUpload"
 	}
 	switch method {

@@ -53,7 +53,7 @@ func (c *Call) denied(account, kind string) error {
 	}
 	return refusal("AccessDeniedException",
 		"User: arn:aws:sts::%s:assumed-role/ci/tagline is not authorized to perform: ecr:%s on resource: %s because no %s policy allows the ecr:%[2]s action",
-		c.registry.options.Account, c.permission, resource, kind)
+		c.registry.options.Account, c.Permission, resource, kind)
 }
 
 func (r *Registry) arn(account, repository string) string {

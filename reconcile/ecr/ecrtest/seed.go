@@ -13,14 +13,30 @@ import (
 // CreateRepository makes an empty repository. The patterns are the wildcards
 // of a mutability "…_WITH_EXCLUSION".
 func (r *Registry) CreateRepository(name string, tags ecrtypes.ImageTagMutability, patterns ...string) error {
-	setting := mutability{ImageTagMutability: string(tags)}
-	for _, pattern := range patterns {
-		setting.ImageTagMutabilityExclusionFilters = append(setting.ImageTagMutabilityExclusionFilters, exclusionFilter{pattern, "WILDCARD"})
-	}
 	return r.do(func() error {
-		_, err := r.create(name, setting)
+		_, err := r.create(name, setting(tags, patterns))
 		return err
 	})
+}
+
+// SetMutability changes the setting of a repository, as
+// PutImageTagMutability does.
+func (r *Registry) SetMutability(name string, tags ecrtypes.ImageTagMutability, patterns ...string) error {
+	return r.do(func() error {
+		repo, err := r.repository(name)
+		if err == nil {
+			_, err = r.putImageTagMutability(repo, putImageTagMutability{mutability: setting(tags, patterns)})
+		}
+		return err
+	})
+}
+
+func setting(tags ecrtypes.ImageTagMutability, patterns []string) mutability {
+	m := mutability{ImageTagMutability: string(tags)}
+	for _, pattern := range patterns {
+		m.ImageTagMutabilityExclusionFilters = append(m.ImageTagMutabilityExclusionFilters, exclusionFilter{pattern, "WILDCARD"})
+	}
+	return m
 }
 
 // Seed pushes images without a request, as if it were done at a time. It makes

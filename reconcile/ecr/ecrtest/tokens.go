@@ -14,13 +14,26 @@ const tokenLife = 12 * time.Hour // API_GetAuthorizationToken
 // registries it names is deprecated, and changes nothing
 // (API_GetAuthorizationToken).
 func (r *Registry) getAuthorizationToken(host string) getAuthorizationTokenResponse {
-	password, end := rand.Text(), r.options.Now().Add(tokenLife)
-	r.tokens[password] = end
+	password, end := r.newPassword()
 	return getAuthorizationTokenResponse{[]authorizationData{{
 		AuthorizationToken: base64.StdEncoding.EncodeToString([]byte("AWS:" + password)),
 		ExpiresAt:          &epoch{end},
 		ProxyEndpoint:      "http://" + host, // AWS's is always the account's own host
 	}}}
+}
+
+func (r *Registry) newPassword() (string, time.Time) {
+	password, end := rand.Text(), r.options.Now().Add(tokenLife)
+	r.tokens[password] = end
+	return password, end
+}
+
+// Password gives out a password for the user AWS on /v2/ without a call.
+func (r *Registry) Password() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	password, _ := r.newPassword()
+	return password
 }
 
 // ExpireTokens ends all authorization tokens that were given out.

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"tagline/reconcile/cache"
+	"tagline/reconcile/report"
+)
+
+// noCache is the --cache-dir of a run that keeps nothing.
+const noCache = "off"
+
+func (a *app) cacheFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.cacheDir, "cache-dir", "",
+		"keep manifests in this `DIR` between runs, so that tags which did not move cost one HEAD; "+noCache+" keeps none (default: tagline in the user's cache folder)")
+	_ = c.MarkFlagDirname("cache-dir")
+}
+
+// cache opens the one that the flag names. Where nobody names one and the
+// system knows no folder for it, there is none.
+func (a *app) cache() *cache.Cache {
+	dir := a.cacheDir
+	if dir == "" {
+		if user, err := os.UserCacheDir(); err == nil {
+			dir = filepath.Join(user, "tagline")
+		}
+	}
+	if dir == "" || dir == noCache {
+		return nil
+	}
+	log := a.logger()
+	return cache.Open(dir, cache.DefaultLimit, func(err error) { log.Warn(report.Printable(err.Error())) })
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tagline/reconcile/ecr/ecrtest"
+)
+
+// TestECRScripts runs each script of testdata/ecr on an Amazon ECR in memory,
+// which AWS_ENDPOINT_URL_ECR names. $REGISTRY is the host that AWS would have
+// for it, $OVERHTTP the one that speaks the OCI protocol. Beside testscript's
+// own commands there are:
+//
+//	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
+//	repository NAME MUTABILITY [PATTERN...]   an empty one
+//	mutability NAME MUTABILITY [PATTERN...]   of one that is there
+//	calls [OPERATION=N...]                    exactly these since the last time
+//	login                                     for programs that use $OVERHTTP
+func TestECRScripts(t *testing.T) {
+	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/ecr",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			registry, err := ecrtest.Start(ecrtest.Options{})
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = registry.Close() })
+			env.Values["ecr"] = registry
+			for name, value := range map[string]string{
+				"REGISTRY":         ecrtest.Account + ".dkr.ecr." + ecrtest.Region + ".amazonaws.com",
+				"TAGLINE_REGISTRY": ecrtest.Account + ".dkr.ecr." + ecrtest.Region + ".amazonaws.com",
+				"OVERHTTP":         registry.Host,
+
+				"AWS_ENDPOINT_URL_ECR": registry.URL, "AWS_DEFAULT_REGION": ecrtest.Region, "AWS_EC2_METADATA_DISABLED": "true",
+				"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_PAGER": "",
+
+				"HOME":     env.WorkDir,
+				"PATH":     env.Getenv("PATH") + ":" + tools,
+				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0",
+			} {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "ci" {
+				return false, fmt.Errorf("unknown condition %s", name)
+			}
+			return os.Getenv("CI") == "true", nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"push": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				repository, image, err := parseImage(args)
+				if err == nil {
+					_, err = r.Seed(repository, time.Now(), image)
+				}
+				return err
+			}),
+			"repository": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				return r.CreateRepository(args[0], types.ImageTagMutability(args[1]), args[2:]...)
+			}),
+			"mutability": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				return r.SetMutability(args[0], types.ImageTagMutability(args[1]), args[2:]...)
+			}),
+			"calls": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				defer r.ResetCalls()
+				calls := r.Calls()
+				var got []string
+				for _, operation := range slices.Sorted(maps.Keys(calls)) {
+					got = append(got, fmt.Sprintf("%s=%d", operation, calls[operation]))
+				}
+				if slices.Sort(args); !slices.Equal(got, args) {
+					return fmt.Errorf("calls are %q, want %q", got, args)
+				}
+				return nil
+			}),
+			"login": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, _ []string) error {
+				auth := base64.StdEncoding.EncodeToString([]byte("AWS:" + r.Password()))
+				dir := ts.MkAbs(".docker")
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					return err
+				}
+				return os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, r.Host, auth), 0o600)
+			}),
+		},
+	})
+}
+
+func onECR(run func(*testscript.TestScript, *ecrtest.Server, []string) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, negated bool, args []string) {
+		if err := run(ts, ts.Value("ecr").(*ecrtest.Server), args); (err != nil) != negated {
+			ts.Fatalf("failed: %v", err)
+		}
+	}
+}

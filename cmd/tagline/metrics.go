@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"tagline/reconcile/cache"
+	"tagline/reconcile/ecr"
+	"tagline/reconcile/report"
+)
+
+// metered is what a run takes.
+type metered struct {
+	started time.Time
+	client  *ecr.Client // nil of a run that did not come so far
+	cache   *cache.Cache
+}
+
+// meter tells the outputs what to measure.
+func (o *outputs) meter(client *ecr.Client, store *cache.Cache) {
+	o.metered.client, o.metered.cache = client, store
+}
+
+// metrics are those of a run that has ended. One that failed keeps the time of
+// the last success from the file that it replaces, "" for none.
+func (o *outputs) metrics(path string) func(report.Run) []byte {
+	return func(run report.Run) []byte {
+		now := time.Now()
+		m := report.Metrics{Actions: o.did, Duration: now.Sub(o.metered.started), LastSuccess: now}
+		if client := o.metered.client; client != nil {
+			stats, kept := client.Stats(), o.metered.cache.Stats()
+			m.BytesSent, m.BytesReceived, m.Retries = stats.BytesSent, stats.BytesReceived, stats.Retries
+			m.CacheHits, m.CacheMisses = kept.Hits, kept.Misses
+			for kind, n := range client.Counts() {
+				m.Requests = append(m.Requests, report.Requests{Method: kind.Method, Kind: kind.Kind, Status: kind.Status, Count: n})
+			}
+		}
+		if m.Failed = run.ExitCode == exitFailed; m.Failed {
+			before, _ := os.ReadFile(path) // if there is one
+			m.LastSuccess = report.LastSuccess(string(before))
+		}
+		return m.Text()
+	}
+}

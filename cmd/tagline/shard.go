@@ -1,0 +1,64 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+)
+
+// shard is one of count parts of images.yaml, counted from 0. The zero shard is
+// the whole.
+type shard struct{ index, count int }
+
+func shardFlag(c *cobra.Command, text *string) {
+	c.Flags().StringVar(text, "shard", "",
+		"only part `I/N` of the repositories, counted from 0/N; N alone takes I from JOB_COMPLETION_INDEX")
+}
+
+// parseShard reads "I/N", or "N" with I from the environment, where Kubernetes
+// puts the index of a pod of an Indexed Job.
+func parseShard(text string) (shard, error) {
+	first, second, both := strings.Cut(text, "/")
+	if !both {
+		first, second = os.Getenv("JOB_COMPLETION_INDEX"), first
+		if first == "" {
+			return shard{}, fmt.Errorf("--shard is %q and JOB_COMPLETION_INDEX is not set; say which part, as in 0/%s", text, text)
+		}
+	}
+	index, err := strconv.Atoi(first)
+	count, err2 := strconv.Atoi(second)
+	switch {
+	case errors.Join(err, err2) != nil:
+		return shard{}, fmt.Errorf("--shard %q: expected I/N, two whole numbers; the first of four parts is 0/4", text)
+	case count < 1:
+		return shard{}, fmt.Errorf("--shard %q: there are no %d parts; the first of four is 0/4", text, count)
+	case index < 0 || index >= count:
+		return shard{}, fmt.Errorf("--shard %q: part %d is not one of 0 to %d", text, index, count-1)
+	}
+	return shard{index, count}, nil
+}
+
+// keep returns the images of this part. Which part a repository belongs to
+// depends on its name and on the number of parts, on nothing else, and never
+// changes: the first eight bytes of the SHA-256 of "host/path", modulo count.
+func (s shard) keep(images []config.Image) []config.Image {
+	if s.count == 0 {
+		return images
+	}
+	var kept []config.Image
+	for _, image := range images {
+		sum := sha256.Sum256([]byte(image.Repository.String()))
+		if binary.BigEndian.Uint64(sum[:])%uint64(s.count) == uint64(s.index) {
+			kept = append(kept, image)
+		}
+	}
+	return kept
+}

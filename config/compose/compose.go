@@ -1,0 +1,113 @@
+// Package compose reads compose files as docker compose does, and checks their
+// images against the aliases of images.yaml.
+//
+// A compose file may come from a stranger's pull request. So nothing outside of
+// its workspace is read, over no link either; nothing is fetched; and file
+// sizes, nesting and work are bounded. What Compose's own library reads by
+// itself (its loader opens whatever a file names) is done here instead; its
+// schema, its variables and its .env files are used.
+package compose
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tagline/config"
+)
+
+// What can be wrong with a compose file, beside the problems of YAML that
+// package config names. These names are part of the contract: they never change
+// their meaning.
+const (
+	// A file that docker compose would not accept, or that is not read.
+	IDInvalidCompose   = "invalid-compose"   // against the schema, or a reference to nothing
+	IDUnreadableFile   = "unreadable-file"   // not there, not a plain file, or not permitted
+	IDOutsideWorkspace = "outside-workspace" // a file that is not in the workspace
+	IDRemoteFile       = "remote-file"       // include or extends over the network
+	IDTooMuch          = "too-much"          // more files, variables or services than are looked into
+
+	// An image that is not as images.yaml has it.
+	IDNotAnAlias       = "not-an-alias"      // a tag that is no alias
+	IDAbsentAlias      = "absent-alias"      // an alias that should not exist
+	IDMissingPlatform  = "missing-platform"  // the alias does not offer a platform that is needed
+	IDUnknownPlatforms = "unknown-platforms" // a warning: images.yaml does not say what the alias offers
+	IDDigestPin        = "digest-pin"        // a digest, which no alias moves
+	IDUnsetVariable    = "unset-variable"    // a variable without a value
+	IDInvalidImage     = "invalid-image"     // not the name of an image
+	IDBuiltImage       = "built-image"       // a warning: the service is built under the name of an alias
+)
+
+// Service is what a compose file says of one service, with what it extends and
+// includes. A field that is not there has the zero Text.
+type Service struct {
+	Name     string
+	Image    Text
+	Platform Text
+	Build    bool // it has a build section
+}
+
+// Text is a value of a compose file.
+type Text struct {
+	Written string     // as the file spells it, variables and all
+	Value   string     // with the variables' values; those of Unset are left empty
+	Unset   []string   // the variables that have no value and no default
+	Problem string     // what a variable's own message says: ${TAG:?message}
+	Hidden  bool       // Value has something of the process environment in it: not for a log
+	Pos     config.Pos // zero if the text is not there
+
+	marked string // Value with a mark where an unset variable stands
+}
+
+func (t Text) present() bool { return t.Pos.File != "" }
+
+// shown is the text for a message: as it is written, and what it stands for
+// where that is no secret.
+func (t Text) shown() string {
+	if t.Hidden || t.Value == t.Written {
+		return quote(t.Written)
+	}
+	return fmt.Sprintf("%s (%s)", quote(t.Written), quote(t.Value))
+}
+
+// errorf is a problem of a file, at a place of it.
+func errorf(pos config.Pos, id, format string, args ...any) *config.Finding {
+	return &config.Finding{ID: id, Pos: pos, Message: printable(fmt.Sprintf(format, args...))}
+}
+
+// maxQuoted is how much of a value a message repeats, in characters.
+const maxQuoted = 100
+
+// quote makes a value safe to print, and cuts it where it is long.
+func quote(s string) string {
+	if r := []rune(s); len(r) > maxQuoted {
+		s = string(r[:maxQuoted]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// printable keeps what other people's messages repeat on one line.
+func printable(s string) string {
+	if r := []rune(s); len(r) > 10*maxQuoted {
+		s = string(r[:10*maxQuoted]) + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}
+
+// sorted puts findings in the order of their places, and keeps one of those
+// that say the same: services that extend each other share a line.
+func sorted(findings []*config.Finding) []*config.Finding {
+	compare := func(a, b *config.Finding) int {
+		return cmp.Or(
+			cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
+			cmp.Compare(a.ID, b.ID), cmp.Compare(a.Message, b.Message))
+	}
+	slices.SortFunc(findings, compare)
+	return slices.CompactFunc(findings, func(a, b *config.Finding) bool { return compare(a, b) == 0 })
+}

@@ -1,0 +1,310 @@
+package compose
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// described is a line for each service: name, image, platform, build, and where
+// the image is written.
+func described(services []Service) string {
+	var b strings.Builder
+	for _, s := range services {
+		fmt.Fprintf(&b, "%s %s", s.Name, s.Image.Value)
+		if s.Platform.Value != "" {
+			fmt.Fprintf(&b, " %s", s.Platform.Value)
+		}
+		if s.Build {
+			b.WriteString(" build")
+		}
+		if s.Image.Pos.Line > 0 {
+			fmt.Fprintf(&b, " %s:%d:%d", s.Image.Pos.File, s.Image.Pos.Line, s.Image.Pos.Column)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func TestLoad(t *testing.T) {
+	for _, test := range []struct{ name, archive, want string }{
+		{"profiles and builds", `
+-- compose.yml --
+services:
+  web: {image: "app:1", profiles: [never]}
+  job: {build: .}
+  both: {build: {context: .}, image: app:2, platform: linux/arm64}
+  neither: {command: [a]}
+`, `
+both app:2 linux/arm64 build compose.yml:4:38
+job  build
+neither 
+web app:1 compose.yml:2:16
+`},
+		{"variables", `
+-- .env --
+# of the team
+TAG=1.2
+export REPO="my ${TAG}"
+FROM_PROCESS=file
+MANY='a
+b'
+-- compose.yml --
+name: Shop
+services:
+  a: {image: "app:$TAG"}
+  b: {image: "app:${REPO}"}
+  c: {image: "app:${FROM_PROCESS}"}
+  d: {image: "${COMPOSE_PROJECT_NAME}:$$TAG"}
+  e: {image: "${MANY}"}
+`, `
+a app:1.2 compose.yml:3:14
+b app:my 1.2 compose.yml:4:14
+c app:process compose.yml:5:14
+d shop:$TAG compose.yml:6:14
+e a
+b compose.yml:7:14
+`},
+		{"anchors and merge keys", `
+-- compose.yml --
+x-base: &base
+  image: app:1
+  platform: linux/amd64
+x-more: &more {image: "app:2", build: .}
+services:
+  a: *base
+  b:
+    <<: *base
+    platform: linux/arm64
+  c:
+    <<: [*more, *base]
+    image: &image app:3
+  d:
+    image: *image
+`, `
+a app:1 linux/amd64 compose.yml:2:10
+b app:1 linux/arm64 compose.yml:2:10
+c app:3 linux/amd64 build compose.yml:12:12
+d app:3 compose.yml:12:12
+`},
+		{"extends", `
+-- compose.yml --
+services:
+  a: {image: "app:1", platform: linux/arm64}
+  b: {extends: a}
+  c: {extends: {service: b}, image: "app:2"}
+  d: {extends: {file: sub/base.yml, service: web}}
+  e: {extends: a, image: !reset null, build: .}
+-- sub/base.yml --
+services:
+  web: {extends: {file: deeper.yml, service: web}, platform: linux/amd64}
+-- sub/deeper.yml --
+services:
+  web: {extends: common, build: .}
+  common: {image: "app:3"}
+`, `
+a app:1 linux/arm64 compose.yml:2:14
+b app:1 linux/arm64 compose.yml:2:14
+c app:2 linux/arm64 compose.yml:4:37
+d app:3 linux/amd64 build sub/deeper.yml:3:19
+e  linux/arm64 build
+`},
+		{"include", `
+-- compose.yml --
+include:
+  - sub/compose.yml
+  - path: [other/compose.yml, other/more.yml]
+    project_directory: .
+    env_file: other/vars
+services:
+  a: {extends: b}
+-- sub/compose.yml --
+include: [../third.yml]
+services:
+  b: {image: "app:${TAG}"}
+-- sub/.env --
+TAG=sub
+-- third.yml --
+services:
+  c: {image: "app:${TAG:-none}"}
+-- other/compose.yml --
+services:
+  d: {image: "app:${TAG}", platform: linux/arm64}
+-- other/more.yml --
+services:
+  d: {image: "app:more-${TAG}"}
+-- other/vars --
+TAG=other
+`, `
+a app:sub sub/compose.yml:3:14
+b app:sub sub/compose.yml:3:14
+c app:sub third.yml:2:14
+d app:more-other linux/arm64 other/more.yml:2:14
+`},
+		{"several documents", `
+-- compose.yml --
+services:
+  a: {image: "app:1"}
+  b: {image: "app:1", platform: linux/arm64}
+  c: {image: "app:1"}
+---
+services:
+  a: {image: "app:2"}
+  b: !override {image: "app:2"}
+  c: !reset null
+`, `
+a app:2 compose.yml:7:14
+b app:2 compose.yml:8:24
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			workspaceOf(t, strings.TrimPrefix(test.archive, "\n"))
+			services, err := Load("compose.yml", map[string]string{"FROM_PROCESS": "process"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := described(services), strings.TrimPrefix(test.want, "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// What docker compose would refuse, what leaves the workspace, and what is made
+// to take all memory and time there is.
+func TestLoadRefuses(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	laughs := "x-0: &a0 [ha,ha,ha,ha,ha,ha,ha,ha,ha]\n"
+	for i := range 9 {
+		laughs += fmt.Sprintf("x-%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i), 9), ","))
+	}
+	doubled := "A=" + strings.Repeat("x", 1000) + "\n"
+	for range 40 {
+		doubled += "A=$A$A\n"
+	}
+	many := ""
+	for i := range 30 {
+		many += fmt.Sprintf("-- %d.yml --\ninclude: [%d.yml, ./%d.yml]\n", i, i+1, i+1)
+	}
+	for _, test := range []struct{ name, archive, want string }{
+		{"not there", "", `compose.yml: error[unreadable-file]: no such file or directory`},
+		{"folder", "-- compose.yml/a --\n", `compose.yml: error[unreadable-file]: expected a plain file, found a folder`},
+		{"empty", "-- compose.yml --\n# nothing\n", `compose.yml: error[invalid-compose]: file is empty; expected services`},
+		{"no YAML", "-- compose.yml --\nservices:\n  a: {image: 'x}\n", `compose.yml:2:3: error[syntax]: file is not YAML: found unexpected end of stream; a quote is not closed`},
+		{"a list", "-- compose.yml --\n- a\n", `compose.yml:1:1: error[invalid-compose]: expected a map of services, volumes and the like`},
+		{"too large", "-- compose.yml --\n" + strings.Repeat("# more\n", 200_000), `compose.yml: error[too-large]: file has 1400000 bytes; at most 1048576 are read`},
+		{"key twice", "-- compose.yml --\nservices:\n  a: {image: x}\n  a: {image: y}\n", `compose.yml:3:3: error[duplicate-key]: "a" is given twice, first in line 2; keep one`},
+		{"unknown key", "-- compose.yml --\nservices:\n  a:\n    image: x\n    imagee: y\n", `compose.yml:4:5: error[invalid-compose]: services.a.imagee is not a key of compose files`},
+		{"wrong type", "-- compose.yml --\nservices:\n  a:\n    image: [x]\n", `compose.yml:3:5: error[invalid-compose]: services.a.image must be a string`},
+		{"number as image", "-- compose.yml --\nservices:\n  a: {image: 10.10}\n", `compose.yml:2:7: error[invalid-compose]: services.a.image must be a string`},
+		{"extends nothing", "-- compose.yml --\nservices:\n  a: {extends: b}\n", `compose.yml:2:16: error[invalid-compose]: service "a" extends "b", which is not in compose.yml`},
+		{"extends nothing of another file", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: b}}\n-- b.yml --\nservices: {c: {image: x}}\n", `compose.yml:2:39: error[invalid-compose]: service "a" extends "b", which is not in b.yml`},
+		{"extends a missing file", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: b}}\n", `compose.yml:2:23: error[unreadable-file]: "b.yml": no such file or directory`},
+		{"extends itself", "-- compose.yml --\nservices:\n  a: {extends: b}\n  b: {extends: a}\n", `services extend each other`},
+		{"extends in a cycle of files", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: a}}\n-- b.yml --\nservices:\n  a: {extends: {file: compose.yml, service: a}}\n", `services extend each other`},
+		{"include cycle", "-- compose.yml --\ninclude: [b.yml]\n-- b.yml --\ninclude: [./compose.yml]\n", `b.yml:1:11: error[invalid-compose]: files include each other: compose.yml -> b.yml -> compose.yml`},
+		{"include of a missing file", "-- compose.yml --\ninclude: [b.yml]\n", `compose.yml:1:11: error[unreadable-file]: "b.yml": no such file or directory`},
+		{"include of an unset path", "-- compose.yml --\ninclude: [\"${NOPE}/b.yml\"]\n", `compose.yml:1:11: error[unset-variable]: variable NOPE is not set; this check cannot know which file "${NOPE}/b.yml" is`},
+		{"include from above", "-- compose.yml --\ninclude: [../b.yml]\n", `compose.yml:1:11: error[outside-workspace]: "../b.yml" is outside of the workspace, and is not read`},
+		{"include from far above", "-- compose.yml --\ninclude:\n  - path: sub/../../../../../../../etc/passwd\n", `compose.yml:2:11: error[outside-workspace]: "sub/../../../../../../../etc/passwd" is outside of the workspace, and is not read`},
+		{"include of an absolute path", "-- compose.yml --\ninclude: [/etc/passwd]\n", `compose.yml:1:11: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
+		{"env_file of an absolute path", "-- compose.yml --\ninclude:\n  - path: b.yml\n    env_file: /etc/passwd\n-- b.yml --\nservices: {}\n", `compose.yml:3:15: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
+		{"project_directory above", "-- compose.yml --\ninclude:\n  - path: b.yml\n    project_directory: ..\n-- b.yml --\nservices: {}\n", `compose.yml:3:24: error[outside-workspace]: ".." is outside of the workspace, and is not read`},
+		{"extends an absolute path", "-- compose.yml --\nservices: {a: {extends: {file: /etc/passwd, service: root}}}\n", `compose.yml:1:32: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
+		{"include over the network", "-- compose.yml --\ninclude: [\"https://github.com/a/b.git\", \"oci://ghcr.io/a/b\"]\n", `compose.yml:1:11: error[remote-file]: "https://github.com/a/b.git" is not in the workspace; nothing is fetched`},
+		{"billion laughs", "-- compose.yml --\n" + laughs, `error[too-much]: file has more than 200000 values, with its YAML aliases written out`},
+		{"YAML alias of itself", "-- compose.yml --\nx-a: &a [*a]\n", `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
+		{"merge of itself", "-- compose.yml --\nservices: &a\n  <<: *a\n", `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
+		{"nested deep", "-- compose.yml --\nx-a: " + nested(5000), `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
+		{"variables that double", "-- .env --\n" + doubled + "-- compose.yml --\nservices: {}\n", `.env:8:1: error[too-much]: variable "A" has 128000 bytes; at most 65536 are read`},
+		{"long text with variables", "-- compose.yml --\nservices: {a: {image: \"" + strings.Repeat("${A:-", 20_000) + "\"}}\n", `compose.yml:1:23: error[invalid-compose]: text with variables in it has 100000 bytes; at most 4096 are read`},
+		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", `error[too-much]: more than 50000 services and includes, each as often as it is included`},
+		{"line of .env that is none", "-- .env --\nA=1\nb c\n-- compose.yml --\nservices: {}\n", `.env:2:1: error[invalid-compose]: not a valid line of variables: key cannot contain a space`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			workspaceOf(t, test.archive)
+			services, err := Load("compose.yml", nil)
+			if err == nil {
+				t.Fatalf("accepted as %v", services)
+			}
+			if got := err.Error(); !strings.Contains(got, test.want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// A pull request may bring links.
+func TestLinks(t *testing.T) {
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("services: {secret: {image: leaked}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, link, to, file string }{
+		{"the file itself", "compose.yml", "secret", "compose.yml"},
+		{"an included file", "b.yml", "secret", "include.yml"},
+		{"its folder", "sub", ".", "folder.yml"},
+		{".env", ".env", "secret", "services.yml"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			workspaceOf(t, "-- include.yml --\ninclude: [b.yml]\n-- folder.yml --\ninclude: [sub/secret]\n-- services.yml --\nservices: {}\n")
+			if err := os.Symlink(filepath.Join(outside, test.to), test.link); err != nil {
+				t.Fatal(err)
+			}
+			services, err := Load(test.file, nil)
+			if err == nil || strings.Contains(err.Error(), "leaked") || !strings.Contains(err.Error(), "link to somewhere outside of the workspace") {
+				t.Errorf("%v, %v", services, err)
+			}
+		})
+	}
+	t.Run("a link that stays inside", func(t *testing.T) {
+		workspaceOf(t, "-- real/b.yml --\nservices: {a: {image: x}}\n-- compose.yml --\ninclude: [b.yml]\n")
+		if err := os.Symlink("real/b.yml", "b.yml"); err != nil {
+			t.Fatal(err)
+		}
+		services, err := Load("compose.yml", nil)
+		if err != nil || len(services) != 1 {
+			t.Errorf("%v, %v", services, err)
+		}
+	})
+	t.Run("a pipe is not waited for", func(t *testing.T) {
+		workspaceOf(t, "")
+		if err := syscall.Mkfifo("compose.yml", 0o600); err != nil {
+			t.Skip(err)
+		}
+		if _, err := Load("compose.yml", nil); err == nil || !strings.Contains(err.Error(), "found a device or pipe") {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWorkspace(t *testing.T) {
+	workspaceOf(t, "-- repo/.git --\n-- repo/deploy/compose.yml --\ninclude: [../common.yml]\n-- repo/common.yml --\ninclude: [../above.yml]\n-- above.yml --\n-- elsewhere/sub/compose.yml --\ninclude: [../b.yml]\n-- elsewhere/b.yml --\nservices: {}\n")
+	// The git work tree of the file bounds it, wherever it is run.
+	if _, err := Load("repo/deploy/compose.yml", nil); err == nil || err.Error() != `repo/common.yml:1:11: error[outside-workspace]: "../above.yml" is outside of the workspace, and is not read` {
+		t.Error(err)
+	}
+	if _, err := Load("elsewhere/sub/compose.yml", nil); err != nil {
+		t.Error(err)
+	}
+	t.Chdir("repo")
+	if _, err := Load("../elsewhere/sub/compose.yml", nil); err == nil || err.Error() != `../elsewhere/sub/compose.yml:1:11: error[outside-workspace]: "../b.yml" is outside of the workspace, and is not read` {
+		t.Error(err)
+	}
+}
+
+func TestManyServices(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("-- compose.yml --\nservices:\n  s0: {image: \"app:1\"}\n")
+	for i := range 999 {
+		fmt.Fprintf(&b, "  s%d: {extends: s%d, environment: {A: b}}\n", i+1, i/20)
+	}
+	workspaceOf(t, b.String())
+	services, err := Load("compose.yml", nil)
+	if err != nil || len(services) != 1000 || services[999].Image.Value != "app:1" {
+		t.Fatalf("%d services, %v", len(services), err)
+	}
+}

@@ -1,0 +1,178 @@
+package compose
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/template"
+
+	"tagline/config"
+)
+
+// What variables may take at most. Without a bound a .env file of a few lines,
+// each of them twice the one before, would fill any memory.
+const (
+	maxText       = 4 << 10 // bytes of a text with variables in it
+	maxVariable   = 64 << 10
+	maxSubstitute = 4 << 20 // bytes that all variables of a project give
+	maxRequired   = 20      // required variables of one text
+)
+
+// variables are those of one compose file: of the process first, then of .env
+// files. They are never changed once they are made.
+type variables struct {
+	process map[string]string
+	files   map[string]string
+	spent   *int // of maxSubstitute
+}
+
+func (v *variables) lookup(name string) (value string, ok bool) {
+	if value, ok = v.process[name]; !ok {
+		value, ok = v.files[name]
+	}
+	*v.spent += len(value) + 1
+	return value, ok
+}
+
+func (v *variables) check(text string) error {
+	switch {
+	case strings.Contains(text, "$") && len(text) > maxText:
+		return fmt.Errorf("text with variables in it has %d bytes; at most %d are read", len(text), maxText)
+	case *v.spent > maxSubstitute:
+		return errors.New("the variables' values are too large")
+	}
+	return nil
+}
+
+// substitute puts the variables' values into a text. What is not set and has
+// no default is a mark in the text's marked form.
+func (v *variables) substitute(text string) (Text, error) {
+	if err := v.check(text); err != nil {
+		return Text{}, err
+	}
+	t := Text{Written: text}
+	mark := func(name string) string { return "\x00" + name + "\x00" }
+	required := map[string]bool{} // ${NAME:?message} without a value: the mark is one
+	marked, err := "", error(nil)
+	for range maxRequired {
+		marked, err = template.Substitute(text, func(name string) (string, bool) {
+			value, ok := v.lookup(name)
+			if _, process := v.process[name]; process {
+				t.Hidden = true
+			}
+			switch {
+			case required[name]:
+			case ok, strings.Contains(text, "${"+name+"+"), strings.Contains(text, "${"+name+":+"):
+				return value, ok // ${X:+text} is nothing where X is not set, and means it
+			}
+			t.Unset = append(t.Unset, name)
+			return mark(name), required[name]
+		})
+		missing := (*template.MissingRequiredError)(nil)
+		if !errors.As(err, &missing) {
+			break
+		}
+		t.Problem = cmp.Or(t.Problem, missing.Error())
+		required[missing.Variable] = true
+	}
+	if err != nil {
+		return Text{}, fmt.Errorf("%s is not a valid text with variables: %w", quote(text), err)
+	}
+	// A default takes the mark's place.
+	t.Unset = slices.DeleteFunc(t.Unset, func(name string) bool { return !strings.Contains(marked, mark(name)) })
+	slices.Sort(t.Unset)
+	t.Unset = slices.Compact(t.Unset)
+	t.marked, t.Value = marked, marked
+	for _, name := range t.Unset {
+		t.Value = strings.ReplaceAll(t.Value, mark(name), "")
+	}
+	return t, v.check("")
+}
+
+// with adds the variables of .env files: what is set already stays.
+func (v *variables) with(more map[string]string) *variables {
+	files := maps.Clone(v.files)
+	for name, value := range more {
+		if _, there := files[name]; !there {
+			files[name] = value
+		}
+	}
+	return &variables{process: v.process, files: files, spent: v.spent}
+}
+
+// parseEnv reads a .env file. Each variable is parsed by itself, so that what
+// it refers to comes through lookup, which counts.
+func (v *variables) parseEnv(shown, content string) (map[string]string, error) {
+	found := map[string]string{}
+	lookup := func(name string) (string, bool) {
+		if value, ok := v.lookup(name); ok {
+			return value, true
+		}
+		value, ok := found[name]
+		*v.spent += len(value)
+		return value, ok
+	}
+	content = strings.TrimPrefix(strings.ReplaceAll(content, "\r\n", "\n"), "\ufeff")
+	lines := strings.Split(content, "\n")
+	for i := 0; i < len(lines); i++ {
+		at := config.Pos{File: shown, Line: i + 1, Column: 1}
+		statement := lines[i] + "\n"
+		for open := openQuote(lines[i]); open != 0 && i+1 < len(lines); {
+			i++
+			statement += lines[i] + "\n"
+			if closes(lines[i], open) {
+				break
+			}
+		}
+		if err := v.check(statement); err != nil {
+			return nil, errorf(at, IDTooMuch, "%v", err)
+		}
+		parsed, err := dotenv.ParseWithLookup(strings.NewReader(statement), lookup)
+		if err != nil {
+			return nil, errorf(at, IDInvalidCompose, "not a valid line of variables: %v", strings.TrimPrefix(err.Error(), "line 1: "))
+		}
+		for name, value := range parsed {
+			if len(value) > maxVariable {
+				return nil, errorf(at, IDTooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
+			}
+			found[name] = value
+		}
+		if err := v.check(""); err != nil {
+			return nil, errorf(at, IDTooMuch, "%v", err)
+		}
+	}
+	return found, nil
+}
+
+// openQuote is the quote that a line's value begins with and does not close, or
+// 0: the value goes on in the next line.
+func openQuote(line string) byte {
+	line = strings.TrimSpace(line)
+	i := strings.IndexAny(line, "=:")
+	if i < 0 || line[0] == '#' {
+		return 0
+	}
+	value := strings.TrimSpace(line[i+1:])
+	if value == "" || value[0] != '"' && value[0] != '\'' || closes(value[1:], value[0]) {
+		return 0
+	}
+	return value[0]
+}
+
+// closes tells whether a text has the quote, not escaped.
+func closes(text string, quote byte) bool {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case quote:
+			return true
+		}
+	}
+	return false
+}

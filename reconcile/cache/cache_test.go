@@ -1,0 +1,441 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+const imageType = "application/vnd.oci.image.manifest.v1+json"
+
+// registry answers for every repository, and notes what it was asked.
+type registry struct {
+	mu    sync.Mutex
+	tags  map[string]string // tag -> body
+	gone  map[string]bool   // digests
+	asked []string
+}
+
+// view is a repository of it.
+type view struct {
+	*registry
+	unasked
+}
+
+// unasked are the questions that no test asks.
+type unasked struct{ reconcile.Reader }
+
+func (r *registry) Reader(config.Repository) reconcile.Reader { return view{registry: r} }
+
+func (r *registry) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, fmt.Sprintf(format, args...))
+}
+
+// was returns what was asked since the last call.
+func (r *registry) was() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(r.asked)
+	asked := strings.Join(r.asked, ", ")
+	r.asked = nil
+	return asked
+}
+
+func (r *registry) Resolve(_ context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
+	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
+	for i, tag := range tags {
+		r.note("HEAD %s", tag)
+		if body, ok := r.tags[tag]; ok {
+			answers[i].Value = reconcile.Descriptor{Digest: digest.FromString(body).String()}
+		} else {
+			answers[i].Err = reconcile.ErrNotFound
+		}
+	}
+	return answers
+}
+
+func (r *registry) Manifests(_ context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
+	answers := make([]reconcile.Answer[reconcile.RawManifest], len(references))
+	for i, reference := range references {
+		what := "tag"
+		answers[i].Err = reconcile.ErrNotFound
+		for tag, body := range r.tags {
+			d := digest.FromString(body).String()
+			if reference == d {
+				what = "digest of " + tag
+			}
+			if reference == tag || reference == d && !r.gone[d] {
+				answers[i] = reconcile.Answer[reconcile.RawManifest]{Value: reconcile.RawManifest{Digest: d, MediaType: imageType, Body: []byte(body)}}
+			}
+		}
+		if what == "tag" {
+			what = reference
+		}
+		r.note("GET %s", what)
+	}
+	return answers
+}
+
+func (r *registry) Configs(_ context.Context, digests []string) []reconcile.Answer[[]byte] {
+	answers := make([]reconcile.Answer[[]byte], len(digests))
+	for i, d := range digests {
+		r.note("GET config %s", d)
+		answers[i].Value = []byte(`{"os":"linux","architecture":"arm64","variant":"v8","config":{"Env":["PASSWORD=secret"]}}`)
+	}
+	return answers
+}
+
+var app, other = config.Repository{Host: "r.test", Path: "app"}, config.Repository{Host: "r.test", Path: "other"}
+
+// run is one run's reader, and how it was warned.
+type run struct {
+	reconcile.Reader
+	cache    *Cache
+	readers  reconcile.Readers
+	warnings []error
+}
+
+func start(t *testing.T, dir string, r *registry, images ...config.Image) *run {
+	t.Helper()
+	var run run
+	run.cache = Open(dir, DefaultLimit, func(err error) { run.warnings = append(run.warnings, err) })
+	t.Cleanup(run.cache.Close)
+	run.readers = run.cache.Readers(r, images)
+	run.Reader = run.readers.Reader(app)
+	return &run
+}
+
+func (r *run) manifest(t *testing.T, reference string) string {
+	t.Helper()
+	a := r.Manifests(t.Context(), []string{reference})[0]
+	if a.Err != nil {
+		t.Fatalf("%s: %v", reference, a.Err)
+	}
+	if got := digest.FromBytes(a.Value.Body).String(); got != a.Value.Digest || a.Value.MediaType != imageType {
+		t.Fatalf("%s: %s of type %q came as %s", reference, got, a.Value.MediaType, a.Value.Digest)
+	}
+	return string(a.Value.Body)
+}
+
+func (r *registry) want(t *testing.T, want string) {
+	t.Helper()
+	if got := r.was(); got != want {
+		t.Errorf("the registry was asked %q, not %q", got, want)
+	}
+}
+
+func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
+	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one", "2": "two"}}
+	start(t, dir, r).manifest(t, "1")
+	r.want(t, "GET 1")
+
+	warm := start(t, dir, r)
+	if got := warm.manifest(t, "1"); got != "one" {
+		t.Errorf("1 is %q", got)
+	}
+	r.want(t, "HEAD 1")
+	warm.manifest(t, digest.FromString("one").String())
+	r.want(t, "")
+	if got := warm.cache.Stats(); got != (Stats{Hits: 2}) {
+		t.Errorf("counted %+v", got)
+	}
+
+	r.tags["1"] = "another"
+	if got := start(t, dir, r).manifest(t, "1"); got != "another" {
+		t.Errorf("1 is %q after it moved", got)
+	}
+	r.want(t, "GET digest of 1, HEAD 1")
+	r.tags["1"] = "one" // and back, to what the cache still has
+	if got := start(t, dir, r).manifest(t, "1"); got != "one" {
+		t.Errorf("1 is %q after it moved back", got)
+	}
+	r.want(t, "HEAD 1")
+
+	delete(r.tags, "1")
+	if a := start(t, dir, r).Manifests(t.Context(), []string{"1"})[0]; !errors.Is(a.Err, reconcile.ErrNotFound) {
+		t.Errorf("1 is %+v after it was deleted", a)
+	}
+	r.want(t, "HEAD 1")
+}
+
+// A tag that moves between the HEAD and the GET is not a tag that is gone.
+func TestTagMovesMeanwhile(t *testing.T) {
+	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
+	start(t, dir, r).manifest(t, "1")
+	r.tags["1"], r.gone = "two", map[string]bool{digest.FromString("two").String(): true}
+	r.was()
+	if got := start(t, dir, r).manifest(t, "1"); got != "two" {
+		t.Errorf("1 is %q", got)
+	}
+	r.want(t, "GET 1, GET digest of 1, HEAD 1")
+}
+
+// What images.yaml names by digest, and what is cached for another repository,
+// is asked for.
+func TestDigestsNobodyVouchesFor(t *testing.T) {
+	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
+	one := digest.FromString("one").String()
+	start(t, dir, r).manifest(t, one)
+	r.want(t, "GET digest of 1")
+	named := config.Image{Repository: other, Aliases: []config.Alias{{Sources: []config.Source{{Repository: app, Digest: one}}}}}
+	start(t, dir, r, named).manifest(t, one)
+	r.want(t, "GET digest of 1")
+	start(t, dir, r).readers.Reader(other).Manifests(t.Context(), []string{one})
+	r.want(t, "GET digest of 1")
+}
+
+func TestConfigsKeepThePlatformAlone(t *testing.T) {
+	dir, r := t.TempDir(), &registry{}
+	d := digest.FromString("config").String()
+	start(t, dir, r).Configs(t.Context(), []string{d})
+	r.want(t, "GET config "+d)
+	a := start(t, dir, r).Configs(t.Context(), []string{d})[0]
+	r.want(t, "")
+	if want := `{"architecture":"arm64","os":"linux","variant":"v8"}`; a.Err != nil || string(a.Value) != want {
+		t.Errorf("got %s, %v, want %s", a.Value, a.Err, want)
+	}
+	for name, content := range files(t, dir) {
+		if strings.Contains(content, "secret") {
+			t.Errorf("%s has the environment of an image: %s", name, content)
+		}
+	}
+}
+
+// files are all there are under a folder, by path.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if path != dir && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is open to others: %v", path, info.Mode())
+		}
+		if d.IsDir() {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		all[path] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Whatever is done to a cache, a run says what the registry says, and warns at
+// most once.
+func TestBrokenCaches(t *testing.T) {
+	everyFile := func(change func(content string) string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			for path, content := range files(t, dir) {
+				if err := os.WriteFile(path, []byte(change(content)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	must := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		harm    func(t *testing.T, dir string)
+		warning string
+	}{
+		{"empty files", everyFile(func(string) string { return "" }), "is damaged"},
+		{"truncated", everyFile(func(c string) string { return c[:len(c)-1] }), "is damaged"},
+		{"another media type", everyFile(func(c string) string { return strings.ReplaceAll(c, "image.manifest", "image.index") }), "is damaged"},
+		{"another platform", everyFile(func(c string) string { return strings.ReplaceAll(c, "arm64", "amd64") }), "is damaged"},
+		{"another manifest, well sealed", everyFile(func(c string) string {
+			if forged := imageType + "\nforged"; strings.Contains(c, imageType) {
+				return sumLine([]byte(forged)) + forged
+			}
+			return c
+		}), "not the manifest"},
+		{"entries of another kind", func(t *testing.T, dir string) {
+			for path := range files(t, dir) {
+				must(os.Remove(path))
+				must(os.Mkdir(path, 0o700))
+			}
+		}, "no file that tagline wrote"},
+		{"links to elsewhere", func(t *testing.T, dir string) {
+			outside := filepath.Join(t.TempDir(), "outside")
+			for path, content := range files(t, dir) {
+				must(os.WriteFile(outside, []byte(content), 0o600))
+				must(os.Remove(path))
+				must(os.Symlink(outside, path))
+			}
+		}, "escapes"},
+		{"open to others", func(_ *testing.T, dir string) { must(os.Chmod(filepath.Join(dir, layout), 0o777)) }, "written by other users"},
+		{"a file in its place", func(_ *testing.T, dir string) {
+			must(os.RemoveAll(filepath.Join(dir, layout)))
+			must(os.WriteFile(filepath.Join(dir, layout), nil, 0o600))
+		}, layout},
+		{"deleted", func(_ *testing.T, dir string) { must(os.RemoveAll(dir)) }, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
+			config := digest.FromString("config").String()
+			whole := start(t, dir, r)
+			whole.manifest(t, "1")
+			whole.Configs(t.Context(), []string{config})
+			whole.cache.Close()
+
+			test.harm(t, dir)
+			run := start(t, dir, r)
+			if got := run.manifest(t, "1"); got != "one" {
+				t.Errorf("1 is %q", got)
+			}
+			if a := run.Configs(t.Context(), []string{config})[0]; a.Err != nil || !strings.Contains(string(a.Value), "arm64") {
+				t.Errorf("config is %s, %v", a.Value, a.Err)
+			}
+			switch {
+			case test.warning == "" && len(run.warnings) == 0:
+			case len(run.warnings) != 1 || !strings.Contains(run.warnings[0].Error(), test.warning):
+				t.Errorf("warnings %v, want one with %q", run.warnings, test.warning)
+			}
+		})
+	}
+}
+
+// A registry's words never become a path.
+func TestHostileNames(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	r := &registry{tags: map[string]string{"../../tag": "body"}}
+	run := start(t, dir, r)
+	run.manifest(t, "../../tag")
+	start(t, dir, r).manifest(t, "../../tag")
+	for _, hostile := range []string{"sha256:../../../etc/passwd", "sha256:" + strings.Repeat("A", 64), "sha256:", "a:b", "sha512:" + strings.Repeat("0", 128)} {
+		run.Manifests(t.Context(), []string{hostile})
+		run.cache.folder.shelf("../..").keep(reconcile.RawManifest{Digest: hostile, MediaType: imageType, Body: []byte("body")})
+	}
+	run.cache.folder.shelf("../..").keep(reconcile.RawManifest{Digest: digest.FromString("x").String(), MediaType: "a\nb", Body: []byte("x")})
+	for path := range files(t, filepath.Dir(dir)) {
+		if !strings.HasPrefix(path, filepath.Join(dir, layout)+"/") || len(filepath.Base(path)) != 64 && filepath.Base(path) != notesFile {
+			t.Errorf("%s was written", path)
+		}
+	}
+	if len(run.warnings) > 0 {
+		t.Errorf("warnings %v", run.warnings)
+	}
+}
+
+func TestEviction(t *testing.T) {
+	dir := t.TempDir()
+	c := Open(dir, 12*diskBlock, func(err error) { t.Error(err) })
+	shelf := c.folder.shelf("r.test/app")
+	body := func(i int) string { return fmt.Sprint("manifest ", i) }
+	for i := range 20 {
+		shelf.keep(reconcile.RawManifest{Digest: digest.FromString(body(i)).String(), MediaType: imageType, Body: []byte(body(i))})
+	}
+	now := time.Now()
+	path := func(i int) string {
+		return filepath.Join(dir, layout, shelf.name, digest.FromString(body(i)).Encoded())
+	}
+	for i := range 20 { // the first is the oldest
+		at := now.Add(time.Duration(i-20) * 2 * usedWithin)
+		if err := os.Chtimes(path(i), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := shelf.manifest(digest.FromString(body(0)).String()); !ok { // now the youngest
+		t.Fatal("the first one is not there")
+	}
+	stale, fresh := path(1)+temporarySuffix+"KILLED", path(1)+temporarySuffix+"UNDERWAY"
+	for _, name := range []string{stale, fresh} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(stale, now, now.Add(-2*abandoned)); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+
+	var left []int
+	for i := range 20 {
+		if _, err := os.Stat(path(i)); err == nil {
+			left = append(left, i)
+		}
+	}
+	if want := []int{0, 11, 12, 13, 14, 15, 16, 17, 18, 19}; !slices.Equal(left, want) {
+		t.Errorf("%v are left, want %v", left, want)
+	}
+	if _, err := os.Stat(stale); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a killed run left is still there: %v", err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("what another run is writing is gone: %v", err)
+	}
+}
+
+// Runs share a folder, and each of them gets what is true.
+func TestConcurrentRuns(t *testing.T) {
+	dir, r := t.TempDir(), &registry{tags: map[string]string{}}
+	var tags []string
+	for i := range 50 {
+		tag := fmt.Sprint(i)
+		tags = append(tags, tag)
+		r.tags[tag] = "body of " + tag
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		run := start(t, dir, r)
+		wg.Go(func() {
+			for part := range slices.Chunk(tags, 10) {
+				for i, a := range run.Manifests(t.Context(), part) {
+					if string(a.Value.Body) != r.tags[part[i]] {
+						t.Errorf("%s is %q, %v", part[i], a.Value.Body, a.Err)
+					}
+				}
+			}
+			if len(run.warnings) > 0 {
+				t.Errorf("warnings %v", run.warnings)
+			}
+			run.cache.Close()
+		})
+	}
+	wg.Wait()
+	for path := range files(t, dir) {
+		if strings.Contains(path, temporarySuffix) {
+			t.Errorf("%s is left", path)
+		}
+	}
+}
+
+// The notes on tags and platforms don't grow for ever.
+func TestNotesAreBounded(t *testing.T) {
+	old, newer := notes{}.empty(), notes{}.empty()
+	for i := range maxNotes {
+		old.Tags[fmt.Sprint(i)] = "old"
+	}
+	newer.Tags["now"] = "new"
+	if got := old.with(newer); len(got.Tags) != 1 || got.Tags["now"] != "new" {
+		t.Errorf("%d notes are left, want the new one", len(got.Tags))
+	}
+}

@@ -1,0 +1,84 @@
+package reconcile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// deleteManifests comes last. Nothing is deleted if anything before it failed,
+// or if the tags are not all what the plan relies on: each was written or left
+// alone by now, and a new one may need what is to go. What an index lists goes
+// only after the index itself.
+func (a *applying) deleteManifests(plan Plan, whole bool) []Outcome {
+	if len(plan.DeleteManifests) == 0 {
+		return nil
+	}
+	var stop error
+	switch {
+	case !whole:
+		stop = errNothingDeleted
+	case a.ctx.Err() != nil:
+		stop = interrupted(a.ctx.Err())
+	default:
+		stop = a.unchanged(plan.Tags)
+	}
+	outcome := map[string]error{}
+	for _, wave := range deletionWaves(plan.DeleteManifests) {
+		var due []string
+		for _, d := range wave {
+			err := stop
+			if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
+				err = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, d.Parents[held])
+			}
+			if outcome[d.Digest] = err; err == nil {
+				due = append(due, d.Digest)
+			}
+		}
+		if len(due) == 0 {
+			continue
+		}
+		for i, err := range a.w.DeleteManifests(a.ctx, due) {
+			outcome[due[i]] = interrupted(err)
+		}
+	}
+	var all []Outcome
+	for _, d := range plan.DeleteManifests {
+		all = append(all, Outcome{d.Digest, outcome[d.Digest]})
+	}
+	return all
+}
+
+var errNothingDeleted = fmt.Errorf("%w: nothing is deleted from a repository in which something failed", ErrSkipped)
+
+// unchanged lists and reads the tags of the repository once more.
+func (a *applying) unchanged(planned []TagDigest) error {
+	want := map[string]string{}
+	for _, t := range planned {
+		want[t.Tag] = t.Digest
+	}
+	tags, err := a.w.Tags(a.ctx)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("re-read before the deletion: %w", err)
+	}
+	for _, tag := range tags {
+		if want[tag] == "" {
+			return fmt.Errorf("%w: tag %q is new since the plan, and may need what was to be deleted; run again", ErrStale, tag)
+		}
+	}
+	names := make([]string, len(planned))
+	for i, t := range planned {
+		names[i] = t.Tag
+	}
+	for i, now := range a.w.Resolve(a.ctx, names) {
+		switch {
+		case now.Err != nil && !errors.Is(now.Err, ErrNotFound):
+			return interrupted(fmt.Errorf("re-read before the deletion: %w", now.Err))
+		case now.Value.Digest != planned[i].Digest:
+			return fmt.Errorf("%w: tag %q should name %s, and names %s, so nothing is deleted; run again",
+				ErrStale, names[i], planned[i].Digest, cmp.Or(now.Value.Digest, "nothing"))
+		}
+	}
+	return nil
+}

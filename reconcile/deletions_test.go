@@ -1,0 +1,202 @@
+package reconcile_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tagline/reconcile"
+)
+
+const (
+	intel    = "linux/amd64"
+	graviton = "linux/arm64"
+)
+
+// What is planned for a repository as a whole, where only its tags are listed
+// and where everything is. What is planned is then done, and a second plan is
+// empty.
+func TestDeletions(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		aliases  string
+		settings []string
+		make     func(*builder)
+		overHTTP []string
+		listed   []string // as overHTTP if nil
+	}{
+		{"purge of one platform, and of several", "10: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.release("1", false, intel)
+			b.release("2", true, intel, graviton)
+		}, []string{
+			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "push 2 2 without",
+			"delete replaced: 1", "delete replaced: 2", "delete attestation: 1 attestation of linux/amd64",
+			"delete attestation: 2 attestation of linux/amd64", "delete attestation: 2 attestation of linux/arm64",
+		}, nil},
+		{"drop touches aliases alone", "10: 1", []string{"provenance: drop", "untagged: delete"}, func(b *builder) {
+			b.release("1", false, intel)
+		}, []string{"push 10 1 linux/amd64"}, nil},
+		{"an alias of a purged source has its bytes", "10: 2\nlatest: 10", []string{"provenance: purge"}, func(b *builder) {
+			b.release("2", false, intel, graviton)
+		}, []string{
+			"push 10 2 without", "push latest 2 without", "push 2 2 without", "delete replaced: 2",
+			"delete attestation: 2 attestation of linux/amd64", "delete attestation: 2 attestation of linux/arm64",
+		}, nil},
+		{"an attestation that a tag names stays", "10: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.release("1", false, intel)
+			b.tag("attestation", b.digest["1 attestation of linux/amd64"])
+		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: 1"}, nil},
+		{"an index that is named by digest stays whole", "10: DIGEST\n11: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.release("1", false, intel)
+		}, []string{"push 10 1 linux/amd64", "push 11 1 linux/amd64", "push 1 1 linux/amd64"}, nil},
+		{"what an untagged index holds", "10: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.release("1", false, intel)
+			b.release("gone", false, intel)
+			delete(b.tags, "r.test/app:gone")
+		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: 1", "delete attestation: 1 attestation of linux/amd64"}, nil},
+		{"and with untagged: delete", "10: 1", []string{"provenance: purge", "untagged: delete"}, func(b *builder) {
+			b.release("1", false, intel)
+			b.release("gone", false, intel)
+			delete(b.tags, "r.test/app:gone")
+		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: 1", "delete attestation: 1 attestation of linux/amd64"}, []string{
+			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete untagged: gone", "delete replaced: 1",
+			"delete attestation: 1 attestation of linux/amd64", "delete attestation: gone attestation of linux/amd64", "delete untagged: gone linux/amd64",
+		}},
+		{"a loose attestation goes once it is old", "10: plain", []string{"provenance: purge"}, func(b *builder) {
+			image := b.image("plain", intel)
+			b.tag("plain", image)
+			b.attest("old", image, true)
+			b.pushed[b.attest("new", image, false)] = time.Now().Add(-time.Minute)
+			b.referrer("signature", image)
+		}, []string{"push 10 plain"}, []string{"push 10 plain", "delete attestation: old"}},
+		{"nested indexes are flattened where they hold attestations", "10: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.release("inner", false, intel)
+			image := b.image("other", graviton)
+			b.tag("1", b.index("outer", nil, b.descriptor(b.digest["inner"]), b.entry(image, graviton)))
+			delete(b.tags, "r.test/app:inner")
+		}, []string{"push 10 outer without", "push 1 outer without", "delete replaced: outer", "delete replaced: inner", "delete attestation: inner attestation of linux/amd64"}, nil},
+		{"fallback tags of attestations go when they are empty", "10: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.release("1", true, intel, graviton)
+			for _, platform := range []string{intel, graviton} {
+				listed := b.descriptor(b.digest["1 attestation of "+platform])
+				listed["artifactType"] = attestationType
+				entries := []object{listed}
+				if platform == graviton {
+					entries = append(entries, b.descriptor(b.referrer("signature", b.digest["1 "+platform])))
+				}
+				b.tag(fallback(b.digest["1 "+platform]), b.index("referrers of "+platform, nil, entries...))
+			}
+		}, []string{
+			"push 10 1 without", "push 1 1 without", "push sha256-ARM referrers of linux/arm64 without", "untag sha256-AMD",
+			"delete replaced: 1", "delete replaced: referrers of linux/amd64", "delete replaced: referrers of linux/arm64",
+			"delete attestation: 1 attestation of linux/amd64", "delete attestation: 1 attestation of linux/arm64",
+		}, nil},
+		{"a signed tag is left alone", "10: {amd64: 1}", []string{"provenance: purge"}, func(b *builder) {
+			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
+			b.referrer("signature of 2", b.release("2", false, intel))
+		}, []string{"push 10 ?", "warning signed-tag 1", "warning signed-tag 2"}, nil},
+		{"unless signed: purge", "10: 1", []string{"provenance: purge", "signed: purge"}, func(b *builder) {
+			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
+			b.referrer("signature of 2", b.release("2", false, intel))
+		}, []string{
+			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "push 2 2 linux/amd64",
+			"delete replaced: 2", "delete attestation: 2 attestation of linux/amd64", "warning signed-tag 1", "warning signed-tag 2",
+		}, nil},
+		{"prune by the mark of the tag itself", "10: 1", []string{"prune: true"}, func(b *builder) {
+			image := b.image("1", intel)
+			b.tag("1", image)
+			b.tag("10", image)
+			b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(image, intel)))
+			b.tag("stable", b.digest["9"])
+			b.tag("8", b.index("8", object{}, b.entry(image, intel)))
+		}, []string{"untag 9"}, nil},
+		{"prune and untagged", "10: 1", []string{"prune: true", "untagged: delete"}, func(b *builder) {
+			image := b.image("1", intel)
+			b.tag("1", image)
+			b.tag("10", image)
+			lost := b.image("lost", intel)
+			b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(lost, intel)))
+			b.pushed[lost], b.pushed[b.digest["9"]] = time.Now(), time.Now() // the run itself replaces what 9 was, but not its image
+		}, []string{"untag 9", "delete untagged: 9", "delete untagged: lost"}, []string{"untag 9", "delete untagged: 9"}},
+		{"untagged", "10: 1", []string{"untagged: delete"}, func(b *builder) {
+			image := b.image("1", intel)
+			b.tag("1", image)
+			b.tag("10", image)
+			b.referrer("signature of 1", image)
+			b.index("loose", nil, b.entry(b.image("child", intel), intel), b.entry(image, intel))
+			b.referrer("signature of loose", b.digest["loose"])
+			b.image("old", intel)
+			b.pushed[b.image("young", intel)] = time.Now().Add(-time.Hour)
+			b.tag("signs", b.referrer("tagged referrer", b.image("subject", intel)))
+			b.foreign("foreign", b.image("mentioned", intel))
+			b.tag(fallback(b.image("with a fallback tag", intel))+".sbom", b.image("sbom", intel))
+		}, nil, []string{"delete untagged: loose", "delete untagged: old", "delete untagged: signature of loose", "delete untagged: child"}},
+		{"over HTTP what the run replaces", "10: 2", []string{"untagged: delete"}, func(b *builder) {
+			b.tag("2", b.image("2", intel))
+			b.tag("10", b.index("1", nil, b.entry(b.image("1 linux/amd64", intel), intel), b.entry(b.digest["2"], intel)))
+			b.referrer("signature of 1", b.digest["1"])
+		}, []string{"push 10 2", "delete untagged: 1", "delete untagged: signature of 1", "delete untagged: 1 linux/amd64"}, nil},
+		{"a shared digest is only untagged", "9: absent\n10: 1", []string{"untagged: delete"}, func(b *builder) {
+			image := b.image("1", intel)
+			for _, tag := range []string{"1", "9", "10"} {
+				b.tag(tag, image)
+			}
+		}, []string{"untag 9"}, nil},
+	} {
+		for _, listed := range []bool{false, true} {
+			t.Run(map[bool]string{false: "over HTTP/", true: "listed/"}[listed]+test.name, func(t *testing.T) {
+				b := build()
+				b.listed = listed
+				test.make(b)
+				image := aliases(t, strings.ReplaceAll(test.aliases, "DIGEST", b.digest["1"]), test.settings...)
+				p := plan(t, b.memory, image)
+				got := b.short(p)
+				want := test.overHTTP
+				if listed && test.listed != nil {
+					want = test.listed
+				}
+				if diff := difference(got, want); diff != "" {
+					t.Errorf("plan:\n%s\n%s", strings.Join(got, "\n"), diff)
+				}
+				applyAndSettle(t, b.memory, image)
+			})
+		}
+	}
+}
+
+// short is [builder.actions] where what is pushed for the first time has a name
+// as well.
+func (b *builder) short(p reconcile.Plan) []string {
+	for _, push := range p.Pushes {
+		if _, known := b.names[push.New]; !known && push.Purged > 0 {
+			b.names[push.New] = b.called(push.Old) + " without"
+		}
+	}
+	for _, push := range p.Pushes {
+		if _, known := b.names[push.New]; !known {
+			b.names[push.New] = "?"
+		}
+	}
+	all := b.actions(p)
+	for i := range all {
+		for name, platform := range map[string]string{"AMD": intel, "ARM": graviton} {
+			if d := b.digest["1 "+platform]; d != "" {
+				all[i] = strings.ReplaceAll(all[i], fallback(d), "sha256-"+name)
+			}
+		}
+	}
+	return all
+}
+
+// difference ignores the order among deletions of a plan, which is by digest;
+// that parents come first is tested on its own.
+func difference(got, want []string) string {
+	got, want = slices.Clone(got), slices.Clone(want)
+	slices.Sort(got)
+	slices.Sort(want)
+	if slices.Equal(got, want) {
+		return ""
+	}
+	return "want:\n" + strings.Join(want, "\n")
+}

@@ -1,0 +1,518 @@
+package ecr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	aws "github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"go.uber.org/goleak"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/ecr"
+	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci"
+)
+
+// Every client that a test has closed leaves no goroutine, but for the SDK's
+// question to a metadata service that hangs: that ends by itself in 5 seconds.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/aws/aws-sdk-go-v2/aws.(*CredentialsCache).singleRetrieve"))
+}
+
+const host = ecrtest.Account + ".dkr.ecr." + ecrtest.Region + ".amazonaws.com"
+
+var myImage = config.Repository{Host: host, Path: "my-image"}
+
+// emulate starts an ECR that the AWS SDK is led to, as a user would do it.
+func emulate(t testing.TB, options ecrtest.Options) *ecrtest.Server {
+	t.Helper()
+	registry, err := ecrtest.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := registry.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_ECR": registry.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "",
+		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		setenv(t, name, value)
+	}
+	return registry
+}
+
+// setenv is for benchmarks, too.
+func setenv(t testing.TB, name, value string) {
+	t.(interface{ Setenv(name, value string) }).Setenv(name, value)
+}
+
+// seeded is [emulate] with the sample images in my-image.
+func seeded(t testing.TB, options ecrtest.Options) *ecrtest.Server {
+	t.Helper()
+	registry := emulate(t, options)
+	if _, err := registry.Seed("my-image", time.Now().Add(-time.Hour), demo.Samples()...); err != nil {
+		t.Fatal(err)
+	}
+	return registry
+}
+
+// sdk is the AWS SDK as any program has it.
+func sdk(t testing.TB) *aws.Client {
+	t.Helper()
+	cfg, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion(ecrtest.Region))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.NewFromConfig(cfg)
+}
+
+// open is a client as a run has it, but for its patience.
+func open(t testing.TB, repositories ...config.Repository) *ecr.Client {
+	t.Helper()
+	c := ecr.New(ecr.Options{
+		OCI:      oci.Options{UserAgent: "tagline/test", Patience: oci.Patience{Backoff: time.Millisecond}},
+		PushRate: 1000, Repositories: repositories,
+	})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// images reads an images.yaml for this registry.
+func images(t testing.TB, text string) []config.Image {
+	t.Helper()
+	cfg, err := config.Parse("images.yaml", []byte(text), config.Options{Registry: host, Policies: policies.Keys()})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return cfg.Images
+}
+
+func mine(t testing.TB, aliases string) config.Image {
+	t.Helper()
+	return images(t, "images:\n  my-image:\n    policies: {provenance: drop}\n    aliases: {"+aliases+"}\n")[0]
+}
+
+const ten = "10: {amd64: 10.10, arm64: 10.20}"
+
+func plan(t testing.TB, image config.Image) reconcile.Plan {
+	t.Helper()
+	return reconcile.Diff(image, reconcile.Observe(t.Context(), open(t, image.Repository), image))
+}
+
+// apply is one run, with a client of its own, and its errors.
+func apply(t testing.TB, image config.Image) (reconcile.Plan, error) {
+	t.Helper()
+	c := open(t, image.Repository)
+	p := reconcile.Diff(image, reconcile.Observe(t.Context(), c, image))
+	result := reconcile.Apply(t.Context(), ecr.NewWriters(c).Writer(image.Repository), p)
+	var errs []error
+	for _, o := range slices.Concat(result.Pushed, result.Deleted) {
+		errs = append(errs, o.Err)
+	}
+	return p, errors.Join(errs...)
+}
+
+func TestParseHost(t *testing.T) {
+	for name, want := range map[string]ecr.Host{
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com":             {Account: "123456789012", Region: "eu-central-1"},
+		"123456789012.DKR.ecr.eu-central-1.amazonaws.com":             {Account: "123456789012", Region: "eu-central-1"},
+		"123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com":       {Account: "123456789012", Region: "us-gov-west-1", FIPS: true},
+		"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn":            {Account: "123456789012", Region: "cn-north-1"},
+		"123456789012.dkr-ecr.eu-west-1.on.aws":                       {Account: "123456789012", Region: "eu-west-1", DualStack: true},
+		"123456789012.dkr-ecr-fips.us-east-1.on.aws":                  {Account: "123456789012", Region: "us-east-1", FIPS: true, DualStack: true},
+		"123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn": {Account: "123456789012", Region: "cn-north-1", DualStack: true},
+		"123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu":            {Account: "123456789012", Region: "eusc-de-east-1"},
+		"123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov":               {Account: "123456789012", Region: "us-iso-east-1"},
+		"123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov":           {Account: "123456789012", Region: "us-isob-east-1"},
+		"public.ecr.aws": {},
+		"localhost:5000": {},
+		"12345678901.dkr.ecr.eu-central-1.amazonaws.com":                   {},
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com:443":              {},
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com.evil.example.com": {},
+		"evil-123456789012.dkr.ecr.eu-central-1.amazonaws.com":             {},
+		"123456789012.dkr.ecr.eu-central-1.amazonaws-com":                  {},
+	} {
+		if got, ok := ecr.ParseHost(name); got != want || ok != (want != ecr.Host{}) {
+			t.Errorf("%s: got %+v, %v; want %+v", name, got, ok, want)
+		}
+	}
+}
+
+// The mission of the whole: nothing is asked twice, and nothing is left to do.
+func TestMainJob(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	image := mine(t, ten)
+
+	if p := plan(t, image); len(p.Pushes) != 1 || len(p.Errors)+len(p.Violations) > 0 {
+		t.Fatalf("plan %+v", p)
+	}
+	registry.ResetCalls()
+	p, err := apply(t, image)
+	if err != nil || len(p.Pushes) != 1 {
+		t.Fatalf("%v, plan %+v", err, p)
+	}
+	want := map[string]int{
+		"DescribeImages": 3, // all three tags; then without the alias, which is missing
+		"BatchGetImage":  3, // the sources; before the push, after it
+		"PutImage":       1, "DescribeRepositories": 1, "GetLifecyclePolicy": 1,
+	}
+	if got := registry.Calls(); !maps.Equal(got, want) {
+		t.Errorf("calls of the first run are %v, want %v", got, want)
+	}
+	if got := registry.Tags("my-image")["10"]; got != p.Pushes[0].New {
+		t.Errorf("10 is %s, want %s", got, p.Pushes[0].New)
+	}
+	registry.ResetCalls()
+	if p, err = apply(t, image); err != nil || !p.Empty() || len(p.InSync) != 1 {
+		t.Errorf("%v, the second plan is %+v", err, p)
+	}
+	if got := registry.Calls(); !maps.Equal(got, map[string]int{"DescribeImages": 1, "BatchGetImage": 1}) {
+		t.Errorf("calls of a run with nothing to do are %v", got)
+	}
+}
+
+// Plain images bring their platform in a config blob, which goes over HTTP with
+// a token; once the alias is there, nothing of that is needed.
+func TestPlainImages(t *testing.T) {
+	registry := emulate(t, ecrtest.Options{})
+	_, err := registry.Seed("my-image", time.Now(),
+		demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "10.20", Platforms: []string{"linux/arm64"}, Docker: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := apply(t, mine(t, ten)); err != nil || len(p.Pushes) != 1 {
+		t.Fatalf("%v, plan %+v", err, p)
+	}
+	calls := registry.Calls()
+	if calls["GetAuthorizationToken"] != 1 || calls["GET blob"] != 2 || calls["GET layer"] != 2 {
+		t.Errorf("calls are %v, want one token, two blobs", calls)
+	}
+	registry.ResetCalls()
+	if p, err := apply(t, mine(t, ten)); err != nil || !p.Empty() {
+		t.Errorf("%v, the second plan is %+v", err, p)
+	}
+	if got := registry.Calls(); !maps.Equal(got, map[string]int{"DescribeImages": 1, "BatchGetImage": 1}) {
+		t.Errorf("calls of a run with nothing to do are %v", got)
+	}
+}
+
+func TestCopies(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	if _, err := registry.Seed("base", time.Now(), demo.Image{Tag: "1", Platforms: []string{"linux/amd64", "linux/arm64"}, Provenance: true}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := demo.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	if _, err := demo.Seed(t.Context(), other.Host()); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("from another repository", func(t *testing.T) {
+		p, err := apply(t, mine(t, "b: base:1"))
+		if err != nil || len(p.Pushes) != 1 || registry.Tags("my-image")["b"] != p.Pushes[0].New {
+			t.Errorf("%v, plan %+v", err, p)
+		}
+	})
+	t.Run("from another registry", func(t *testing.T) {
+		p, err := apply(t, mine(t, fmt.Sprintf("o: {amd64: %q}", other.Host()+"/my-image:10.10")))
+		if err != nil || len(p.Pushes) != 1 || registry.Tags("my-image")["o"] != p.Pushes[0].New {
+			t.Errorf("%v, plan %+v", err, p)
+		}
+	})
+	t.Run("to another registry", func(t *testing.T) {
+		image := images(t, fmt.Sprintf("images:\n  %s/my-image:\n    aliases: {e: '%s/base:1'}\n", other.Host(), host))[0]
+		if p, err := apply(t, image); err != nil || len(p.Pushes) != 1 {
+			t.Errorf("%v, plan %+v", err, p)
+		}
+		if p, err := apply(t, image); err != nil || !p.Empty() {
+			t.Errorf("%v, the second plan is %+v", err, p)
+		}
+	})
+}
+
+// What ECR would refuse is found before anything is written.
+func TestFacts(t *testing.T) {
+	lifecycle := `{"rules":[{"rulePriority":2,"description":"keep ten releases","selection":` +
+		`{"tagStatus":"tagged","tagPatternList":["1*"],"countType":"imageCountMoreThan","countNumber":10},"action":{"type":"expire"}},` +
+		`{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}`
+	for _, test := range []struct {
+		name       string
+		mutability types.ImageTagMutability
+		except     []string
+		lifecycle  string
+		violation  string // its ID and a part of its message
+		warning    string
+	}{
+		{name: "mutable", mutability: types.ImageTagMutabilityMutable},
+		{
+			name: "immutable", mutability: types.ImageTagMutabilityImmutable,
+			violation: `immutable-tag: the tags of ` + host + `/my-image are immutable; an exclusion filter "10" would let this one move`,
+		},
+		{
+			name: "immutable but for others", mutability: types.ImageTagMutabilityImmutableWithExclusion, except: []string{"latest*", "2*"},
+			violation: `immutable-tag: the tags of ` + host + `/my-image are immutable, but for those that match "latest*" or "2*"; an exclusion filter "10"`,
+		},
+		{name: "immutable but for this one", mutability: types.ImageTagMutabilityImmutableWithExclusion, except: []string{"*0"}},
+		{
+			name: "mutable but for this one", mutability: types.ImageTagMutabilityMutableWithExclusion, except: []string{"1*"},
+			violation: `immutable-tag: ` + host + `/my-image keeps the tags immutable that match "1*"`,
+		},
+		{
+			name: "expiring", mutability: types.ImageTagMutabilityMutable, lifecycle: lifecycle,
+			warning: "expiring-alias: lifecycle rule 2 (keep ten releases) of " + host + `/my-image may delete alias "10"`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			registry := emulate(t, ecrtest.Options{})
+			if err := registry.CreateRepository("my-image", test.mutability, test.except...); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := registry.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}})...); err != nil {
+				t.Fatal(err)
+			}
+			if test.lifecycle != "" {
+				_, err := sdk(t).PutLifecyclePolicy(t.Context(), &aws.PutLifecyclePolicyInput{
+					RepositoryName: &myImage.Path, LifecyclePolicyText: &test.lifecycle,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			was := registry.Tags("my-image")["10"]
+			p, err := apply(t, mine(t, ten))
+			if err != nil || len(p.Errors) > 0 {
+				t.Fatalf("%v, %+v", err, p)
+			}
+			check := func(kind string, found []*config.Finding, want string) {
+				switch {
+				case want == "" && len(found) == 0:
+				case want == "" || len(found) != 1 || !strings.HasPrefix(found[0].ID+": "+found[0].Message, want):
+					t.Errorf("%ss are %v, want %s", kind, found, want)
+				}
+			}
+			check("violation", p.Violations, test.violation)
+			check("warning", p.Warnings, test.warning)
+			if moved := registry.Tags("my-image")["10"] != was; moved != (test.violation == "") {
+				t.Errorf("moved: %v", moved)
+			}
+		})
+	}
+}
+
+// A repository is never made by a push, even where ECR would do it.
+func TestMissingRepository(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{CreateOnPush: true})
+	image := images(t, "images:\n  typo:\n    aliases: {10: 'my-image:10.10'}\n")[0]
+	p, err := apply(t, image)
+	if err != nil || len(p.Pushes) > 0 || len(p.Violations) != 1 || p.Violations[0].ID != "missing-repository" {
+		t.Errorf("%v, plan %+v", err, p)
+	}
+	if registry.Calls()["PutImage"] > 0 || len(registry.Tags("typo")) > 0 {
+		t.Error("there is a repository typo now")
+	}
+}
+
+// Facts of a run's repositories come in one call; where one of them spoils it,
+// each is asked for.
+func TestFactsTogether(t *testing.T) {
+	registry := emulate(t, ecrtest.Options{})
+	var repositories []config.Repository
+	for i := range 150 {
+		r := config.Repository{Host: host, Path: fmt.Sprintf("r%03d", i)}
+		if err := registry.CreateRepository(r.Path, types.ImageTagMutabilityMutable); err != nil {
+			t.Fatal(err)
+		}
+		repositories = append(repositories, r)
+	}
+	ask := func(repositories []config.Repository) (missing, calls int) {
+		registry.ResetCalls()
+		c := open(t, repositories...)
+		for _, r := range repositories {
+			facts, err := c.Reader(r).Facts(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if facts.Missing {
+				missing++
+			}
+		}
+		return missing, registry.Calls()["DescribeRepositories"]
+	}
+	if missing, calls := ask(repositories); missing != 0 || calls != 2 {
+		t.Errorf("%d missing, %d calls; want none, 2", missing, calls)
+	}
+	repositories[120].Path = "typo"
+	if missing, calls := ask(repositories); missing != 1 || calls != 2+50 {
+		t.Errorf("%d missing, %d calls; want 1, and 50 more", missing, calls)
+	}
+}
+
+func TestArchived(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	if _, err := apply(t, mine(t, ten)); err != nil {
+		t.Fatal(err)
+	}
+	tags := registry.Tags("my-image")
+	if err := registry.SetStatus("my-image", tags["10.20"], types.ImageStatusArchived); err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, mine(t, ten))
+	if len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" {
+		t.Errorf("plan %+v, want archived-source", p)
+	}
+	if p := plan(t, mine(t, "11: "+tags["10.20"])); len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" {
+		t.Errorf("by digest: plan %+v, want archived-source", p)
+	}
+}
+
+func TestReferrers(t *testing.T) {
+	registry := emulate(t, ecrtest.Options{})
+	var subject string
+	for i := range 120 { // three pages
+		objects, err := demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}, Provenance: true, Artifact: true, Build: i}.Objects()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := registry.SeedObjects("my-image", "10", time.Now(), objects...); err != nil {
+			t.Fatal(err)
+		}
+		subject = objects[len(objects)-3].Digest.String() // the same for all builds
+	}
+	got, err := open(t).Reader(myImage).Referrers(t.Context(), subject)
+	if err != nil || len(got) != 120 || got[0].ArtifactType == "" || got[0].Size == 0 || !strings.HasPrefix(got[0].Digest, "sha256:") {
+		t.Errorf("%d referrers, %v; want 120", len(got), err)
+	}
+	if n := registry.Calls()["ListImageReferrers"]; n != 3 {
+		t.Errorf("%d calls, want 3", n)
+	}
+}
+
+// By id while that is cheap, by listing when it isn't; the same answers.
+func TestResolve(t *testing.T) {
+	registry := emulate(t, ecrtest.Options{})
+	want := map[string]string{}
+	for i := range 250 {
+		tag := fmt.Sprintf("1.%d", i)
+		digests, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: tag, Platforms: []string{"linux/amd64"}, Build: i, Version: tag})
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(want, digests)
+	}
+	all := slices.Sorted(maps.Keys(want))
+	for _, test := range []struct {
+		name  string
+		tags  []string
+		calls int
+	}{
+		{"a few", all[:3], 1},
+		{"several hundred", all, 3},
+		{"one that is missing", []string{"1.1", "nope", "1.2", "1.3"}, 5},
+		{"only one, and it is missing", []string{"nope"}, 1},
+		{"many that are missing", append([]string{"a", "b", "c", "d", "e", "f"}, all[:10]...), 8 + 1},
+		{"more than by ids", append(slices.Repeat([]string{"x"}, 100), all...), 1},
+		{"none", nil, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			registry.ResetCalls()
+			answers := open(t).Reader(myImage).Resolve(t.Context(), test.tags)
+			for i, tag := range test.tags {
+				if answers[i].Value.Digest != want[tag] || errors.Is(answers[i].Err, reconcile.ErrNotFound) != (want[tag] == "") {
+					t.Errorf("%s is %+v, want %s", tag, answers[i], want[tag])
+				}
+			}
+			if n := registry.Calls()["DescribeImages"]; n != test.calls {
+				t.Errorf("%d calls, want %d", n, test.calls)
+			}
+		})
+	}
+	t.Run("a writer remembers nothing", func(t *testing.T) {
+		c := open(t)
+		if _, err := c.Reader(myImage).Tags(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		moved, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "1.1", Platforms: []string{"linux/arm64"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := ecr.NewWriters(c).Writer(myImage).Resolve(t.Context(), []string{"nope", "1.1"})
+		if now[1].Value.Digest != moved["1.1"] || !errors.Is(now[0].Err, reconcile.ErrNotFound) {
+			t.Errorf("got %+v, want %s", now, moved["1.1"])
+		}
+	})
+}
+
+// A token that is about to end is renewed.
+func TestTokenIsRenewed(t *testing.T) {
+	late := time.Now().Add(-12*time.Hour + 10*time.Minute) // tokens made now end in ten minutes
+	registry := emulate(t, ecrtest.Options{Now: func() time.Time { return late }})
+	if _, err := registry.Seed("my-image", late, demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}); err != nil {
+		t.Fatal(err)
+	}
+	if p := plan(t, mine(t, "10: {amd64: 10.10}")); len(p.Pushes) != 1 {
+		t.Fatalf("plan %+v", p)
+	}
+	if n := registry.Calls()["GetAuthorizationToken"]; n < 2 {
+		t.Errorf("%d tokens, want one for each request", n)
+	}
+}
+
+// A cancelled run begins nothing.
+func TestCancelled(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	c := open(t)
+	w := ecr.NewWriters(c).Writer(myImage)
+	body := []byte(`{"schemaVersion":2}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, errs := range [][]error{
+		w.Put(ctx, []reconcile.TaggedManifest{{Tag: "10", Manifest: reconcile.RawManifest{Body: body}}}),
+		w.DeleteTags(ctx, []string{"10.10"}),
+	} {
+		if !errors.Is(errs[0], context.Canceled) {
+			t.Errorf("got %v, want that it was cancelled", errs[0])
+		}
+	}
+	if calls := registry.Calls(); len(calls) > 0 {
+		t.Errorf("calls: %v", calls)
+	}
+}
+
+func TestDeleteTags(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	if p, err := apply(t, mine(t, "10.10: absent, nope: absent")); err != nil || len(p.DeleteTags) != 1 {
+		t.Errorf("%v, plan %+v", err, p)
+	}
+	if tags := registry.Tags("my-image"); tags["10.10"] != "" || tags["10.20"] == "" {
+		t.Errorf("tags are %v", tags)
+	}
+	// The image of an index can't lose its last tag.
+	if _, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "3", Platforms: []string{"linux/amd64"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply(t, mine(t, "30: {amd64: 3}")); err != nil {
+		t.Fatal(err)
+	}
+	errs := ecr.NewWriters(open(t)).Writer(myImage).DeleteTags(t.Context(), []string{"3", "30"})
+	if errs[0] == nil || !strings.Contains(errs[0].Error(), "ImageReferencedByManifestList") || errs[1] != nil {
+		t.Errorf("got %v, want that the first is referenced", errs)
+	}
+}

@@ -1,0 +1,110 @@
+package ecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
+
+	"tagline/reconcile"
+)
+
+// failure is an error in one line, without the SDK's request ids and layers.
+type failure struct {
+	text   string
+	causes []error
+}
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Unwrap() []error { return f.causes }
+
+// failure says what went wrong with a subject, and what to do if that is known.
+// It wraps [reconcile.ErrNotFound] where ECR itself says that the image or its
+// repository does not exist.
+func (r *reader) failure(subject string, err error) error {
+	var ours *failure
+	if errors.As(err, &ours) || errors.Is(err, r.err) && r.err != nil {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return &failure{subject + ": interrupted", []error{err}}
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return &failure{fmt.Sprintf("%s: %s: %s", subject, operationOf(err), root(err)), []error{err}}
+	}
+	text := fmt.Sprintf("%s: %s: %s", subject, operationOf(err), api.ErrorCode())
+	if message := strings.Join(strings.Fields(api.ErrorMessage()), " "); message != "" {
+		text += ": " + message
+	}
+	causes := []error{err}
+	switch api.ErrorCode() {
+	case "AccessDeniedException":
+		text += fmt.Sprintf("; allow ecr:%s to whoever runs tagline, and if the registry is another account's, in the repository's policy", operationOf(err))
+	case "ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException":
+		text += "; renew the AWS credentials"
+	case "LimitExceededException":
+		text += "; a quota of the repository is full: delete images, or ask AWS for more"
+	case "ImageTagAlreadyExistsException":
+		text += "; the tag is immutable"
+	case "RepositoryNotFoundException", "ImageNotFoundException":
+		causes = append(causes, reconcile.ErrNotFound)
+	}
+	return &failure{text, causes}
+}
+
+// refusal is one failure of a batch (API_ImageFailure).
+func (r *reader) refusal(id string, f types.ImageFailure) error {
+	if f.FailureCode == types.ImageFailureCodeImageNotFound {
+		return r.absent(id)
+	}
+	return fmt.Errorf("%s: %s: %s", r.subject(id), f.FailureCode, aws.ToString(f.FailureReason))
+}
+
+func (r *reader) absent(id string) error {
+	return fmt.Errorf("%s: %w", r.subject(id), reconcile.ErrNotFound)
+}
+
+func (r *reader) archived(id string) error {
+	return fmt.Errorf("%s: %w", r.subject(id), reconcile.ErrArchived)
+}
+
+// subject is what an error is about.
+func (r *reader) subject(id string) string {
+	if isDigest(id) {
+		return r.String() + "@" + id
+	}
+	return r.String() + ":" + id
+}
+
+func isAbsent(err error) bool { return errors.Is(err, reconcile.ErrNotFound) }
+
+func isDenied(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "AccessDeniedException"
+}
+
+// operationOf is the operation of the AWS API that failed, which is also the
+// name of its IAM action (service authorization reference, Amazon ECR).
+func operationOf(err error) string {
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		return operation.Operation()
+	}
+	return "AWS API"
+}
+
+// root is the innermost error: a dial that failed, a deadline.
+func root(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}

@@ -1,0 +1,258 @@
+package ecr_test
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/ecr"
+	"tagline/reconcile/ecr/ecrtest"
+)
+
+// attempts is how often a call is made before a run gives up on it.
+const attempts = 8
+
+// What goes wrong, and what the run says of alias 10. Nothing is ever taken
+// for absent on account of it.
+func TestFaults(t *testing.T) {
+	full := ecrtest.Refuse("LimitExceededException", "The maximum number of images has been reached")
+	for _, test := range []struct {
+		name   string
+		faults []ecrtest.Fault
+		calls  map[string]int // those that count
+		want   string         // part of the error; empty: it works all the same
+	}{
+		{
+			"throttled three times", []ecrtest.Fault{{Times: 3, Do: ecrtest.Throttle()}},
+			map[string]int{"DescribeImages": 3 + 3}, "",
+		},
+		{
+			"throttled for ever", []ecrtest.Fault{{Do: ecrtest.Throttle()}},
+			map[string]int{"DescribeImages": attempts}, "DescribeImages: ThrottlingException: Rate exceeded",
+		},
+		{
+			"pushes throttled three times", []ecrtest.Fault{{Operation: "PutImage", Times: 3, Do: ecrtest.Throttle()}},
+			map[string]int{"PutImage": 4}, "",
+		},
+		{
+			"pushes throttled for ever", []ecrtest.Fault{{Operation: "PutImage", Do: ecrtest.Throttle()}},
+			map[string]int{"PutImage": attempts}, "push " + host + "/my-image:10: PutImage: ThrottlingException",
+		},
+		{
+			"connections cut", []ecrtest.Fault{{Times: 2, Do: ecrtest.Reset()}},
+			map[string]int{"DescribeImages": 2 + 3}, "",
+		},
+		{
+			"the answer to a push is lost", []ecrtest.Fault{{Operation: "PutImage", Times: 1, Do: ecrtest.LoseAnswer()}},
+			map[string]int{"PutImage": 2}, "",
+		},
+		{
+			"a full repository", []ecrtest.Fault{{Operation: "PutImage", Do: full}},
+			map[string]int{"PutImage": 1}, "LimitExceededException: The maximum number of images has been reached; a quota of the repository is full",
+		},
+		{
+			"expired credentials", []ecrtest.Fault{{Do: ecrtest.ExpireCredentials()}},
+			nil, "ExpiredTokenException: The security token included in the request is expired; renew the AWS credentials",
+		},
+		{
+			"unknown credentials", []ecrtest.Fault{{Do: ecrtest.ForgetCredentials()}},
+			nil, "UnrecognizedClientException: The security token included in the request is invalid.; renew the AWS credentials",
+		},
+		{"no right to describe", deny("DescribeImages"), nil, "; allow ecr:DescribeImages to whoever runs tagline"},
+		{"no right to read", deny("BatchGetImage"), nil, "; allow ecr:BatchGetImage to whoever runs tagline"},
+		{"no right to describe repositories", deny("DescribeRepositories"), nil, "; allow ecr:DescribeRepositories to whoever runs tagline"},
+		{"no right to push", deny("PutImage"), map[string]int{"PutImage": 1}, "; allow ecr:PutImage to whoever runs tagline"},
+		{"no right to read lifecycle policies", deny("GetLifecyclePolicy"), nil, ""},
+		{
+			"an answer of another kind", []ecrtest.Fault{{Operation: "BatchGetImage", Do: ecrtest.Refuse("ServerException", "try later")}},
+			map[string]int{"BatchGetImage": attempts}, "BatchGetImage: ServerException: try later",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			registry := seeded(t, ecrtest.Options{})
+			registry.Script(test.faults...)
+			p, err := apply(t, mine(t, ten))
+			for _, e := range p.Errors {
+				err = errors.Join(err, errors.New(e.Message))
+			}
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("got %v, want that it works", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v\nwant …%s…", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "RequestID") {
+				t.Errorf("%v has the SDK's layers in it", err)
+			}
+			if len(p.Violations) > 0 {
+				t.Errorf("violations: %v", p.Violations)
+			}
+			if there := registry.Tags("my-image")["10"] != ""; there != (test.want == "") {
+				t.Errorf("pushed: %v", there)
+			}
+			for operation, want := range test.calls {
+				if got := registry.Calls()[operation]; got != want {
+					t.Errorf("%d calls of %s, want %d", got, operation, want)
+				}
+			}
+		})
+	}
+}
+
+func deny(operation string) []ecrtest.Fault {
+	return []ecrtest.Fault{{Operation: operation, Do: ecrtest.Deny()}}
+}
+
+// What only part of a run needs is denied to that part.
+func TestDenied(t *testing.T) {
+	for _, test := range []struct{ operation, aliases, want string }{
+		{"GetAuthorizationToken", "10: {amd64: plain}", "GetAuthorizationToken"},
+		{"BatchDeleteImage", "plain: absent", "BatchDeleteImage"},
+	} {
+		t.Run(test.operation, func(t *testing.T) {
+			registry := emulate(t, ecrtest.Options{})
+			if _, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "plain", Platforms: []string{"linux/amd64"}}); err != nil {
+				t.Fatal(err)
+			}
+			registry.Script(deny(test.operation)...)
+			p, err := apply(t, mine(t, test.aliases))
+			for _, e := range p.Errors {
+				err = errors.Join(err, errors.New(e.Message))
+			}
+			if err == nil || !strings.Contains(err.Error(), "; allow ecr:"+test.want) {
+				t.Errorf("got %v, want ecr:%s in it", err, test.want)
+			}
+		})
+	}
+}
+
+func TestAccountsAndRegions(t *testing.T) {
+	const foreign = "999988887777"
+	seeded(t, ecrtest.Options{ForeignAccounts: []string{foreign}})
+	for _, test := range []struct{ name, host, want string }{
+		{"another account that grants nothing", foreign + ".dkr.ecr.eu-central-1.amazonaws.com", "; allow ecr:DescribeImages"},
+		{"no such account", "111122223333.dkr.ecr.eu-central-1.amazonaws.com", "missing-source"},
+		{"another region than the endpoint's", ecrtest.Account + ".dkr.ecr.us-east-1.amazonaws.com", "InvalidSignatureException"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := plan(t, images(t, "images:\n  "+test.host+"/my-image:\n    aliases: {10: 10.10}\n")[0])
+			var said string
+			for _, e := range p.Errors {
+				said += e.Message
+			}
+			for _, v := range p.Violations {
+				said += v.ID + v.Message
+			}
+			if !strings.Contains(said, test.want) || len(p.Pushes) > 0 {
+				t.Errorf("got %q, pushes %v; want …%s…", said, p.Pushes, test.want)
+			}
+		})
+	}
+}
+
+// Without credentials there is an answer at once, for all images the same, and
+// nothing is sent to anyone.
+func TestNoCredentials(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	p := plan(t, mine(t, ten))
+	if len(p.Errors) == 0 || len(p.Violations) > 0 {
+		t.Fatalf("plan %+v, want errors", p)
+	}
+	for _, want := range []string{"no AWS credentials", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", `profile "default"`, "EC2"} {
+		if !strings.Contains(p.Errors[0].Message, want) {
+			t.Errorf("%s does not name %s", p.Errors[0].Message, want)
+		}
+	}
+	if calls := registry.Calls(); len(calls) > 0 {
+		t.Errorf("calls: %v", calls)
+	}
+
+	// Where there is a metadata service, or something that swallows what is
+	// sent to it, the run does not hang.
+	hangs := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hangs }))
+	defer silent.Close()
+	defer close(hangs)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", silent.URL)
+	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "no AWS credentials") {
+		t.Errorf("plan %+v, want an error", p)
+	}
+
+	t.Setenv("AWS_PROFILE", "nobody")
+	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "nobody") {
+		t.Errorf("plan %+v, want an error that names the profile", p)
+	}
+}
+
+// A listing that does not come to its end is not a shorter one.
+func TestPageFails(t *testing.T) {
+	registry := emulate(t, ecrtest.Options{})
+	image := demo.Image{Tag: "10.1", Platforms: []string{"linux/amd64"}, Provenance: true}
+	for i := range 1200 {
+		image.Build = i // leaves the one before untagged
+		if _, err := registry.Seed("my-image", time.Now(), image); err != nil {
+			t.Fatal(err)
+		}
+	}
+	registry.Script(ecrtest.Fault{Operation: "DescribeImages", Do: func(w http.ResponseWriter, c *ecrtest.Call) {
+		if bytes.Contains(c.Body, []byte("nextToken")) {
+			ecrtest.Refuse("ServerException", "try later")(w, c)
+			return
+		}
+		c.Serve(w)
+	}})
+	tags, err := open(t).Reader(myImage).Tags(t.Context())
+	if err == nil || tags != nil || !strings.Contains(err.Error(), "ServerException: try later") {
+		t.Errorf("got %d tags, %v", len(tags), err)
+	}
+	p, err := apply(t, mine(t, "10: {newest: 10.x}, 10.1: absent"))
+	if !errors.Is(err, reconcile.ErrSkipped) || len(p.Errors) != 1 || registry.Tags("my-image")["10.1"] == "" {
+		t.Errorf("%v, plan %+v; want that nothing is deleted", err, p)
+	}
+}
+
+// An image that goes between two calls of a run is not one that never was.
+func TestDeletedMeanwhile(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	registry.Script(ecrtest.Fault{Operation: "BatchGetImage", Times: 1, Do: ecrtest.Before(func() {
+		errs := ecr.NewWriters(open(t)).Writer(myImage).DeleteTags(t.Context(), []string{"10.10"})
+		if errs[0] != nil {
+			t.Error(errs[0])
+		}
+	})})
+	p := plan(t, mine(t, ten))
+	if len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Message, "was deleted a moment later; run again") || len(p.Pushes) > 0 {
+		t.Errorf("plan %+v", p)
+	}
+}
+
+// An immutable tag that appears between plan and push is not overwritten, and
+// the message is ECR's own.
+func TestImmutableMeanwhile(t *testing.T) {
+	registry := emulate(t, ecrtest.Options{})
+	if err := registry.CreateRepository("my-image", types.ImageTagMutabilityImmutable); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.Seed("my-image", time.Now(), demo.Samples()...); err != nil {
+		t.Fatal(err)
+	}
+	registry.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: ecrtest.Before(func() {
+		if _, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}}); err != nil {
+			t.Error(err)
+		}
+	})})
+	if _, err := apply(t, mine(t, ten)); err == nil || !strings.Contains(err.Error(), "ImageTagAlreadyExistsException") {
+		t.Errorf("got %v", err)
+	}
+}

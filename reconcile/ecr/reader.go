@@ -1,0 +1,251 @@
+package ecr
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	media "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// reader reads one repository.
+type reader struct {
+	*registry
+	config.Repository
+}
+
+// Resolve costs one call for a hundred tags, or for a thousand images of the
+// repository once that is less. A tag whose image is archived still names it.
+func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
+	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
+	images, err := r.images(ctx, tags)
+	if err != nil {
+		return fail(answers, err)
+	}
+	for i, tag := range tags {
+		if img, ok := images[tag]; ok {
+			answers[i].Value = img.Descriptor
+		} else {
+			answers[i].Err = r.absent(tag)
+		}
+	}
+	return answers
+}
+
+// Listed tells that [reader.Resolve] is cheap.
+func (*reader) Listed() bool { return true }
+
+// Tags costs one call for a thousand images.
+func (r *reader) Tags(ctx context.Context) ([]string, error) {
+	l, err := r.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, img := range l.images {
+		tags = append(tags, img.tags...)
+	}
+	return tags, nil
+}
+
+// Inventory costs one call for a thousand images. The clock is the Date of
+// ECR's answer.
+func (r *reader) Inventory(ctx context.Context) (reconcile.Inventory, error) {
+	l, err := r.list(ctx)
+	if err != nil {
+		return reconcile.Inventory{}, err
+	}
+	all := reconcile.Inventory{Now: l.now}
+	for _, img := range l.images {
+		all.Manifests = append(all.Manifests, reconcile.StoredManifest{Descriptor: img.Descriptor, Tags: img.tags, Pushed: img.pushed})
+	}
+	return all, nil
+}
+
+// Manifests costs what [reader.Resolve] does for the tags among the references,
+// and one call for a hundred manifests.
+//
+// They are fetched by digest: asked by tag, ECR may translate a manifest
+// (user guide, image-manifest-formats).
+func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
+	answers := make([]reconcile.Answer[reconcile.RawManifest], len(references))
+	var tags []string
+	for _, reference := range references {
+		if !isDigest(reference) {
+			tags = append(tags, reference)
+		}
+	}
+	images, err := r.images(ctx, tags)
+	if err != nil {
+		return fail(answers, err)
+	}
+	digests := make([]string, len(references)) // "": there is nothing to fetch
+	for i, reference := range references {
+		if isDigest(reference) {
+			digests[i] = reference
+			continue
+		}
+		switch img, ok := images[reference]; {
+		case !ok:
+			answers[i].Err = r.absent(reference)
+		case img.Archived:
+			answers[i].Err = r.archived(reference)
+		default:
+			digests[i] = img.Digest
+		}
+	}
+	wanted := slices.DeleteFunc(slices.Sorted(slices.Values(digests)), func(d string) bool { return d == "" })
+	got := r.fetch(ctx, slices.Compact(wanted))
+	for i, reference := range references {
+		if digests[i] == "" {
+			continue
+		}
+		answers[i] = got[digests[i]]
+		if !isDigest(reference) && isAbsent(answers[i].Err) {
+			answers[i].Err = fmt.Errorf("%s: it named %s, which was deleted a moment later; run again", r.subject(reference), digests[i])
+		}
+	}
+	return answers
+}
+
+// accepted are the types of manifests that ECR can give out as they are.
+var accepted = []string{
+	string(media.OCIImageIndex), string(media.OCIManifestSchema1),
+	string(media.DockerManifestList), string(media.DockerManifestSchema2),
+}
+
+// fetch reads manifests by digest. What ECR does not give out is asked for
+// once more by description: an archived image can't be pulled, but is there
+// (user guide, archive-image).
+func (r *reader) fetch(ctx context.Context, digests []string) map[string]reconcile.Answer[reconcile.RawManifest] {
+	var (
+		mu      sync.Mutex
+		got     = map[string]reconcile.Answer[reconcile.RawManifest]{}
+		missing []string
+	)
+	r.all(digests, func(batch []string) {
+		images, refused, err := r.batchGet(ctx, batch)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, id := range batch {
+			answer := reconcile.Answer[reconcile.RawManifest]{Err: err}
+			if err == nil {
+				answer = verified(r, id, images[id])
+				if f, ok := refused[id]; ok {
+					answer.Err = r.refusal(id, f)
+				}
+			}
+			if isAbsent(answer.Err) {
+				missing = append(missing, id)
+			}
+			got[id] = answer
+		}
+	})
+	if len(missing) == 0 {
+		return got
+	}
+	described, err := r.images(ctx, missing)
+	for _, id := range missing {
+		if img, ok := described[id]; err != nil {
+			got[id] = reconcile.Answer[reconcile.RawManifest]{Err: err}
+		} else if ok && img.Archived {
+			got[id] = reconcile.Answer[reconcile.RawManifest]{Err: r.archived(id)}
+		}
+	}
+	return got
+}
+
+// batchGet asks for at most a hundred images by tag or digest, and returns
+// them and what ECR refuses by what was asked for. Refusals come in an answer
+// that succeeds (API_BatchGetImage, failures).
+func (r *reader) batchGet(ctx context.Context, ids []string) (map[string]types.Image, map[string]types.ImageFailure, error) {
+	api, err := r.reads(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := api.BatchGetImage(ctx, &ecr.BatchGetImageInput{
+		RegistryId: r.id(), RepositoryName: &r.Path, ImageIds: identifiers(ids), AcceptedMediaTypes: accepted,
+	})
+	if err != nil {
+		return nil, nil, r.failure(r.String(), err)
+	}
+	images, refused := map[string]types.Image{}, map[string]types.ImageFailure{}
+	for _, img := range out.Images {
+		if id := img.ImageId; id != nil {
+			images[aws.ToString(id.ImageDigest)] = img
+			images[aws.ToString(id.ImageTag)] = img
+		}
+	}
+	for _, f := range out.Failures {
+		if id := f.ImageId; id != nil {
+			refused[aws.ToString(id.ImageDigest)] = f
+			refused[aws.ToString(id.ImageTag)] = f
+		}
+	}
+	return images, refused, nil
+}
+
+// verified is a manifest whose bytes are those of its digest.
+func verified(r *reader, want string, img types.Image) reconcile.Answer[reconcile.RawManifest] {
+	if img.ImageManifest == nil {
+		return reconcile.Answer[reconcile.RawManifest]{Err: fmt.Errorf("%s: ECR answered without it", r.subject(want))}
+	}
+	body := []byte(*img.ImageManifest)
+	if has := digest.FromBytes(body).String(); has != want {
+		return reconcile.Answer[reconcile.RawManifest]{Err: fmt.Errorf("%s: the manifest that came has digest %s", r.subject(want), has)}
+	}
+	return reconcile.Answer[reconcile.RawManifest]{Value: reconcile.RawManifest{
+		Digest: want, MediaType: aws.ToString(img.ImageManifestMediaType), Body: body,
+	}}
+}
+
+// Configs go over HTTP, one or two requests each: the API has a URL to offer
+// for each, which is as much, and nothing that says whether it came whole.
+func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
+	over, err := r.client.overHTTP(ctx, r.Repository)
+	if err != nil {
+		return fail(make([]reconcile.Answer[[]byte], len(digests)), err)
+	}
+	return r.client.oci.Reader(over).Configs(ctx, digests)
+}
+
+// Referrers lists 50 a call (API_ListImageReferrers, maxResults).
+func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Descriptor, error) {
+	api, err := r.reads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var referrers []reconcile.Descriptor
+	in := &ecr.ListImageReferrersInput{
+		RegistryId: r.id(), RepositoryName: &r.Path, MaxResults: aws.Int32(50),
+		SubjectId: &types.SubjectIdentifier{ImageDigest: &digest},
+		Filter:    &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterAny},
+	}
+	for {
+		out, err := api.ListImageReferrers(ctx, in)
+		if err != nil {
+			return nil, r.failure("referrers of "+r.subject(digest), err)
+		}
+		for _, d := range out.Referrers {
+			referrers = append(referrers, reconcile.Descriptor{
+				Digest: aws.ToString(d.Digest), MediaType: aws.ToString(d.MediaType),
+				ArtifactType: aws.ToString(d.ArtifactType), Size: aws.ToInt64(d.Size),
+			})
+		}
+		if aws.ToString(out.NextToken) == "" {
+			return referrers, nil
+		}
+		if aws.ToString(in.NextToken) == *out.NextToken {
+			return nil, fmt.Errorf("referrers of %s: the pages lead in a circle", r.subject(digest))
+		}
+		in.NextToken = out.NextToken
+	}
+}

@@ -1,0 +1,104 @@
+package ecr_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tagline/reconcile/demo"
+	"tagline/reconcile/ecr/ecrtest"
+)
+
+// Each job of the README works with the actions that its IAM policies name,
+// and with none of them less.
+func TestPolicies(t *testing.T) {
+	policies := readPolicies(t)
+	dryRun, write := policies["`tagline apply --dry-run`"], policies["`tagline apply`"]
+	for _, job := range []struct {
+		name    string
+		allowed []string
+		aliases string
+		writes  bool
+	}{
+		{"dry run", dryRun, ten, false},
+		{"apply", slices.Concat(dryRun, write), ten, true},
+		{"deletions", slices.Concat(dryRun, policies["Deletions"]), "10.10: absent", true},
+		{"plain images", slices.Concat(dryRun, policies["Plain images"]), "9: {amd64: plain}", false},
+		{"copies", slices.Concat(dryRun, write, policies["Copies"]), "8: base:1", true},
+	} {
+		try := func(t *testing.T, allowed []string) error {
+			registry := seeded(t, ecrtest.Options{})
+			for repository, image := range map[string]demo.Image{
+				"my-image": {Tag: "plain", Platforms: []string{"linux/amd64"}},
+				"base":     {Tag: "1", Platforms: []string{"linux/amd64"}, Provenance: true},
+			} {
+				if _, err := registry.Seed(repository, time.Now(), image); err != nil {
+					t.Fatal(err)
+				}
+			}
+			registry.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, c *ecrtest.Call) {
+				if c.Permission != "" && !slices.Contains(allowed, c.Permission) {
+					ecrtest.Deny()(w, c)
+					return
+				}
+				c.Serve(w)
+			}})
+			image := mine(t, job.aliases)
+			p, err := plan(t, image), error(nil)
+			if job.writes {
+				p, err = apply(t, image)
+			}
+			for _, e := range p.Errors {
+				err = errors.Join(err, errors.New(e.Message))
+			}
+			if err == nil && p.Empty() {
+				return fmt.Errorf("there was nothing to do: %+v", p)
+			}
+			return err
+		}
+		t.Run(job.name, func(t *testing.T) {
+			if len(job.allowed) == 0 {
+				t.Fatal("no policy in the README")
+			}
+			if err := try(t, job.allowed); err != nil {
+				t.Errorf("with %q: %v", job.allowed, err)
+			}
+			for i, action := range job.allowed {
+				if err := try(t, slices.Delete(slices.Clone(job.allowed), i, i+1)); (err == nil) != (action == "GetLifecyclePolicy") {
+					t.Errorf("without %s: %v", action, err)
+				}
+			}
+		})
+	}
+}
+
+// readPolicies finds the actions of each section's policy.
+func readPolicies(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := map[string][]string{}
+	for _, section := range strings.Split(string(text), "\n### ")[1:] {
+		title, body, _ := strings.Cut(section, "\n")
+		_, block, _ := strings.Cut(body, "```json\n")
+		block, _, _ = strings.Cut(block, "```")
+		var policy struct{ Statement []struct{ Action []string } }
+		if err := json.Unmarshal([]byte(block), &policy); err != nil {
+			t.Fatalf("%s: %v", title, err)
+		}
+		for _, s := range policy.Statement {
+			for _, action := range s.Action {
+				actions[title] = append(actions[title], strings.TrimPrefix(action, "ecr:"))
+			}
+		}
+	}
+	return actions
+}

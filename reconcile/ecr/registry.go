@@ -1,0 +1,109 @@
+package ecr
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"tagline/reconcile"
+)
+
+// reads are the operations that a dry run needs.
+type reads interface {
+	BatchGetImage(context.Context, *ecr.BatchGetImageInput, ...func(*ecr.Options)) (*ecr.BatchGetImageOutput, error)
+	DescribeImages(context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error)
+	DescribeRepositories(context.Context, *ecr.DescribeRepositoriesInput, ...func(*ecr.Options)) (*ecr.DescribeRepositoriesOutput, error)
+	GetAuthorizationToken(context.Context, *ecr.GetAuthorizationTokenInput, ...func(*ecr.Options)) (*ecr.GetAuthorizationTokenOutput, error)
+	GetLifecyclePolicy(context.Context, *ecr.GetLifecyclePolicyInput, ...func(*ecr.Options)) (*ecr.GetLifecyclePolicyOutput, error)
+	ListImageReferrers(context.Context, *ecr.ListImageReferrersInput, ...func(*ecr.Options)) (*ecr.ListImageReferrersOutput, error)
+}
+
+// writes are the operations that change something.
+type writes interface {
+	BatchDeleteImage(context.Context, *ecr.BatchDeleteImageInput, ...func(*ecr.Options)) (*ecr.BatchDeleteImageOutput, error)
+	PutImage(context.Context, *ecr.PutImageInput, ...func(*ecr.Options)) (*ecr.PutImageOutput, error)
+}
+
+// registry is the ECR of one account in one region: what all readers and
+// writers of its repositories share.
+type registry struct {
+	client *Client
+	name   string // its host
+	host   Host
+	pushes *rate.Limiter
+
+	connecting sync.Once
+	api        *ecr.Client
+	err        error // why there is none
+
+	token        tokens
+	repositories repositories
+	listings     sync.Map // repository -> *listing
+}
+
+func newRegistry(c *Client, name string, host Host) *registry {
+	r := &registry{
+		client: c, name: name, host: host,
+		// Two at once make up for the reads between batches.
+		pushes: rate.NewLimiter(rate.Limit(c.options.PushRate), 2),
+	}
+	for _, repository := range c.options.Repositories {
+		if repository.Host == name {
+			r.repositories.expected = append(r.repositories.expected, repository.Path)
+		}
+	}
+	return r
+}
+
+// connect loads credentials with the first call.
+func (r *registry) connect(ctx context.Context) error {
+	r.connecting.Do(func() { r.api, r.err = r.client.connect(ctx, r.host) })
+	return r.err
+}
+
+func (r *registry) reads(ctx context.Context) (reads, error) {
+	if err := r.connect(ctx); err != nil {
+		return nil, err
+	}
+	return r.api, nil
+}
+
+func (r *registry) writes(ctx context.Context) (writes, error) {
+	if err := r.connect(ctx); err != nil {
+		return nil, err
+	}
+	return r.api, nil
+}
+
+// id is the RegistryId of every call: without it ECR takes the account of who
+// calls.
+func (r *registry) id() *string { return &r.host.Account }
+
+// idsPerCall is the limit of all operations that take image ids or repository
+// names (API_BatchGetImage, API_DescribeRepositories).
+const idsPerCall = 100
+
+// all calls do with each hundred of ids, several at a time.
+func (r *registry) all(ids []string, do func(batch []string)) {
+	var group errgroup.Group
+	group.SetLimit(r.client.options.OCI.Concurrency)
+	for batch := range slices.Chunk(ids, idsPerCall) {
+		group.Go(func() error {
+			do(batch)
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// fail answers every question alike.
+func fail[T any](answers []reconcile.Answer[T], err error) []reconcile.Answer[T] {
+	for i := range answers {
+		answers[i].Err = err
+	}
+	return answers
+}

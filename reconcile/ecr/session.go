@@ -1,0 +1,200 @@
+package ecr
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go/logging"
+)
+
+// session is the AWS configuration of a run: files, environment, credentials.
+// It is loaded with the first call, and a failure is that of the whole run.
+type session struct {
+	client *Client
+	once   sync.Once
+	http   *awshttp.BuildableClient
+	config aws.Config
+	err    error
+}
+
+// Of one attempt. Answers are at most a few MB.
+const (
+	headersTimeout = 30 * time.Second
+	attemptTimeout = 2 * time.Minute
+)
+
+// For credentials: a login helper or STS may take its time; the metadata
+// service answers within milliseconds, or not at all.
+const (
+	credentialsTimeout = 30 * time.Second
+	metadataTimeout    = 3 * time.Second
+)
+
+// load takes the usual sources of the AWS SDK. The region of each registry is
+// in its host; the one that is passed serves what credentials need, where
+// nothing else names a region.
+func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
+	s.once.Do(func() {
+		s.http = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout = headersTimeout
+			t.MaxIdleConnsPerHost = s.client.options.OCI.Concurrency
+		})
+		ctx = context.WithoutCancel(ctx) // for all of the run, whichever image comes first
+		s.config, s.err = awsconfig.LoadDefaultConfig(ctx,
+			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()))
+		if s.err != nil {
+			s.err = fmt.Errorf("AWS configuration: %w", s.err)
+			return
+		}
+		patience := credentialsTimeout
+		if s.onlyMetadata() {
+			patience = metadataTimeout
+		}
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if _, err := s.config.Credentials.Retrieve(ctx); err != nil {
+			s.err = s.noCredentials(err)
+		}
+	})
+	return s.config, s.err
+}
+
+// onlyMetadata tells whether nothing is set up, so that the metadata service of
+// EC2 is all that is left to ask.
+func (s *session) onlyMetadata() bool {
+	return aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil))
+}
+
+// noCredentials says what was tried. Where a source of credentials is set up,
+// the SDK asks that one alone.
+func (s *session) noCredentials(err error) error {
+	if !s.onlyMetadata() {
+		return &failure{fmt.Sprintf("AWS credentials: %v", root(err)), []error{err}}
+	}
+	return fmt.Errorf("no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, "+
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI), none for profile %q in the files of the AWS CLI, "+
+		"and no EC2 instance role; set one of them up", cmp.Or(os.Getenv("AWS_PROFILE"), "default"))
+}
+
+func (s *session) close() {
+	if s.http != nil {
+		s.http.GetTransport().CloseIdleConnections()
+	}
+}
+
+// connect makes the SDK's client for a registry.
+func (c *Client) connect(ctx context.Context, host Host) (*ecr.Client, error) {
+	cfg, err := c.session.load(ctx, host.Region)
+	if err != nil {
+		return nil, err
+	}
+	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
+		o.Region = host.Region
+		if host.FIPS {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}
+		if host.DualStack {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
+		o.Retryer = newRetryer(c.options.OCI.Patience.Attempts, c.options.OCI.Patience.Backoff)
+		o.HTTPClient = &wire{next: cfg.HTTPClient, client: c, slots: make(chan struct{}, c.options.OCI.Concurrency)}
+		if name, version, ok := strings.Cut(c.options.OCI.UserAgent, "/"); ok {
+			o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKeyValue(name, version))
+		}
+	}), nil
+}
+
+// newRetryer is the SDK's, with more attempts: ECR does not publish most of its
+// rates, and throttling is met in practice. The SDK takes LimitExceeded for a
+// throttle; in ECR it is a quota that is full, and stays so
+// (API_PutImage, Errors).
+//
+// The SDK's own bound on retries over all calls is taken away: with so many
+// calls under way, one throttled second would use it up.
+func newRetryer(attempts int, backoff time.Duration) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = cmp.Or(attempts, 8)
+		o.RateLimiter = ratelimit.None
+		if backoff > 0 {
+			o.Backoff = retry.NewExponentialJitterBackoff(backoff)
+		}
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			var full *types.LimitExceededException
+			if errors.As(err, &full) {
+				return aws.FalseTernary
+			}
+			return aws.UnknownTernary
+		})}, o.Retryables...)
+	})
+}
+
+// wire is between the SDK and the network: it bounds what is in flight, counts
+// and logs each attempt, and never logs what an attempt carries.
+//
+// It hands net/http a body that nobody closes. The SDK closes the one it made
+// as soon as an answer begins; if net/http still waits to see that body's end
+// by then, it takes that for a failed write and cuts the connection under the
+// answer (smithy-go v1.28.8, transport/http/internal/io/safe.go).
+type wire struct {
+	next   ecr.HTTPClient
+	client *Client
+	slots  chan struct{}
+}
+
+// Do implements [ecr.HTTPClient].
+func (w *wire) Do(req *http.Request) (*http.Response, error) {
+	select {
+	case w.slots <- struct{}{}:
+		defer func() { <-w.slots }()
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+	}
+	sent := req.Clone(req.Context())
+	sent.Body = io.NopCloser(bytes.NewReader(body))
+
+	began := time.Now()
+	resp, err := w.next.Do(sent)
+	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	again := !strings.Contains(req.Header.Get("Amz-Sdk-Request"), "attempt=1;")
+	w.client.counts.add(operation, resp, again)
+	log := w.client.options.OCI.Logger.With("operation", operation, "host", req.URL.Host, "duration", time.Since(began).Round(time.Microsecond).String())
+	if err != nil {
+		log.DebugContext(req.Context(), "request", "error", root(err).Error())
+	} else {
+		log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+	}
+	return resp, err
+}
+
+// log has what the SDK says of its own, such as a metadata service that does
+// not answer, among the details.
+func (c *Client) log() logging.Logger {
+	return logging.LoggerFunc(func(class logging.Classification, format string, args ...any) {
+		c.options.OCI.Logger.Debug("aws", "class", string(class), "message", fmt.Sprintf(format, args...))
+	})
+}

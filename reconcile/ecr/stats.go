@@ -1,0 +1,71 @@
+package ecr
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+
+	"tagline/reconcile/oci"
+)
+
+// counts are those of the calls to ECR.
+type counts struct {
+	mu       sync.Mutex
+	by       map[oci.Count]int64
+	calls    int64
+	retries  int64
+	received int64
+}
+
+// Stats counts the calls to ECR among the requests.
+func (c *Client) Stats() oci.Stats {
+	s := c.oci.Stats()
+	c.counts.mu.Lock()
+	defer c.counts.mu.Unlock()
+	s.Requests += c.counts.calls
+	s.Retries += c.counts.retries
+	s.BytesReceived += c.counts.received
+	return s
+}
+
+// Counts has the calls to ECR under the names of their operations.
+func (c *Client) Counts() map[oci.Count]int64 {
+	all := c.oci.Counts()
+	c.counts.mu.Lock()
+	defer c.counts.mu.Unlock()
+	maps.Copy(all, c.counts.by)
+	return all
+}
+
+// add notes one attempt; again, that it was not the first one.
+func (c *counts) add(operation string, resp *http.Response, again bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == nil {
+		c.by = map[oci.Count]int64{}
+	}
+	kind := oci.Count{Method: http.MethodPost, Kind: operation}
+	if resp != nil {
+		kind.Status = resp.StatusCode
+		resp.Body = &countedBody{resp.Body, c}
+	}
+	c.by[kind]++
+	c.calls++
+	if again {
+		c.retries++
+	}
+}
+
+type countedBody struct {
+	io.ReadCloser
+	counts *counts
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.counts.mu.Lock()
+	defer b.counts.mu.Unlock()
+	b.counts.received += int64(n)
+	return n, err
+}

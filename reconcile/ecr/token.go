@@ -1,0 +1,96 @@
+package ecr
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/google/go-containerregistry/pkg/authn"
+)
+
+// token is what the OCI protocol of ECR wants as a password, and the registry
+// that it names.
+type token struct {
+	user, password string
+	endpoint       string // URL
+	expires        time.Time
+}
+
+// renewBefore is when a token is renewed before its end, 12 hours after it was
+// made (API_GetAuthorizationToken).
+const renewBefore = 15 * time.Minute
+
+// tokens keeps the token of a registry.
+type tokens struct {
+	mu  sync.Mutex
+	now token
+}
+
+// authorization is a token that is good for a while.
+func (r *registry) authorization(ctx context.Context) (token, error) {
+	r.token.mu.Lock()
+	defer r.token.mu.Unlock()
+	if time.Until(r.token.now.expires) > renewBefore {
+		return r.token.now, nil
+	}
+	api, err := r.reads(ctx)
+	if err != nil {
+		return token{}, err
+	}
+	out, err := api.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	if err != nil {
+		return token{}, (&reader{registry: r}).failure("authorization token for "+r.name, err)
+	}
+	if len(out.AuthorizationData) == 0 {
+		return token{}, fmt.Errorf("authorization token for %s: ECR gave none", r.name)
+	}
+	data := out.AuthorizationData[0]
+	text, err := base64.StdEncoding.DecodeString(aws.ToString(data.AuthorizationToken))
+	user, password, ok := strings.Cut(string(text), ":")
+	if err != nil || !ok {
+		return token{}, fmt.Errorf("authorization token for %s: it is not a user and a password in base64", r.name)
+	}
+	r.token.now = token{user, password, aws.ToString(data.ProxyEndpoint), aws.ToTime(data.ExpiresAt)}
+	return r.token.now, nil
+}
+
+// AuthorizationContext implements [authn.ContextAuthenticator].
+func (r *registry) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
+	t, err := r.authorization(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &authn.AuthConfig{Username: t.user, Password: t.password}, nil
+}
+
+// Authorization implements [authn.Authenticator].
+func (r *registry) Authorization() (*authn.AuthConfig, error) {
+	return r.AuthorizationContext(context.Background())
+}
+
+// keychain has tokens for ECR, and for all others what they had before.
+type keychain struct {
+	client *Client
+	others authn.Keychain
+}
+
+// Resolve implements [authn.Keychain].
+func (k *keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
+	return k.ResolveContext(context.Background(), target)
+}
+
+// ResolveContext implements [authn.ContextKeychain].
+func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
+	if r := k.client.registry(target.RegistryStr()); r != nil {
+		return r, nil
+	}
+	if r, ok := k.client.endpoints.Load(target.RegistryStr()); ok {
+		return r.(*registry), nil
+	}
+	return authn.Resolve(ctx, k.others, target)
+}

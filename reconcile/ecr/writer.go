@@ -1,0 +1,187 @@
+package ecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"golang.org/x/sync/errgroup"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// writer writes one repository.
+type writer struct {
+	reader
+	writers *Writers
+}
+
+// AtOnce implements [reconcile.Writer].
+func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
+
+// Resolve asks for the images themselves, since for them a tag that does not
+// exist fails alone. It uses nothing that the reader remembers.
+func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
+	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
+	place := map[string]int{}
+	for i, tag := range tags {
+		place[tag] = i
+	}
+	w.all(tags, func(batch []string) {
+		images, refused, err := w.batchGet(ctx, batch)
+		for _, tag := range batch {
+			answer := &answers[place[tag]]
+			img, ok := images[tag]
+			switch f, isRefused := refused[tag]; {
+			case err != nil:
+				answer.Err = err
+			case isRefused:
+				answer.Err = w.refusal(tag, f)
+			case !ok:
+				answer.Err = fmt.Errorf("%s: ECR answered without it", w.subject(tag))
+			default:
+				answer.Value = reconcile.Descriptor{
+					Digest: aws.ToString(img.ImageId.ImageDigest), MediaType: aws.ToString(img.ImageManifestMediaType),
+					Size: int64(len(aws.ToString(img.ImageManifest))),
+				}
+			}
+		}
+	})
+	return answers
+}
+
+// Tags lists the repository anew.
+func (w *writer) Tags(ctx context.Context) ([]string, error) {
+	images, _, err := w.describeAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, img := range images {
+		tags = append(tags, img.tags...)
+	}
+	return tags, nil
+}
+
+// Put implements [reconcile.Writer]. What has begun is not cut off by a
+// cancelled context.
+func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []error {
+	errs := make([]error, len(pushes))
+	var group errgroup.Group
+	group.SetLimit(w.AtOnce())
+	for i, push := range pushes {
+		group.Go(func() error {
+			if errs[i] = w.put(ctx, push); errs[i] != nil {
+				errs[i] = w.failure("push "+w.subject(push.Tag), errs[i])
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return errs
+}
+
+// put takes "already exists" for done: so ECR answers to a push that was done
+// before, and whose answer was lost (API_PutImage,
+// ImageAlreadyExistsException: "and there were no changes").
+func (w *writer) put(ctx context.Context, push reconcile.TaggedManifest) error {
+	if err := w.pushes.Wait(ctx); err != nil {
+		return err
+	}
+	api, err := w.writes(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, done := reconcile.Finishing(ctx)
+	defer done()
+	out, err := api.PutImage(ctx, &ecr.PutImageInput{
+		RegistryId: w.id(), RepositoryName: &w.Path,
+		ImageManifest: aws.String(string(push.Manifest.Body)), ImageManifestMediaType: &push.Manifest.MediaType,
+		ImageDigest: &push.Manifest.Digest, ImageTag: &push.Tag,
+	})
+	var exists *types.ImageAlreadyExistsException
+	switch {
+	case errors.As(err, &exists):
+		return nil
+	case err != nil:
+		return err
+	case out.Image != nil && out.Image.ImageId != nil && aws.ToString(out.Image.ImageId.ImageDigest) != push.Manifest.Digest:
+		return fmt.Errorf("ECR stored digest %s instead of %s", aws.ToString(out.Image.ImageId.ImageDigest), push.Manifest.Digest)
+	}
+	return nil
+}
+
+// DeleteTags implements [reconcile.Writer].
+func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
+	return w.delete(ctx, tags)
+}
+
+// DeleteManifests implements [reconcile.Writer].
+func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
+	return w.delete(ctx, digests)
+}
+
+// delete removes tags or digests, a hundred a call. What ECR refuses comes in
+// an answer that succeeds (API_BatchDeleteImage, failures).
+func (w *writer) delete(ctx context.Context, ids []string) []error {
+	outcome := map[string]error{}
+	for batch := range slices.Chunk(ids, idsPerCall) {
+		refused, err := w.batchDelete(ctx, batch)
+		for _, id := range batch {
+			outcome[id] = err
+			if f, ok := refused[id]; ok && f.FailureCode != types.ImageFailureCodeImageNotFound {
+				outcome[id] = w.refusal(id, f)
+			}
+		}
+	}
+	errs := make([]error, len(ids))
+	for i, id := range ids {
+		if outcome[id] != nil {
+			errs[i] = fmt.Errorf("delete %w", outcome[id])
+		}
+	}
+	return errs
+}
+
+func (w *writer) batchDelete(ctx context.Context, ids []string) (map[string]types.ImageFailure, error) {
+	api, err := w.writes(ctx)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := reconcile.Finishing(ctx)
+	defer done()
+	out, err := api.BatchDeleteImage(ctx, &ecr.BatchDeleteImageInput{
+		RegistryId: w.id(), RepositoryName: &w.Path, ImageIds: identifiers(ids),
+	})
+	if err != nil {
+		return nil, w.failure(w.String(), err)
+	}
+	refused := map[string]types.ImageFailure{}
+	for _, f := range out.Failures {
+		if id := f.ImageId; id != nil {
+			refused[aws.ToString(id.ImageDigest)] = f
+			refused[aws.ToString(id.ImageTag)] = f
+		}
+	}
+	return refused, nil
+}
+
+// Copy goes over HTTP, from wherever it comes.
+func (w *writer) Copy(ctx context.Context, from config.Repository, digest string) error {
+	to, err := w.client.overHTTP(ctx, w.Repository)
+	if err != nil {
+		return err
+	}
+	if from, err = w.client.overHTTP(ctx, from); err != nil {
+		return err
+	}
+	return w.writers.oci.Writer(to).Copy(ctx, from, digest)
+}

@@ -1,0 +1,100 @@
+package reconcile
+
+import (
+	"errors"
+	"strings"
+)
+
+// stock is all that the image's repository holds, nil where the registry lists
+// tags alone.
+func (p *planner) stock() (*stock, error) {
+	all, err := ask(p.state.inventories, p.open.inventories, p.image.Repository)
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		return nil, nil
+	case errors.Is(err, ErrNotFound):
+		return &all, nil // of no manifests
+	case err != nil:
+		return nil, err
+	}
+	return &all, nil
+}
+
+// names are all tags of the image's repository.
+func (p *planner) names() ([]string, error) {
+	all, err := p.stock()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if all != nil {
+		for _, m := range all.Manifests {
+			names = append(names, m.Tags...)
+		}
+		return names, nil
+	}
+	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	for _, t := range tags {
+		names = append(names, t.tag)
+	}
+	return names, nil
+}
+
+// fallbackTags are the tags that stand for the referrers of a digest, by that.
+func (p *planner) fallbackTags() (map[string][]string, error) {
+	if p.fallbacks != nil {
+		return p.fallbacks, nil
+	}
+	names, err := p.names()
+	if err != nil {
+		return nil, err
+	}
+	p.fallbacks = map[string][]string{}
+	for _, tag := range names {
+		if subject := fallbackSubject(tag); subject != "" {
+			p.fallbacks[subject] = append(p.fallbacks[subject], tag)
+		}
+	}
+	return p.fallbacks, nil
+}
+
+// referrers are the manifests whose subject is the digest.
+func (p *planner) referrers(digest string) ([]Descriptor, error) {
+	all, err := p.stock()
+	if err != nil {
+		return nil, err
+	}
+	if all == nil {
+		return ask(p.state.referrers, p.open.referrers, place{p.image.Repository, digest})
+	}
+	if p.subjects == nil {
+		subjects := map[string][]Descriptor{}
+		var errs []error
+		for _, stored := range all.Manifests {
+			m, err := p.stored(stored)
+			errs = append(errs, err)
+			if m != nil && m.Subject != nil {
+				subject := m.Subject.Digest.String()
+				subjects[subject] = append(subjects[subject], stored.Descriptor)
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		p.subjects = subjects
+	}
+	return p.subjects[digest], nil
+}
+
+// stored is the manifest of an inventory's line. It is nil where nobody can look
+// into it: what is archived, and Docker schema 1, which lists no manifests and
+// refers to none.
+func (p *planner) stored(s StoredManifest) (*Manifest, error) {
+	if s.Archived || strings.HasPrefix(s.MediaType, "application/vnd.docker.distribution.manifest.v1+") {
+		return nil, nil
+	}
+	return p.manifest(p.image.Repository, s.Digest)
+}

@@ -1,0 +1,195 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"tagline/config"
+)
+
+// Once returns readers that put no question twice to a repository that several
+// of the images read, such as the one of a base image. What such a repository
+// answers is kept for as long as the readers are: what one image alone needs
+// is not kept at all.
+func Once(readers Readers, images []config.Image) Readers {
+	users := map[config.Repository]int{}
+	for _, image := range images {
+		uses := map[config.Repository]bool{image.Repository: true}
+		for _, alias := range image.Aliases {
+			for _, s := range alias.Sources {
+				uses[s.Repository] = true
+			}
+		}
+		for repository := range uses {
+			users[repository]++
+		}
+	}
+	o := &onceReaders{readers: readers, shared: map[config.Repository]*asked{}}
+	for repository, n := range users {
+		if n > 1 {
+			o.shared[repository] = &asked{
+				tags: map[string]*question[Descriptor]{}, manifests: map[string]*question[RawManifest]{}, configs: map[string]*question[[]byte]{},
+			}
+		}
+	}
+	return o
+}
+
+type onceReaders struct {
+	readers Readers
+	shared  map[config.Repository]*asked
+}
+
+func (o *onceReaders) Reader(repository config.Repository) Reader {
+	reader := o.readers.Reader(repository)
+	if asked := o.shared[repository]; asked != nil {
+		return &onceReader{reader, asked}
+	}
+	return reader
+}
+
+// asked are the questions put to one repository.
+type asked struct {
+	mu        sync.Mutex
+	tags      map[string]*question[Descriptor] // by either way of asking what a tag names
+	manifests map[string]*question[RawManifest]
+	configs   map[string]*question[[]byte]
+}
+
+// question is one that somebody has put, and the answer once it is there.
+type question[T any] struct {
+	answered chan struct{}
+	answer   Answer[T]
+}
+
+func (q *question[T]) settle(a Answer[T]) {
+	q.answer = a
+	close(q.answered)
+}
+
+// wait ends with the answer, or with the patience of whoever waits for it.
+func (q *question[T]) wait(ctx context.Context) Answer[T] {
+	select {
+	case <-q.answered:
+		return q.answer
+	case <-ctx.Done():
+		return Answer[T]{Err: ctx.Err()}
+	}
+}
+
+// put notes a question, and tells whether it is the caller's to ask.
+func put[T any](all map[string]*question[T], reference string) (q *question[T], first bool) {
+	if q, ok := all[reference]; ok {
+		return q, false
+	}
+	q = &question[T]{answered: make(chan struct{})}
+	all[reference] = q
+	return q, true
+}
+
+// onceReader shares the answers of one repository. What it has to ask it asks
+// before it waits for others, so that nobody waits in a circle.
+type onceReader struct {
+	Reader
+	asked *asked
+}
+
+// Resolve implements [Reader].
+func (o *onceReader) Resolve(ctx context.Context, tags []string) []Answer[Descriptor] {
+	return once(ctx, &o.asked.mu, o.asked.tags, tags, o.Reader.Resolve)
+}
+
+// Configs implements [Reader].
+func (o *onceReader) Configs(ctx context.Context, digests []string) []Answer[[]byte] {
+	return once(ctx, &o.asked.mu, o.asked.configs, digests, o.Reader.Configs)
+}
+
+func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T], references []string,
+	ask func(context.Context, []string) []Answer[T],
+) []Answer[T] {
+	questions := make([]*question[T], len(references))
+	var own []*question[T]
+	var open []string
+	mu.Lock()
+	for i, reference := range references {
+		var first bool
+		if questions[i], first = put(all, reference); first {
+			own, open = append(own, questions[i]), append(open, reference)
+		}
+	}
+	mu.Unlock()
+	if len(open) > 0 {
+		for i, answer := range ask(ctx, open) {
+			own[i].settle(answer)
+		}
+	}
+	answers := make([]Answer[T], len(references))
+	for i, q := range questions {
+		answers[i] = q.wait(ctx)
+	}
+	return answers
+}
+
+// Manifests implements [Reader]. It tells what a tag names too, and where that
+// is known already it asks by the digest.
+func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {
+	var (
+		questions = make([]*question[RawManifest], len(references))
+		named     = make([]*question[Descriptor], len(references)) // of tags that are known
+		open      []string
+		own       []*question[RawManifest]
+		tells     []*question[Descriptor] // nil for a digest
+	)
+	o.asked.mu.Lock()
+	for i, reference := range references {
+		if questions[i] = o.asked.manifests[reference]; questions[i] != nil {
+			continue
+		}
+		var tag *question[Descriptor]
+		if !strings.Contains(reference, ":") {
+			var first bool
+			if tag, first = put(o.asked.tags, reference); !first {
+				named[i] = tag
+				continue
+			}
+		}
+		questions[i], _ = put(o.asked.manifests, reference)
+		open, own, tells = append(open, reference), append(own, questions[i]), append(tells, tag)
+	}
+	o.asked.mu.Unlock()
+	if len(open) > 0 {
+		for i, a := range o.Reader.Manifests(ctx, open) {
+			own[i].settle(a)
+			if m := a.Value; tells[i] != nil {
+				tells[i].settle(Answer[Descriptor]{Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}, a.Err})
+			}
+		}
+	}
+
+	answers := make([]Answer[RawManifest], len(references))
+	var at []int
+	var digests []string
+	for i := range references {
+		if questions[i] != nil {
+			answers[i] = questions[i].wait(ctx)
+			continue
+		}
+		now := named[i].wait(ctx)
+		if answers[i].Err = now.Err; now.Err == nil {
+			at, digests = append(at, i), append(digests, now.Value.Digest)
+		}
+	}
+	if len(digests) == 0 {
+		return answers
+	}
+	for k, a := range o.Manifests(ctx, digests) {
+		if i := at[k]; errors.Is(a.Err, ErrNotFound) { // the tag has just moved
+			answers[i] = o.Reader.Manifests(ctx, references[i:i+1])[0]
+		} else {
+			answers[i] = a
+		}
+	}
+	return answers
+}

@@ -1,0 +1,135 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+)
+
+// sharing are images that all take an alias from the repository base, whose own
+// aliases are read too.
+func sharing(n int, source config.Source) []config.Image {
+	base := config.Repository{Host: "r.test", Path: "base"}
+	source.Repository = base
+	images := []config.Image{{Repository: base, Aliases: []config.Alias{{Tag: "1"}}}}
+	for i := range n {
+		images = append(images, config.Image{
+			Repository: config.Repository{Host: "r.test", Path: fmt.Sprint("app", i)},
+			Aliases:    []config.Alias{{Tag: "10", Sources: []config.Source{source}}},
+		})
+	}
+	return images
+}
+
+// asks counts the questions about a reference.
+func (m *memory) asks(reference string) int {
+	n := 0
+	for _, q := range m.asked {
+		if strings.HasSuffix(q, " "+reference) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestOnce(t *testing.T) {
+	m := newMemory()
+	digests := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "2", Platforms: []string{"linux/amd64"}})
+	base := config.Repository{Host: "r.test", Path: "base"}
+	readers := reconcile.Once(m, sharing(2, config.Source{Tag: "1"}))
+
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			got := readers.Reader(base).Manifests(t.Context(), []string{"1", "2", "no-such-tag"})
+			if got[0].Value.Digest != digests["1"] || got[1].Value.Digest != digests["2"] || !errors.Is(got[2].Err, reconcile.ErrNotFound) {
+				t.Errorf("manifests are %+v", got)
+			}
+		})
+		wg.Go(func() {
+			got := readers.Reader(base).Resolve(t.Context(), []string{"2", "1", "no-such-tag"})
+			if got[0].Value.Digest != digests["2"] || got[1].Value.Digest != digests["1"] || !errors.Is(got[2].Err, reconcile.ErrNotFound) {
+				t.Errorf("tags are %+v", got)
+			}
+		})
+	}
+	wg.Wait()
+	for _, tag := range []string{"1", "2", "no-such-tag"} {
+		if n := m.asks(tag); n != 1 {
+			t.Errorf("%s was asked %d times: %v", tag, n, m.asked)
+		}
+	}
+	// What one image alone reads is asked as it was, and not kept.
+	m.push(t, "app0", demo.Image{Tag: "x", Platforms: []string{"linux/amd64"}})
+	for range 2 {
+		readers.Reader(config.Repository{Host: "r.test", Path: "app0"}).Manifests(t.Context(), []string{"x"})
+	}
+	if n := m.asks("x"); n != 2 {
+		t.Errorf("x was asked %d times", n)
+	}
+}
+
+// A tag that moves after it was resolved is not a tag that is gone.
+func TestOnceTagMoves(t *testing.T) {
+	m := newMemory()
+	was := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
+	reader := reconcile.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	reader.Resolve(t.Context(), []string{"1"})
+	now := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/arm64"}})["1"]
+	delete(m.manifests, was)
+	if got := reader.Manifests(t.Context(), []string{"1"})[0]; got.Value.Digest != now {
+		t.Errorf("1 is %+v, want %s", got, now)
+	}
+}
+
+// Who waits for another's question gives up when its own time is up.
+func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
+	m := newMemory()
+	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
+	reader := reconcile.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	m.mu.Lock() // the registry does not answer
+	var wg sync.WaitGroup
+	wg.Go(func() { reader.Resolve(t.Context(), []string{"1"}) })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	wg.Go(func() {
+		if a := reader.Manifests(ctx, []string{"1"})[0]; a.Err != nil && !errors.Is(a.Err, context.Canceled) {
+			t.Errorf("the answer is %+v", a)
+		}
+	})
+	m.mu.Unlock()
+	wg.Wait()
+}
+
+// A run over images that share a source asks for it once, and plans what it
+// would have planned.
+func TestObserveOnce(t *testing.T) {
+	m := newMemory()
+	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64", "linux/arm64"}})
+	images := sharing(5, config.Source{Tag: "1", Text: "base:1"})[1:]
+	plans := func(readers reconcile.Readers) []string {
+		var all []string
+		for _, image := range images {
+			for _, p := range reconcile.Diff(image, reconcile.Observe(t.Context(), readers, image)).Pushes {
+				all = append(all, fmt.Sprint(image.Repository, p.Tag, p.New, p.Copies))
+			}
+		}
+		return all
+	}
+	want := plans(m)
+	m.asked = nil
+	if got := plans(reconcile.Once(m, images)); len(got) != 5 || !slices.Equal(got, want) {
+		t.Errorf("planned %v, want %v", got, want)
+	}
+	if n := m.asks("1"); n != 1 {
+		t.Errorf("base:1 was asked %d times: %v", n, m.asked)
+	}
+}

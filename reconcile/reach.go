@@ -1,0 +1,164 @@
+package reconcile
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What may be deleted is decided in this file and nowhere else. [holding.needed]
+// says what must stay and why; a manifest may go if that does not name it. Who
+// fills in a holding (sweep.go) decides two things alone: what the tags will be
+// once the run is done, and which untagged manifests stay for reasons of
+// policy. Both are to be filled in completely or not at all: after one
+// incomplete read nothing is deleted.
+//
+//	needed                                       because
+//	what a tag names                             it is pulled by that tag
+//	what images.yaml names by digest             the next run may look for it
+//	the subject of a tag sha256-<hex>[.suffix]   somebody signed it, or the like
+//	what is of an unknown type, and all digests  nobody knows what it is
+//	that it mentions
+//	what is younger than grace                   a push may be under way
+//	what a purge would delete, and something     signed: keep
+//	refers to
+//	what a needed index lists, however deep      a pull of it would fail
+//	the subject of what is needed                a referrer of nothing is no use
+//	the referrers of what is needed, but for     they are found by it
+//	BuildKit's attestations under a purge
+//	what stays untagged by policy, and what      untagged: keep
+//	such an index lists
+type holding struct {
+	tags      map[string]string // digest by tag, once the run is done
+	pinned    []string          // digests that images.yaml names
+	manifests map[string]held   // all that are known, by digest
+	purge     bool              // attestations are not kept by their own subject
+}
+
+// held is a manifest of a repository, as far as others need it.
+type held struct {
+	children    []string // of an index, what it lists; of an unknown type, all that it mentions
+	subject     string   // "" if it refers to nothing
+	unknown     bool     // it is of a type that tagline does not know
+	attestation bool     // it is BuildKit's, by what it is itself
+	young       bool     // younger than grace, and this run did not replace it
+	signed      bool     // a purge would delete it, but something refers to it
+	untagged    bool     // stays untagged by policy
+}
+
+// needed tells for each digest that must stay the first reason that was found.
+// It is a pure function, and every deletion is justified by it.
+func (h holding) needed() map[string]string {
+	referrers := map[string][]string{}
+	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
+		m := h.manifests[digest]
+		if m.subject != "" && (!h.purge || !m.attestation) {
+			referrers[m.subject] = append(referrers[m.subject], digest)
+		}
+	}
+	why := map[string]string{}
+	var open []string
+	need := func(digest, reason string) {
+		if _, known := why[digest]; !known && digest != "" {
+			why[digest] = reason
+			open = append(open, digest)
+		}
+	}
+	follow := func(refers bool) {
+		for len(open) > 0 {
+			digest := open[0]
+			open = open[1:]
+			m := h.manifests[digest]
+			for _, child := range m.children {
+				need(child, "listed by "+digest)
+			}
+			if !refers {
+				continue
+			}
+			need(m.subject, "subject of "+digest)
+			for _, referrer := range referrers[digest] {
+				need(referrer, "referrer of "+digest)
+			}
+		}
+	}
+
+	for _, tag := range slices.Sorted(maps.Keys(h.tags)) {
+		need(h.tags[tag], "tag "+tag)
+		need(fallbackSubject(tag), "tag "+tag)
+	}
+	for _, digest := range h.pinned {
+		need(digest, "images.yaml")
+	}
+	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
+		switch m := h.manifests[digest]; {
+		case m.unknown:
+			need(digest, "unknown type")
+		case m.young:
+			need(digest, "young")
+		case m.signed:
+			need(digest, "signed: keep")
+		}
+	}
+	follow(true)
+	// What stays only since nobody asked to delete it is no reason to keep more
+	// than a pull of it needs.
+	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
+		if h.manifests[digest].untagged {
+			need(digest, keptUntagged)
+		}
+	}
+	follow(false)
+	return why
+}
+
+const keptUntagged = "untagged: keep"
+
+// fallback is a tag that stands for the referrers of a digest where a registry
+// has no API for them (distribution-spec, "Referrers Tag Schema"), or one that
+// cosign makes for a signature, attestation or SBOM of it.
+var fallback = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
+
+// fallbackSubject is the digest that a fallback tag is about, "" for any other
+// tag.
+func fallbackSubject(tag string) string {
+	if match := fallback.FindStringSubmatch(tag); match != nil {
+		return "sha256:" + match[1]
+	}
+	return ""
+}
+
+var mentioned = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// holdingOf is a manifest as [holding.needed] sees it. The children of an index
+// are not looked into.
+func holdingOf(m *Manifest) held {
+	h := held{unknown: !knownType(m.MediaType), attestation: m.isBuildKits()}
+	for _, child := range m.Children {
+		h.children = append(h.children, child.Digest.String())
+	}
+	if h.unknown {
+		h.children = append(h.children, mentioned.FindAllString(string(m.Body), -1)...)
+	}
+	if m.Subject != nil {
+		h.subject = m.Subject.Digest.String()
+	}
+	return h
+}
+
+// isBuildKits tells whether a manifest that no index vouches for is one of
+// BuildKit's attestations. What somebody else attached to an image may be
+// in-toto as well, but has a subject, and another artifact type than BuildKit.
+func (m *Manifest) isBuildKits() bool {
+	return m.isAttestation() && (m.ArtifactType == attestationArtifactType || m.Subject == nil && m.ArtifactType == "")
+}
+
+// hasSBOM tells whether an attestation holds more than provenance.
+func (m *Manifest) hasSBOM() bool {
+	for _, l := range m.Layers {
+		if p := strings.ToLower(predicate(l)); strings.Contains(p, "spdx") || strings.Contains(p, "cyclonedx") {
+			return true
+		}
+	}
+	return false
+}

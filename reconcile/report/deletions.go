@@ -1,0 +1,93 @@
+package report
+
+import (
+	"fmt"
+
+	"tagline/reconcile"
+)
+
+// manyManifests is how many deletions of manifests are listed one by one, but
+// for a verbose report.
+const manyManifests = 10
+
+// kinds are why manifests are deleted, in the order in which they are told.
+var kinds = []struct{ kind, what string }{
+	{reconcile.KindReplaced, "replaced index"},
+	{reconcile.KindAttestation, "attestation"},
+	{reconcile.KindUntagged, "untagged manifest"},
+}
+
+// deletions are the rows of manifests that go: one each, or one a reason.
+func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
+	var rows []row
+	many := len(plan.DeleteManifests) > manyManifests && !t.opts.Verbose
+	for i, d := range plan.DeleteManifests {
+		var err error
+		if i < len(result.Removed) {
+			err = result.Removed[i].Err
+		}
+		switch {
+		case err != nil && (i == 0 || !many || err.Error() != result.Removed[i-1].Err.Error()):
+			rows = append(rows, row{"!", []string{t.digest(d.Digest), "error: " + err.Error()}})
+		case err == nil && !many && !t.opts.Quiet:
+			rows = append(rows, row{"-", []string{t.digest(d.Digest), fmt.Sprintf("%s (%s)", d.Reason, bytes(d.Bytes))}})
+		}
+	}
+	if !many || t.opts.Quiet {
+		return rows
+	}
+	var n notes
+	n.add(plan, result)
+	for _, k := range kinds {
+		if got := n.reclaimed[k.kind]; got.n > 0 {
+			rows = append(rows, row{"-", []string{Count(got.n, k.what), fmt.Sprintf("nothing needs them (%s)", bytes(got.bytes))}})
+		}
+	}
+	return rows
+}
+
+// notes are what the last lines say of deletions, over all repositories.
+type notes struct {
+	reclaimed map[string]amount // by kind
+	held      int
+	unlisted  bool
+}
+
+type amount struct {
+	n     int
+	bytes int64
+}
+
+func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
+	if n.reclaimed == nil {
+		n.reclaimed = map[string]amount{}
+	}
+	for i, d := range plan.DeleteManifests {
+		if i >= len(result.Removed) || result.Removed[i].Err == nil {
+			sum := n.reclaimed[d.Kind]
+			n.reclaimed[d.Kind] = amount{sum.n + 1, sum.bytes + d.Bytes}
+		}
+	}
+	n.held += plan.Swept.Held
+	n.unlisted = n.unlisted || plan.Swept.Unlisted
+}
+
+func (n *notes) lines(dryRun bool) []string {
+	var lines []string
+	does := "Reclaimed"
+	if dryRun {
+		does = "To reclaim"
+	}
+	for _, k := range kinds {
+		if got := n.reclaimed[k.kind]; got.n > 0 {
+			lines = append(lines, fmt.Sprintf("%s: %s, %s.", does, Count(got.n, k.what), bytes(got.bytes)))
+		}
+	}
+	if n.held > 0 {
+		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))
+	}
+	if n.unlisted {
+		lines = append(lines, "Untagged manifests are not listed by every registry here: there only what a run itself replaces is deleted, and older ones stay.")
+	}
+	return lines
+}

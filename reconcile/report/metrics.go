@@ -1,0 +1,124 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tagline/reconcile"
+)
+
+// Metrics are what a run took and did.
+type Metrics struct {
+	Requests      []Requests
+	BytesSent     int64 // of blobs, for copies
+	BytesReceived int64
+	Retries       int64
+	CacheHits     int64 // manifests and platforms that no registry was asked for
+	CacheMisses   int64
+	Actions       Actions
+	Duration      time.Duration
+	LastSuccess   time.Time // the end of the last run in which nothing failed, this one or an earlier one; zero if there is none
+	Failed        bool      // the run itself, see the exit codes
+}
+
+// Requests are those of one kind that were answered alike.
+type Requests struct {
+	Method string // "HEAD"
+	Kind   string // "manifests"
+	Status int    // 0 without an answer
+	Count  int64
+}
+
+// Actions count aliases and what was done, over all repositories.
+type Actions struct {
+	Pushed, TagsDeleted     int
+	ManifestsDeleted        int
+	Pending                 int // pushes and deletions that a dry run has planned
+	InSync, Blocked, Failed int // aliases
+
+	total totals
+}
+
+// Add counts one repository.
+func (a *Actions) Add(plan reconcile.Plan, result reconcile.Result, dryRun bool) {
+	a.total.add(plan, result)
+	n := a.total
+	a.InSync, a.Blocked, a.Failed = n.inSync, n.blocked, n.failed
+	if dryRun {
+		a.Pending = n.pushes + n.deleteTags + n.deleteManifests
+	} else {
+		a.Pushed, a.TagsDeleted, a.ManifestsDeleted = n.pushes, n.deleteTags, n.deleteManifests
+	}
+}
+
+// Text is the text format of Prometheus, version 0.0.4, for the textfile
+// collector of node_exporter or for a Pushgateway. All of them are gauges: they
+// are about one run, and the next one begins at zero.
+func (m Metrics) Text() []byte {
+	var b strings.Builder
+	metric := func(name, help string) {
+		fmt.Fprintf(&b, "# HELP tagline_%s %s\n# TYPE tagline_%s gauge\n", name, help, name)
+	}
+	gauge := func(name, help string, value any) {
+		metric(name, help)
+		fmt.Fprintf(&b, "tagline_%s %v\n", name, value)
+	}
+
+	metric("run_requests", "Requests of the last run by how they were answered; status 0 is no answer.")
+	requests := slices.Clone(m.Requests)
+	slices.SortFunc(requests, func(a, b Requests) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Status, b.Status))
+	})
+	for _, r := range requests {
+		fmt.Fprintf(&b, "tagline_run_requests{kind=%s,method=%s,status=\"%d\"} %d\n", labelValue(r.Kind), labelValue(r.Method), r.Status, r.Count)
+	}
+	gauge("run_retries", "Requests of the last run that were asked again.", m.Retries)
+	gauge("run_received_bytes", "Bytes of the bodies that the last run received.", m.BytesReceived)
+	gauge("run_sent_bytes", "Bytes of blobs that the last run sent, for copies.", m.BytesSent)
+	gauge("run_cache_hits", "Manifests and platforms that the last run had in its cache.", m.CacheHits)
+	gauge("run_cache_misses", "Manifests and platforms that the last run had to ask for.", m.CacheMisses)
+
+	metric("run_actions", "What the last run did.")
+	fmt.Fprintf(&b, "tagline_run_actions{action=\"push\"} %d\n", m.Actions.Pushed)
+	fmt.Fprintf(&b, "tagline_run_actions{action=\"delete_tag\"} %d\n", m.Actions.TagsDeleted)
+	fmt.Fprintf(&b, "tagline_run_actions{action=\"delete_manifest\"} %d\n", m.Actions.ManifestsDeleted)
+	gauge("run_pending", "Pushes and deletions that the last run, a dry one, only planned.", m.Actions.Pending)
+	metric("run_aliases", "Aliases that the last run left alone, by why.")
+	fmt.Fprintf(&b, "tagline_run_aliases{state=\"in_sync\"} %d\n", m.Actions.InSync)
+	fmt.Fprintf(&b, "tagline_run_aliases{state=\"blocked\"} %d\n", m.Actions.Blocked)
+	fmt.Fprintf(&b, "tagline_run_aliases{state=\"failed\"} %d\n", m.Actions.Failed)
+
+	gauge("run_duration_seconds", "How long the last run took.", m.Duration.Seconds())
+	failed := 0
+	if m.Failed {
+		failed = 1
+	}
+	gauge("run_failed", "1 if something failed in the last run (exit code 1), else 0.", failed)
+	if !m.LastSuccess.IsZero() {
+		gauge(lastSuccess, "When the last run ended in which nothing failed.", m.LastSuccess.Unix())
+	}
+	return []byte(b.String())
+}
+
+const lastSuccess = "last_success_timestamp_seconds"
+
+// LastSuccess reads the time out of the text of an earlier run's metrics, so
+// that a run that fails can keep it. It is zero if there is none.
+func LastSuccess(metrics string) time.Time {
+	for line := range strings.Lines(metrics) {
+		var seconds int64
+		if n, err := fmt.Sscanf(line, "tagline_"+lastSuccess+" %d\n", &seconds); n == 1 && err == nil {
+			return time.Unix(seconds, 0)
+		}
+	}
+	return time.Time{}
+}
+
+// labelValue quotes a value as the text format wants it: a backslash before quotes,
+// backslashes and line feeds, and nothing else escaped.
+func labelValue(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(Printable(value)) + `"`
+}
