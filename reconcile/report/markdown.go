@@ -41,6 +41,13 @@ func Markdown(run Run) []byte {
 	if left > 0 {
 		m.printf("\n…and %s more.\n", Count(left, "change"))
 	}
+	var notes notes
+	for _, r := range run.Repositories {
+		notes.add(r.Plan, r.Result)
+	}
+	for _, line := range notes.lines(run.DryRun) {
+		m.printf("\n%s\n", line)
+	}
 	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync}) {
 		m.printf("\n%s in sync.\n", Count(n.inSync, "alias"))
 	}
@@ -105,6 +112,9 @@ func (m *markdown) table(r Repository) (left int) {
 			what = "new"
 		}
 		row := fmt.Sprintf("| %s | %s", became(what, "pushed", r.Pushed, i), code(p.Tag))
+		if p.Purged > 0 {
+			row += "<br>loses " + Count(p.Purged, "attestation")
+		}
 		for _, c := range p.Copies {
 			row += "<br>copied from " + code(c.From.String())
 		}
@@ -117,6 +127,13 @@ func (m *markdown) table(r Repository) (left int) {
 	for i, d := range r.DeleteTags {
 		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Deleted, i),
 			code(d.Tag)+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
+	}
+	for i, d := range r.DeleteManifests {
+		if len(r.DeleteManifests) > manyManifests {
+			break // they are counted below
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Removed, i),
+			code((&Text{}).digest(d.Digest))+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
 	}
 	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
 }

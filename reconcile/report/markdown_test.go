@@ -91,6 +91,38 @@ graph LR
 	}
 }
 
+func TestMarkdownOfDeletions(t *testing.T) {
+	r := savable()
+	few := string(Markdown(r))
+	r.Repositories[0].DeleteManifests = nil
+	for range 11 {
+		r.Repositories[0].DeleteManifests = append(r.Repositories[0].DeleteManifests, reconcile.DeleteManifest{Digest: three, Kind: reconcile.KindAttestation, Bytes: 1000})
+	}
+	many := string(Markdown(r))
+	r.DryRun = false
+	for range 11 {
+		r.Repositories[0].Removed = append(r.Repositories[0].Removed, reconcile.Outcome{Tag: three, Err: reconcile.ErrSkipped})
+	}
+	none := string(Markdown(r))
+	for _, test := range []struct{ of, want string }{
+		{few, "| goes | `sha256:333333333333…` `10.10 has lost its attestations` | | | | |\n"},
+		{few, "\nTo reclaim: 1 replaced index, 12 B.\n"},
+		{few, "| moves | `10.10`<br>loses 1 attestation |"},
+		{many, "\nTo reclaim: 11 attestations, 11.0 kB.\n"},
+		{none, "| :x: |  | `images.yaml:2:3` | `skipped`<br>`manifest " + three + " of my-image: not done` |\n"},
+	} {
+		if strings.Count(test.of, test.want) != 1 {
+			t.Errorf("%q is not there once in\n%s", test.want, test.of)
+		}
+	}
+	if strings.Contains(many, "333333333333") || strings.Contains(none, "reclaim") {
+		t.Errorf("too much is told:\n%s\n%s", many, none)
+	}
+	if got := string(StepOutputs(savable())); !strings.Contains(got, "\npushes=4\ndeletions=3\n") {
+		t.Errorf("outputs of the step are\n%s", got)
+	}
+}
+
 // hostile draws what registries and files may say.
 func hostile(t *rapid.T, name string) string {
 	return rapid.OneOf(
