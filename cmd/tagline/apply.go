@@ -23,7 +23,8 @@ Exit codes:
   2  only with --detailed-exitcode: changes are pending, or were made
   3  nothing failed, but the registry's content or a policy forbids something`,
 		Example: `  tagline apply --dry-run
-  tagline apply --registry registry.example.com --image my-image`,
+  tagline apply --registry registry.example.com --image my-image
+  tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
 		Args: cobra.NoArgs,
 		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()

@@ -89,7 +89,7 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 // it ends at the plan.
 func (a *app) image(ctx context.Context, j job, image config.Image) (r reconciled) {
 	if j.saved != nil {
-		r.plan = j.saved[image.Repository]
+		r.plan = reconcile.Guard(j.saved[image.Repository], a.deletions)
 		r.result = reconcile.ApplySaved(ctx, j.readers, j.writers.Writer(image.Repository), image, r.plan)
 		return r
 	}
