@@ -47,14 +47,14 @@ Exit codes:
 			}
 			client := a.client()
 			defer client.Close()
-			store := a.cache()
-			defer store.Close()
+			a.store = a.cache()
+			defer a.store.Close()
 			var writers reconcile.Writers
 			if !dryRun {
 				writers = oci.NewWriters(client)
 			}
-			done, err := a.reconcile(cmd.Context(), cfg.Images, store.Readers(client, cfg.Images), writers, client.Stats)
-			m.actions, m.client, m.cache = done.actions, client, store
+			done, err := a.reconcile(cmd.Context(), cfg.Images, a.store.Readers(client, cfg.Images), writers, client.Stats)
+			m.actions, m.client, m.cache = done.actions, client, a.store
 			if err != nil {
 				return err
 			}
@@ -107,6 +107,7 @@ func (a *app) reconcile(ctx context.Context, images []config.Image, readers reco
 			go func() {
 				defer func() { <-slots }()
 				r := reconciled{plan: reconcile.Diff(image, reconcile.Observe(ctx, readers, image))}
+				a.store.Release(image)
 				if writers != nil {
 					r.result = reconcile.Apply(ctx, writers.Writer(image.Repository), r.plan)
 				}

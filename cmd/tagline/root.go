@@ -17,6 +17,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/cache"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
 )
@@ -40,6 +41,7 @@ type app struct {
 	logFormat    string
 	cacheDir     string
 	metrics      string
+	store        *cache.Cache
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
