@@ -518,3 +518,28 @@ func TestArchivedSource(t *testing.T) {
 		t.Errorf("plan is %+v", p)
 	}
 }
+
+// What Diff allocates grows with the aliases, not with their square.
+func TestDiffIsLinear(t *testing.T) {
+	allocations := func(aliases int) float64 {
+		m := newMemory()
+		var images []demo.Image
+		text := "images: {app: {aliases: {"
+		for i := range aliases {
+			tag := fmt.Sprintf("%d.0", i)
+			images = append(images, demo.Image{Tag: tag, Platforms: []string{"linux/amd64", "linux/arm64"}})
+			text += fmt.Sprintf("%d: {amd64: %s, arm64: %s}, ", i, tag, tag)
+		}
+		image := parse(t, text+"}}}")[0]
+		m.push(t, "app", images...)
+		state := reconcile.Observe(t.Context(), m, image)
+		if plan := reconcile.Diff(image, state); len(plan.Pushes) != aliases {
+			t.Fatalf("%d pushes of %d: %+v", len(plan.Pushes), aliases, plan.Errors)
+		}
+		return testing.AllocsPerRun(3, func() { reconcile.Diff(image, state) }) / float64(aliases)
+	}
+	few, many := allocations(100), allocations(2000)
+	if many > 1.1*few {
+		t.Errorf("an alias of 100 costs %.0f allocations, one of 2000 costs %.0f", few, many)
+	}
+}
