@@ -232,6 +232,7 @@ func TestSideBySide(t *testing.T) {
 	t.Run("ten thousand", func(t *testing.T) { f.t = t; p.tenThousand(f) })
 	t.Run("shards", func(t *testing.T) { f.t = t; p.shards(f) })
 	t.Run("start", func(t *testing.T) { f.t = t; p.start(f) })
+	p.profile()
 	if t.Failed() {
 		return
 	}
@@ -494,6 +495,25 @@ func (p *page) tenThousand(f *farm) {
 		parse = append(parse, time.Since(start))
 	}
 	p.bar("parse of images.yaml with 10,000 aliases", "150 ms", ms(median(parse))+" ms", median(parse) < 150*time.Millisecond)
+}
+
+// profile is what the profiles of ten thousand aliases have led to.
+func (p *page) profile() {
+	p.say(`## What the profiles of 10,000 aliases led to
+
+`+"`go test -run '^$' -bench Plan -cpuprofile cpu -memprofile mem ./reconcile`"+` has all of
+a run but the requests. A whole run takes 10 s on the first machine, of which 3 s
+are its own processor time, two thirds of that HTTP. What was found, and changed:
+
+| found | changed |
+| --- | --- |
+| 24 of 75 MB live: what every alias should be, kept for aliases that might follow it | kept only for those that one does follow |
+| 50 MB of garbage: the list of policies, put together anew for each alias | put together once |
+| a peak of twice what is live | the collector runs twice as often (GOGC 50, unless it is set): 160 MB became 120 MB, for 0.2 s |
+| 0.4 ms to make a file for each manifest in the cache, as long as a request | one file a repository |
+| log lines put together for every request, and thrown away | only with -vv |
+| GET /v2/ a second time now and then, where three repositories began at once | looked up again before it is asked |
+`)
 }
 
 // shards are a thousand repositories in one, two and four parts.
