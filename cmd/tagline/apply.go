@@ -59,7 +59,7 @@ Exit codes:
 			}
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
-				images: images, readers: store.Readers(client, images), writers: writers, saved: saved, out: out, stats: client.Stats,
+				images: images, readers: store.Readers(client, images), writers: writers, saved: saved, out: out, stats: client.Stats, store: store,
 			})
 			if err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/cache"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
 )
@@ -30,6 +31,7 @@ type job struct {
 	saved   savedPlans        // to be applied as they are, nil to make new ones
 	out     *outputs
 	stats   func() oci.Stats
+	store   *cache.Cache
 }
 
 // reconciled is what became of one image.
@@ -94,6 +96,7 @@ func (a *app) image(ctx context.Context, j job, image config.Image) (r reconcile
 		return r
 	}
 	r.plan = reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, j.readers, image)), a.deletions)
+	j.store.Release(image)
 	if j.writers != nil {
 		r.result = reconcile.Apply(ctx, j.writers.Writer(image.Repository), r.plan)
 	}

@@ -178,7 +178,9 @@ func (c *Client) retryer(w *wire) aws.Retryer {
 }
 
 // backoff tells throttling from the rest.
-type backoff struct{ throttled, other *retry.ExponentialJitterBackoff }
+type backoff struct {
+	throttled, other *retry.ExponentialJitterBackoff
+}
 
 // BackoffDelay implements [retry.BackoffDelayer].
 func (b backoff) BackoffDelay(attempt int, err error) (time.Duration, error) {
