@@ -143,18 +143,10 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 			}
 		}
 	}
-	for _, d := range plan.DeleteTags {
-		ask[place{plan.Repository, d.Tag}] = true
-	}
 	state := newState()
 	state.read(ctx, readers, questions{tags: ask})
 
 	settled, relies := map[string]error{}, map[string][]string{}
-	for _, d := range plan.DeleteTags {
-		if errors.Is(state.tags[place{plan.Repository, d.Tag}].Err, ErrNotFound) {
-			settled[d.Tag] = nil
-		}
-	}
 	for _, p := range plan.Pushes {
 		now := state.tags[place{plan.Repository, p.Tag}]
 		if now.Err == nil && now.Value.Digest == p.New {
