@@ -38,6 +38,7 @@ var beyondSchema = map[string]string{
 	"long cycle":                             otherKeys,
 	"alias of an absent alias":               otherKeys,
 	"source that another image wants absent": otherKeys,
+	"absent in another case":                 "it is a tag to a schema",
 	"one repository under two names of its host": spellings,
 	"planned value": "of the file format, though this version does not carry it out",
 }
