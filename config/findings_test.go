@@ -12,7 +12,7 @@ import (
 func testPolicies() []PolicyKey {
 	return []PolicyKey{
 		{Name: "platforms", Kind: PlatformList},
-		{Name: "provenance", Values: []string{"keep", "drop"}, Planned: []string{"purge"}, Default: "keep"},
+		{Name: "provenance", Values: []string{"keep", "drop"}, Default: "keep"},
 		{Name: "prune", Values: []string{"false", "true"}, Default: "false"},
 		{Name: "grace", Kind: Duration, Default: "24h"},
 	}
@@ -307,7 +307,6 @@ images.yaml:9:9: error[duplicate-key]: "amd64" is given twice in alias "10", fir
 images.yaml:2:15: error[invalid-value]: provenance is "drops"; expected one of keep, drop; did you mean "drop"?
 images.yaml:3:10: error[invalid-value]: prune is "maybe"; expected one of false, true
 `},
-		{"planned value", policies("provenance: purge"), `images.yaml:2:15: error[unsupported]: provenance "purge" is part of the file format, but this version of tagline does not carry it out yet; expected one of keep, drop`},
 		{"value a list", policies("provenance: [drop]"), `images.yaml:2:15: error[wrong-type]: provenance is a list; expected one of keep, drop`},
 		{"value empty", policies("provenance:", "prune: ~"), `
 images.yaml:2:3: error[empty-value]: provenance is empty; expected one of keep, drop

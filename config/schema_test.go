@@ -39,7 +39,6 @@ var beyondSchema = map[string]string{
 	"alias of an absent alias":               otherKeys,
 	"source that another image wants absent": otherKeys,
 	"one repository under two names of its host": spellings,
-	"planned value": "of the file format, though this version does not carry it out",
 }
 
 // Reasons of more than one.
