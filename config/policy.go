@@ -14,7 +14,7 @@ type PolicyKey struct {
 	Name    string
 	Doc     string // one line
 	Kind    Kind
-	Values  []string // of a Choice: the values that are carried out
+	Values  []string // of a Choice
 	Default string   // of a Choice or a Duration
 }
 

@@ -40,7 +40,6 @@ var beyondSchema = map[string]string{
 	"source that another image wants absent": otherKeys,
 	"absent in another case":                 "it is a tag to a schema",
 	"one repository under two names of its host": spellings,
-	"planned value": "of the file format, though this version does not carry it out",
 }
 
 // Reasons of more than one.
