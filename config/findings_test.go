@@ -319,6 +319,7 @@ images.yaml:2:34: error[wrong-type]: platform is a list; expected text, such as 
 				t.Errorf("input:\n%s\ngot:\n%s\nwant:\n%s", test.input, got, test.want)
 			}
 			leaves(t, err)
+			badForSchema(t, test.name, test.input)
 		})
 	}
 }

@@ -189,6 +189,7 @@ localhost:5000/app:2 [] <- localhost:5000/app 2.1`},
 			if got := summary(config); got != strings.TrimSpace(test.want) {
 				t.Errorf("input:\n%s\ngot:\n%s\nwant:\n%s", test.input, got, test.want)
 			}
+			goodForSchema(t, test.input)
 		})
 	}
 }
@@ -200,6 +201,7 @@ func TestScalarsAreText(t *testing.T) {
 		"2026-01-02", "yes", "No", "on", "true", "FALSE", "y", "_", "0", "00", "1.", "NaN", "inf",
 	} {
 		for _, spelling := range []string{text, `"` + text + `"`, "'" + text + "'"} {
+			goodForSchema(t, aliases(spelling+": other:"+text, "alias:", "  amd64: "+spelling))
 			config, err := parse(aliases(spelling+": other:"+text, "alias:", "  amd64: "+spelling))
 			if err != nil {
 				t.Errorf("%s: %v", spelling, err)
@@ -279,6 +281,7 @@ func TestParseReportsEverything(t *testing.T) {
 	if got == nil || got.Error()+"\n" != string(want) {
 		t.Errorf("got\n%v\nwant\n%s", got, want)
 	}
+	badForSchema(t, "everything", string(input))
 }
 
 func TestFindingsNameTheirAlias(t *testing.T) {

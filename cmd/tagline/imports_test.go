@@ -13,6 +13,7 @@ import (
 var mayImport = map[string][]string{
 	"config":                {},
 	"config/compose":        {"config"},
+	"config/schemagen":      {"config", "policies"}, // a command, for go generate
 	"policies":              {"config"},
 	"reconcile":             {"config", "policies"},
 	"reconcile/report":      {"config", "policies", "reconcile"},

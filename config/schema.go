@@ -1,0 +1,64 @@
+package config
+
+import (
+	_ "embed" // of the schema
+	"strings"
+)
+
+//go:generate go run ./schemagen images.schema.json
+
+// Schema is the JSON Schema (2020-12) of images.yaml, for editors. It can't say
+// all that [Parse] does.
+//
+//go:embed images.schema.json
+var Schema []byte
+
+// Grammar is how names are spelt in images.yaml, as regular expressions of
+// whole texts in the common part of Go's and ECMA-262's, for the schema.
+type Grammar struct {
+	Registry, Repository, Tag, Platform, Range, Variant, Duration string
+
+	// A source is a Digest, or a Source that is not an OtherDigest: no
+	// repository is called sha256.
+	Source, Digest, OtherDigest string
+}
+
+// Spelling is the grammar that Parse keeps to, but for what no regular
+// expression tells: ports out of range, lengths, and the like.
+func Spelling() Grammar {
+	inner := func(pattern string) string { return strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), "$") }
+	const (
+		label   = `[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?`
+		address = `\[[0-9A-Fa-f:.]+\]`
+		port    = `:[0-9]{1,5}`
+		number  = `(?:[0-9]+\.?[0-9]*|\.[0-9]+)`
+	)
+	var (
+		host       = `(?:(?:` + address + `|` + label + `(?:\.` + label + `)+|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt])(?:` + port + `)?|` + label + port + `)`
+		repository = `(?:` + host + `/)?` + inner(pathPattern.String())
+		tag        = inner(tagPattern.String())
+		digest     = inner(digestPattern.String())
+		others     = []string{}
+	)
+	for word := range strings.FieldsSeq(architectures) {
+		switch word {
+		case "amd64", "arm", "arm64": // knownVariants has theirs
+		default:
+			others = append(others, word)
+		}
+	}
+	whole := func(pattern string) string { return "^(?:" + pattern + ")$" }
+	return Grammar{
+		Registry:    whole(host),
+		Repository:  whole(repository),
+		Tag:         whole(tag),
+		Source:      whole(tag + `|` + repository + `:` + tag + `|` + repository + `@` + digest),
+		Digest:      whole(digest),
+		OtherDigest: `^(?:sha256|sha384|sha512|blake3):`,
+		Platform: whole(`(?:(?:` + strings.Join(strings.Fields(systems), "|") + `)/)?(?:amd64|arm|arm64|` + inner(knownVariants.String()) +
+			`|(?:` + strings.Join(others, "|") + `)(?:/` + inner(variantPattern.String()) + `)?)`),
+		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
+		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
+		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),
+	}
+}

@@ -1,0 +1,229 @@
+// Command schemagen writes the JSON Schema of images.yaml: `go generate ./config`.
+//
+// The policies in it are those of package policies, so that a new one is in the
+// schema as soon as it is in the list.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: schemagen FILE")
+		os.Exit(2)
+	}
+	data, err := generate()
+	if err == nil {
+		err = os.WriteFile(os.Args[1], data, 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "schemagen:", err)
+		os.Exit(1)
+	}
+}
+
+// generate gives the schema's text.
+func generate() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(file()); err != nil {
+		return nil, err
+	}
+	// The library's own marshalling escapes <, > and & once more.
+	text := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(b.String())
+	return []byte(text), nil
+}
+
+var grammar = config.Spelling()
+
+func file() *jsonschema.Schema {
+	registry := text(grammar.Registry, "expected a host, such as ghcr.io or localhost:5000, without https:// and without a path")
+	registry.Description = "The registry of images that name none: a host with a port if it needs one, without https:// and without a path. --registry and TAGLINE_REGISTRY override it."
+	registry.Examples = []any{"ghcr.io", "localhost:5000"}
+	s := object("tagline keeps the tags of a registry true to this file: which alias tags there are, from which tags each platform of them comes, and which policies hold.",
+		property{"registry", registry},
+		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
+		property{"images", &jsonschema.Schema{
+			Type: "object", MinProperties: one(), AdditionalProperties: ref("image", ""),
+			PropertyNames: text(grammar.Repository, "expected repository or host/repository, in lower case, without a scheme and a tag"),
+			Description:   "The images, by repository: its name on the file's registry, or host/name.",
+		}},
+	)
+	s.Version = jsonschema.Version
+	s.Title = "images.yaml of tagline"
+	s.Required = []string{"images"}
+	s.Definitions = jsonschema.Definitions{
+		"image":    image(),
+		"policies": settings(),
+		"alias":    alias(),
+		"newest":   newest(),
+		"source":   source("A source: a tag (10.20), a digest (sha256:…), one of another repository (base/image:1, base/image@sha256:…) or registry (ghcr.io/base/image:1). Quotes are never needed: 10.10 is the tag 10.10 and not the number 10.1."),
+		"platform": platform(),
+	}
+	return s
+}
+
+func image() *jsonschema.Schema {
+	s := object("One image: the aliases of a repository.",
+		property{"aliases", &jsonschema.Schema{
+			Type: "object", MinProperties: one(), AdditionalProperties: ref("alias", ""),
+			PropertyNames: text(grammar.Tag, `expected a tag: letters, digits, "_", "." and "-"`),
+			Description:   "The alias tags, and what each should be. 10.10 and 1e3 are tags as they stand; quotes are never needed.",
+		}},
+		property{"policies", ref("policies", "Policies of this image alone. They override those of the file key by key.")},
+	)
+	s.Required = []string{"aliases"}
+	return s
+}
+
+func alias() *jsonschema.Schema {
+	absent := source(`A source for every platform that it has: a tag, a digest, repository:tag, or the name of another alias of this image (latest: 10). "absent" is for a tag that should not exist.`)
+	absent.Examples = []any{"10.20", "absent"}
+	byPlatform := &jsonschema.Schema{
+		Type: "object", MinProperties: one(),
+		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64.",
+		PropertyNames: text(grammar.Platform, wantPlatform),
+		AdditionalProperties: &jsonschema.Schema{
+			AnyOf: []*jsonschema.Schema{ref("source", ""), ref("newest", "")},
+			Not:   &jsonschema.Schema{Const: "absent"},
+		},
+	}
+	return &jsonschema.Schema{
+		Description: "What the alias should be: a source, a map from platform to source, the newest version of a range, or absent.",
+		AnyOf:       []*jsonschema.Schema{absent, ref("newest", ""), byPlatform},
+	}
+}
+
+func newest() *jsonschema.Schema {
+	s := object("The highest version tag of this image in a range, for each platform by itself. Tags of two or three numbers are versions: 10.20, v10.20.3.",
+		property{"newest", &jsonschema.Schema{
+			AnyOf:       []*jsonschema.Schema{text(grammar.Range, `expected a range of versions, such as "10.x" or ">=1.2 <2"`), {Type: "number", Minimum: "0"}},
+			Description: `The range, in the words of Masterminds/semver: "10.x", "^1.4", ">=1.2 <2". Without a variant or a prerelease: there are keys for them.`,
+			Examples:    []any{"10.x", "^1.4", ">=1.2 <2"},
+		}},
+		property{"variant", &jsonschema.Schema{
+			AnyOf:       []*jsonschema.Schema{text(grammar.Variant, "expected what follows the dash of the tags, such as alpine"), {Type: "number", Minimum: "0"}},
+			Description: "What follows the dash of the tags: alpine is for 10.20-alpine, and for nothing else. Without it only plain versions count.",
+			Examples:    []any{"alpine"},
+		}},
+		property{"prereleases", choice("Whether prereleases count: 10.21-rc.1, 10.21-beta2.", []string{"false", "true"}, "false")},
+	)
+	s.Required = []string{"newest"}
+	return s
+}
+
+// source is the text of a source. What YAML takes for a number or a truth value
+// is the text that it was written as.
+func source(description string) *jsonschema.Schema {
+	tagged := text(grammar.Source, wantSource)
+	tagged.Not = &jsonschema.Schema{Pattern: grammar.OtherDigest}
+	return &jsonschema.Schema{
+		Description: description,
+		AnyOf: []*jsonschema.Schema{
+			tagged,
+			text(grammar.Digest, wantSource),
+			{Type: "number", Minimum: "0"},
+			{Type: "boolean"},
+		},
+	}
+}
+
+func platform() *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Description: "A platform: [os/]architecture[/variant]. linux/ is implied: amd64, arm64, arm/v7, windows/amd64.",
+		AnyOf:       []*jsonschema.Schema{text(grammar.Platform, wantPlatform), {Const: 386}}, // unquoted, 386 is a number
+		Examples:    []any{"amd64", "arm64", "arm/v7"},
+	}
+}
+
+// settings is a policies map: every policy there is.
+func settings() *jsonschema.Schema {
+	var all []property
+	for _, key := range policies.Keys() {
+		all = append(all, property{key.Name, setting(key)})
+	}
+	s := object("Rules for the aliases. Without a key its default holds.", all...)
+	return s
+}
+
+func setting(key config.PolicyKey) *jsonschema.Schema {
+	doc := strings.ToUpper(key.Doc[:1]) + key.Doc[1:] + "."
+	switch key.Kind {
+	case config.PlatformList:
+		return &jsonschema.Schema{Type: "array", MinItems: one(), UniqueItems: true, Items: ref("platform", ""), Description: doc}
+	case config.Duration:
+		return &jsonschema.Schema{
+			AnyOf:       []*jsonschema.Schema{text(grammar.Duration, "expected hours, minutes or seconds, such as 24h or 90m"), {Const: 0}},
+			Description: doc + " Hours, minutes or seconds, such as 24h or 90m.", Default: key.Default,
+		}
+	}
+	return choice(doc, slices.Concat(key.Values, key.Planned), key.Default)
+}
+
+// choice is one of several words. Unquoted, true and false are no text to YAML.
+func choice(doc string, words []string, def string) *jsonschema.Schema {
+	s := &jsonschema.Schema{Description: fmt.Sprintf("%s One of %s; default %s.", doc, strings.Join(words, ", "), def), Default: value(def)}
+	for _, word := range words {
+		s.Enum = append(s.Enum, value(word))
+	}
+	for _, word := range words {
+		if value(word) != any(word) {
+			s.Enum = append(s.Enum, word)
+		}
+	}
+	return s
+}
+
+func value(word string) any {
+	switch word {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return word
+}
+
+type property struct {
+	name   string
+	schema *jsonschema.Schema
+}
+
+const (
+	wantSource   = "expected a tag, a digest (sha256:…), repository:tag or repository@sha256:…"
+	wantPlatform = "expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64"
+)
+
+// text is a string of that pattern. Editors that know patternErrorMessage (the
+// YAML language server does) show what is wanted instead of the pattern.
+func text(pattern, want string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: pattern, Extras: map[string]any{"patternErrorMessage": want}}
+}
+
+// object is a map of these keys alone.
+func object(description string, properties ...property) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "object", Description: description, Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema}
+	for _, p := range properties {
+		s.Properties.Set(p.name, p.schema)
+	}
+	return s
+}
+
+func ref(name, description string) *jsonschema.Schema {
+	return &jsonschema.Schema{Ref: "#/$defs/" + name, Description: description}
+}
+
+func one() *uint64 { n := uint64(1); return &n }
