@@ -75,7 +75,7 @@ Exit codes:
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report only what stands in the way")
 	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 
