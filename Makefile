@@ -2,6 +2,7 @@
 # `make lint` install what they need, at these versions and no others.
 DISTRIBUTION_VERSION := v3.1.2
 CRANE_VERSION        := v0.22.1
+REGCTL_VERSION       := v0.11.7
 GOLANGCI_VERSION     := v2.15.0
 DEADCODE_VERSION     := v0.52.0
 
@@ -30,7 +31,8 @@ fmt:
 demo: ## the main job on an embedded registry
 	@$(GO) run ./cmd/tagline demo -f images.yaml
 
-bench: tools ## requests and time, with the floor beside them
+bench: build tools $(BIN)/regctl-$(REGCTL_VERSION) ## requests, time and memory, with the floor and other tools beside them
+	$(GO) test -count 1 -timeout 1h -run TestSideBySide -v ./cmd/tagline -benchmarks $(CURDIR)/reconcile/BENCHMARKS.md
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./...
 
 tools: $(BIN)/registry-$(DISTRIBUTION_VERSION) $(BIN)/crane-$(CRANE_VERSION)
@@ -47,6 +49,10 @@ $(BIN)/registry-$(DISTRIBUTION_VERSION):
 $(BIN)/crane-$(CRANE_VERSION):
 	$(install) github.com/google/go-containerregistry/cmd/crane@$(CRANE_VERSION)
 	cp $(BIN)/crane $@
+
+$(BIN)/regctl-$(REGCTL_VERSION):
+	$(install) github.com/regclient/regclient/cmd/regctl@$(REGCTL_VERSION)
+	cp $(BIN)/regctl $@
 
 $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 	$(install) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

@@ -21,7 +21,8 @@ type Image struct {
 	Repository Repository
 	Aliases    []Alias // in the order of their tags, see [CompareTags]
 	Policies   Settings
-	Pinned     []string // digests of this repository that sources of any image name
+	Pinned     []string          // digests of this repository that sources of any image name
+	Used       map[string]string // tags of this repository that sources of any image name, and who does
 	Pos        Pos
 }
 

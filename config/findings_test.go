@@ -243,6 +243,20 @@ images.yaml:7:11: error[alias-cycle]: alias "12" names itself; expected another 
 images.yaml:7:18: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 3 -> 1
 images.yaml:9:10: error[alias-cycle]: aliases lead in a cycle: 4 -> 5 -> 4
 `},
+		{"source that another image wants absent", `registry: localhost:5000
+images:
+  app: {aliases: {9: absent, 10: 10.1}}
+  two: {aliases: {a: "app:9", b: {amd64: "127.0.0.1:5000/app:9", arm64: "app:10"}}}
+`, `
+images.yaml:4:22: error[absent-source]: source "app:9" is an alias of image "app" that should be absent; name a tag that stays
+images.yaml:4:42: error[absent-source]: source "127.0.0.1:5000/app:9" is an alias of image "app" that should be absent; name a tag that stays
+`},
+		{"one repository under two names of its host", `images:
+  123456789012.dkr.ecr.eu-west-1.amazonaws.com/app: {aliases: {1: "1.1"}}
+  123456789012.dkr-ecr.eu-west-1.on.aws/app: {aliases: {1: "1.1"}}
+`, `
+images.yaml:3:3: error[duplicate-repository]: repository "123456789012.dkr-ecr.eu-west-1.on.aws/app" is the same as "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app" in line 2 (123456789012.dkr-ecr.eu-west-1.on.aws/app); put their aliases together
+`},
 		{"long cycle", aliases("a: b", "b: c", "c: d", "d: e", "e: f", "f: g", "g: h", "h: i", "i: j", "j: k", "k: l", "l: m", "m: a"), `images.yaml:17:10: error[alias-cycle]: aliases lead in a cycle: a -> b -> c -> d -> e -> f -> (4 more) -> k -> l -> m -> a`},
 		{"alias of an absent alias", aliases("9: absent", "10: 9", "11: {amd64: app:9, arm64: 11.1}"), `
 images.yaml:6:11: error[absent-source]: source "9" is an alias that should be absent; name a tag that stays

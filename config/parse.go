@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -80,34 +81,56 @@ func (w *walk) images(root *yaml.Node) []Image {
 	first := map[Repository]*yaml.Node{}
 	for key, value := range w.entries(top["images"], "images", "a map from repository to its aliases") {
 		image := w.image(key, value, defaults)
-		if before := first[image.Repository]; before == nil {
-			first[image.Repository] = key
+		if before := first[image.Repository.place()]; before == nil {
+			first[image.Repository.place()] = key
 		} else {
 			w.report(key, IDDuplicateRepository, "repository %s is the same as %s in line %d (%s); put their aliases together", quote(key.Value), quote(before.Value), before.Line, image.Repository)
 		}
 		images = append(images, image)
 	}
 	slices.SortFunc(images, func(a, b Image) int { return a.Repository.Compare(b.Repository) })
-	pin(images)
+	w.relate(images)
 	return images
 }
 
-// pin notes in each image which of its repository's digests the file names.
-func pin(images []Image) {
-	pinned := map[Repository][]string{}
+// relate notes in each image what sources of all images name of its repository,
+// and reports those that name what another image wants absent.
+func (w *walk) relate(images []Image) {
+	pinned, used := map[Repository][]string{}, map[Repository]map[string]string{}
+	absent := map[Repository]map[string]string{} // the image by tag
+	for _, image := range images {
+		at := image.Repository.place()
+		absent[at], used[at] = map[string]string{}, map[string]string{}
+		for _, alias := range image.Aliases {
+			if alias.Absent {
+				absent[at][alias.Tag] = image.Name
+			}
+		}
+	}
 	for _, image := range images {
 		for _, alias := range image.Aliases {
 			for _, s := range alias.Sources {
+				at := s.Repository.place()
 				if s.Digest != "" {
-					pinned[s.Repository] = append(pinned[s.Repository], s.Digest)
+					pinned[at] = append(pinned[at], s.Digest)
+				}
+				if s.Tag == "" || used[at] == nil {
+					continue
+				}
+				if used[at][s.Tag] == "" {
+					used[at][s.Tag] = fmt.Sprintf("alias %q of %s", alias.Tag, image.Name)
+				}
+				if of := absent[at][s.Tag]; of != "" && s.Repository != image.Repository { // see link
+					w.reportSource(alias, s, IDAbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", s.Text, of)
 				}
 			}
 		}
 	}
 	for i := range images {
-		digests := pinned[images[i].Repository]
+		at := images[i].Repository.place()
+		digests := pinned[at]
 		slices.Sort(digests)
-		images[i].Pinned = slices.Compact(digests)
+		images[i].Pinned, images[i].Used = slices.Compact(digests), used[at]
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -50,7 +51,7 @@ images:
 		Images: []Image{
 			{
 				Name: "ghcr.io/team/other", Repository: Repository{"ghcr.io", "team/other"}, Pos: at(17, 3),
-				Policies: settings(Setting{Value: "24h"}),
+				Policies: settings(Setting{Value: "24h"}), Used: map[string]string{},
 				Aliases: []Alias{{Tag: "1", Pos: at(19, 7), Sources: []Source{{
 					Repository: Repository{"ghcr.io", "my-image"}, Digest: digest, Text: "my-image@" + digest, Pos: at(19, 10),
 				}}}},
@@ -58,6 +59,7 @@ images:
 			{
 				Name: "my-image", Repository: mine, Pos: at(9, 3),
 				Policies: settings(Setting{Value: "48h", Pos: at(10, 23)}),
+				Used:     map[string]string{"10": `alias "latest" of my-image`, "10.10": `alias "10" of my-image`, "10.20": `alias "10" of my-image`},
 				Aliases: []Alias{
 					{Tag: "9", Absent: true, Pos: at(16, 7)},
 					{Tag: "10", Pos: at(13, 7), Sources: []Source{
@@ -73,6 +75,26 @@ images:
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// What any image takes from a repository is known to the image of that
+// repository, under whatever name of its host.
+func TestParseRelatesImages(t *testing.T) {
+	const digest = "sha256:4e388ab32b10dc8dbc7e28144f552830adc74787c1e2c0824032078a79f227fb"
+	got, err := parse(`
+registry: localhost:5000
+images:
+  base: {aliases: {1: 1.1}}
+  app: {aliases: {a: "base:2", b: "127.0.0.1:5000/base@` + digest + `", c: {amd64: "[::1]:5000/base:3"}, d: "localhost:5001/base:4"}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := got.Images[1]
+	want := map[string]string{"1.1": `alias "1" of base`, "2": `alias "a" of app`, "3": `alias "c" of app`}
+	if base.Name != "base" || !maps.Equal(base.Used, want) || !slices.Equal(base.Pinned, []string{digest}) {
+		t.Errorf("got %+v", base)
 	}
 }
 

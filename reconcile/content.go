@@ -172,6 +172,10 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		if err == nil && s.Tag != "" && s.Repository == p.image.Repository {
 			m, err = p.after(s.Tag, m)
 		}
+		if errors.Is(err, ErrNoRepository) {
+			return content{}, []error{violation(alias, s.Pos, "missing-source",
+				"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository)}
+		}
 		if errors.Is(err, ErrNotFound) {
 			return content{}, []error{violation(alias, s.Pos, "missing-source",
 				"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository)}

@@ -111,6 +111,18 @@ func TestDeletions(t *testing.T) {
 			b.tag("stable", b.digest["9"])
 			b.tag("8", b.index("8", object{}, b.entry(image, intel)))
 		}, []string{"untag 9"}, nil},
+		{"prune leaves what is a source now", "10: 1\nlatest: 9", []string{"prune: true"}, func(b *builder) {
+			image := b.image("1", intel)
+			b.tag("1", image)
+			b.tag("10", image)
+			b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(image, intel)))
+			b.tag("latest", b.digest["9"])
+		}, nil, nil},
+		{"prune leaves the last tag of what is a source by digest", "10: {amd64: DIGEST}", []string{"prune: true"}, func(b *builder) {
+			image := b.image("1", intel)
+			b.tag("1", b.index("1", object{reconcile.AnnotationAlias: "1"}, b.entry(image, intel)))
+			b.facts.LastTag = true
+		}, []string{"push 10 ?"}, nil},
 		{"prune and untagged", "10: 1", []string{"prune: true", "untagged: delete"}, func(b *builder) {
 			image := b.image("1", intel)
 			b.tag("1", image)

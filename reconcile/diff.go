@@ -133,9 +133,14 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 		v.errs = []error{err}
 		return v
 	case len(v.errs) > 0 || old.Digest == c.Digest: // both "" for an absent alias without a tag
+		if alias.Absent && errors.Is(err, ErrNoRepository) {
+			w := violation(alias, p.image.Pos, "missing-repository", "repository %s does not exist; correct its name", p.image.Repository)
+			w.Warning = true
+			v.warnings = append(v.warnings, w)
+		}
 		return v
 	}
-	warnings, err := p.allowed(alias, exists)
+	warnings, err := p.allowed(alias, old)
 	if err != nil {
 		v.errs = append(v.errs, err)
 	}
@@ -168,7 +173,7 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 // allowed asks whether the registry would let an alias be changed at all. It
 // is asked only for aliases that change, so that a run with nothing to do does
 // not pay for it.
-func (p *planner) allowed(alias config.Alias, exists bool) (warnings []*config.Finding, err error) {
+func (p *planner) allowed(alias config.Alias, old Descriptor) (warnings []*config.Finding, err error) {
 	facts, err := ask(p.state.facts, p.open.facts, p.image.Repository)
 	if err != nil {
 		return nil, err
@@ -177,7 +182,11 @@ func (p *planner) allowed(alias config.Alias, exists bool) (warnings []*config.F
 	case facts.Missing:
 		return nil, violation(alias, p.image.Pos, "missing-repository",
 			"repository %s does not exist, and a push is not to create it; create it, or correct its name", p.image.Repository)
-	case !exists || !tags.Fixed(alias.Tag):
+	case alias.Absent && facts.LastTag && slices.Contains(p.image.Pinned, old.Digest):
+		return nil, violation(alias, alias.Pos, "pinned-source",
+			"tag %q may be the last one of %s, which images.yaml has as a source by its digest, and %s deletes an image with its last tag; name that source by a tag that stays",
+			alias.Tag, old.Digest, p.image.Repository.Host)
+	case alias.Absent || old.Digest == "" || !tags.Fixed(alias.Tag):
 	case tags.Immutable:
 		return nil, violation(alias, alias.Pos, "immutable-tag",
 			"the tags of %s are immutable%s; an exclusion filter %q would let this one move", p.image.Repository, butFor(tags.Except), alias.Tag)

@@ -478,6 +478,29 @@ func TestListedSourcesAreNotRead(t *testing.T) {
 	}
 }
 
+// A registry that deletes an image with its last tag would lose what is a
+// source by its digest.
+func TestAbsentLastTag(t *testing.T) {
+	for name, lastTag := range map[string]bool{"a registry that keeps it": false, "one that does not": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory()
+			digests := m.push(t, "app", both50, plain12)
+			m.facts = reconcile.Facts{LastTag: lastTag, Tags: reconcile.Mutability{Immutable: true}}
+			p := plan(t, m, aliases(t, "10.50: absent\n10.12: absent\nx: {amd64: "+digests["10.50"]+"}"))
+			want := 2
+			if lastTag {
+				want = 1
+				if len(p.Violations) != 1 || p.Violations[0].ID != "pinned-source" || p.Violations[0].Alias != "10.50" {
+					t.Errorf("violations are %v", p.Violations)
+				}
+			}
+			if len(p.DeleteTags) != want || len(p.Pushes) != 1 {
+				t.Errorf("plan is %+v", p)
+			}
+		})
+	}
+}
+
 // What the registry itself would refuse is found before anything is written.
 func TestFactsOfTheRepository(t *testing.T) {
 	boom := errors.New("access denied")
@@ -497,6 +520,7 @@ func TestFactsOfTheRepository(t *testing.T) {
 		{"mutable with an exclusion that fits", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"1*"}}}, nil,
 			"immutable-tag", `keeps the tags immutable that match "1*"; narrow that filter`, true},
 		{"mutable with other exclusions", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"v*"}}}, nil, "", "", true},
+		{"the tag can't be moved, but can go", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"7"}}}, nil, "", "", true},
 		{"missing", reconcile.Facts{Missing: true}, nil, "missing-repository", "repository r.test/app does not exist", false},
 		{"unknown", reconcile.Facts{}, boom, "error", "access denied", false},
 	} {
@@ -564,5 +588,51 @@ func TestArchivedSource(t *testing.T) {
 	p := plan(t, m, aliases(t, "10: 10.12"))
 	if len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" || len(p.Errors)+len(p.Pushes) > 0 {
 		t.Errorf("plan is %+v", p)
+	}
+}
+
+// many is an image of so many aliases, and a registry that has none of them
+// yet.
+func many(t testing.TB, aliases int) (*memory, config.Image) {
+	t.Helper()
+	var images []demo.Image
+	var text strings.Builder
+	text.WriteString("images: {app: {aliases: {")
+	for i := range aliases {
+		tag := fmt.Sprintf("%d.0", i)
+		images = append(images, demo.Image{Tag: tag, Platforms: []string{"linux/amd64", "linux/arm64"}})
+		fmt.Fprintf(&text, "%d: {amd64: %s, arm64: %s}, ", i, tag, tag)
+	}
+	text.WriteString("}}}")
+	m := newMemory()
+	m.push(t, "app", images...)
+	return m, parse(t, text.String())[0]
+}
+
+// What Diff allocates grows with the aliases, not with their square.
+func TestDiffIsLinear(t *testing.T) {
+	allocations := func(aliases int) float64 {
+		m, image := many(t, aliases)
+		state := reconcile.Observe(t.Context(), m, image)
+		if plan := reconcile.Diff(image, state); len(plan.Pushes) != aliases {
+			t.Fatalf("%d pushes of %d: %+v", len(plan.Pushes), aliases, plan.Errors)
+		}
+		return testing.AllocsPerRun(3, func() { reconcile.Diff(image, state) }) / float64(aliases)
+	}
+	if of100, of2000 := allocations(100), allocations(2000); of2000 > 1.1*of100 {
+		t.Errorf("an alias of 100 costs %.0f allocations, one of 2000 costs %.0f", of100, of2000)
+	}
+}
+
+// BenchmarkPlan is all that a run on 10,000 aliases does but for the requests;
+// its profiles are those to look at: -cpuprofile, -memprofile.
+func BenchmarkPlan(b *testing.B) {
+	m, image := many(b, 10000)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.asked = nil
+		if plan := reconcile.Diff(image, reconcile.Observe(b.Context(), m, image)); len(plan.Pushes) != 10000 {
+			b.Fatal(plan.Errors)
+		}
 	}
 }

@@ -16,6 +16,9 @@ var (
 	// for does not exist: a real 404. It never stands for a 401, a 403, a
 	// page of HTML or a time-out.
 	ErrNotFound = errors.New("not found")
+	// ErrNoRepository goes with ErrNotFound where a registry says that not even
+	// the repository exists. Many don't.
+	ErrNoRepository = errors.New("no such repository")
 	// ErrUnsupported means that this registry does not offer the operation at
 	// all, as many do not delete by tag (OCI distribution-spec 1.1, "Deleting
 	// tags": 400 or 405).
@@ -104,9 +107,10 @@ type Facts struct {
 	Missing  bool       // there is no such repository, and a push must not make one
 	Tags     Mutability // which tags can be moved
 	Expiries []Expiry   // rules by which the registry itself deletes images
+	LastTag  bool       // a manifest is deleted with its last tag
 }
 
-// Mutability says which tags can't be moved or deleted once they exist.
+// Mutability says which tags can't be moved once they exist.
 type Mutability struct {
 	Immutable bool     // all but those that an exception matches, or else only those
 	Except    []string // patterns in which * stands for any characters

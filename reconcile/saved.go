@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,6 +36,8 @@ func CheckSaved(image config.Image, plan Plan) []error {
 			problem("it pushes tag %q, which is no alias", p.Tag)
 		case alias.Absent:
 			problem("it pushes tag %q, which should be absent", p.Tag)
+		case listed && p.Purged > 0:
+			problem("it purges tag %q, which is an alias", p.Tag)
 		}
 		for _, c := range p.Platforms {
 			at, ok := sourceOf(image, alias, c.Source)
@@ -95,13 +98,16 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 	due := plan
 	due.Pushes = slices.DeleteFunc(slices.Clone(plan.Pushes), func(p Push) bool { return is(p.Tag) })
 	due.DeleteTags = slices.DeleteFunc(slices.Clone(plan.DeleteTags), func(d DeleteTag) bool { return is(d.Tag) })
+	due.DeleteManifests = slices.DeleteFunc(slices.Clone(plan.DeleteManifests), func(d DeleteManifest) bool { return is(d.Digest) })
+	due.Errors = slices.Clone(plan.Errors)
 	for tag, err := range settled {
-		if err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) { // an incomplete read: nothing is deleted
-			due.Errors = append(slices.Clone(due.Errors), Failure{Alias: tag, Message: err.Error()})
+		unread := !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) || errors.Is(err, context.Canceled)
+		if err != nil && unread { // so that nothing is deleted
+			due.Errors = append(due.Errors, Failure{Alias: tag, Message: err.Error()})
 		}
 	}
 	r := Apply(ctx, w, due)
-	for _, o := range slices.Concat(r.Pushed, r.Deleted) {
+	for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
 		settled[o.Tag] = o.Err
 	}
 	var whole Result
@@ -111,12 +117,15 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 	for _, d := range plan.DeleteTags {
 		whole.Deleted = append(whole.Deleted, Outcome{d.Tag, settled[d.Tag]})
 	}
+	for _, d := range plan.DeleteManifests {
+		whole.Removed = append(whole.Removed, Outcome{d.Digest, settled[d.Digest]})
+	}
 	return whole
 }
 
-// recheck reads what the pushes of a plan rely on once more; before a deletion
-// [Apply] reads all there is to read. It tells by tag what is settled without a
-// write: nil for what is done already, or why it may not be done any more.
+// recheck reads what the actions of a plan rely on once more, as far as [Apply]
+// does not. It tells by tag or digest what is settled without a write: nil for
+// what is done already, or why it may not be done any more.
 func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan) map[string]error {
 	aliases := byTag(image)
 	// A digest can't move, and neither can what is dropped.
@@ -137,7 +146,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 	state := newState()
 	state.read(ctx, readers, questions{tags: ask})
 
-	settled := map[string]error{}
+	settled, relies := map[string]error{}, map[string][]string{}
 	for _, p := range plan.Pushes {
 		now := state.tags[place{plan.Repository, p.Tag}]
 		if now.Err == nil && now.Value.Digest == p.New {
@@ -145,18 +154,22 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 			continue
 		}
 		settle(settled, p.Tag, "it", now, p.Old)
+		relies[p.Tag] = slices.Clone(p.Follows)
 		for _, c := range p.Platforms {
-			at, isTag := tagOf(p, c)
-			willBe := pushed[at] == c.SourceDigest && slices.Contains(p.Follows, at.reference)
-			if isTag && !willBe {
+			switch at, isTag := tagOf(p, c); {
+			case !isTag:
+			case pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
+				relies[p.Tag] = append(relies[p.Tag], at.reference)
+			default:
 				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
 			}
 		}
 	}
+	vouch(ctx, readers, image, plan, settled)
 	for again := true; again; {
 		again = false
 		for _, p := range plan.Pushes {
-			for _, followed := range p.Follows {
+			for _, followed := range relies[p.Tag] {
 				if _, is := settled[p.Tag]; !is && settled[followed] != nil {
 					settled[p.Tag] = fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, followed)
 					again = true
@@ -166,8 +179,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 	}
 	for _, d := range plan.DeleteTags {
 		for _, p := range plan.Pushes {
-			needs := p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))
-			if needs && settled[p.Tag] != nil {
+			if settled[p.Tag] != nil && (p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))) {
 				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
 			}
 		}
@@ -175,11 +187,72 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 	return settled
 }
 
+// vouch plans anew for what images.yaml does not name, tag by tag: what a purge
+// rewrites, what prune removes, manifests that nothing needs. That the saved
+// plan says so is not enough, since it takes the whole repository to know. What
+// a new plan would not do is stale.
+func vouch(ctx context.Context, readers Readers, image config.Image, plan Plan, settled map[string]error) {
+	aliases := byTag(image)
+	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
+	for _, p := range plan.Pushes {
+		unnamed[p.Tag] = p.New
+	}
+	for _, d := range plan.DeleteTags {
+		unnamed[d.Tag] = ""
+	}
+	maps.DeleteFunc(unnamed, func(tag, _ string) bool {
+		_, named := aliases[tag]
+		_, is := settled[tag]
+		return named || is
+	})
+	for _, d := range plan.DeleteManifests {
+		unnamed[d.Digest] = ""
+	}
+	if len(unnamed) == 0 {
+		return
+	}
+	fresh := Diff(image, Observe(ctx, readers, image))
+	would := map[string]string{}
+	for _, p := range fresh.Pushes {
+		would[p.Tag] = p.New
+	}
+	for _, d := range fresh.DeleteTags {
+		would[d.Tag] = ""
+	}
+	for _, d := range fresh.DeleteManifests {
+		would[d.Digest] = ""
+	}
+	maps.DeleteFunc(unnamed, func(what, becomes string) bool { now, is := would[what]; return is && now == becomes })
+	var gone []string
+	for what := range unnamed {
+		if len(fresh.Errors) > 0 {
+			settled[what] = fmt.Errorf("it could not be planned again: %s", fresh.Errors[0].Message)
+			continue
+		}
+		settled[what] = fmt.Errorf("%w: a plan of now would not do it; plan again", ErrStale)
+		gone = append(gone, what)
+	}
+	for i, now := range readers.Reader(plan.Repository).Manifests(ctx, gone) {
+		if errors.Is(now.Err, ErrNotFound) && unnamed[gone[i]] == "" {
+			settled[gone[i]] = nil
+		}
+	}
+	for _, d := range plan.DeleteManifests { // parents stand before their children
+		for _, parent := range d.Parents {
+			if settled[parent] != nil && settled[d.Digest] == nil {
+				settled[d.Digest] = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, parent)
+			}
+		}
+	}
+}
+
 // settle notes that a tag is not what the plan saw, unless it is.
 func settle(settled map[string]error, action, what string, now Answer[Descriptor], planned string) {
 	_, is := settled[action]
 	switch {
 	case is:
+	case errors.Is(now.Err, context.Canceled):
+		settled[action] = interrupted(now.Err)
 	case now.Err != nil && !errors.Is(now.Err, ErrNotFound):
 		settled[action] = fmt.Errorf("%s could not be read again: %w", what, now.Err)
 	case now.Value.Digest != planned:

@@ -94,7 +94,6 @@ func TestApplySaved(t *testing.T) {
 			m.tags["r.test/app:tool"] = tagged(p, "tool").New
 			delete(m.tags, "r.test/base:1")
 		}, nil},
-		"a follower unasked": {func(_ *memory, p *reconcile.Plan) { tagged(p, "latest").Follows = nil }, map[string]error{"latest": reconcile.ErrStale, "early": reconcile.ErrSkipped}},
 		"an unreadable source": {
 			func(m *memory, _ *reconcile.Plan) { m.broken["1"] = errors.New("503") },
 			map[string]error{"tool": nil, "9": reconcile.ErrSkipped},
@@ -116,6 +115,10 @@ func TestApplySaved(t *testing.T) {
 				p.DeleteTags[0].Old = m.tags["r.test/app:9"]
 			},
 			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
+		},
+		"an interruption": {
+			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = context.Canceled },
+			map[string]error{"10": reconcile.ErrSkipped, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
 		},
 		"an incomplete plan": {
 			func(_ *memory, p *reconcile.Plan) { p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}} },
@@ -156,6 +159,7 @@ func TestCheckSaved(t *testing.T) {
 	for want, alter := range map[string]func(*reconcile.Plan){
 		`it pushes tag "other", which is no alias`:            func(p *reconcile.Plan) { p.Pushes[0].Tag = "other" },
 		`it pushes tag "9", which should be absent`:           func(p *reconcile.Plan) { p.Pushes[0].Tag = "9" },
+		`it purges tag "10", which is an alias`:               func(p *reconcile.Plan) { tagged(p, "10").Purged = 1 },
 		`it deletes tag "10", which images.yaml does not say`: func(p *reconcile.Plan) { p.DeleteTags[0].Tag = "10" },
 		`it deletes tag "10.50", which images.yaml does not`:  func(p *reconcile.Plan) { p.DeleteTags[0].Tag = "10.50" },
 		`alias "10" has no source "10.40"`:                    func(p *reconcile.Plan) { tagged(p, "10").Platforms[0].Source = "10.40" },
@@ -198,5 +202,94 @@ func TestASavedPlanIsAppliedOnce(t *testing.T) {
 		if o.Err != nil {
 			t.Errorf("%s was done already, but: %v", o.Tag, o.Err)
 		}
+	}
+}
+
+// purgePlan is a plan that rewrites a tag which images.yaml does not list, and
+// deletes what nothing needs then.
+func purgePlan(t *testing.T) (*memory, config.Image, reconcile.Plan) {
+	t.Helper()
+	m := newMemory()
+	m.push(t, "app", demo.Image{Tag: "1.0", Platforms: []string{"linux/amd64"}, Provenance: true},
+		demo.Image{Tag: "2.0", Platforms: []string{"linux/amd64", "linux/arm64"}, Provenance: true})
+	image := aliases(t, "1: 1.0\n2: 2.0", "provenance: purge")
+	p := plan(t, m, image)
+	if len(p.Pushes) != 4 || len(p.DeleteManifests) != 5 || len(p.Tags) != 4 || len(reconcile.CheckSaved(image, p)) > 0 {
+		t.Fatalf("plan is %+v: %v", p, reconcile.CheckSaved(image, p))
+	}
+	return m, image, p
+}
+
+func TestASavedPurge(t *testing.T) {
+	m, image, p := purgePlan(t)
+	for range 2 {
+		r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
+		for i, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
+			if o.Err != nil {
+				t.Errorf("action %d, %s: %v", i, o.Tag, o.Err)
+			}
+		}
+		if len(r.Removed) != len(p.DeleteManifests) {
+			t.Errorf("of %d manifests to delete %d were", len(p.DeleteManifests), len(r.Removed))
+		}
+		if left := plan(t, m, image); !left.Empty() {
+			t.Fatalf("left to do: %+v", left)
+		}
+	}
+}
+
+func TestASavedPurgeIsVouchedFor(t *testing.T) {
+	var digest12, digestOfChild string
+	for name, test := range map[string]struct {
+		change  func(*memory, *reconcile.Plan)
+		refused func(tag string) bool
+		want    string
+	}{
+		"a manifest that nothing says is unneeded": {
+			func(m *memory, p *reconcile.Plan) {
+				digest12 = m.push(t, "app", plain12)["10.12"]
+				delete(m.tags, "r.test/app:10.12")
+				last := &p.DeleteManifests[len(p.DeleteManifests)-1]
+				last.Parents, digestOfChild = append(last.Parents, digest12), last.Digest
+				p.DeleteManifests = append([]reconcile.DeleteManifest{{Digest: digest12}}, p.DeleteManifests...)
+			},
+			func(what string) bool { return what == digest12 || what == digestOfChild },
+			"stale: a plan of now would not do it; plan again",
+		},
+		"a new tag": {
+			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:new"] = m.tags["r.test/app:1.0"] },
+			func(what string) bool { return strings.HasPrefix(what, "sha256:") },
+			"is new since the plan",
+		},
+		"a tag that is not to be purged": {
+			func(_ *memory, p *reconcile.Plan) {
+				tagged(p, "1.0").New, tagged(p, "1.0").Manifest = tagged(p, "2.0").New, tagged(p, "2.0").Manifest
+			},
+			func(what string) bool { return what == "1" || what == "1.0" || strings.HasPrefix(what, "sha256:") },
+			"stale: a plan of now would not do it; plan again",
+		},
+		"a repository that can't be listed": {
+			func(m *memory, _ *reconcile.Plan) {
+				m.broken["tags"], m.broken["inventory"] = errors.New("503"), errors.New("503")
+			},
+			func(string) bool { return true },
+			"it could not be planned again: ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, image, p := purgePlan(t)
+			test.change(m, &p)
+			r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
+			said := false
+			for _, o := range slices.Concat(r.Pushed, r.Removed) {
+				said = said || o.Err != nil && strings.Contains(o.Err.Error(), test.want)
+				if test.refused(o.Tag) != (o.Err != nil) {
+					t.Errorf("%s: %v", o.Tag, o.Err)
+				}
+			}
+			if !said {
+				t.Errorf("nothing says %q", test.want)
+			}
+		})
 	}
 }

@@ -297,10 +297,12 @@ func (s *sweep) retag(plan *Plan, prune bool) error {
 		if !prune || alias || m == nil || !m.Index || m.Annotations[AnnotationAlias] != tag {
 			continue
 		}
-		fixed, err := s.fixed(tag)
+		if s.p.image.Used[tag] != "" { // it is no alias any more, but a source
+			continue
+		}
+		last, err := s.lastTag()
 		errs = append(errs, err)
-		if fixed {
-			s.refuse("immutable-tag", policies.Prune, "tag %q is no longer in images.yaml, but the tags of %s are immutable; delete it by hand", tag, s.p.image.Repository)
+		if last && slices.Contains(s.p.image.Pinned, s.before[tag]) {
 			continue
 		}
 		s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: s.before[tag], Reason: "no longer in images.yaml"})
@@ -320,6 +322,13 @@ func (s *sweep) push(push Push) error {
 		s.after.manifests[push.New] = holdingOf(m)
 	}
 	return nil
+}
+
+// lastTag tells whether the registry deletes a manifest with its last tag. It is
+// asked only for tags that are to go.
+func (s *sweep) lastTag() (bool, error) {
+	facts, err := ask(s.p.state.facts, s.p.open.facts, s.p.image.Repository)
+	return facts.LastTag, err
 }
 
 // fixed tells whether the registry would refuse to move a tag. It is asked only

@@ -23,7 +23,8 @@ Exit codes:
   2  only with --detailed-exitcode: changes are pending, or were made
   3  nothing failed, but the registry's content or a policy forbids something`,
 		Example: `  tagline apply --dry-run
-  tagline apply --registry registry.example.com --image my-image`,
+  tagline apply --registry registry.example.com --image my-image
+  tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
 		Args: cobra.NoArgs,
 		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
@@ -58,7 +59,7 @@ Exit codes:
 			}
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
-				images: images, readers: store.Readers(client, images), writers: writers, saved: saved, out: out, stats: client.Stats,
+				images: images, readers: store.Readers(client, images), writers: writers, saved: saved, out: out, stats: client.Stats, store: store,
 			})
 			if err != nil {
 				return err
@@ -75,7 +76,7 @@ Exit codes:
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
-		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests")
+		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests. What provenance: purge deletes does not count")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
 	c.MarkFlagsMutuallyExclusive("plan", "dry-run")

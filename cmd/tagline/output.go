@@ -99,6 +99,8 @@ func (a *app) openOutputs(dryRun bool) (*outputs, error) {
 			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
 		case path == "" && onStdout != "":
 			return nil, fmt.Errorf("--output %s and %s both go to stdout; give one of them a path, such as %s=FILE", onStdout, name, name)
+		case path != "" && absolute(path) == absolute(a.file):
+			return nil, fmt.Errorf("--output %s would replace %s itself; name another file", flag, a.file)
 		case path != "" && o.paths[absolute(path)] != "":
 			return nil, fmt.Errorf("--output %s and %s are one file; give each its own", o.paths[absolute(path)], flag)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/cache"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/report"
 )
@@ -30,6 +31,7 @@ type job struct {
 	saved   savedPlans        // to be applied as they are, nil to make new ones
 	out     *outputs
 	stats   func() oci.Stats
+	store   *cache.Cache
 }
 
 // reconciled is what became of one image.
@@ -66,7 +68,7 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 		r := <-result
 		progress.done()
 		progress.pause(func() { j.out.Repository(r.plan, r.result) })
-		for _, w := range r.plan.Warnings {
+		for _, w := range a.warnings(r.plan) {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
 		all.add(r.plan, r.result)
@@ -77,15 +79,24 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 	return all, j.out.text.Summary()
 }
 
+// warnings are those to print; none with -q, since they stand in nobody's way.
+func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
+	if a.quiet {
+		return nil
+	}
+	return plan.Warnings
+}
+
 // image is the whole story of one image: observe, diff, apply. Without writers
 // it ends at the plan.
 func (a *app) image(ctx context.Context, j job, image config.Image) (r reconciled) {
 	if j.saved != nil {
-		r.plan = j.saved[image.Repository]
+		r.plan = reconcile.Guard(j.saved[image.Repository], a.deletions)
 		r.result = reconcile.ApplySaved(ctx, j.readers, j.writers.Writer(image.Repository), image, r.plan)
 		return r
 	}
 	r.plan = reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, j.readers, image)), a.deletions)
+	j.store.Release(image)
 	if j.writers != nil {
 		r.result = reconcile.Apply(ctx, j.writers.Writer(image.Repository), r.plan)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tagline/reconcile/demo"
 	"tagline/reconcile/oci/ocitest"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 //	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
 //	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
 //	nofault
+//	schema FILE...               each is JSON as plan.schema.json has it
 //	requests [METHOD...]         no other methods were used since the last call
 //	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
@@ -67,10 +69,23 @@ func TestScripts(t *testing.T) {
 					"fault":    command((*scripted).fault),
 					"nofault":  command((*scripted).nofault),
 					"requests": command((*scripted).requests),
+					"schema":   schema,
 					"exactly":  command((*scripted).exactly),
 				},
 			})
 		})
+	}
+}
+
+func schema(ts *testscript.TestScript, negated bool, files []string) {
+	plan, err := jsonschema.NewCompiler().Compile("../../reconcile/report/plan.schema.json")
+	ts.Check(err)
+	for _, file := range files {
+		document, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(file)))
+		ts.Check(err)
+		if err := plan.Validate(document); (err != nil) != negated {
+			ts.Fatalf("%s: %v", file, err)
+		}
 	}
 }
 

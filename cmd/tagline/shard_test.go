@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"tagline/config"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/oci/ocitest"
 )
 
 func TestParseShard(t *testing.T) {
@@ -72,5 +79,84 @@ func TestShards(t *testing.T) {
 				t.Errorf("%s is in part %d: %v", path, index, got)
 			}
 		}
+	}
+}
+
+// The examples of the README do the whole, each part by itself. What Kubernetes
+// and GitHub put into them is put in here.
+func TestShardExamples(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(pattern string) string {
+		t.Helper()
+		match := regexp.MustCompile(pattern).FindSubmatch(readme)
+		if match == nil {
+			t.Fatalf("the README has no %s", pattern)
+		}
+		return string(match[1])
+	}
+	var job []string
+	if err := json.Unmarshal([]byte(find(`args: (\[.*\])`)), &job); err != nil {
+		t.Fatal(err)
+	}
+	pods, err := strconv.Atoi(find(`completions: (\d+)`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := strings.Count(find(`matrix: \{part: \[(.*)\]\}`), ",") + 1
+	step := find(`run: tagline (.*)`)
+
+	for _, test := range []struct {
+		name  string
+		parts int
+		args  func(t *testing.T, index int) []string
+	}{
+		{"Indexed Job", pods, func(t *testing.T, index int) []string {
+			t.Setenv("JOB_COMPLETION_INDEX", strconv.Itoa(index))
+			return job
+		}},
+		{"matrix", jobs, func(_ *testing.T, index int) []string {
+			return strings.Fields(strings.NewReplacer(
+				"${{ strategy.job-index }}", strconv.Itoa(index), "${{ strategy.job-total }}", strconv.Itoa(jobs),
+			).Replace(step))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			const repositories = 20
+			t.Setenv("TAGLINE_REGISTRY", ocitest.Olareg(t))
+			t.Setenv("HOME", t.TempDir())
+			t.Setenv("XDG_CACHE_HOME", "")
+			t.Chdir(t.TempDir())
+			file := "images:\n"
+			for i := range repositories {
+				name := fmt.Sprint("app-", i)
+				file += fmt.Sprintf("  %s: {aliases: {latest: 1}}\n", name)
+				if _, err := demo.Push(t.Context(), os.Getenv("TAGLINE_REGISTRY"), name, []demo.Image{{Tag: "1", Platforms: []string{"linux/amd64"}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile("images.yaml", []byte(file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			pushed := 0
+			apply := func(args ...string) string {
+				var stdout, stderr bytes.Buffer
+				if code := run(t.Context(), args, &stdout, &stderr); code != exitDone {
+					t.Fatalf("%v: exit code %d\n%s", args, code, stderr.Bytes())
+				}
+				return stdout.String()
+			}
+			for i := range test.parts {
+				pushed += strings.Count(apply(test.args(t, i)...), "(new)")
+			}
+			if pushed != repositories {
+				t.Errorf("%d parts pushed %d aliases, want %d", test.parts, pushed, repositories)
+			}
+			if whole := apply("apply"); whole != fmt.Sprintf("Nothing to do: %d aliases in sync.\n", repositories) {
+				t.Errorf("they left this to be done:\n%s", whole)
+			}
+		})
 	}
 }

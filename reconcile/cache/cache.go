@@ -24,28 +24,57 @@ import (
 
 // Cache is one run's use of a folder. A nil Cache keeps nothing.
 type Cache struct {
-	folder *folder
-	hits   atomic.Int64
-	misses atomic.Int64
-	mu     sync.Mutex // held to change the notes of a repository
+	folder       *folder
+	shelves      sync.Map // config.Repository -> *shelf
+	hits, misses atomic.Int64
 }
 
-// DefaultLimit is how much disk a cache may take up, in bytes: room for a
-// hundred thousand manifests.
+// DefaultLimit is how much disk a cache may take up, in bytes: room for half a
+// million manifests.
 const DefaultLimit = 512 << 20
 
 // Open uses the folder dir, which is made with the first entry. Limit bounds
 // the disk that it takes up. warn is told the first thing that goes wrong, and
 // nothing after it. Close the cache at the end of the run.
 func Open(dir string, limit int64, warn func(error)) *Cache {
-	return &Cache{folder: openFolder(dir, limit, warn)}
+	return &Cache{folder: &folder{dir: dir, limit: limit, warn: warn}}
 }
 
-// Close keeps the folder within its limit.
-func (c *Cache) Close() {
-	if c != nil {
-		c.folder.close()
+// Release writes what was learned of the repositories that an image reads, and
+// lets go of their content. It is for the end of the observation; an image that
+// shares one of them with another goes on with the file.
+func (c *Cache) Release(image config.Image) {
+	if c == nil {
+		return
 	}
+	c.shelf(image.Repository).release()
+	for _, alias := range image.Aliases {
+		for _, s := range alias.Sources {
+			if s.Repository != image.Repository {
+				c.shelf(s.Repository).release()
+			}
+		}
+	}
+}
+
+// Close releases everything, and keeps the folder within its limit.
+func (c *Cache) Close() {
+	if c == nil {
+		return
+	}
+	c.shelves.Range(func(_, s any) bool {
+		s.(*shelf).release()
+		return true
+	})
+	c.folder.close()
+}
+
+func (c *Cache) shelf(repository config.Repository) *shelf {
+	s, ok := c.shelves.Load(repository)
+	if !ok {
+		s, _ = c.shelves.LoadOrStore(repository, &shelf{folder: c.folder, name: fileName(repository.String())})
+	}
+	return s.(*shelf)
 }
 
 // Stats count manifests and platforms since [Open].
@@ -98,7 +127,7 @@ type cachedReaders struct {
 func (c *cachedReaders) Reader(repository config.Repository) reconcile.Reader {
 	return &reader{
 		Reader: c.readers.Reader(repository), cache: c.cache,
-		shelf: c.cache.folder.shelf(repository.String()), named: c.named[repository],
+		shelf: c.cache.shelf(repository), named: c.named[repository],
 	}
 }
 
@@ -106,7 +135,7 @@ func (c *cachedReaders) Reader(repository config.Repository) reconcile.Reader {
 type reader struct {
 	reconcile.Reader
 	cache *Cache
-	shelf shelf
+	shelf *shelf
 	named map[string]bool // digests of this repository
 }
 
@@ -114,10 +143,11 @@ type reader struct {
 // whatever Resolve costs.
 func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	answers := make([]reconcile.Answer[reconcile.RawManifest], len(references))
-	notes := r.shelf.notes()
+	hints := make([]string, len(references))
 	var fetch, resolve []int
 	for i, reference := range references {
-		switch hinted := notes.Tags[reference] != ""; {
+		var hinted bool
+		switch hints[i], hinted = r.shelf.tag(reference); {
 		case hinted:
 			resolve = append(resolve, i)
 		case isDigest(reference) && !r.named[reference] && r.recall(reference, &answers[i]):
@@ -134,13 +164,13 @@ func (r *reader) Manifests(ctx context.Context, references []string) []reconcile
 	}
 	wg.Wait()
 
-	learned := notes.empty()
+	learned := newBook()
 	for i, reference := range references {
-		if now := answers[i]; !isDigest(reference) && now.Err == nil && notes.Tags[reference] != now.Value.Digest {
+		if now := answers[i]; !isDigest(reference) && now.Err == nil && hints[i] != now.Value.Digest {
 			learned.Tags[reference] = now.Value.Digest
 		}
 	}
-	r.learn(learned)
+	r.shelf.keep(learned)
 	return answers
 }
 
@@ -184,22 +214,23 @@ func (r *reader) fetch(ctx context.Context, references []string, at []int, answe
 		return
 	}
 	r.cache.misses.Add(int64(len(at)))
+	learned := newBook()
 	got := r.Reader.Manifests(ctx, pick(references, at))
 	for k, i := range at {
 		if answers[i] = got[k]; got[k].Err == nil {
-			r.shelf.keep(got[k].Value)
+			learned.Manifests[got[k].Value.Digest] = manifest{got[k].Value.MediaType, got[k].Value.Body}
 		}
 	}
+	r.shelf.keep(learned)
 }
 
 // Configs serves the part of a config that tells the platform, and keeps no
 // more of it: the rest is large and may hold secrets.
 func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
 	answers := make([]reconcile.Answer[[]byte], len(digests))
-	notes := r.shelf.notes()
 	var fetch []int
 	for i, digest := range digests {
-		if platform, ok := notes.Platforms[digest]; ok {
+		if platform, ok := r.shelf.platform(digest); ok {
 			answers[i].Value, answers[i].Err = json.Marshal(platform)
 			r.cache.hits.Add(1)
 		} else {
@@ -210,7 +241,7 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 		return answers
 	}
 	r.cache.misses.Add(int64(len(fetch)))
-	learned := notes.empty()
+	learned := newBook()
 	got := r.Reader.Configs(ctx, pick(digests, fetch))
 	for k, i := range fetch {
 		var platform ocispec.Platform
@@ -219,19 +250,8 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 			learned.Platforms[digests[i]] = platform
 		}
 	}
-	r.learn(learned)
+	r.shelf.keep(learned)
 	return answers
-}
-
-// learn adds to the notes what is new. Another run may do so too: the notes are
-// read again first, and if one of the two still gets lost, that costs a request.
-func (r *reader) learn(learned notes) {
-	if len(learned.Tags)+len(learned.Platforms) == 0 {
-		return
-	}
-	r.cache.mu.Lock()
-	defer r.cache.mu.Unlock()
-	r.shelf.keepNotes(r.shelf.notes().with(learned))
 }
 
 func pick(all []string, at []int) []string {

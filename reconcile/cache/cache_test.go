@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -132,6 +133,14 @@ func (r *run) manifest(t *testing.T, reference string) string {
 	return string(a.Value.Body)
 }
 
+// once is a whole run that asks for one manifest.
+func once(t *testing.T, dir string, r *registry, reference string) string {
+	t.Helper()
+	run := start(t, dir, r)
+	defer run.cache.Close()
+	return run.manifest(t, reference)
+}
+
 func (r *registry) want(t *testing.T, want string) {
 	t.Helper()
 	if got := r.was(); got != want {
@@ -141,7 +150,7 @@ func (r *registry) want(t *testing.T, want string) {
 
 func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
 	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one", "2": "two"}}
-	start(t, dir, r).manifest(t, "1")
+	once(t, dir, r, "1")
 	r.want(t, "GET 1")
 
 	warm := start(t, dir, r)
@@ -156,12 +165,12 @@ func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
 	}
 
 	r.tags["1"] = "another"
-	if got := start(t, dir, r).manifest(t, "1"); got != "another" {
+	if got := once(t, dir, r, "1"); got != "another" {
 		t.Errorf("1 is %q after it moved", got)
 	}
 	r.want(t, "GET digest of 1, HEAD 1")
 	r.tags["1"] = "one" // and back, to what the cache still has
-	if got := start(t, dir, r).manifest(t, "1"); got != "one" {
+	if got := once(t, dir, r, "1"); got != "one" {
 		t.Errorf("1 is %q after it moved back", got)
 	}
 	r.want(t, "HEAD 1")
@@ -176,10 +185,10 @@ func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
 // A tag that moves between the HEAD and the GET is not a tag that is gone.
 func TestTagMovesMeanwhile(t *testing.T) {
 	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
-	start(t, dir, r).manifest(t, "1")
+	once(t, dir, r, "1")
 	r.tags["1"], r.gone = "two", map[string]bool{digest.FromString("two").String(): true}
 	r.was()
-	if got := start(t, dir, r).manifest(t, "1"); got != "two" {
+	if got := once(t, dir, r, "1"); got != "two" {
 		t.Errorf("1 is %q", got)
 	}
 	r.want(t, "GET 1, GET digest of 1, HEAD 1")
@@ -190,7 +199,7 @@ func TestTagMovesMeanwhile(t *testing.T) {
 func TestDigestsNobodyVouchesFor(t *testing.T) {
 	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
 	one := digest.FromString("one").String()
-	start(t, dir, r).manifest(t, one)
+	once(t, dir, r, one)
 	r.want(t, "GET digest of 1")
 	named := config.Image{Repository: other, Aliases: []config.Alias{{Sources: []config.Source{{Repository: app, Digest: one}}}}}
 	start(t, dir, r, named).manifest(t, one)
@@ -202,7 +211,9 @@ func TestDigestsNobodyVouchesFor(t *testing.T) {
 func TestConfigsKeepThePlatformAlone(t *testing.T) {
 	dir, r := t.TempDir(), &registry{}
 	d := digest.FromString("config").String()
-	start(t, dir, r).Configs(t.Context(), []string{d})
+	cold := start(t, dir, r)
+	cold.Configs(t.Context(), []string{d})
+	cold.cache.Close()
 	r.want(t, "GET config "+d)
 	a := start(t, dir, r).Configs(t.Context(), []string{d})[0]
 	r.want(t, "")
@@ -271,12 +282,23 @@ func TestBrokenCaches(t *testing.T) {
 		{"truncated", everyFile(func(c string) string { return c[:len(c)-1] }), "is damaged"},
 		{"another media type", everyFile(func(c string) string { return strings.ReplaceAll(c, "image.manifest", "image.index") }), "is damaged"},
 		{"another platform", everyFile(func(c string) string { return strings.ReplaceAll(c, "arm64", "amd64") }), "is damaged"},
-		{"another manifest, well sealed", everyFile(func(c string) string {
-			if forged := imageType + "\nforged"; strings.Contains(c, imageType) {
-				return sumLine([]byte(forged)) + forged
+		{"another manifest, well sealed", func(t *testing.T, dir string) {
+			c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
+			s := c.shelf(app)
+			if _, ok := s.manifest(digest.FromString("one").String()); !ok {
+				t.Fatal("the manifest is not there")
 			}
-			return c
-		}), "not the manifest"},
+			for of := range s.used.Manifests {
+				s.used.Manifests[of] = manifest{imageType, []byte("forged")}
+			}
+			s.changed = true
+			c.Close()
+		}, "not the manifest"},
+		{"something else, well sealed", func(t *testing.T, dir string) {
+			c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
+			c.folder.write(fileName(app.String()), func(w io.Writer) error { _, err := io.WriteString(w, "tagline"); return err })
+			c.Close()
+		}, "is damaged"},
 		{"entries of another kind", func(t *testing.T, dir string) {
 			for path := range files(t, dir) {
 				must(os.Remove(path))
@@ -329,14 +351,18 @@ func TestHostileNames(t *testing.T) {
 	r := &registry{tags: map[string]string{"../../tag": "body"}}
 	run := start(t, dir, r)
 	run.manifest(t, "../../tag")
-	start(t, dir, r).manifest(t, "../../tag")
+	once(t, dir, r, "../../tag")
 	for _, hostile := range []string{"sha256:../../../etc/passwd", "sha256:" + strings.Repeat("A", 64), "sha256:", "a:b", "sha512:" + strings.Repeat("0", 128)} {
 		run.Manifests(t.Context(), []string{hostile})
-		run.cache.folder.shelf("../..").keep(reconcile.RawManifest{Digest: hostile, MediaType: imageType, Body: []byte("body")})
+		away := run.cache.shelf(config.Repository{Host: "..", Path: "../" + hostile})
+		away.keep(book{Manifests: map[string]manifest{hostile: {imageType, []byte("body")}}})
+		if m, ok := away.manifest(hostile); ok {
+			t.Errorf("%s is %+v", hostile, m)
+		}
 	}
-	run.cache.folder.shelf("../..").keep(reconcile.RawManifest{Digest: digest.FromString("x").String(), MediaType: "a\nb", Body: []byte("x")})
+	run.cache.Close()
 	for path := range files(t, filepath.Dir(dir)) {
-		if !strings.HasPrefix(path, filepath.Join(dir, layout)+"/") || len(filepath.Base(path)) != 64 && filepath.Base(path) != notesFile {
+		if !strings.HasPrefix(path, filepath.Join(dir, layout)+"/") || len(filepath.Base(path)) != 32 {
 			t.Errorf("%s was written", path)
 		}
 	}
@@ -348,22 +374,19 @@ func TestHostileNames(t *testing.T) {
 func TestEviction(t *testing.T) {
 	dir := t.TempDir()
 	c := Open(dir, 12*diskBlock, func(err error) { t.Error(err) })
-	shelf := c.folder.shelf("r.test/app")
-	body := func(i int) string { return fmt.Sprint("manifest ", i) }
-	for i := range 20 {
-		shelf.keep(reconcile.RawManifest{Digest: digest.FromString(body(i)).String(), MediaType: imageType, Body: []byte(body(i))})
-	}
+	repository := func(i int) config.Repository { return config.Repository{Host: "r.test", Path: fmt.Sprint("app", i)} }
+	path := func(i int) string { return filepath.Join(dir, layout, fileName(repository(i).String())) }
 	now := time.Now()
-	path := func(i int) string {
-		return filepath.Join(dir, layout, shelf.name, digest.FromString(body(i)).Encoded())
-	}
 	for i := range 20 { // the first is the oldest
+		s := c.shelf(repository(i))
+		s.keep(book{Tags: map[string]string{"1": "sha256:…"}})
+		s.release()
 		at := now.Add(time.Duration(i-20) * 2 * usedWithin)
 		if err := os.Chtimes(path(i), at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := shelf.manifest(digest.FromString(body(0)).String()); !ok { // now the youngest
+	if _, ok := c.shelf(repository(0)).tag("1"); !ok { // now the youngest
 		t.Fatal("the first one is not there")
 	}
 	stale, fresh := path(1)+temporarySuffix+"KILLED", path(1)+temporarySuffix+"UNDERWAY"
@@ -428,14 +451,50 @@ func TestConcurrentRuns(t *testing.T) {
 	}
 }
 
-// The notes on tags and platforms don't grow for ever.
-func TestNotesAreBounded(t *testing.T) {
-	old, newer := notes{}.empty(), notes{}.empty()
-	for i := range maxNotes {
-		old.Tags[fmt.Sprint(i)] = "old"
+// What two runs learn of one repository is there for a third, unless they write
+// at the very same moment.
+func TestRunsLearnFromEachOther(t *testing.T) {
+	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one", "2": "two", "3": "three"}}
+	start(t, dir, r).cache.Close()
+	first, second := start(t, dir, r), start(t, dir, r)
+	first.manifest(t, "1")
+	second.manifest(t, "2")
+	first.cache.Release(config.Image{Repository: app})
+	second.cache.Close()
+	first.manifest(t, "3")
+	first.cache.Close()
+	r.was()
+	third := start(t, dir, r)
+	for _, tag := range []string{"1", "2", "3"} {
+		third.manifest(t, tag)
 	}
-	newer.Tags["now"] = "new"
-	if got := old.with(newer); len(got.Tags) != 1 || got.Tags["now"] != "new" {
-		t.Errorf("%d notes are left, want the new one", len(got.Tags))
+	r.want(t, "HEAD 1, HEAD 2, HEAD 3")
+}
+
+// A repository whose tags come and go does not grow for ever, and one run that
+// uses little of it does not cost the others theirs.
+func TestShelvesAreBounded(t *testing.T) {
+	dir, body := t.TempDir(), strings.Repeat("x", roomy/10)
+	size := func() (total int) {
+		for _, content := range files(t, dir) {
+			total += len(content)
+		}
+		return total
+	}
+	for i := range 50 {
+		r := &registry{tags: map[string]string{"always": "here", "latest": fmt.Sprint(i, body)}}
+		run := start(t, dir, r)
+		run.manifest(t, "always")
+		run.manifest(t, "latest")
+		run.cache.Close()
+		switch {
+		case i == 5 && size() < 5*len(body):
+			t.Errorf("%d bytes after six runs", size())
+		case size() > roomy+roomy/4:
+			t.Fatalf("%d bytes after %d runs", size(), i+1)
+		}
+		if i > 0 {
+			r.want(t, "GET digest of latest, HEAD always, HEAD latest")
+		}
 	}
 }

@@ -1,17 +1,17 @@
 package cache
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,39 +19,32 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/opencontainers/go-digest"
-
-	"tagline/reconcile"
 )
 
 // layout is part of every path, so that another version of tagline with other
 // files finds its own.
 const layout = "v1"
 
-// folder is the disk. A folder that failed once is left alone for the rest of
-// the run: written to no more, or not even read.
+// folder is the disk. One that can't be written is written to no more for the
+// rest of the run; one that can't be trusted is not even read.
 type folder struct {
 	dir   string
 	limit int64
 	warn  func(error)
 
-	warned           sync.Once
-	opening          sync.Mutex
-	root             *os.Root // nil until something is there
-	unusable, frozen atomic.Bool
-	wrote            atomic.Bool
-}
+	warned   sync.Once
+	mu       sync.Mutex // guards the fields below
+	root     *os.Root   // nil until something is there
+	unusable bool
 
-func openFolder(dir string, limit int64, warn func(error)) *folder {
-	return &folder{dir: dir, limit: limit, warn: warn}
+	frozen, wrote atomic.Bool
 }
 
 // open is nil for a folder that is not there or can't be used.
 func (f *folder) open(create bool) *os.Root {
-	f.opening.Lock()
-	defer f.opening.Unlock()
-	if f.root != nil || f.unusable.Load() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.root != nil || f.unusable {
 		return f.root
 	}
 	dir := filepath.Join(f.dir, layout)
@@ -70,7 +63,7 @@ func (f *folder) open(create bool) *os.Root {
 		err = private(root)
 	}
 	if err != nil {
-		f.unusable.Store(true)
+		f.unusable = true
 		f.trouble(err)
 		return nil
 	}
@@ -78,8 +71,8 @@ func (f *folder) open(create bool) *os.Root {
 	return root
 }
 
-// private refuses a folder into which another user could put entries: what
-// they say of media types and platforms would be believed.
+// private refuses a folder into which another user could put files: what they
+// say of media types and platforms would be believed.
 func private(root *os.Root) error {
 	if runtime.GOOS == "windows" { // where the mode tells nothing
 		return nil
@@ -96,150 +89,148 @@ func (f *folder) trouble(err error) {
 	f.warned.Do(func() { f.warn(fmt.Errorf("cache %s: %w; going on without it", f.dir, err)) })
 }
 
-// shelf is the part of the folder for one repository.
-type shelf struct {
-	folder *folder
-	name   string // no user's or registry's text ever becomes a path
-}
+// Each file ends with the SHA-256 of what comes before, since the digest of a
+// manifest does not cover its media type.
+const sumLength = sha256.Size
 
-func (f *folder) shelf(repository string) shelf {
-	sum := sha256.Sum256([]byte(repository))
-	return shelf{f, hex.EncodeToString(sum[:16])}
-}
+// maxFile is what no file reaches.
+const maxFile = 256 << 20
 
-// manifest is one that was kept, and still is what it was.
-func (s shelf) manifest(of string) (reconcile.RawManifest, bool) {
-	if digest.Digest(of).Validate() != nil {
-		return reconcile.RawManifest{}, false
-	}
-	content, ok := s.read(entryName(of))
-	if !ok {
-		return reconcile.RawManifest{}, false
-	}
-	mediaType, body, _ := bytes.Cut(content, []byte("\n"))
-	if digest.FromBytes(body).String() != of {
-		s.folder.trouble(fmt.Errorf("an entry is not the manifest %s", of))
-		return reconcile.RawManifest{}, false
-	}
-	return reconcile.RawManifest{Digest: of, MediaType: string(mediaType), Body: body}, true
-}
+// usedWithin is how exactly the folder knows when a file was last used.
+const usedWithin = 24 * time.Hour
 
-// keep keeps a manifest that is what it says.
-func (s shelf) keep(m reconcile.RawManifest) {
-	if digest.FromBytes(m.Body).String() != m.Digest || strings.Contains(m.MediaType, "\n") {
-		return
-	}
-	s.write(entryName(m.Digest), slices.Concat([]byte(m.MediaType), []byte("\n"), m.Body))
-}
-
-// entryName is the hexadecimal part of a valid digest, without a path in it.
-func entryName(of string) string { return digest.Digest(of).Encoded() }
-
-// sumLength is that of the line before the content of each file: its SHA-256,
-// since the digest of a manifest does not cover its media type.
-const sumLength = 2*sha256.Size + 1
-
-// read reads a file that was written in whole, and marks it as used.
-func (s shelf) read(name string) ([]byte, bool) {
-	root := s.folder.open(false)
+// read has a file decoded that was written in whole, and tells when that was.
+func (f *folder) read(name string, decode func(io.Reader) error) (time.Time, error) {
+	root := f.open(false)
 	if root == nil {
-		return nil, false
+		return time.Time{}, fs.ErrNotExist
 	}
-	file := path.Join(s.name, name)
-	content, used, err := readFile(root, file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false
-	}
-	if err == nil && (len(content) < sumLength || string(content[:sumLength]) != sumLine(content[sumLength:])) {
-		err = fmt.Errorf("%s is damaged", file)
-		_ = root.Remove(file) // it is only in the way
-	}
-	if err != nil {
-		s.folder.trouble(err)
-		return nil, false
-	}
-	if now := time.Now(); now.Sub(used) > usedWithin {
-		_ = root.Chtimes(file, now, now) // a folder that can't be written evicts nothing either
-	}
-	return content[sumLength:], true
-}
-
-func readFile(root *os.Root, name string) (content []byte, used time.Time, err error) {
 	file, err := root.Open(name)
 	if err != nil {
-		return nil, time.Time{}, err
+		return time.Time{}, err
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	if err != nil {
-		return nil, time.Time{}, err
+		return time.Time{}, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, time.Time{}, fmt.Errorf("%s is no file that tagline wrote", name)
+	length := info.Size() - sumLength
+	if !info.Mode().IsRegular() || length > maxFile {
+		return time.Time{}, fmt.Errorf("%s is no file that tagline wrote", name)
 	}
-	content = make([]byte, info.Size())
-	_, err = io.ReadFull(file, content)
-	return content, info.ModTime(), err
+	if err := verify(file, length); err != nil {
+		_ = root.Remove(name) // it is only in the way
+		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	if err := decode(bufio.NewReader(io.NewSectionReader(file, 0, length))); err != nil {
+		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	as := info.ModTime()
+	if now := time.Now(); now.Sub(as) > usedWithin && root.Chtimes(name, now, now) == nil {
+		as = f.writtenAt(name)
+	}
+	return as, nil
 }
 
-const (
-	// maxFile is what no file reaches: the notes are the largest ones.
-	maxFile = 64 << 20
-	// usedWithin is how exactly the folder knows when a file was last used.
-	usedWithin = 24 * time.Hour
-)
+func verify(file io.ReaderAt, length int64) error {
+	if length < 0 {
+		return io.ErrUnexpectedEOF
+	}
+	sum, want := sha256.New(), make([]byte, sumLength)
+	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, length)); err != nil {
+		return err
+	}
+	if _, err := file.ReadAt(want, length); err != nil {
+		return err
+	}
+	if string(sum.Sum(nil)) != string(want) {
+		return errors.New("its content is not what was written")
+	}
+	return nil
+}
 
-func sumLine(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:]) + "\n"
+// writtenAt is zero for a file that is not there.
+func (f *folder) writtenAt(name string) time.Time {
+	root := f.open(false)
+	if root == nil {
+		return time.Time{}
+	}
+	info, err := root.Stat(name)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // write writes a file that appears in one step.
-func (s shelf) write(name string, content []byte) {
-	if s.folder.frozen.Load() {
+func (f *folder) write(name string, encode func(io.Writer) error) {
+	if f.frozen.Load() {
 		return
 	}
-	root := s.folder.open(true)
+	root := f.open(true)
 	if root == nil {
 		return
 	}
-	s.folder.wrote.Store(true)
-	file := path.Join(s.name, name)
-	temporary := file + temporarySuffix + rand.Text()
-	err := root.WriteFile(temporary, slices.Concat([]byte(sumLine(content)), content), 0o600)
-	if errors.Is(err, fs.ErrNotExist) { // the first one of its repository
-		if err = root.Mkdir(s.name, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
-			err = root.WriteFile(temporary, slices.Concat([]byte(sumLine(content)), content), 0o600)
-		}
-	}
+	f.wrote.Store(true)
+	temporary := name + temporarySuffix + rand.Text()
+	err := writeSummed(root, temporary, encode)
 	if err == nil {
-		err = root.Rename(temporary, file)
+		err = root.Rename(temporary, name)
 	}
 	if err != nil {
 		_ = root.Remove(temporary)
-		s.folder.frozen.Store(true)
-		s.folder.trouble(err)
+		f.frozen.Store(true)
+		f.trouble(err)
 	}
 }
 
 const temporarySuffix = ".tmp-"
 
+func writeSummed(root *os.Root, name string, encode func(io.Writer) error) error {
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	content := summed{bufio.NewWriterSize(file, 1<<16), sha256.New()}
+	err = encode(content)
+	if err == nil {
+		_, err = content.Writer.Write(content.sum.Sum(nil))
+	}
+	return errors.Join(err, content.Flush(), file.Close())
+}
+
+// summed notes the sum of what passes through it.
+type summed struct {
+	*bufio.Writer
+	sum hash.Hash
+}
+
+// Write implements [io.Writer].
+func (s summed) Write(p []byte) (int, error) {
+	_, _ = s.sum.Write(p) // never fails
+	return s.Writer.Write(p)
+}
+
 // close brings the folder back under its limit if this run added to it.
 func (f *folder) close() {
-	if f.root == nil {
+	root := f.open(false)
+	if root == nil {
 		return
 	}
-	if f.wrote.Load() && !f.frozen.Load() {
-		if err := f.evict(time.Now()); err != nil {
+	if f.wrote.Swap(false) && !f.frozen.Load() {
+		if err := f.evict(root, time.Now()); err != nil {
 			f.trouble(err)
 		}
 	}
-	_ = f.root.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = root.Close()
+	f.root = nil
 }
 
 // entry is a file, as the eviction sees it.
 type entry struct {
-	path string
+	name string
 	size int64 // on disk
 	used time.Time
 }
@@ -251,34 +242,35 @@ const (
 
 // evict removes what was not used for longest, a tenth more than it must so
 // that the next run need not do it again, and what a killed run left half done.
-func (f *folder) evict(now time.Time) error {
+func (f *folder) evict(root *os.Root, now time.Time) error {
+	files, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
 	var entries []entry
 	var total int64
-	err := fs.WalkDir(f.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return ignoreGone(err)
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil || file.IsDir() {
+			continue // gone meanwhile, or not of this cache
 		}
-		info, err := d.Info()
-		if err != nil {
-			return ignoreGone(err)
-		}
-		if strings.Contains(name, temporarySuffix) && now.Sub(info.ModTime()) > abandoned {
-			return ignoreGone(f.root.Remove(name))
+		if strings.Contains(file.Name(), temporarySuffix) && now.Sub(info.ModTime()) > abandoned {
+			_ = root.Remove(file.Name())
+			continue
 		}
 		size := (info.Size() + diskBlock - 1) / diskBlock * diskBlock
 		total += size
-		entries = append(entries, entry{name, size, info.ModTime()})
-		return nil
-	})
-	if err != nil || total <= f.limit {
-		return err
+		entries = append(entries, entry{file.Name(), size, info.ModTime()})
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
+	if total <= f.limit {
+		return nil
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.name, b.name)) })
 	for _, e := range entries {
 		if total <= f.limit/10*9 {
 			break
 		}
-		if err := ignoreGone(f.root.Remove(e.path)); err != nil {
+		if err := root.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) { // by another run
 			return err
 		}
 		total -= e.size
@@ -286,10 +278,8 @@ func (f *folder) evict(now time.Time) error {
 	return nil
 }
 
-// ignoreGone is for what another run has evicted first.
-func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+// fileName is a name of a fixed length without meaning to a file system.
+func fileName(repository string) string {
+	sum := sha256.Sum256([]byte(repository))
+	return hex.EncodeToString(sum[:16])
 }

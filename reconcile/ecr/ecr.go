@@ -92,7 +92,7 @@ func (c *Client) registry(host string) *registry {
 	if known, ok := c.registries.Load(host); ok {
 		return known.(*registry)
 	}
-	parsed, ok := ParseHost(host)
+	parsed, ok := config.ParseECRHost(host)
 	if !ok {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (c *Client) overHTTP(ctx context.Context, repository config.Repository) (co
 	if err != nil || endpoint.Host == "" {
 		return config.Repository{}, fmt.Errorf("%s: the authorization token is for %q, which is no URL of a registry", r.name, token.endpoint)
 	}
-	if _, aws := ParseHost(endpoint.Host); !aws { // a token serves registries of other accounts, too
+	if _, aws := config.ParseECRHost(endpoint.Host); !aws { // a token serves registries of other accounts, too
 		repository.Host = endpoint.Host
 		c.endpoints.Store(endpoint.Host, r)
 	}

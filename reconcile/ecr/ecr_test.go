@@ -127,32 +127,6 @@ func apply(t testing.TB, image config.Image) (reconcile.Plan, error) {
 	return p, errors.Join(errs...)
 }
 
-func TestParseHost(t *testing.T) {
-	for name, want := range map[string]ecr.Host{
-		"123456789012.dkr.ecr.eu-central-1.amazonaws.com":             {Account: "123456789012", Region: "eu-central-1"},
-		"123456789012.DKR.ecr.eu-central-1.amazonaws.com":             {Account: "123456789012", Region: "eu-central-1"},
-		"123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com":       {Account: "123456789012", Region: "us-gov-west-1", FIPS: true},
-		"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn":            {Account: "123456789012", Region: "cn-north-1"},
-		"123456789012.dkr-ecr.eu-west-1.on.aws":                       {Account: "123456789012", Region: "eu-west-1", DualStack: true},
-		"123456789012.dkr-ecr-fips.us-east-1.on.aws":                  {Account: "123456789012", Region: "us-east-1", FIPS: true, DualStack: true},
-		"123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn": {Account: "123456789012", Region: "cn-north-1", DualStack: true},
-		"123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu":            {Account: "123456789012", Region: "eusc-de-east-1"},
-		"123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov":               {Account: "123456789012", Region: "us-iso-east-1"},
-		"123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov":           {Account: "123456789012", Region: "us-isob-east-1"},
-		"public.ecr.aws": {},
-		"localhost:5000": {},
-		"12345678901.dkr.ecr.eu-central-1.amazonaws.com":                   {},
-		"123456789012.dkr.ecr.eu-central-1.amazonaws.com:443":              {},
-		"123456789012.dkr.ecr.eu-central-1.amazonaws.com.evil.example.com": {},
-		"evil-123456789012.dkr.ecr.eu-central-1.amazonaws.com":             {},
-		"123456789012.dkr.ecr.eu-central-1.amazonaws-com":                  {},
-	} {
-		if got, ok := ecr.ParseHost(name); got != want || ok != (want != ecr.Host{}) {
-			t.Errorf("%s: got %+v, %v; want %+v", name, got, ok, want)
-		}
-	}
-}
-
 // The mission of the whole: nothing is asked twice, and nothing is left to do.
 func TestMainJob(t *testing.T) {
 	registry := seeded(t, ecrtest.Options{})

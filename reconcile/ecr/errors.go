@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,20 +39,24 @@ func (r *reader) failure(subject string, err error) error {
 		return &failure{fmt.Sprintf("%s: %s: %s", subject, operationOf(err), root(err)), []error{err}}
 	}
 	text := fmt.Sprintf("%s: %s: %s", subject, operationOf(err), api.ErrorCode())
-	if message := strings.Join(strings.Fields(api.ErrorMessage()), " "); message != "" {
+	if message := strings.TrimSuffix(strings.Join(strings.Fields(api.ErrorMessage()), " "), "."); message != "" {
 		text += ": " + message
 	}
 	causes := []error{err}
 	switch api.ErrorCode() {
 	case "AccessDeniedException":
 		text += fmt.Sprintf("; allow ecr:%s to whoever runs tagline, and if the registry is another account's, in the repository's policy", operationOf(err))
-	case "ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException":
+	case "ExpiredTokenException", "UnrecognizedClientException":
 		text += "; renew the AWS credentials"
+	case "InvalidSignatureException":
+		text += "; check the secret key, this machine's clock, the region in the registry's host, and AWS_ENDPOINT_URL_ECR if that is set"
 	case "LimitExceededException":
 		text += "; a quota of the repository is full: delete images, or ask AWS for more"
 	case "ImageTagAlreadyExistsException":
 		text += "; the tag is immutable"
-	case "RepositoryNotFoundException", "ImageNotFoundException":
+	case "RepositoryNotFoundException":
+		causes = append(causes, reconcile.ErrNotFound, reconcile.ErrNoRepository)
+	case "ImageNotFoundException":
 		causes = append(causes, reconcile.ErrNotFound)
 	}
 	return &failure{text, causes}
@@ -98,8 +103,12 @@ func operationOf(err error) string {
 	return "AWS API"
 }
 
-// root is the innermost error: a dial that failed, a deadline.
+// root is the innermost error that still says what it is about: a dial with its
+// address, a deadline.
 func root(err error) error {
+	if network := (*net.OpError)(nil); errors.As(err, &network) {
+		return network
+	}
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {

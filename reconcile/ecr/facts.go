@@ -35,7 +35,7 @@ func (r *reader) Facts(ctx context.Context) (reconcile.Facts, error) {
 		return reconcile.Facts{}, err
 	}
 	expiries, err := r.expiries(ctx)
-	return reconcile.Facts{Tags: mutabilityOf(repository), Expiries: expiries}, err
+	return reconcile.Facts{Tags: mutabilityOf(repository), Expiries: expiries, LastTag: true}, err // API_BatchDeleteImage
 }
 
 // describe tells of the repository. One that is missing or forbidden fails the

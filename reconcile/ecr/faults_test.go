@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"unknown credentials", []ecrtest.Fault{{Do: ecrtest.ForgetCredentials()}},
-			nil, "UnrecognizedClientException: The security token included in the request is invalid.; renew the AWS credentials",
+			nil, "UnrecognizedClientException: The security token included in the request is invalid; renew the AWS credentials",
 		},
 		{"no right to describe", deny("DescribeImages"), nil, "; allow ecr:DescribeImages to whoever runs tagline"},
 		{"no right to read", deny("BatchGetImage"), nil, "; allow ecr:BatchGetImage to whoever runs tagline"},
@@ -192,6 +192,27 @@ func TestNoCredentials(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "nobody")
 	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "nobody") {
 		t.Errorf("plan %+v, want an error that names the profile", p)
+	}
+}
+
+// Where nobody answers, the attempts for all that a run asks are bounded, and
+// the message has the address.
+func TestNobodyAnswers(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	registry.Script(ecrtest.Fault{Do: ecrtest.Reset()})
+	c := open(t)
+	for range 5 {
+		answers := c.Reader(myImage).Resolve(t.Context(), []string{"10"})
+		if err := answers[0].Err; err == nil || errors.Is(err, reconcile.ErrNotFound) || !strings.Contains(err.Error(), registry.Host) {
+			t.Errorf("got %v, want an error with %s", err, registry.Host)
+		}
+	}
+	if n := registry.Calls()["DescribeImages"]; n != attempts+4 {
+		t.Errorf("%d calls, want %d for the first question and one for each other", n, attempts)
+	}
+	t.Setenv("AWS_ENDPOINT_URL_ECR", "localhost:5000")
+	if p := plan(t, mine(t, ten)); len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, `AWS_ENDPOINT_URL_ECR is "localhost:5000"`) {
+		t.Errorf("plan %+v", p)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"tagline/config"
 	"tagline/reconcile"
 )
 
@@ -33,7 +34,7 @@ type writes interface {
 type registry struct {
 	client *Client
 	name   string // its host
-	host   Host
+	host   config.ECRHost
 	pushes *rate.Limiter
 
 	connecting sync.Once
@@ -45,7 +46,7 @@ type registry struct {
 	listings     sync.Map // repository -> *listing
 }
 
-func newRegistry(c *Client, name string, host Host) *registry {
+func newRegistry(c *Client, name string, host config.ECRHost) *registry {
 	r := &registry{
 		client: c, name: name, host: host,
 		// Two at once make up for the reads between batches.

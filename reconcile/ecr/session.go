@@ -8,10 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"tagline/config"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -57,6 +61,9 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 			t.ResponseHeaderTimeout = headersTimeout
 			t.MaxIdleConnsPerHost = s.client.options.OCI.Concurrency
 		})
+		if s.err = checkEndpoints(); s.err != nil {
+			return
+		}
 		ctx = context.WithoutCancel(ctx) // for all of the run, whichever image comes first
 		s.config, s.err = awsconfig.LoadDefaultConfig(ctx,
 			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()))
@@ -75,6 +82,17 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 		}
 	})
 	return s.config, s.err
+}
+
+// checkEndpoints refuses what the SDK would take for a URL and never reach.
+func checkEndpoints() error {
+	for _, name := range []string{"AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL"} {
+		value := os.Getenv(name)
+		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return fmt.Errorf("%s is %q, which is no URL; write it as https://host", name, value)
+		}
+	}
+	return nil
 }
 
 // onlyMetadata tells whether nothing is set up, so that the metadata service of
@@ -101,7 +119,7 @@ func (s *session) close() {
 }
 
 // connect makes the SDK's client for a registry.
-func (c *Client) connect(ctx context.Context, host Host) (*ecr.Client, error) {
+func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client, error) {
 	cfg, err := c.session.load(ctx, host.Region)
 	if err != nil {
 		return nil, err
@@ -114,36 +132,62 @@ func (c *Client) connect(ctx context.Context, host Host) (*ecr.Client, error) {
 		if host.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
-		o.Retryer = newRetryer(c.options.OCI.Patience.Attempts, c.options.OCI.Patience.Backoff)
-		o.HTTPClient = &wire{next: cfg.HTTPClient, client: c, slots: make(chan struct{}, c.options.OCI.Concurrency)}
+		w := &wire{next: cfg.HTTPClient, client: c, slots: make(chan struct{}, c.options.OCI.Concurrency)}
+		o.HTTPClient = w
+		o.Retryer = c.retryer(w)
 		if name, version, ok := strings.Cut(c.options.OCI.UserAgent, "/"); ok {
 			o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKeyValue(name, version))
 		}
 	}), nil
 }
 
-// newRetryer is the SDK's, with more attempts: ECR does not publish most of its
-// rates, and throttling is met in practice. The SDK takes LimitExceeded for a
-// throttle; in ECR it is a quota that is full, and stays so
-// (API_PutImage, Errors).
+// attempts is how often a call is made: ECR does not publish most of its rates,
+// and throttling is met in practice.
+const attempts = 8
+
+// What an attempt waits for the one before it, at most: for an operation above
+// its rate, and for anything else.
+const (
+	throttledBackoff = 20 * time.Second
+	otherBackoff     = 2 * time.Second
+)
+
+// retryer is the SDK's, with more attempts. The SDK takes LimitExceeded for a
+// throttle; in ECR it is a quota that is full, and stays so (API_PutImage,
+// Errors). To a host that has not answered in so many attempts, whatever they
+// were for, there are no more.
 //
 // The SDK's own bound on retries over all calls is taken away: with so many
 // calls under way, one throttled second would use it up.
-func newRetryer(attempts int, backoff time.Duration) aws.Retryer {
+func (c *Client) retryer(w *wire) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = cmp.Or(attempts, 8)
+		o.MaxAttempts = cmp.Or(c.options.OCI.Patience.Attempts, attempts)
 		o.RateLimiter = ratelimit.None
-		if backoff > 0 {
-			o.Backoff = retry.NewExponentialJitterBackoff(backoff)
+		o.Backoff = backoff{
+			throttled: retry.NewExponentialJitterBackoff(cmp.Or(c.options.OCI.Patience.Backoff, throttledBackoff)),
+			other:     retry.NewExponentialJitterBackoff(cmp.Or(c.options.OCI.Patience.Backoff, otherBackoff)),
 		}
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 			var full *types.LimitExceededException
-			if errors.As(err, &full) {
+			if errors.As(err, &full) || w.unanswered.Load() >= int64(o.MaxAttempts) {
 				return aws.FalseTernary
 			}
 			return aws.UnknownTernary
 		})}, o.Retryables...)
 	})
+}
+
+// backoff tells throttling from the rest.
+type backoff struct {
+	throttled, other *retry.ExponentialJitterBackoff
+}
+
+// BackoffDelay implements [retry.BackoffDelayer].
+func (b backoff) BackoffDelay(attempt int, err error) (time.Duration, error) {
+	if retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary {
+		return b.throttled.BackoffDelay(attempt, err)
+	}
+	return b.other.BackoffDelay(attempt, err)
 }
 
 // wire is between the SDK and the network: it bounds what is in flight, counts
@@ -157,6 +201,8 @@ type wire struct {
 	next   ecr.HTTPClient
 	client *Client
 	slots  chan struct{}
+	// unanswered counts the attempts since the last one that had any answer.
+	unanswered atomic.Int64
 }
 
 // Do implements [ecr.HTTPClient].
@@ -178,10 +224,18 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	sent.Body = io.NopCloser(bytes.NewReader(body))
 
 	began := time.Now()
-	resp, err := w.next.Do(sent)
 	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
-	again := !strings.Contains(req.Header.Get("Amz-Sdk-Request"), "attempt=1;")
+	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
+	if again = again && attempt != "1"; again {
+		w.client.options.OCI.Logger.WarnContext(req.Context(), "asking again", "operation", operation, "host", req.URL.Host, "attempt", attempt)
+	}
+	resp, err := w.next.Do(sent)
 	w.client.counts.add(operation, resp, again)
+	if err == nil {
+		w.unanswered.Store(0)
+	} else if req.Context().Err() == nil {
+		w.unanswered.Add(1)
+	}
 	log := w.client.options.OCI.Logger.With("operation", operation, "host", req.URL.Host, "duration", time.Since(began).Round(time.Microsecond).String())
 	if err != nil {
 		log.DebugContext(req.Context(), "request", "error", root(err).Error())

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -91,7 +92,11 @@ func (r repository) answer(subject string, err error) error {
 	if message := message(statusOf(err)); message != "" {
 		text += ": " + message
 	}
-	return &failure{text, []error{reconcile.ErrNotFound, err}}
+	causes := []error{reconcile.ErrNotFound, err}
+	if slices.ContainsFunc(statusOf(err).Errors, func(d transport.Diagnostic) bool { return d.Code == transport.NameUnknownErrorCode }) {
+		causes = append(causes, reconcile.ErrNoRepository)
+	}
+	return &failure{text, causes}
 }
 
 func statusOf(err error) *transport.Error {

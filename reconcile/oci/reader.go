@@ -38,10 +38,15 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 // Listed is false: the protocol has no listing that says what tags name.
 func (r *reader) Listed() bool { return false }
 
-// Manifests costs one GET a reference. The transport has verified them.
+// Manifests costs one GET a reference. The transport has verified them. The
+// config of a tag that is a plain image is fetched along with it.
 func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	return ask(r, references, func(reference name.Reference) (reconcile.RawManifest, error) {
-		return r.manifest(ctx, reference)
+		m, err := r.manifest(ctx, reference)
+		if _, tag := reference.(name.Tag); tag && err == nil {
+			r.client.ahead.fetch(ctx, r, m)
+		}
+		return m, err
 	})
 }
 
@@ -56,17 +61,24 @@ func (r *reader) manifest(ctx context.Context, reference name.Reference) (reconc
 // Configs costs one GET a digest. The transport has verified them.
 func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
 	return ask(r, digests, func(digest name.Reference) ([]byte, error) {
-		layer, err := r.client.puller.Layer(ctx, r.name.Digest(digest.Identifier()))
-		if err != nil {
-			return nil, err
+		if blob, ok := r.client.ahead.take(aheadOf{r.Repository, digest.Identifier()}); ok {
+			return blob, nil
 		}
-		blob, err := layer.Compressed() // as it is in the registry
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = blob.Close() }()
-		return io.ReadAll(blob)
+		return r.config(ctx, digest.Identifier())
 	})
+}
+
+func (r *reader) config(ctx context.Context, digest string) ([]byte, error) {
+	layer, err := r.client.puller.Layer(ctx, r.name.Digest(digest))
+	if err != nil {
+		return nil, err
+	}
+	blob, err := layer.Compressed() // as it is in the registry
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = blob.Close() }()
+	return io.ReadAll(blob)
 }
 
 // Facts are none: the protocol has no way to ask for them.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -234,14 +235,19 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	start := time.Now()
 	resp, err := m.next.RoundTrip(req)
-	log := m.client.options.Logger.With("method", req.Method, "url", loggable(req.URL), "duration", time.Since(start).Round(time.Microsecond).String())
+	log := func(how string, value any) {
+		if logger := m.client.options.Logger; logger.Enabled(req.Context(), slog.LevelDebug) { // few do
+			logger.DebugContext(req.Context(), "request", "method", req.Method, "url", loggable(req.URL),
+				"duration", time.Since(start).Round(time.Microsecond).String(), how, value)
+		}
+	}
 	if err != nil {
 		m.client.count(req, 0)
-		log.DebugContext(req.Context(), "request", "error", printable(err.Error()))
+		log("error", printable(err.Error()))
 		return nil, err
 	}
 	m.client.count(req, resp.StatusCode)
-	log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
+	log("status", resp.StatusCode)
 	resp.Body = &countedBody{ReadCloser: resp.Body, count: &m.client.bytesReceived}
 	return resp, nil
 }

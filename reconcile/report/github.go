@@ -60,5 +60,5 @@ func StepOutputs(run Run) []byte {
 		}
 	}
 	return fmt.Appendf(nil, "changes=%t\npushes=%d\ndeletions=%d\nviolations=%d\nexit-code=%d\n",
-		n.pushes+n.deleteTags > 0, n.pushes, n.deleteTags, violations, run.ExitCode)
+		n.pushes+n.deleteTags+n.deleteManifests > 0, n.pushes, n.deleteTags+n.deleteManifests, violations, run.ExitCode)
 }

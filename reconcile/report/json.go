@@ -32,6 +32,8 @@ type planRepository struct {
 	Violations      []planFinding        `json:"violations"`
 	Warnings        []planFinding        `json:"warnings"`
 	InSync          []string             `json:"in_sync"`
+	Tags            []planTag            `json:"tags,omitempty"`
+	Swept           *planSwept           `json:"swept,omitempty"`
 }
 
 type planPush struct {
@@ -44,6 +46,7 @@ type planPush struct {
 	Candidates []planCandidate `json:"candidates"`
 	Copies     []planCopy      `json:"copies"`
 	Follows    []string        `json:"follows"`
+	Purged     int             `json:"purged,omitempty"`
 	planOutcome
 }
 
@@ -71,19 +74,32 @@ type planCopy struct {
 }
 
 type planDeleteTag struct {
-	Tag    string  `json:"tag"`
-	Old    *string `json:"old"`
-	Reason string  `json:"reason"`
+	Tag     string  `json:"tag"`
+	Old     *string `json:"old"`
+	Reason  string  `json:"reason"`
+	Emptied bool    `json:"emptied,omitempty"`
 	planOutcome
 }
 
-// planDeleteManifest is for plans that delete manifests; this version makes
-// none.
 type planDeleteManifest struct {
-	Digest string `json:"digest"`
-	Reason string `json:"reason"`
-	Bytes  int64  `json:"bytes"`
+	Digest  string   `json:"digest"`
+	Kind    string   `json:"kind"`
+	Reason  string   `json:"reason"`
+	Bytes   int64    `json:"bytes"`
+	Parents []string `json:"parents,omitempty"`
 	planOutcome
+}
+
+type planTag struct {
+	Tag    string `json:"tag"`
+	Digest string `json:"digest"`
+}
+
+type planSwept struct {
+	Tags      int  `json:"tags"`
+	Manifests int  `json:"manifests"`
+	Unlisted  bool `json:"unlisted,omitempty"`
+	Held      int  `json:"held,omitempty"`
 }
 
 // planOutcome is what became of an action; a dry run has none.
@@ -140,7 +156,7 @@ func jsonRepository(r Repository) planRepository {
 	for i, p := range r.Pushes {
 		push := planPush{
 			Tag: p.Tag, Old: pointer(p.Old), New: p.New, MediaType: p.MediaType, Manifest: string(p.Manifest),
-			Platforms: []planPlatform{}, Candidates: []planCandidate{}, Copies: []planCopy{}, Follows: list(p.Follows),
+			Platforms: []planPlatform{}, Candidates: []planCandidate{}, Copies: []planCopy{}, Follows: list(p.Follows), Purged: p.Purged,
 			planOutcome: jsonOutcome(r.Pushed, i),
 		}
 		for _, c := range p.Platforms {
@@ -159,7 +175,17 @@ func jsonRepository(r Repository) planRepository {
 		out.Pushes = append(out.Pushes, push)
 	}
 	for i, d := range r.DeleteTags {
-		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, jsonOutcome(r.Deleted, i)})
+		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, jsonOutcome(r.Deleted, i)})
+	}
+	for i, d := range r.DeleteManifests {
+		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
+	}
+	for _, t := range r.Tags {
+		out.Tags = append(out.Tags, planTag(t))
+	}
+	if r.Swept != (reconcile.Swept{}) {
+		swept := planSwept(r.Swept)
+		out.Swept = &swept
 	}
 	return out
 }

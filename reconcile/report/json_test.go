@@ -77,7 +77,7 @@ func validate(t testing.TB, schema *jsonschema.Schema, text []byte) error {
 
 func TestJSONKeepsItsSchema(t *testing.T) {
 	schema := schemaFile(t, "plan.schema.json")
-	for name, r := range map[string]Run{"applied": run(), "dry run": dryRun(), "nothing": {DryRun: true}} {
+	for name, r := range map[string]Run{"applied": run(), "dry run": dryRun(), "deletions": savable(), "nothing": {DryRun: true}} {
 		if err := validate(t, schema, JSON(r)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -145,6 +145,8 @@ func TestSchemaSaysWhatIsWritten(t *testing.T) {
 		{planCopy{}, definition("copy")},
 		{planDeleteTag{}, definition("deleteTag")},
 		{planDeleteManifest{}, definition("deleteManifest")},
+		{planTag{}, definition("tagDigest")},
+		{planSwept{}, definition("swept")},
 		{planFinding{}, definition("finding")},
 		{planError{}, definition("error")},
 	} {

@@ -41,6 +41,13 @@ func Markdown(run Run) []byte {
 	if left > 0 {
 		m.printf("\n…and %s more.\n", Count(left, "change"))
 	}
+	var notes notes
+	for _, r := range run.Repositories {
+		notes.add(r.Plan, r.Result)
+	}
+	for _, line := range notes.lines(run.DryRun) {
+		m.printf("\n%s\n", line)
+	}
 	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync}) {
 		m.printf("\n%s in sync.\n", Count(n.inSync, "alias"))
 	}
@@ -105,6 +112,9 @@ func (m *markdown) table(r Repository) (left int) {
 			what = "new"
 		}
 		row := fmt.Sprintf("| %s | %s", became(what, "pushed", r.Pushed, i), code(p.Tag))
+		if p.Purged > 0 {
+			row += "<br>loses " + Count(p.Purged, "attestation")
+		}
 		for _, c := range p.Copies {
 			row += "<br>copied from " + code(c.From.String())
 		}
@@ -117,6 +127,13 @@ func (m *markdown) table(r Repository) (left int) {
 	for i, d := range r.DeleteTags {
 		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Deleted, i),
 			code(d.Tag)+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
+	}
+	for i, d := range r.DeleteManifests {
+		if len(r.DeleteManifests) > manyManifests {
+			break // they are counted below
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Removed, i),
+			code((&Text{}).digest(d.Digest))+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
 	}
 	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
 }
@@ -165,16 +182,21 @@ func (m *markdown) graph(r Repository) {
 		}
 		return name
 	}
-	edge := func(from, arrow, to string) {
-		if line := "  " + from + " " + arrow + " " + to + "\n"; !edges[line] {
+	edge := func(from, platform, to string) {
+		line := fmt.Sprintf("  %s -->|\"%s\"| %s\n", from, label(cmp.Or(platform, "artifact")), to)
+		if !edges[line] {
 			edges[line] = true
 			lines = append(lines, line)
 		}
 	}
-	shown := 0
-	for _, p := range r.Pushes {
-		if len(edges)+2*len(p.Platforms) > maxEdges {
-			break
+	shown, rest := 0, 0
+	for i, p := range r.Pushes {
+		switch err, _ := tried(r.Pushed, i); {
+		case err != nil: // nothing has come from there
+			continue
+		case rest > 0 || len(edges)+2*len(p.Platforms) > maxEdges:
+			rest++
+			continue
 		}
 		shown++
 		for _, c := range p.Platforms {
@@ -182,16 +204,16 @@ func (m *markdown) graph(r Repository) {
 				continue
 			}
 			source := node("s", c.Source, `("%s")`)
-			edge(node("a", p.Tag, `["%s"]`), `-->|"`+label(cmp.Or(c.Platform, "artifact"))+`"|`, source)
-			edge(source, "-->", node("d", short.digest(c.Digest), `["%s"]`))
+			edge(node("a", p.Tag, `["%s"]`), c.Platform, source)
+			edge(source, c.Platform, node("d", short.digest(c.Digest), `["%s"]`))
 		}
 	}
 	if len(lines) == 0 {
 		return
 	}
 	title := "Where " + code(r.Image) + " comes from"
-	if rest := len(r.Pushes) - shown; rest > 0 {
-		title += fmt.Sprintf(" (%d of %s)", shown, Count(len(r.Pushes), "alias"))
+	if rest > 0 {
+		title += fmt.Sprintf(" (%d of %s)", shown, Count(shown+rest, "alias"))
 	}
 	graph := fmt.Sprintf("\n%s:\n\n```mermaid\ngraph LR\n%s```\n", title, strings.Join(lines, ""))
 	if m.Len()+len(graph) <= maxMarkdown {

@@ -53,19 +53,19 @@ graph LR
   a1["10"]
   a1 -->|"linux/amd64"| s0
   d2["sha256#58;111111111111#8230;"]
-  s0 --> d2
+  s0 -->|"linux/amd64"| d2
   s3("10.20")
   a1 -->|"linux/arm64"| s3
   d4["sha256#58;222222222222#8230;"]
-  s3 --> d4
+  s3 -->|"linux/arm64"| d4
   s5("1.0")
   a6["chart"]
   a6 -->|"artifact"| s5
-  s5 --> d4
+  s5 -->|"artifact"| d4
   s7("10")
   a8["latest"]
   a8 -->|"linux/amd64"| s7
-  s7 --> d2
+  s7 -->|"linux/amd64"| d2
 ~~~
 `},
 		"a file that is not valid": {Run{Findings: []*config.Finding{{ID: "syntax", Message: "no"}}}, "<!-- tagline -->\n" + `### Found 1 problem.
@@ -85,6 +85,41 @@ graph LR
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}
+	}
+	if strings.Contains(got, `["chart"]`) || !strings.Contains(got, `["10"]`) {
+		t.Errorf("the graph is not of what was pushed:\n%s", got)
+	}
+}
+
+func TestMarkdownOfDeletions(t *testing.T) {
+	r := savable()
+	few := string(Markdown(r))
+	r.Repositories[0].DeleteManifests = nil
+	for range 11 {
+		r.Repositories[0].DeleteManifests = append(r.Repositories[0].DeleteManifests, reconcile.DeleteManifest{Digest: three, Kind: reconcile.KindAttestation, Bytes: 1000})
+	}
+	many := string(Markdown(r))
+	r.DryRun = false
+	for range 11 {
+		r.Repositories[0].Removed = append(r.Repositories[0].Removed, reconcile.Outcome{Tag: three, Err: reconcile.ErrSkipped})
+	}
+	none := string(Markdown(r))
+	for _, test := range []struct{ of, want string }{
+		{few, "| goes | `sha256:333333333333…` `10.10 has lost its attestations` | | | | |\n"},
+		{few, "\nTo reclaim: 1 replaced index, 12 B.\n"},
+		{few, "| moves | `10.10`<br>loses 1 attestation |"},
+		{many, "\nTo reclaim: 11 attestations, 11.0 kB.\n"},
+		{none, "| :x: |  | `images.yaml:2:3` | `skipped`<br>`manifest " + three + " of my-image: not done` |\n"},
+	} {
+		if strings.Count(test.of, test.want) != 1 {
+			t.Errorf("%q is not there once in\n%s", test.want, test.of)
+		}
+	}
+	if strings.Contains(many, "333333333333") || strings.Contains(none, "reclaim") {
+		t.Errorf("too much is told:\n%s\n%s", many, none)
+	}
+	if got := string(StepOutputs(savable())); !strings.Contains(got, "\npushes=4\ndeletions=3\n") {
+		t.Errorf("outputs of the step are\n%s", got)
 	}
 }
 
@@ -176,7 +211,7 @@ func shown(n ast.Node, source []byte) string {
 
 // graphLine is all that a graph may hold: a node, whose label has nothing but
 // letters, digits and character codes, or an arrow.
-var graphLine = regexp.MustCompile(`^(graph LR|  [asd]\d+(\["L"\]|\("L"\))|  [as]\d+ -->(\|"L"\|)? [sd]\d+)$`)
+var graphLine = regexp.MustCompile(`^(graph LR|  [asd]\d+(\["L"\]|\("L"\))|  [as]\d+ -->\|"L"\| [sd]\d+)$`)
 
 func checkGraph(t *rapid.T, graph string) {
 	labels := regexp.MustCompile(`"([a-zA-Z0-9 ./_-]|#\d+;)*"`)
@@ -219,7 +254,7 @@ func TestMarkdownHasALimit(t *testing.T) {
 	}
 	r.Repositories = r.Repositories[:1]
 	r.Repositories[0].Violations = nil
-	if got := string(Markdown(r)); !strings.Contains(got, "Where `image-0` comes from (118 of 200 aliases):\n") || strings.Count(got, " --> ") > maxEdges {
+	if got := string(Markdown(r)); !strings.Contains(got, "Where `image-0` comes from (118 of 200 aliases):\n") || strings.Count(got, " -->") > maxEdges {
 		t.Errorf("a graph of 200 aliases is\n%s", got)
 	}
 }

@@ -108,9 +108,6 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 		Image: from.Image, Repository: r.name(at+".repository", from.Repository), InSync: from.InSync,
 		Violations: r.findings(from.Violations, false), Warnings: r.findings(from.Warnings, true), Errors: r.failures[from.Repository],
 	}
-	if len(from.DeleteManifests) > 0 {
-		r.problem(at+".delete_manifests", "this version deletes no manifests; make the plan with the tagline that applies it")
-	}
 	seen := map[string]bool{}
 	once := func(at, tag string) {
 		if err := config.CheckTag(tag); err != nil {
@@ -136,18 +133,65 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	for i, d := range from.DeleteTags {
 		at := fmt.Sprintf("%s.delete_tags[%d]", at, i)
 		once(at+".tag", d.Tag)
-		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason})
+		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason, Emptied: d.Emptied})
 		if d.Old == nil {
 			r.problem(at+".old", "a tag that does not exist can't be deleted")
 		}
 	}
+	r.deletions(at, from, &p)
 	return p
+}
+
+// deletions reads which manifests go, and by which tags it can be told that
+// nothing needs them.
+func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan) {
+	if from.Swept != nil {
+		p.Swept = reconcile.Swept(*from.Swept)
+	}
+	needed := map[string]string{} // by digest: the tag
+	for i, t := range from.Tags {
+		at := fmt.Sprintf("%s.tags[%d]", at, i)
+		if err := config.CheckTag(t.Tag); err != nil {
+			r.problem(at+".tag", "%v", err)
+		}
+		r.digest(at+".digest", t.Digest)
+		needed[t.Digest] = t.Tag
+		p.Tags = append(p.Tags, reconcile.TagDigest(t))
+	}
+	for _, push := range p.Pushes {
+		needed[push.New] = push.Tag
+		if m, err := parse(push); err == nil {
+			for _, d := range m.Children {
+				needed[d.Digest.String()] = push.Tag
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i, d := range from.DeleteManifests {
+		at := fmt.Sprintf("%s.delete_manifests[%d]", at, i)
+		r.digest(at+".digest", d.Digest)
+		for k, parent := range d.Parents {
+			r.digest(fmt.Sprintf("%s.parents[%d]", at, k), parent)
+		}
+		switch tag, is := needed[d.Digest]; {
+		case is:
+			r.problem(at+".digest", "tag %q needs it", tag)
+		case seen[d.Digest]:
+			r.problem(at+".digest", "%s is there twice", d.Digest)
+		case d.Bytes < 0:
+			r.problem(at+".bytes", "%d is negative", d.Bytes)
+		case d.Kind != reconcile.KindAttestation && d.Kind != reconcile.KindReplaced && d.Kind != reconcile.KindUntagged:
+			r.problem(at+".kind", "%q is not known", d.Kind)
+		}
+		seen[d.Digest] = true
+		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents})
+	}
 }
 
 func (r *planReader) push(at string, from planPush) reconcile.Push {
 	p := reconcile.Push{
 		Tag: from.Tag, Old: r.old(at+".old", from.Old), New: from.New, MediaType: from.MediaType,
-		Manifest: []byte(from.Manifest), Follows: from.Follows,
+		Manifest: []byte(from.Manifest), Follows: from.Follows, Purged: from.Purged,
 	}
 	r.manifest(at, p)
 	sources := 0
@@ -155,6 +199,8 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		at := fmt.Sprintf("%s.platforms[%d]", at, i)
 		switch {
 		case c.Digest == "" && c.Source == "" && c.SourceDigest == "": // dropped
+		case c.Source == "" && from.Purged > 0: // the source is the tag itself
+			r.digest(at+".digest", c.Digest)
 		case c.Source == "":
 			r.problem(at+".source", "it is empty, so that nobody could tell whether it has moved")
 		default:
@@ -167,7 +213,7 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		}
 		p.Platforms = append(p.Platforms, reconcile.PlatformChange(c))
 	}
-	if sources == 0 {
+	if sources == 0 && from.Purged == 0 {
 		r.problem(at+".platforms", "none has a source, so that nobody could tell whether it has moved")
 	}
 	for i, c := range from.Copies {
@@ -190,9 +236,13 @@ func (r *planReader) manifest(at string, p reconcile.Push) {
 		r.problem(at+".manifest", "its digest is %s, and new is %q; the plan was altered", found, p.New)
 		return
 	}
-	if _, err := reconcile.ParseManifest(reconcile.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}); err != nil {
+	if _, err := parse(p); err != nil {
 		r.problem(at+".manifest", "%v", err)
 	}
+}
+
+func parse(p reconcile.Push) (*reconcile.Manifest, error) {
+	return reconcile.ParseManifest(reconcile.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
 }
 
 func (r *planReader) old(at string, d *string) string {

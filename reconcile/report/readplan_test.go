@@ -22,7 +22,30 @@ func savable() Run {
 		p.Manifest = []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"of":"` + p.Tag + `"}}`)
 		p.New = digest.FromBytes(p.Manifest).String()
 	}
+	plan := &r.Repositories[0].Plan
+	plan.DeleteTags[0].Emptied = true
+	plan.DeleteManifests = []reconcile.DeleteManifest{
+		{Digest: three, Kind: reconcile.KindReplaced, Reason: "10.10 has lost its attestations", Bytes: 12},
+		{Digest: five, Kind: reconcile.KindAttestation, Reason: "nothing needs it", Parents: []string{three}},
+	}
+	plan.Tags = []reconcile.TagDigest{{Tag: "8", Digest: four}}
+	plan.Swept = reconcile.Swept{Tags: 9, Manifests: 20, Unlisted: true, Held: 2}
+	purge := reconcile.Push{Tag: "10.10", Old: three, MediaType: plan.Pushes[0].MediaType, Manifest: []byte(`{"schemaVersion":2,"manifests":[]}`), Purged: 1,
+		Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Digest: six, OldDigest: six}}}
+	purge.New = digest.FromBytes(purge.Manifest).String()
+	plan.Pushes = append(plan.Pushes, purge)
 	return r
+}
+
+const (
+	three = "sha256:3333333333333333333333333333333333333333333333333333333333333333"
+	four  = "sha256:4444444444444444444444444444444444444444444444444444444444444444"
+	six   = "sha256:6666666666666666666666666666666666666666666666666666666666666666"
+	five  = "sha256:5555555555555555555555555555555555555555555555555555555555555555"
+)
+
+func removal(d map[string]any) map[string]any {
+	return d["repositories"].([]any)[0].(map[string]any)["delete_manifests"].([]any)[0].(map[string]any)
 }
 
 func TestReadPlan(t *testing.T) {
@@ -84,13 +107,33 @@ var foreign = map[string]struct {
 	"no platforms":          {func(s string) string { return emptied(s, "platforms") }, "repositories[0].pushes[0].platforms: none has a source"},
 	"source_digest is none": {replaced(`"source_digest": "`+two, `"source_digest": "`), `repositories[0].pushes[0].platforms[0].source_digest: "" is no digest`},
 	"digest in upper case":  {replaced(`"digest": "`+one, `"digest": "sha256:`+strings.Repeat("A", 64)), `is no digest`},
-	"old_digest is none":    {replaced(`"old_digest": "`+one, `"old_digest": "x`), `repositories[0].pushes[0].platforms[0].old_digest: "x" is no digest`},
-	"a copy of a URL":       {replaced(`"from": "r.test/base"`, `"from": "https://r.test/base"`), `repositories[0].pushes[2].copies[0].from: repository "https://r.test/base" is a URL`},
+	"a purge of a tag": {replaced(`"digest": "`+six+`",
+              "old_digest"`, `"digest": "10", "old_digest"`), `platforms[0].digest: "10" is no digest`},
+	"old_digest is none": {replaced(`"old_digest": "`+one, `"old_digest": "x`), `repositories[0].pushes[0].platforms[0].old_digest: "x" is no digest`},
+	"a copy of a URL":    {replaced(`"from": "r.test/base"`, `"from": "https://r.test/base"`), `repositories[0].pushes[2].copies[0].from: repository "https://r.test/base" is a URL`},
 	"a copy of a tag": {func(s string) string {
 		i := strings.Index(s, `"from"`)
 		return s[:i] + strings.Replace(s[i:], two, "10", 1)
 	}, `repositories[0].pushes[2].copies[0].digest: "10" is no digest`},
-	"manifests to delete": {replaced(`"delete_manifests": []`, `"delete_manifests": [{"digest": "`+one+`"}]`), "repositories[0].delete_manifests: this version deletes no manifests"},
+	"a manifest that a tag needs":  {replaced(`"digest": "`+three, `"digest": "`+four), `repositories[0].delete_manifests[0].digest: tag "8" needs it`},
+	"a manifest of a pushed index": {remade(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` + three + `","size":1}]}`), `repositories[0].delete_manifests[0].digest: tag "10" needs it`},
+	"a manifest that is pushed": {func(s string) string {
+		return edited(s, func(d map[string]any) { removal(d)["digest"] = push(d)["new"] })
+	}, `repositories[0].delete_manifests[0].digest: tag "10" needs it`},
+	"a manifest twice": {func(s string) string {
+		return edited(s, func(d map[string]any) {
+			r := d["repositories"].([]any)[0].(map[string]any)
+			r["delete_manifests"] = append(r["delete_manifests"].([]any), removal(d))
+		})
+	}, `repositories[0].delete_manifests[2].digest: ` + three + " is there twice"},
+	"a manifest by tag":              {replaced(`"digest": "`+three, `"digest": "10`), `repositories[0].delete_manifests[0].digest: "10" is no digest`},
+	"a manifest for no known reason": {replaced(`"kind": "replaced"`, `"kind": "old"`), `repositories[0].delete_manifests[0].kind: "old" is not known`},
+	"bytes below zero":               {replaced(`"bytes": 12`, `"bytes": -12`), `repositories[0].delete_manifests[0].bytes: -12 is negative`},
+	"a parent by tag": {func(s string) string {
+		return edited(s, func(d map[string]any) { removal(d)["parents"] = []any{"10"} })
+	}, `repositories[0].delete_manifests[0].parents[0]: "10" is no digest`},
+	"a tag that names a tag": {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
+	"a tag with a slash":     {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
 }
 
 func replaced(old, by string) func(string) string {

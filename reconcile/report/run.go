@@ -105,6 +105,14 @@ func (r *Run) problems() []*config.Finding {
 				Message: fmt.Sprintf("tag %q of %s: %s", tag, repository.Image, message),
 			})
 		}
+		for i, o := range repository.Removed { // many for one reason, most often
+			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
+				all = append(all, &config.Finding{
+					ID: outcome(o.Err), Pos: r.place(repository.Repository, ""),
+					Message: fmt.Sprintf("manifest %s of %s: %v", o.Tag, repository.Image, o.Err),
+				})
+			}
+		}
 		for _, e := range repository.Errors {
 			fail(e.Alias, failed, e.Message)
 		}

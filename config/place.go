@@ -1,0 +1,54 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// ECRHost is what the name of an Amazon ECR registry tells: whose it is, where,
+// and by which kind of endpoint it wants to be reached.
+type ECRHost struct {
+	Account   string // twelve digits
+	Region    string // "eu-central-1"
+	FIPS      bool
+	DualStack bool // IPv6 too
+}
+
+// ecrPattern has the suffixes of all partitions that AWS SDKs know: the
+// commercial one and GovCloud, China, the European sovereign cloud, and the
+// isolated ones. Dual-stack names have a dash and a suffix of their own (Amazon
+// ECR user guide, registries, "ecr-requests").
+var ecrPattern = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.` +
+	`(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn|on\.amazonwebservices\.eu|` +
+	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$`)
+
+// ParseECRHost tells whether a registry's host is one of Amazon ECR. ECR Public
+// (public.ecr.aws) is not: its API can't read what a run needs.
+func ParseECRHost(name string) (h ECRHost, ok bool) {
+	m := ecrPattern.FindStringSubmatch(strings.ToLower(name))
+	if m == nil {
+		return ECRHost{}, false
+	}
+	return ECRHost{Account: m[1], FIPS: m[2] != "", Region: m[3], DualStack: strings.HasPrefix(m[4], "on.")}, true
+}
+
+// place is what a repository is known by, whatever way its host is spelled:
+// one registry of Amazon ECR has up to four names, and so has this machine's
+// loopback. Two repositories of one place may be one and the same; what must
+// not be lost from one must not be lost from the other.
+func (r Repository) place() Repository {
+	if h, ok := ParseECRHost(r.Host); ok {
+		return Repository{Host: h.Account + "." + h.Region, Path: r.Path}
+	}
+	name, port := r.Host, ""
+	if host, p, err := net.SplitHostPort(r.Host); err == nil {
+		name, port = host, p
+	}
+	address, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	if name == "localhost" || err == nil && (address == netip.IPv6Loopback() || address == netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+		return Repository{Host: "localhost:" + port, Path: r.Path}
+	}
+	return r
+}

@@ -1,0 +1,185 @@
+package cache
+
+import (
+	"encoding/gob"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/reconcile"
+)
+
+// shelf is what the folder has of one repository, in one file: to make a file
+// for each manifest would cost more than the request that it saves. It is read
+// when it is first needed, and written when it is released.
+type shelf struct {
+	folder *folder
+	name   string // of the file; no user's or registry's text ever becomes a path
+
+	mu      sync.Mutex
+	loaded  bool
+	changed bool      // used has what the file has not
+	as      time.Time // of the file, when it was read
+	used    book      // in this run
+	rest    book
+}
+
+// book is the content of a shelf.
+type book struct {
+	Tags      map[string]string           // the digest that each named last
+	Platforms map[string]ocispec.Platform // by digest of the config
+	Manifests map[string]manifest         // by digest
+}
+
+type manifest struct {
+	MediaType string
+	Body      []byte
+}
+
+func newBook() book {
+	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}}
+}
+
+// size is about how many bytes a book takes up.
+func (b book) size() int {
+	const each = 150 // of a digest and what goes with it
+	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests))
+	for _, m := range b.Manifests {
+		size += len(m.Body)
+	}
+	return size
+}
+
+// add puts in what is not there yet.
+func (b book) add(other book) {
+	add(b.Tags, other.Tags)
+	add(b.Platforms, other.Platforms)
+	add(b.Manifests, other.Manifests)
+}
+
+func add[V any](all, more map[string]V) {
+	for key, value := range more {
+		if _, ok := all[key]; !ok {
+			all[key] = value
+		}
+	}
+}
+
+// tag is the digest that a tag named last.
+func (s *shelf) tag(tag string) (of string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	return take(s.used.Tags, s.rest.Tags, tag)
+}
+
+// platform is the platform in a config.
+func (s *shelf) platform(config string) (ocispec.Platform, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	return take(s.used.Platforms, s.rest.Platforms, config)
+}
+
+// manifest is one that was kept, and still is what it was.
+func (s *shelf) manifest(of string) (reconcile.RawManifest, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	m, ok := take(s.used.Manifests, s.rest.Manifests, of)
+	if !ok {
+		return reconcile.RawManifest{}, false
+	}
+	if digest.FromBytes(m.Body).String() != of {
+		delete(s.used.Manifests, of)
+		s.folder.trouble(errors.New("an entry is not the manifest " + of))
+		return reconcile.RawManifest{}, false
+	}
+	return reconcile.RawManifest{Digest: of, MediaType: m.MediaType, Body: m.Body}, true
+}
+
+// take finds what is used, and notes that it is.
+func take[V any](used, rest map[string]V, key string) (V, bool) {
+	value, ok := used[key]
+	if ok {
+		return value, true
+	}
+	if value, ok = rest[key]; ok {
+		used[key] = value
+		delete(rest, key)
+	}
+	return value, ok
+}
+
+// keep puts in what a registry has said, where it is new.
+func (s *shelf) keep(learned book) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	for of, m := range learned.Manifests {
+		if digest.FromBytes(m.Body).String() != of { // which nobody should have let through
+			delete(learned.Manifests, of)
+		}
+	}
+	maps.Copy(s.used.Tags, learned.Tags)
+	maps.Copy(s.used.Platforms, learned.Platforms)
+	maps.Copy(s.used.Manifests, learned.Manifests)
+	s.changed = s.changed || len(learned.Tags)+len(learned.Platforms)+len(learned.Manifests) > 0
+}
+
+// release writes what is new, and holds nothing any more.
+func (s *shelf) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed {
+		s.write()
+	}
+	s.loaded, s.changed, s.used, s.rest = false, false, book{}, book{}
+}
+
+func (s *shelf) load() {
+	if s.loaded {
+		return
+	}
+	s.loaded, s.used = true, newBook()
+	s.rest, s.as = s.read()
+}
+
+// read is empty if there is no file, or none that can be believed.
+func (s *shelf) read() (b book, as time.Time) {
+	b = newBook()
+	as, err := s.folder.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
+	if err != nil {
+		b = newBook()
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.folder.trouble(err)
+		}
+	}
+	return b, as
+}
+
+// A shelf may hold a few times what a run uses: other runs read the same
+// repository, and tags move back. One that holds more forgets the rest.
+const (
+	roomy    = 1 << 20
+	perUsage = 4
+)
+
+// write adds what another run has written meanwhile. If the two write at the
+// same moment what one of them has learned is lost, which costs a request.
+func (s *shelf) write() {
+	if as := s.folder.writtenAt(s.name); !as.Equal(s.as) {
+		theirs, _ := s.read()
+		s.rest.add(theirs)
+	}
+	if used := s.used.size(); used+s.rest.size() <= max(roomy, perUsage*used) {
+		s.used.add(s.rest)
+	}
+	s.folder.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
+}
