@@ -277,3 +277,38 @@ func TestImmutableMeanwhile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A token that ECR no longer accepts is renewed, once.
+func TestTokenEndsMeanwhile(t *testing.T) {
+	seed := func(t *testing.T) *ecrtest.Server {
+		registry := emulate(t, ecrtest.Options{})
+		for repository, platform := range map[string]string{"my-image": "linux/amd64", "base": "linux/arm64"} {
+			if _, err := registry.Seed(repository, time.Now(), demo.Image{Tag: "1", Platforms: []string{platform}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return registry
+	}
+	const aliases = "10: {amd64: 1, arm64: 'base:1'}"
+	for _, operation := range []string{"GET blob", "POST upload"} {
+		t.Run("once, at "+operation, func(t *testing.T) {
+			registry := seed(t)
+			registry.Script(ecrtest.Fault{Operation: operation, Times: 1, Do: ecrtest.Before(registry.ExpireTokens)})
+			p, err := apply(t, mine(t, aliases))
+			if err != nil || len(p.Pushes) != 1 || registry.Tags("my-image")["10"] != p.Pushes[0].New {
+				t.Errorf("%v, plan %+v", err, p)
+			}
+		})
+	}
+	t.Run("for ever", func(t *testing.T) {
+		registry := seed(t)
+		registry.Script(ecrtest.Fault{Operation: "GET blob", Do: ecrtest.Before(registry.ExpireTokens)})
+		p, err := apply(t, mine(t, aliases))
+		if err != nil || len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "authorization token has expired") || len(p.Violations)+len(p.Pushes) > 0 {
+			t.Errorf("%v, plan %+v", err, p)
+		}
+		if n := registry.Calls()["GetAuthorizationToken"]; n > 4 {
+			t.Errorf("%d tokens", n)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package ecr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -214,7 +215,28 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 	if err != nil {
 		return fail(make([]reconcile.Answer[[]byte], len(digests)), err)
 	}
-	return r.client.oci.Reader(over).Configs(ctx, digests)
+	answers := make([]reconcile.Answer[[]byte], len(digests))
+	err = r.withToken(ctx, func() error {
+		var open []int
+		var missing []string
+		for i, a := range answers {
+			if a.Value == nil {
+				open, missing = append(open, i), append(missing, digests[i])
+			}
+		}
+		var errs []error
+		for k, a := range r.client.oci.Reader(over).Configs(ctx, missing) {
+			answers[open[k]] = a
+			errs = append(errs, a.Err)
+		}
+		return errors.Join(errs...)
+	})
+	for i, a := range answers {
+		if a.Value == nil && a.Err == nil { // there was no token to ask with
+			answers[i].Err = err
+		}
+	}
+	return answers
 }
 
 // Referrers lists 50 a call (API_ListImageReferrers, maxResults).

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/google/go-containerregistry/pkg/authn"
+
+	"tagline/reconcile/oci"
 )
 
 // token is what the OCI protocol of ECR wants as a password, and the registry
@@ -57,6 +59,25 @@ func (r *registry) authorization(ctx context.Context) (token, error) {
 	}
 	r.token.now = token{user, password, aws.ToString(data.ProxyEndpoint), aws.ToTime(data.ExpiresAt)}
 	return r.token.now, nil
+}
+
+// withToken does something over HTTP, and once more with a new token where ECR
+// refuses the one that there is: it may end sooner than it said, as with the
+// role that it was made by.
+func (r *registry) withToken(ctx context.Context, do func() error) error {
+	used, err := r.authorization(ctx)
+	if err != nil {
+		return err
+	}
+	if err = do(); err == nil || !oci.Refused(err) {
+		return err
+	}
+	r.token.mu.Lock()
+	if r.token.now.password == used.password { // nobody else has been quicker
+		r.token.now = token{}
+	}
+	r.token.mu.Unlock()
+	return do()
 }
 
 // AuthorizationContext implements [authn.ContextAuthenticator].

@@ -183,5 +183,5 @@ func (w *writer) Copy(ctx context.Context, from config.Repository, digest string
 	if from, err = w.client.overHTTP(ctx, from); err != nil {
 		return err
 	}
-	return w.writers.oci.Writer(to).Copy(ctx, from, digest)
+	return w.withToken(ctx, func() error { return w.writers.oci.Writer(to).Copy(ctx, from, digest) })
 }

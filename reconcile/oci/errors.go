@@ -105,6 +105,13 @@ func statusOf(err error) *transport.Error {
 	return status
 }
 
+// Refused tells whether a registry did not accept the credentials, or did not
+// allow what was asked for with them.
+func Refused(err error) bool {
+	status := statusOf(err)
+	return status != nil && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
+}
+
 func isAbsent(err error) bool {
 	status := statusOf(err)
 	if status == nil || status.StatusCode != http.StatusNotFound {

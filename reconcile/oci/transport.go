@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"tagline/reconcile"
@@ -49,7 +51,7 @@ func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
 func baseTransport(concurrency int) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		DialContext:         newDialer().DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		// A dead HTTP/2 connection stays in the pool, and every retry goes back
@@ -60,6 +62,25 @@ func baseTransport(concurrency int) *http.Transport {
 		// it reads blobs from while it waits for others to write them to.
 		MaxIdleConnsPerHost: concurrency,
 	}
+}
+
+// newDialer refuses link-local addresses however a host came to them, by name or
+// by redirect: no registry is there, but in every cloud the service that gives
+// out the credentials of the machine.
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		if to, err := netip.ParseAddrPort(address); err != nil || isLinkLocal(to.Addr()) {
+			return ofHost(errors.New("link-local addresses are refused: no registry is there, but the credentials of a cloud machine are"))
+		}
+		return nil
+	}}
+}
+
+// isLinkLocal takes the metadata service of EC2 for link-local over IPv6, too
+// (EC2 user guide, "instancedata-data-retrieval").
+func isLinkLocal(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	return ip.IsLinkLocalUnicast() || ip == netip.MustParseAddr("fd00:ec2::254")
 }
 
 // edge is what go-containerregistry talks to.
@@ -77,11 +98,32 @@ func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch {
 	case err == nil:
 		resp.Request = req
-		return resp, nil
+		return redacted(resp)
 	case speaksPlainHTTP(err):
 		return nil, err // go-containerregistry goes on to http, see pinger
 	}
 	return nil, &requestError{err}
+}
+
+// redacted takes the credentials of a request out of a refusal, which is about
+// to be reported: some servers send back what they were sent.
+func redacted(resp *http.Response) (*http.Response, error) {
+	user, password, _ := resp.Request.BasicAuth()
+	_, token, _ := strings.Cut(resp.Request.Header.Get("Authorization"), " ")
+	if resp.StatusCode < 400 || token == "" {
+		return resp, nil
+	}
+	body, err := readDocument(resp)
+	if err != nil {
+		return nil, &requestError{err}
+	}
+	for _, secret := range []string{token, user + ":" + password, password} {
+		if len(secret) >= 8 { // a short one may be a word of the message
+			body = bytes.ReplaceAll(body, []byte(secret), []byte("[credentials]"))
+		}
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
 }
 
 func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
@@ -90,6 +132,10 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 		// go-containerregistry itself would speak it to RFC 1918 addresses.
 		closeBody(req)
 		return nil, ofHost(fmt.Errorf("plain http to %s refused: if that is meant, name it with --insecure-registry", req.URL.Host))
+	}
+	if ip, err := netip.ParseAddr(req.URL.Hostname()); err == nil && isLinkLocal(ip) { // a proxy would dial it for us
+		closeBody(req)
+		return nil, ofHost(fmt.Errorf("link-local address %s refused", req.URL.Host))
 	}
 	redirects := 0
 	for r := req; r.Response != nil && r.Response.Request != nil; r = r.Response.Request {

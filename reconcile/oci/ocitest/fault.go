@@ -50,7 +50,8 @@ type line struct {
 	matched int
 }
 
-// fault is what to do with a request. The caller holds p.mu.
+// fault is what to do with a request, nil for nothing special. The caller holds
+// p.mu.
 func (p *RegistryProxy) fault(r *http.Request) Action {
 	for _, l := range p.script {
 		f := l.fault
@@ -62,7 +63,7 @@ func (p *RegistryProxy) fault(r *http.Request) Action {
 			return f.Do
 		}
 	}
-	return pass
+	return nil
 }
 
 func pass(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
@@ -93,6 +94,15 @@ func HTML() Action {
 func Redirect(host string) Action {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		http.Redirect(w, r, "http://"+host+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	}
+}
+
+// Before lets something happen between a client's last request and this one. It
+// may ask the registry itself.
+func Before(happen func()) Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		happen()
+		upstream.ServeHTTP(w, r)
 	}
 }
 

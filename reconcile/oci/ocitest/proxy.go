@@ -30,6 +30,7 @@ type Request struct {
 	Query  string      // "n=1000"
 	Header http.Header // as the client sent it
 	Status int         // 0: no answer, or not yet
+	Faulty bool        // a line of the script had it
 	Kind   string      // "v2", "tags", "manifest(tag)", "manifest(digest)", "blob", "upload", "referrers", "token" or "other"
 }
 
@@ -49,6 +50,17 @@ func (p *RegistryProxy) Count() map[string]int {
 		counts[r.Method+" "+r.Kind]++
 	}
 	return counts
+}
+
+// Faults is how many requests had a line of the script.
+func (p *RegistryProxy) Faults() int {
+	n := 0
+	for _, r := range p.Trace() {
+		if r.Faulty {
+			n++
+		}
+	}
+	return n
 }
 
 // Total is the number of requests of all kinds.
@@ -96,6 +108,9 @@ func (p *RegistryProxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.inFlight++
 	p.maxInFlight = max(p.maxInFlight, p.inFlight)
 	latency, do := p.latency, p.fault(r)
+	if request.Faulty = do != nil; !request.Faulty {
+		do = pass
+	}
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
