@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tagline/reconcile/report"
 )
 
 // The files that run tagline somewhere else: each command in them must be one
@@ -88,6 +90,24 @@ func TestSampleWorkflowsKnowTheAction(t *testing.T) {
 					t.Errorf("%s: the action has no input %q", example, name)
 				}
 			}
+		}
+	}
+}
+
+// What the action hands on are outputs that tagline has.
+func TestActionKnowsTheOutputs(t *testing.T) {
+	action, err := os.ReadFile("../../.github/actions/tagline/action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := string(report.StepOutputs(report.Run{}))
+	named := regexp.MustCompile(`\n  (\S+):\n    description: [^\n]*\n    value: \$\{\{ steps\.tagline\.outputs\.(\S+) \}\}`).FindAllStringSubmatch(string(action), -1)
+	if len(named) != strings.Count(written, "\n") {
+		t.Errorf("the action has %d outputs, tagline writes:\n%s", len(named), written)
+	}
+	for _, name := range named {
+		if name[1] != name[2] || !strings.Contains("\n"+written, "\n"+name[1]+"=") {
+			t.Errorf("output %s of the action is %s, tagline writes:\n%s", name[1], name[2], written)
 		}
 	}
 }
