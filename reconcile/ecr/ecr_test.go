@@ -121,7 +121,7 @@ func apply(t testing.TB, image config.Image) (reconcile.Plan, error) {
 	p := reconcile.Diff(image, reconcile.Observe(t.Context(), c, image))
 	result := reconcile.Apply(t.Context(), ecr.NewWriters(c).Writer(image.Repository), p)
 	var errs []error
-	for _, o := range slices.Concat(result.Pushed, result.Deleted) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
 		errs = append(errs, o.Err)
 	}
 	return p, errors.Join(errs...)
