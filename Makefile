@@ -5,6 +5,7 @@ CRANE_VERSION        := v0.22.1
 REGCTL_VERSION       := v0.11.7
 GOLANGCI_VERSION     := v2.15.0
 DEADCODE_VERSION     := v0.52.0
+ACTIONLINT_VERSION   := v1.7.12
 
 GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -19,11 +20,12 @@ build: ## bin/tagline
 test: tools ## every test, on the embedded registry and on CNCF distribution
 	$(GO) test -race ./...
 
-lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/deadcode-$(DEADCODE_VERSION)
+lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/deadcode-$(DEADCODE_VERSION) $(BIN)/actionlint-$(ACTIONLINT_VERSION)
 	$< run ./...
 	$(GO) mod tidy -diff
 	@dead=$$($(BIN)/deadcode-$(DEADCODE_VERSION) -test ./...) || exit 1; \
 	if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi
+	$(BIN)/actionlint-$(ACTIONLINT_VERSION) .github/examples/*.yml
 
 fmt:
 	gofmt -s -w cmd config policies reconcile
@@ -57,6 +59,10 @@ $(BIN)/regctl-$(REGCTL_VERSION):
 $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 	$(install) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $(BIN)/golangci-lint $@
+
+$(BIN)/actionlint-$(ACTIONLINT_VERSION):
+	$(install) github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	mv $(BIN)/actionlint $@
 
 $(BIN)/deadcode-$(DEADCODE_VERSION):
 	$(install) golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)

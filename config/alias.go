@@ -27,6 +27,8 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 		alias.Sources = w.sources(value, what, own)
 	case value.Kind == yaml.ScalarNode && value.Value == absent:
 		alias.Absent = true
+	case value.Kind == yaml.ScalarNode && strings.EqualFold(value.Value, absent):
+		w.report(value, IDInvalidSource, `%s is %s; did you mean "absent"? A tag of that name can be written with its repository`, what, quote(value.Value))
 	default:
 		want := "a source, such as 10.2, or a map from platform to source, or absent"
 		if s, ok := w.source(value, what, want, own); ok {
@@ -47,6 +49,10 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	var sources []Source
 	first := map[Platform]*yaml.Node{}
 	for key, value := range w.entries(n, what, "") {
+		if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
+			w.report(key, IDUnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
+			continue
+		}
 		p, _ := w.platform(key, first)
 		if value.Kind == yaml.ScalarNode && value.Value == absent {
 			w.report(value, IDInvalidSource, `"absent" stands for a whole alias; leave the platform %s out`, quote(key.Value))

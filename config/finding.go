@@ -38,7 +38,6 @@ const (
 	IDDuplicatePlatform   = "duplicate-platform"   // one platform twice, or under two spellings
 	IDAliasCycle          = "alias-cycle"          // aliases that name each other, or one itself
 	IDAbsentSource        = "absent-source"        // an alias of an alias that should be absent
-	IDUnsupported         = "unsupported"          // of the file format, but not carried out by this version
 )
 
 // Pos is a place in images.yaml. Line and Column count from 1, columns in

@@ -12,7 +12,7 @@ import (
 func testPolicies() []PolicyKey {
 	return []PolicyKey{
 		{Name: "platforms", Kind: PlatformList},
-		{Name: "provenance", Values: []string{"keep", "drop"}, Planned: []string{"purge"}, Default: "keep"},
+		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep"},
 		{Name: "prune", Values: []string{"false", "true"}, Default: "false"},
 		{Name: "grace", Kind: Duration, Default: "24h"},
 	}
@@ -243,6 +243,8 @@ images.yaml:7:11: error[alias-cycle]: alias "12" names itself; expected another 
 images.yaml:7:18: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 3 -> 1
 images.yaml:9:10: error[alias-cycle]: aliases lead in a cycle: 4 -> 5 -> 4
 `},
+		{"absent in another case", aliases("9: Absent"), `images.yaml:5:10: error[invalid-source]: alias "9" is "Absent"; did you mean "absent"? A tag of that name can be written with its repository`},
+		{"newest misspelled", aliases("9: {newst: 9.x}"), `images.yaml:5:11: error[unknown-field]: "newst" is neither a platform nor newest; did you mean "newest"?`},
 		{"source that another image wants absent", `registry: localhost:5000
 images:
   app: {aliases: {9: absent, 10: 10.1}}
@@ -304,13 +306,12 @@ images.yaml:9:9: error[duplicate-key]: "amd64" is given twice in alias "10", fir
 		{"policies a list", "policies: [prune]\nimages: {localhost/app: {aliases: {1: 1.1}}}\n", `images.yaml:1:11: error[wrong-type]: policies is a list; expected a map from policy to value`},
 		{"policy of an image", "images:\n  localhost/app:\n    aliases: {1: 1.1}\n    policies: {prune: yes}\n", `images.yaml:4:23: error[invalid-value]: prune is "yes"; expected one of false, true`},
 		{"bad value", policies("provenance: drops", "prune: maybe"), `
-images.yaml:2:15: error[invalid-value]: provenance is "drops"; expected one of keep, drop; did you mean "drop"?
+images.yaml:2:15: error[invalid-value]: provenance is "drops"; expected one of keep, drop, purge; did you mean "drop"?
 images.yaml:3:10: error[invalid-value]: prune is "maybe"; expected one of false, true
 `},
-		{"planned value", policies("provenance: purge"), `images.yaml:2:15: error[unsupported]: provenance "purge" is part of the file format, but this version of tagline does not carry it out yet; expected one of keep, drop`},
-		{"value a list", policies("provenance: [drop]"), `images.yaml:2:15: error[wrong-type]: provenance is a list; expected one of keep, drop`},
+		{"value a list", policies("provenance: [drop]"), `images.yaml:2:15: error[wrong-type]: provenance is a list; expected one of keep, drop, purge`},
 		{"value empty", policies("provenance:", "prune: ~"), `
-images.yaml:2:3: error[empty-value]: provenance is empty; expected one of keep, drop
+images.yaml:2:3: error[empty-value]: provenance is empty; expected one of keep, drop, purge
 images.yaml:3:10: error[empty-value]: prune is "~", which is no text unless quoted; expected one of false, true
 `},
 		{"platforms a scalar", policies("platforms: amd64"), `images.yaml:2:14: error[wrong-type]: platforms is the text "amd64"; expected a list of platforms, such as [amd64, arm64]`},

@@ -14,8 +14,7 @@ type PolicyKey struct {
 	Name    string
 	Doc     string // one line
 	Kind    Kind
-	Values  []string // of a Choice: the values that are carried out
-	Planned []string // of a Choice: values of the file format that this version refuses
+	Values  []string // of a Choice
 	Default string   // of a Choice or a Duration
 }
 
@@ -93,8 +92,6 @@ func (w *walk) choice(policy PolicyKey, n *yaml.Node) string {
 	text, ok := w.scalar(n, policy.Name, values)
 	switch {
 	case !ok || slices.Contains(policy.Values, text):
-	case slices.Contains(policy.Planned, text):
-		w.report(n, IDUnsupported, "%s %q is part of the file format, but this version of tagline does not carry it out yet; expected %s", policy.Name, text, values)
 	default:
 		w.report(n, IDInvalidValue, "%s is %s; expected %s%s", policy.Name, quote(text), values, didYouMean(text, policy.Values))
 	}

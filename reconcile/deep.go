@@ -178,12 +178,12 @@ func (p *planner) gone(index *Manifest, where func(digest string) config.Reposit
 func listing(all []ocispec.Descriptor) string {
 	var names []string
 	for _, d := range all {
-		names = append(names, named(d))
+		names = append(names, described(d))
 	}
 	return few(names)
 }
 
-func named(d ocispec.Descriptor) string {
+func described(d ocispec.Descriptor) string {
 	switch platform := platformOf(d.Platform); {
 	case marksAttestation(d):
 		return "attestation " + short(d.Digest)

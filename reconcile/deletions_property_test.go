@@ -161,7 +161,8 @@ func (h household) String() string {
 // nothing to do.
 func TestDeletionsAgainstTheObvious(tb *testing.T) {
 	cases, deleted := 0, 0
-	rapid.Check(tb, func(t *rapid.T) {
+	defer func() { tb.Logf("%d repositories, %d manifests deleted", cases, deleted) }()
+	check := func(t *rapid.T) {
 		h := drawHousehold(t, tb)
 		before := household{builder: &builder{memory: &memory{tags: maps.Clone(h.tags), manifests: maps.Clone(h.manifests), pushed: h.pushed, listed: h.listed}}, settings: h.settings}
 		p := plan(tb, h.memory, h.image)
@@ -211,8 +212,10 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 			t.Fatalf("%s\nthe second plan is\n%s", h, strings.Join(h.short(again), "\n"))
 		}
 		cases, deleted = cases+1, deleted+len(got)
-	})
-	tb.Logf("%d repositories, %d manifests deleted", cases, deleted)
+	}
+	for range 3 { // of what is usual, since so much is drawn
+		rapid.Check(tb, check)
+	}
 }
 
 // onlyFallbacks tells of a plan that concerns attestations in fallback tags and

@@ -228,6 +228,7 @@ type oldImage struct {
 	digest   string
 	source   string // by the mark of an index that was made for this very tag
 	mark     string // by the mark of whatever index it is
+	attests  int    // attestation manifests that travel with it
 }
 
 // before is what an alias has now, for the report; the marks count where the
@@ -244,9 +245,10 @@ func (p *planner) before(tag, digest string) ([]oldImage, error) {
 		return nil, err
 	}
 	var images []oldImage
+	attests := attestations(leaves)
 	for _, l := range leaves {
 		if l.Kind == policies.Image {
-			old := oldImage{platform: l.Platform, digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource]}
+			old := oldImage{platform: l.Platform, digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource], attests: attests[l.Digest]}
 			if m.Annotations[AnnotationAlias] == tag {
 				old.source = old.mark
 			}
@@ -259,23 +261,18 @@ func (p *planner) before(tag, digest string) ([]oldImage, error) {
 // changes holds the images that an alias gets against those that it has.
 func changes(before []oldImage, leaves []leaf) []PlatformChange {
 	var all []PlatformChange
-	attestations := map[string]int{}
-	for _, l := range leaves {
-		if l.Kind == policies.Attestation {
-			attestations[l.Attests]++
-		}
-	}
+	attests := attestations(leaves)
 	for _, l := range leaves {
 		if l.Kind == policies.Attestation {
 			continue
 		}
 		c := PlatformChange{
 			Platform: l.Platform.Normal().String(), Source: l.Source, SourceDigest: l.sourceDigest,
-			Digest: l.Digest, Attestations: attestations[l.Digest], Behind: behind(l, leaves),
+			Digest: l.Digest, Attestations: attests[l.Digest], Behind: behind(l, leaves),
 		}
 		i := slices.IndexFunc(before, func(o oldImage) bool { return o.platform.Normal() == l.Platform.Normal() })
 		if i >= 0 && l.Kind == policies.Image {
-			c.OldSource, c.OldDigest = before[i].source, before[i].digest
+			c.OldSource, c.OldDigest, c.OldAttestations = before[i].source, before[i].digest, before[i].attests
 			c.Moved = l.Newest && c.OldSource != "" && c.OldSource != c.Source
 			before = slices.Delete(before, i, i+1)
 		}
@@ -285,6 +282,17 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		all = append(all, PlatformChange{Platform: o.platform.Normal().String(), OldSource: o.source, OldDigest: o.digest})
 	}
 	return all
+}
+
+// attestations counts those of each image, by its digest.
+func attestations(leaves []leaf) map[string]int {
+	of := map[string]int{}
+	for _, l := range leaves {
+		if l.Kind == policies.Attestation {
+			of[l.Attests]++
+		}
+	}
+	return of
 }
 
 // behind is the highest version that another platform of an alias comes from,

@@ -43,15 +43,16 @@ type Push struct {
 
 // PlatformChange is one image of an alias, before and after.
 type PlatformChange struct {
-	Platform     string // "linux/arm64"; "" for an artifact without one
-	Source       string // as images.yaml spells it, "" if the alias loses the platform
-	SourceDigest string // what Source names
-	Digest       string // the image's manifest, "" if the alias loses the platform
-	OldSource    string // by the mark that tagline left, "" if there is none
-	OldDigest    string // "" if the alias did not have the platform
-	Attestations int    // attestation manifests that travel with the image
-	Moved        bool   // a newest source went from OldSource to Source
-	Behind       string // the source of another platform that is a higher version, if there is one
+	Platform        string // "linux/arm64"; "" for an artifact without one
+	Source          string // as images.yaml spells it, "" if the alias loses the platform
+	SourceDigest    string // what Source names
+	Digest          string // the image's manifest, "" if the alias loses the platform
+	OldSource       string // by the mark that tagline left, "" if there is none
+	OldDigest       string // "" if the alias did not have the platform
+	Attestations    int    // attestation manifests that travel with the image
+	OldAttestations int    // that travelled with OldDigest
+	Moved           bool   // a newest source went from OldSource to Source
+	Behind          string // the source of another platform that is a higher version, if there is one
 }
 
 // Choice is how a newest source came to its tags.

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -21,7 +25,8 @@ import (
 // for it, $OVERHTTP the one that speaks the OCI protocol. Beside testscript's
 // own commands there are:
 //
-//	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
+//	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
+//	images REPOSITORY N          there are so many, tagged or not
 //	repository NAME MUTABILITY [PATTERN...]   an empty one
 //	mutability NAME MUTABILITY [PATTERN...]   of one that is there
 //	calls [OPERATION=N...]                    exactly these since the last time
@@ -69,7 +74,14 @@ func TestECRScripts(t *testing.T) {
 			"push": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				repository, image, err := parseImage(args)
 				if err == nil {
-					_, err = r.Seed(repository, time.Now(), image)
+					_, err = r.Seed(repository, time.Now().Add(-time.Hour), image)
+				}
+				return err
+			}),
+			"images": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				n, err := countImages(r.URL, args[0])
+				if err == nil && args[1] != strconv.Itoa(n) {
+					err = fmt.Errorf("%s has %d images, want %s", args[0], n, args[1])
 				}
 				return err
 			}),
@@ -109,4 +121,23 @@ func onECR(run func(*testscript.TestScript, *ecrtest.Server, []string) error) fu
 			ts.Fatalf("failed: %v", err)
 		}
 	}
+}
+
+// countImages asks as the AWS console does.
+func countImages(url, repository string) (int, error) {
+	client := ecr.New(ecr.Options{
+		Region: ecrtest.Region, BaseEndpoint: &url,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+		}),
+	})
+	n := 0
+	for pages := ecr.NewDescribeImagesPaginator(client, &ecr.DescribeImagesInput{RepositoryName: &repository}); pages.HasMorePages(); {
+		page, err := pages.NextPage(context.Background())
+		if err != nil {
+			return 0, err
+		}
+		n += len(page.ImageDetails)
+	}
+	return n, nil
 }

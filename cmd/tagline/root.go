@@ -85,7 +85,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 

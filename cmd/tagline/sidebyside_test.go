@@ -298,6 +298,8 @@ so that times say little and ratios within one run say more.
 
 - %s, %d processors, %s, %s
 - distribution v3.1.2, crane v0.22.1, regctl v0.11.7
+- load average of the machine when it began: %s; more than its processors means
+  that other work took part in every figure
 
 The floor is a bare HTTP client that keeps its connections, parses nothing and
 decides nothing: for a run with nothing to do, one HEAD for each alias and each
@@ -307,7 +309,7 @@ Each figure is the median of its runs; x floor is the median of the ratios to th
 floor that was measured just before.
 
 BARS
-`, model, runtime.NumCPU(), output("uname", "-sr"), runtime.Version())
+`, model, runtime.NumCPU(), output("uname", "-sr"), runtime.Version(), output("cut", "-d ", "-f1", "/proc/loadavg"))
 }
 
 func median[T cmp.Ordered](all []T) T {
@@ -468,9 +470,8 @@ func (p *page) concurrency(f *farm) {
 	p.say(`
 Without latency the machine is the limit, from 4 requests at a time on; with it,
 time halves with each doubling. 16 is the default: most of what there is to win,
-and no more than what public registries bear from one client without a 429
-(docker pulls 3 blobs at a time, crane copies 4 at a time; both run once in a
-while, not every ten minutes). A registry of your own may bear more.
+and still a polite number for a job that runs every ten minutes on a registry
+that others use too. A registry of your own may bear more.
 `)
 }
 

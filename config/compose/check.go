@@ -70,7 +70,7 @@ func (c *check) service(s Service) {
 	c.result.Managed++
 	switch {
 	case s.Build:
-		c.warn(text.Pos, tag, IDBuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
+		c.warn(text.Pos, "", IDBuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
 		c.report(text.Pos, "", IDUnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			quote(text.Written), text.missing(), text.Unset[0], example(image))

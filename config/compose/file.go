@@ -408,14 +408,14 @@ func (w *walk) invalid(root *yaml.Node, err error) error {
 
 // place gives the path that a file names, from the workspace's root. base is
 // the folder that it is relative to.
-func (l *loader) place(pos config.Pos, base, named string) (string, error) {
+func (l *loader) place(named Text, base string) (string, error) {
+	path := named.Value
 	switch {
-	case named == "":
-		return "", errorf(pos, IDInvalidCompose, "the path of a file is empty")
-	case isRemote(named):
-		return "", errorf(pos, IDRemoteFile, "%s is not in the workspace; nothing is fetched", quote(named))
+	case path == "":
+		return "", errorf(named.Pos, IDInvalidCompose, "the path of a file is empty")
+	case isRemote(path):
+		return "", errorf(named.Pos, IDRemoteFile, "%s is not in the workspace; nothing is fetched", named.shown())
 	}
-	path := named
 	if filepath.IsAbs(path) {
 		rel, err := filepath.Rel(l.dir, path)
 		if err != nil {
@@ -426,7 +426,7 @@ func (l *loader) place(pos config.Pos, base, named string) (string, error) {
 		path = filepath.Join(base, path)
 	}
 	if path = filepath.Clean(path); !filepath.IsLocal(path) {
-		return "", errorf(pos, IDOutsideWorkspace, "%s is outside of the workspace, and is not read", quote(named))
+		return "", errorf(named.Pos, IDOutsideWorkspace, "%s is outside of the workspace, and is not read", named.shown())
 	}
 	return path, nil
 }

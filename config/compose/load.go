@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -105,7 +106,7 @@ func (l *loader) shown(path string) string {
 // environment is the process's variables, then those of the .env file beside
 // the project's.
 func (l *loader) environment(path string, process map[string]string) (*variables, error) {
-	env := &variables{process: process, files: map[string]string{}, spent: new(int)}
+	env := &variables{process: process, files: map[string]string{}, hidden: map[string]bool{}, spent: new(int)}
 	if off, _ := strconv.ParseBool(process["COMPOSE_DISABLE_ENV_FILE"]); !off {
 		var err error
 		if env, err = l.withEnv(env, filepath.Join(filepath.Dir(path), ".env")); err != nil {
@@ -120,7 +121,7 @@ func (l *loader) environment(path string, process map[string]string) (*variables
 		}
 	}
 	name = strings.TrimLeft(notInName.ReplaceAllString(strings.ToLower(name), ""), "_-")
-	return env.with(map[string]string{"COMPOSE_PROJECT_NAME": name}), nil
+	return env.with(envFile{values: map[string]string{"COMPOSE_PROJECT_NAME": name}}), nil
 }
 
 var notInName = regexp.MustCompile(`[^a-z0-9_-]`)
@@ -289,7 +290,7 @@ func (l *loader) include(file string, entry *yaml.Node, folder string, env *vari
 	}
 	var paths []string
 	for _, t := range texts {
-		path, err := l.place(t.Pos, folder, t.Value)
+		path, err := l.place(t, folder)
 		if err != nil {
 			return nil, err
 		}
@@ -311,7 +312,7 @@ func (l *loader) include(file string, entry *yaml.Node, folder string, env *vari
 		return nil, err
 	}
 	for _, t := range directories {
-		if project, err = l.place(t.Pos, folder, t.Value); err != nil {
+		if project, err = l.place(t, folder); err != nil {
 			return nil, err
 		}
 	}
@@ -325,12 +326,12 @@ func (l *loader) include(file string, entry *yaml.Node, folder string, env *vari
 			return nil, err
 		}
 	}
-	more := map[string]string{}
+	more := envFile{map[string]string{}, map[string]bool{}}
 	for _, t := range files {
 		if t.Value == "/dev/null" { // the documented way to say "none"
 			continue
 		}
-		path, err := l.place(t.Pos, folder, t.Value)
+		path, err := l.place(t, folder)
 		if err != nil {
 			return nil, err
 		}
@@ -345,9 +346,8 @@ func (l *loader) include(file string, entry *yaml.Node, folder string, env *vari
 		if err != nil {
 			return nil, err
 		}
-		for name, value := range found { // a later file wins
-			more[name] = value
-		}
+		maps.Copy(more.values, found.values) // a later file wins
+		maps.Copy(more.hidden, found.hidden)
 	}
 	services, err := l.project(paths, project, env.with(more), including)
 	for name, s := range services {
@@ -369,7 +369,7 @@ func (l *loader) step(at config.Pos) error {
 // there reports a file that does not exist where it is named.
 func (l *loader) there(t Text, path string) error {
 	if _, err := l.root.Stat(path); err != nil {
-		return errorf(t.Pos, IDUnreadableFile, "%s: %v", quote(t.Value), reason(err))
+		return errorf(t.Pos, IDUnreadableFile, "%s: %v", t.shown(), reason(err))
 	}
 	return nil
 }
@@ -428,7 +428,7 @@ func (e *extending) resolve(name string, on []string) error {
 		}
 	}
 	if _, there := from.services[names[0].Value]; !there {
-		return errorf(names[0].Pos, IDInvalidCompose, "service %s extends %s, which is not in %s", quote(name), quote(names[0].Value),
+		return errorf(names[0].Pos, IDInvalidCompose, "service %s extends %s, which is not in %s", quote(name), names[0].shown(),
 			cmp.Or(from.file, s.at.File))
 	}
 	if err := from.resolve(names[0].Value, on); err != nil {
@@ -443,7 +443,7 @@ func (e *extending) resolve(name string, on []string) error {
 
 // base reads a file for "extends": its own services, whatever it includes.
 func (e *extending) base(named Text, folder string) (*extending, error) {
-	path, err := e.place(named.Pos, folder, named.Value)
+	path, err := e.place(named, folder)
 	if err != nil {
 		return nil, err
 	}

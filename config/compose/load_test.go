@@ -308,3 +308,38 @@ func TestManyServices(t *testing.T) {
 		t.Fatalf("%d services, %v", len(services), err)
 	}
 }
+
+// A stranger's compose file may name any variable of the process, on any way to
+// a message.
+func TestTheEnvironmentIsNotPrinted(t *testing.T) {
+	for name, archive := range map[string]string{
+		"include":          "-- compose.yml --\ninclude: [\"../${SECRET}\"]\n",
+		"include, missing": "-- compose.yml --\ninclude: [\"${SECRET}\"]\n",
+		"include, remote":  "-- compose.yml --\ninclude: [\"oci://${SECRET}\"]\n",
+		"extends":          "-- compose.yml --\nservices: {a: {extends: \"${SECRET}\"}}\n",
+		"image":            "-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:${SECRET}\"}}\n",
+		"image, name":      "-- compose.yml --\nservices: {a: {image: \"${SECRET}^\"}}\n",
+		"message":          "-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:${NOPE:?$SECRET}\"}}\n",
+		"platform":         "-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:10\", platform: \"$SECRET\"}}\n",
+		"by .env":          "-- .env --\nA=$SECRET\nB=x$A\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$B\"}}\n",
+		"by .env, alone":   "-- .env --\nexport SECRET\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$SECRET\"}}\n",
+		"error of .env":    "-- .env --\nA=${NOPE:?$SECRET}\n-- compose.yml --\nservices: {}\n",
+		"env_file": "-- vars --\nA=$SECRET\n-- b.yml --\nservices: {a: {image: \"localhost:5000/app:$A\"}}\n" +
+			"-- compose.yml --\ninclude: [{path: b.yml, env_file: vars}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			workspaceOf(t, archive)
+			said := ""
+			services, err := Load("compose.yml", map[string]string{"SECRET": "hunter2"})
+			if err != nil {
+				said = err.Error()
+			}
+			for _, f := range Check(parseConfig(t, images), services).Findings {
+				said += f.Error()
+			}
+			if said == "" || strings.Contains(said, "hunter2") {
+				t.Errorf("said %q", said)
+			}
+		})
+	}
+}

@@ -28,7 +28,15 @@ const (
 type variables struct {
 	process map[string]string
 	files   map[string]string
-	spent   *int // of maxSubstitute
+	hidden  map[string]bool // those of files that have something of the process in them
+	spent   *int            // of maxSubstitute
+}
+
+// isHidden tells whether the value of a variable must not get into a log: a
+// stranger's compose file can name any, and the process has secrets in some.
+func (v *variables) isHidden(name string) bool {
+	_, process := v.process[name]
+	return process || v.hidden[name]
 }
 
 func (v *variables) lookup(name string) (value string, ok bool) {
@@ -62,9 +70,7 @@ func (v *variables) substitute(text string) (Text, error) {
 	for range maxRequired {
 		marked, err = template.Substitute(text, func(name string) (string, bool) {
 			value, ok := v.lookup(name)
-			if _, process := v.process[name]; process {
-				t.Hidden = true
-			}
+			t.Hidden = t.Hidden || v.isHidden(name)
 			switch {
 			case required[name]:
 			case ok, strings.Contains(text, "${"+name+"+"), strings.Contains(text, "${"+name+":+"):
@@ -76,6 +82,9 @@ func (v *variables) substitute(text string) (Text, error) {
 		missing := (*template.MissingRequiredError)(nil)
 		if !errors.As(err, &missing) {
 			break
+		}
+		if t.Hidden { // the message may have variables too
+			missing.Reason = ""
 		}
 		t.Problem = cmp.Or(t.Problem, missing.Error())
 		required[missing.Variable] = true
@@ -95,25 +104,33 @@ func (v *variables) substitute(text string) (Text, error) {
 }
 
 // with adds the variables of .env files: what is set already stays.
-func (v *variables) with(more map[string]string) *variables {
-	files := maps.Clone(v.files)
-	for name, value := range more {
+func (v *variables) with(more envFile) *variables {
+	files, hidden := maps.Clone(v.files), maps.Clone(v.hidden)
+	for name, value := range more.values {
 		if _, there := files[name]; !there {
-			files[name] = value
+			files[name], hidden[name] = value, more.hidden[name]
 		}
 	}
-	return &variables{process: v.process, files: files, spent: v.spent}
+	return &variables{process: v.process, files: files, hidden: hidden, spent: v.spent}
+}
+
+// envFile is what a .env file sets.
+type envFile struct {
+	values map[string]string
+	hidden map[string]bool
 }
 
 // parseEnv reads a .env file. Each variable is parsed by itself, so that what
 // it refers to comes through lookup, which counts.
-func (v *variables) parseEnv(shown, content string) (map[string]string, error) {
-	found := map[string]string{}
+func (v *variables) parseEnv(shown, content string) (envFile, error) {
+	found := envFile{map[string]string{}, map[string]bool{}}
+	hidden := false // the statement at hand
 	lookup := func(name string) (string, bool) {
+		hidden = hidden || v.isHidden(name) || found.hidden[name]
 		if value, ok := v.lookup(name); ok {
 			return value, true
 		}
-		value, ok := found[name]
+		value, ok := found.values[name]
 		*v.spent += len(value)
 		return value, ok
 	}
@@ -130,20 +147,25 @@ func (v *variables) parseEnv(shown, content string) (map[string]string, error) {
 			}
 		}
 		if err := v.check(statement); err != nil {
-			return nil, errorf(at, IDTooMuch, "%v", err)
+			return envFile{}, errorf(at, IDTooMuch, "%v", err)
 		}
+		hidden = false
 		parsed, err := dotenv.ParseWithLookup(strings.NewReader(statement), lookup)
 		if err != nil {
-			return nil, errorf(at, IDInvalidCompose, "not a valid line of variables: %v", strings.TrimPrefix(err.Error(), "line 1: "))
+			why := strings.TrimPrefix(err.Error(), "line 1: ")
+			if hidden {
+				why = "it has variables in it that don't fit"
+			}
+			return envFile{}, errorf(at, IDInvalidCompose, "not a valid line of variables: %s", why)
 		}
 		for name, value := range parsed {
 			if len(value) > maxVariable {
-				return nil, errorf(at, IDTooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
+				return envFile{}, errorf(at, IDTooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
 			}
-			found[name] = value
+			found.values[name], found.hidden[name] = value, hidden
 		}
 		if err := v.check(""); err != nil {
-			return nil, errorf(at, IDTooMuch, "%v", err)
+			return envFile{}, errorf(at, IDTooMuch, "%v", err)
 		}
 	}
 	return found, nil

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -170,7 +169,7 @@ func setting(key config.PolicyKey) *jsonschema.Schema {
 			Description: doc + " Hours, minutes or seconds, such as 24h or 90m.", Default: key.Default,
 		}
 	}
-	return choice(doc, slices.Concat(key.Values, key.Planned), key.Default)
+	return choice(doc, key.Values, key.Default)
 }
 
 // choice is one of several words. Unquoted, true and false are no text to YAML.

@@ -24,13 +24,15 @@ func TestPolicies(t *testing.T) {
 		name    string
 		allowed []string
 		aliases string
+		purge   bool
 		writes  bool
 	}{
-		{"dry run", dryRun, ten, false},
-		{"apply", slices.Concat(dryRun, write), ten, true},
-		{"deletions", slices.Concat(dryRun, policies["Deletions"]), "10.10: absent", true},
-		{"plain images", slices.Concat(dryRun, policies["Plain images"]), "9: {amd64: plain}", false},
-		{"copies", slices.Concat(dryRun, write, policies["Copies"]), "8: base:1", true},
+		{"dry run", dryRun, ten, false, false},
+		{"apply", slices.Concat(dryRun, write), ten, false, true},
+		{"deletions", slices.Concat(dryRun, policies["Deletions"]), "10.10: absent", false, true},
+		{"plain images", slices.Concat(dryRun, policies["Plain images"]), "9: {amd64: plain}", false, false},
+		{"copies", slices.Concat(dryRun, write, policies["Copies"]), "8: base:1", false, true},
+		{"purge", slices.Concat(dryRun, write, policies["Deletions"], policies["Plain images"]), ten, true, true},
 	} {
 		try := func(t *testing.T, allowed []string) error {
 			registry := seeded(t, ecrtest.Options{})
@@ -50,6 +52,9 @@ func TestPolicies(t *testing.T) {
 				c.Serve(w)
 			}})
 			image := mine(t, job.aliases)
+			if job.purge {
+				image = images(t, "images: {my-image: {policies: {provenance: purge, untagged: delete, prune: true}, aliases: {"+job.aliases+"}}}\n")[0]
+			}
 			p, err := plan(t, image), error(nil)
 			if job.writes {
 				p, err = apply(t, image)

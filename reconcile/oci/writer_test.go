@@ -66,6 +66,45 @@ func TestDeleteTags(t *testing.T) {
 	}
 }
 
+func TestDeleteManifests(t *testing.T) {
+	gone := answer(404, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, "Content-Type", "application/json")
+	for _, tt := range []struct {
+		name         string
+		delete, head http.HandlerFunc
+		err          string
+		unsupported  bool
+	}{
+		{name: "202", delete: answer(202, "")},
+		{name: "gone already", delete: gone, head: gone},
+		{name: "405", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"no"}]}`),
+			err: "not supported by this registry (405 Method Not Allowed: UNSUPPORTED: no)", unsupported: true},
+		{name: "400", delete: answer(400, ""), err: "not supported by this registry (400 Bad Request)", unsupported: true},
+		{name: "an index lists it", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"Requested image referenced by manifest list: [sha256:1]"}]}`),
+			err: "405 Method Not Allowed: UNSUPPORTED: Requested image referenced by manifest list: [sha256:1]"},
+		{name: "404 for one that is there", delete: gone, head: goodManifest(),
+			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the manifest is there)", unsupported: true},
+		{name: "404 for one that cannot be read", delete: gone, head: answer(500, ""), err: "500 Internal Server Error"},
+		{name: "403", delete: answer(403, ""), err: "403 Forbidden; the credentials for HOST do not allow this"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			digest := digestOf([]byte(index))
+			handlers := map[string]http.HandlerFunc{"DELETE /v2/app/manifests/" + digest: tt.delete}
+			if tt.head != nil {
+				handlers["HEAD /v2/app/manifests/"+digest] = tt.head
+			}
+			registry := serve(t, handlers)
+			err := NewWriters(newClient(t, Options{})).Writer(registry.app()).DeleteManifests(t.Context(), []string{digest})[0]
+			if errors.Is(err, reconcile.ErrUnsupported) != tt.unsupported {
+				t.Errorf("unsupported is %v", !tt.unsupported)
+			}
+			want := "delete " + registry.host + "/app@" + digest + ": " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			if (tt.err == "") != (err == nil) || err != nil && err.Error() != want {
+				t.Errorf("error %v\nwant  %s", err, want)
+			}
+		})
+	}
+}
+
 // An interruption begins no write, and cuts none off.
 func TestInterruptedWrites(t *testing.T) {
 	synced := make(chan struct{}) // closed once two are under way and the run is interrupted

@@ -51,15 +51,16 @@ type planPush struct {
 }
 
 type planPlatform struct {
-	Platform     string `json:"platform"`
-	Source       string `json:"source"`
-	SourceDigest string `json:"source_digest"`
-	Digest       string `json:"digest"`
-	OldSource    string `json:"old_source,omitempty"`
-	OldDigest    string `json:"old_digest,omitempty"`
-	Attestations int    `json:"attestations,omitempty"`
-	Moved        bool   `json:"moved,omitempty"`
-	Behind       string `json:"behind,omitempty"`
+	Platform        string `json:"platform"`
+	Source          string `json:"source"`
+	SourceDigest    string `json:"source_digest"`
+	Digest          string `json:"digest"`
+	OldSource       string `json:"old_source,omitempty"`
+	OldDigest       string `json:"old_digest,omitempty"`
+	Attestations    int    `json:"attestations,omitempty"`
+	OldAttestations int    `json:"old_attestations,omitempty"`
+	Moved           bool   `json:"moved,omitempty"`
+	Behind          string `json:"behind,omitempty"`
 }
 
 type planCandidate struct {

@@ -284,7 +284,10 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	if behind := c.Behind; behind != "" {
 		note += ", behind " + behind
 	}
-	if c.Attestations > 0 {
+	switch lost := c.OldAttestations - c.Attestations; {
+	case c.Digest != "" && c.Digest == c.OldDigest && lost > 0:
+		note += ", loses " + Count(lost, "attestation")
+	case c.Attestations > 0:
 		note += ", with " + Count(c.Attestations, "attestation")
 	}
 	return "(" + note + ")"

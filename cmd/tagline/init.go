@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/report"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "init REPOSITORY",
+		Short: "Print an images.yaml for what a repository holds now",
+		Long: `Print an images.yaml for what a repository holds now.
+
+Tags that are the same image as other tags, as a whole or platform by platform,
+become aliases of them, where applying the file would change nothing. What else
+there is stands in comments. REPOSITORY is host/repository, or on the --registry
+or the registry of an images.yaml that is there already.
+
+Every tag's manifest is read once; some registries count that as a pull.`,
+		Example: `  tagline init ghcr.io/team/my-image > images.yaml
+  tagline check && tagline apply --dry-run`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("init wants one REPOSITORY, such as ghcr.io/team/my-image, not %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			repository, err := a.repository(args[0])
+			if err != nil {
+				return err
+			}
+			client := a.client()
+			defer client.Close()
+			draft, err := reconcile.DraftOf(cmd.Context(), client, repository)
+			switch missing := errors.Is(err, reconcile.ErrNotFound); {
+			case err != nil && !missing:
+				return err
+			case missing || len(draft.Tags) == 0: // some registries list no tags where there is no repository
+				return fmt.Errorf("repository %s has no tags, or does not exist", repository)
+			}
+			if err := report.Draft(a.stdout, draft); err != nil {
+				return err
+			}
+			if err := draft.Unread(); err != nil {
+				first, rest, _ := strings.Cut(err.Error(), "\n")
+				if more := strings.Count(rest, "\n"); rest != "" {
+					first += fmt.Sprintf("; and %d more", more+1)
+				}
+				return fmt.Errorf("not all tags could be read, so the draft may lack some: %s", first)
+			}
+			if len(draft.Aliases) == 0 {
+				return fmt.Errorf("no tag of %s follows another one as it stands; images.yaml needs at least one alias, written by hand", repository)
+			}
+			return nil
+		},
+	}
+	a.fileFlag(c)
+	a.connectionFlags(c)
+	return c
+}
+
+// repository finds out what REPOSITORY names, as reference does for REF.
+func (a *app) repository(text string) (config.Repository, error) {
+	repository, err := config.ParseRepository(text, a.registry)
+	if err == nil {
+		return repository, nil
+	}
+	cfg, unread := a.load()
+	switch {
+	case errors.Is(unread, fs.ErrNotExist):
+		return config.Repository{}, err
+	case unread != nil:
+		return config.Repository{}, unread
+	}
+	return config.ParseRepository(text, cfg.Registry)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"tagline/reconcile/report"
+)
+
+// The files that run tagline somewhere else: each command in them must be one
+// that this tagline has, or they break where no test of ours is.
+func TestSamples(t *testing.T) {
+	files := map[string]int{ // how many commands each has
+		".github/actions/tagline/action.yml": 1,
+		".github/examples/pull-request.yml":  2,
+		".github/examples/schedule.yml":      1,
+		".ci/gitlab.yml":                     3,
+		".ci/kubernetes.yaml":                1,
+		".pre-commit-hooks.yaml":             2,
+	}
+	called := regexp.MustCompile(`(?m)^ +(?:- |entry: )?tagline ((?:apply|check)[^\n|>#]*)|^\s*(?:args|default): ((?:apply|check)[^\n#]*)|^\s*args: \[([^\]]*)\]`)
+	for name, want := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join("../..", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := called.FindAllStringSubmatch(string(data), -1)
+			if len(found) != want {
+				t.Errorf("%d commands, want %d: %q", len(found), want, found)
+			}
+			for _, match := range found {
+				args := strings.Fields(match[1] + match[2] + strings.ReplaceAll(match[3], ",", " "))
+				if slices.Equal(args, []string{"check", "--compose"}) { // pre-commit adds the files
+					args = append(args, "compose.yml", "more/compose.yml")
+				}
+				if err := accepts(args); err != nil {
+					t.Errorf("tagline %s: %v", strings.Join(args, " "), err)
+				}
+			}
+		})
+	}
+}
+
+// accepts parses a command line, and runs nothing.
+func accepts(args []string) error {
+	command, rest, err := newRoot(io.Discard, io.Discard, nil).Find(args)
+	if err != nil {
+		return err
+	}
+	if err := command.ParseFlags(rest); err != nil {
+		return err
+	}
+	return command.ValidateArgs(command.Flags().Args())
+}
+
+// What the sample workflows hand to the action are inputs that it has.
+func TestSampleWorkflowsKnowTheAction(t *testing.T) {
+	action, err := os.ReadFile("../../.github/actions/tagline/action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs, _, _ := strings.Cut(string(action), "\nruns:")
+	uses := regexp.MustCompile(`uses: OWNER/tagline/(\S+)@v1\n +with:\n((?: {10}[^\n]*\n)+)`)
+	examples, err := filepath.Glob("../../.github/examples/*.yml")
+	if err != nil || len(examples) == 0 {
+		t.Fatal(examples, err)
+	}
+	for _, example := range examples {
+		data, err := os.ReadFile(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := uses.FindAllStringSubmatch(string(data), -1)
+		if len(steps) == 0 || len(steps) != strings.Count(string(data), "uses: OWNER/") {
+			t.Errorf("%s: %d steps with the action", example, len(steps))
+		}
+		for _, step := range steps {
+			if step[1] != ".github/actions/tagline" {
+				t.Errorf("%s uses %s", example, step[1])
+			}
+			for line := range strings.Lines(step[2]) {
+				name, _, _ := strings.Cut(strings.TrimSpace(line), ":")
+				if !strings.Contains(inputs, "\n  "+name+":\n") {
+					t.Errorf("%s: the action has no input %q", example, name)
+				}
+			}
+		}
+	}
+}
+
+// What the action hands on are outputs that tagline has.
+func TestActionKnowsTheOutputs(t *testing.T) {
+	action, err := os.ReadFile("../../.github/actions/tagline/action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := string(report.StepOutputs(report.Run{}))
+	named := regexp.MustCompile(`\n  (\S+):\n    description: [^\n]*\n    value: \$\{\{ steps\.tagline\.outputs\.(\S+) \}\}`).FindAllStringSubmatch(string(action), -1)
+	if len(named) != strings.Count(written, "\n") {
+		t.Errorf("the action has %d outputs, tagline writes:\n%s", len(named), written)
+	}
+	for _, name := range named {
+		if name[1] != name[2] || !strings.Contains("\n"+written, "\n"+name[1]+"=") {
+			t.Errorf("output %s of the action is %s, tagline writes:\n%s", name[1], name[2], written)
+		}
+	}
+}

@@ -1,0 +1,411 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// Draft is an images.yaml for what a repository holds already: aliases for the
+// tags that are the same image as other tags. To apply it changes nothing.
+type Draft struct {
+	Repository config.Repository
+	Provenance string         // the value of that policy under which it changes nothing
+	Tags       []TagSummary   // all of them, in the order of [config.CompareTags]
+	Aliases    []config.Alias // in sync as they stand; in the same order
+	Near       []config.Alias // have the images of other tags, but would be written anew
+	Same       [][]string     // tags that are one image, and nothing tells which follows which
+}
+
+// TagSummary is what one tag is.
+type TagSummary struct {
+	Tag          string
+	Digest       string
+	Platforms    []config.Platform // of its images, in the order of [config.Platform.Compare]
+	Attestations int               // attestation manifests
+	Err          error             // why it could not be read; everything else is zero then
+}
+
+// DraftOf looks at every tag of a repository and works out which of them could
+// be aliases of others. It asks for the list of tags, for the manifest of each,
+// and, of plain images, for the config that tells their platform.
+//
+// The error is about the list of tags; [ErrNotFound] if there is no such
+// repository. A tag that can't be read is no alias and no source.
+func DraftOf(ctx context.Context, readers Readers, repository config.Repository) (Draft, error) {
+	tags, err := readers.Reader(repository).Tags(ctx)
+	if err != nil {
+		return Draft{}, err
+	}
+	// What is no tag by the grammar is not asked for.
+	tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool {
+		_, err := config.ParseReference("tag:"+tag, repository.Host)
+		return err != nil
+	})
+	slices.SortFunc(tags, config.CompareTags)
+	d := &drafting{
+		ctx: ctx, readers: readers, state: newState(),
+		draft: Draft{Repository: repository}, tags: map[string]tagged{},
+	}
+	d.survey(slices.Compact(tags))
+
+	best := -1
+	for _, provenance := range []string{"keep", "drop"} {
+		aliases, near := d.propose(provenance)
+		if len(aliases) > best {
+			best = len(aliases)
+			d.draft.Provenance, d.draft.Aliases, d.draft.Near = provenance, aliases, near
+		}
+	}
+	d.draft.Same = d.same()
+	return d.draft, nil
+}
+
+// drafting is one draft under way.
+type drafting struct {
+	ctx     context.Context // of this one call to DraftOf
+	readers Readers
+	state   *State
+	draft   Draft
+	tags    map[string]tagged // those that could be read
+}
+
+// tagged is what a tag that could be read is.
+type tagged struct {
+	digest string
+	owner  string // the alias it was made for, by tagline's mark
+	leaves []leaf
+	rank   rank
+}
+
+func (t tagged) images() []leaf {
+	return slices.DeleteFunc(slices.Clone(t.leaves), func(l leaf) bool { return l.Kind != policies.Image })
+}
+
+// survey reads all tags.
+func (d *drafting) survey(tags []string) {
+	repository := d.draft.Repository
+	found := map[string]Answer[tagged]{}
+	d.state.settle(d.ctx, d.readers, config.Image{Repository: repository}, func(p *planner) {
+		for _, tag := range tags {
+			m, err := p.manifest(repository, tag)
+			if err != nil {
+				found[tag] = Answer[tagged]{Err: err}
+				continue
+			}
+			leaves, err := p.leaves(repository, m, descriptorOf(m), 0)
+			found[tag] = Answer[tagged]{tagged{m.Digest, m.Annotations[AnnotationAlias], distinct(leaves), rankOf(tag)}, err}
+		}
+	})
+	for _, tag := range tags {
+		a := found[tag]
+		if a.Err != nil {
+			d.draft.Tags = append(d.draft.Tags, TagSummary{Tag: tag, Err: a.Err})
+			continue
+		}
+		d.tags[tag] = a.Value
+		// The planner need not ask again what an alias is now.
+		d.state.tags[place{repository, tag}] = Answer[Descriptor]{Value: Descriptor{Digest: a.Value.digest}}
+		s := TagSummary{Tag: tag, Digest: a.Value.digest}
+		for _, l := range a.Value.leaves {
+			switch l.Kind {
+			case policies.Image:
+				s.Platforms = append(s.Platforms, l.Platform)
+			case policies.Attestation:
+				s.Attestations++
+			}
+		}
+		slices.SortFunc(s.Platforms, config.Platform.Compare)
+		d.draft.Tags = append(d.draft.Tags, s)
+	}
+}
+
+// propose finds the aliases that are in sync under a provenance policy. It is
+// the planner that says so: a candidate that it would change gives way to the
+// next one of its tag.
+func (d *drafting) propose(provenance string) (aliases, near []config.Alias) {
+	settings := config.Settings{}
+	for _, key := range policies.Keys() {
+		settings[key.Name] = config.Setting{Value: key.Default}
+	}
+	settings["provenance"] = config.Setting{Value: provenance}
+
+	candidates := map[string][][]config.Source{}
+	for _, t := range d.draft.Tags {
+		if all := d.candidates(t.Tag); len(all) > 0 {
+			candidates[t.Tag] = all
+		}
+	}
+	rewritten := map[string]config.Alias{}
+	for {
+		image := config.Image{Repository: d.draft.Repository, Policies: settings}
+		for _, t := range d.draft.Tags {
+			if all := candidates[t.Tag]; len(all) > 0 {
+				image.Aliases = append(image.Aliases, config.Alias{Tag: t.Tag, Sources: d.linked(all[0], candidates)})
+			}
+		}
+		if tag := inCycle(image.Aliases); tag != "" {
+			if candidates[tag] = candidates[tag][1:]; len(candidates[tag]) == 0 {
+				delete(candidates, tag)
+			}
+			continue
+		}
+		var plan Plan
+		d.state.settle(d.ctx, d.readers, image, func(p *planner) { plan = p.plan() })
+		changed := false
+		for _, a := range image.Aliases {
+			if slices.Contains(plan.InSync, a.Tag) {
+				continue
+			}
+			changed = true
+			if slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag }) && len(a.Sources) > 0 {
+				rewritten[a.Tag] = a
+			}
+			if candidates[a.Tag] = candidates[a.Tag][1:]; len(candidates[a.Tag]) == 0 {
+				delete(candidates, a.Tag)
+			}
+		}
+		if changed {
+			continue
+		}
+		for _, t := range d.draft.Tags {
+			if a, ok := rewritten[t.Tag]; ok && len(candidates[t.Tag]) == 0 {
+				near = append(near, a)
+			}
+		}
+		return image.Aliases, near
+	}
+}
+
+// inCycle is the first alias that leads back to itself, or "": marks of tags
+// that were moved by hand can name each other, which images.yaml may not.
+func inCycle(aliases []config.Alias) string {
+	byTag := map[string]config.Alias{}
+	for _, a := range aliases {
+		byTag[a.Tag] = a
+	}
+	for _, a := range aliases {
+		seen := map[string]bool{}
+		open := []string{a.Tag}
+		for len(open) > 0 {
+			tag := open[len(open)-1]
+			open = open[:len(open)-1]
+			for _, s := range byTag[tag].Sources {
+				switch {
+				case s.Alias && s.Tag == a.Tag:
+					return a.Tag
+				case s.Alias && !seen[s.Tag]:
+					seen[s.Tag] = true
+					open = append(open, s.Tag)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// linked marks the sources that are aliases themselves.
+func (d *drafting) linked(sources []config.Source, aliases map[string][][]config.Source) []config.Source {
+	sources = slices.Clone(sources)
+	for i := range sources {
+		sources[i].Alias = sources[i].Repository == d.draft.Repository && len(aliases[sources[i].Tag]) > 0
+	}
+	return sources
+}
+
+// candidates are what a tag could be an alias of, the likeliest first.
+func (d *drafting) candidates(tag string) [][]config.Source {
+	t, ok := d.tags[tag]
+	if !ok {
+		return nil
+	}
+	var all [][]config.Source
+	if o, there := d.tags[t.owner]; there && t.owner != tag && o.digest == t.digest {
+		all = append(all, []config.Source{d.source(t.owner)}) // tagline made it for the other tag
+	}
+	if t.owner == tag {
+		all = append(all, d.marked(t)...)
+	}
+	if of := d.best(tag, func(o tagged) bool { return o.digest == t.digest }); of != "" {
+		all = append(all, []config.Source{d.source(of)})
+	}
+	return append(all, d.composed(tag, t)...)
+}
+
+func (d *drafting) source(tag string) config.Source {
+	return config.Source{Repository: d.draft.Repository, Tag: tag, Text: tag}
+}
+
+// marked reads the sources that tagline noted in an index of its own.
+func (d *drafting) marked(t tagged) [][]config.Source {
+	var byPlatform []config.Source
+	for _, l := range t.images() {
+		mark := l.descriptor.Annotations[AnnotationSource]
+		s := d.source(mark)
+		if _, ours := d.tags[mark]; !ours {
+			// A digest, or a source in another repository: nobody is asked for
+			// that because a mark says so.
+			of, err := config.ParseReference(d.draft.Repository.Path+"@"+mark, d.draft.Repository.Host)
+			if err != nil {
+				return nil
+			}
+			s.Tag, s.Digest = "", of.Digest
+		}
+		if !named(l.Platform) {
+			return nil
+		}
+		s.Platform = l.Platform
+		byPlatform = append(byPlatform, s)
+	}
+	return forms(byPlatform)
+}
+
+// composed finds the images of a tag in others that it could follow.
+func (d *drafting) composed(tag string, t tagged) [][]config.Source {
+	var byPlatform []config.Source
+	for _, l := range t.images() {
+		of := d.best(tag, func(o tagged) bool {
+			return slices.ContainsFunc(o.images(), func(m leaf) bool {
+				return m.Digest == l.Digest && m.Platform.Normal() == l.Platform.Normal()
+			})
+		})
+		if of == "" || !named(l.Platform) {
+			return nil
+		}
+		s := d.source(of)
+		s.Platform = l.Platform
+		byPlatform = append(byPlatform, s)
+	}
+	return forms(byPlatform)
+}
+
+// forms are the ways to write the same: one source for all platforms, where it
+// is one, and a source for each.
+func forms(byPlatform []config.Source) [][]config.Source {
+	if len(byPlatform) == 0 {
+		return nil
+	}
+	slices.SortFunc(byPlatform, func(a, b config.Source) int { return a.Platform.Compare(b.Platform) })
+	one := byPlatform[0]
+	for i, s := range byPlatform {
+		if i > 0 && s.Platform.Normal() == byPlatform[i-1].Platform.Normal() {
+			return nil // two images of one platform
+		}
+		if s.Text != one.Text {
+			return [][]config.Source{byPlatform}
+		}
+	}
+	one.Platform = config.Platform{}
+	return [][]config.Source{{one}, byPlatform}
+}
+
+// named tells whether images.yaml can name a platform: what stands in a
+// manifest may be anything.
+func named(p config.Platform) bool {
+	_, err := config.ParsePlatform(p.String())
+	return err == nil && p.OSVersion == ""
+}
+
+// best is the tag that fits and that the alias could follow: the highest version
+// or, without any, the first by name; "" if there is none.
+func (d *drafting) best(alias string, fits func(tagged) bool) string {
+	best, of := "", d.tags[alias].rank
+	for _, t := range d.draft.Tags { // in order, so that a higher one of equals comes later
+		o, ok := d.tags[t.Tag]
+		if !ok || t.Tag == alias || !of.follows(o.rank) || !fits(o) {
+			continue
+		}
+		if best == "" || o.rank.over(d.tags[best].rank) {
+			best = t.Tag
+		}
+	}
+	return best
+}
+
+// rank says how much a tag looks like a name for one build, by its spelling
+// alone: 10 and latest could follow 10.20, 10.20 could follow 10.20.3, and no
+// version follows another one.
+type rank struct {
+	level   int // 0 a name, 1 a build, 2 and more a version with so many numbers
+	version config.Version
+	numbers string // of a version, "10.20."
+}
+
+// buildPattern is what people call one build: a commit or a day.
+var buildPattern = regexp.MustCompile(`(^|[-_.])([0-9a-f]*[0-9][0-9a-f]{6,}|[0-9a-f]{7,}[0-9][0-9a-f]*|\d{6,}|\d{4}[-.]\d{2}[-.]\d{2})([-_.]|$)`)
+
+func rankOf(tag string) rank {
+	v, err := config.ParseVersion(tag)
+	if err == nil {
+		numbers, _, _ := strings.Cut(strings.TrimPrefix(tag, "v"), "-")
+		return rank{1 + strings.Count(numbers, ".") + 1, v, numbers + "."}
+	}
+	if buildPattern.MatchString(tag) {
+		return rank{level: 1}
+	}
+	return rank{}
+}
+
+func (r rank) follows(source rank) bool {
+	if r.level < 2 {
+		return r.level == 0 && source.level > 0
+	}
+	return source.level > r.level && strings.HasPrefix(source.numbers, r.numbers) &&
+		source.version.Variant == r.version.Variant && source.version.Prerelease == r.version.Prerelease
+}
+
+// over tells whether it is the better source of the two.
+func (r rank) over(o rank) bool {
+	if r.level >= 2 && o.level >= 2 && r.version.Compare(o.version) != 0 {
+		return r.version.Compare(o.version) > 0
+	}
+	return r.level > o.level
+}
+
+// same are the tags of one digest that are no aliases of the draft.
+func (d *drafting) same() [][]string {
+	known := map[string]bool{}
+	for _, a := range d.draft.Aliases {
+		known[a.Tag] = true
+	}
+	groups := map[string][]string{}
+	for _, t := range d.draft.Tags {
+		if t.Err == nil && !known[t.Tag] {
+			groups[t.Digest] = append(groups[t.Digest], t.Tag)
+		}
+	}
+	var all [][]string
+	for _, tags := range groups {
+		if len(tags) > 1 {
+			all = append(all, tags)
+		}
+	}
+	slices.SortFunc(all, func(a, b []string) int { return config.CompareTags(a[0], b[0]) })
+	return all
+}
+
+// Unread are the tags that could not be read, as one error; nil without any.
+func (d Draft) Unread() error {
+	var errs []error
+	for _, t := range d.Tags {
+		if t.Err != nil {
+			errs = append(errs, fmt.Errorf("tag %q: %w", t.Tag, t.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Summary is what the draft knows of a tag.
+func (d Draft) Summary(tag string) TagSummary {
+	i, ok := slices.BinarySearchFunc(d.Tags, tag, func(t TagSummary, tag string) int { return config.CompareTags(t.Tag, tag) })
+	if !ok {
+		return TagSummary{}
+	}
+	return d.Tags[i]
+}

@@ -1,0 +1,188 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/report"
+)
+
+var app = config.Repository{Host: "r.test", Path: "app"}
+
+// draft is the images.yaml that DraftOf makes of the repository app.
+func draft(t testing.TB, m *memory) (reconcile.Draft, string) {
+	t.Helper()
+	d, err := reconcile.DraftOf(t.Context(), m, app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := report.Draft(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return d, b.String()
+}
+
+// lines are those of a draft's aliases and comments on other tags.
+func lines(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if alias, ok := strings.CutPrefix(line, "      "); ok {
+			all = append(all, strings.Split(alias, "  # ")[0])
+		} else if strings.HasPrefix(line, "#   ") {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+func TestDraft(t *testing.T) {
+	amd64, both := []string{"linux/amd64"}, []string{"linux/amd64", "linux/arm64"}
+	for _, test := range []struct {
+		name   string
+		images []demo.Image
+		tags   map[string]string // more tags of images
+		apply  string            // an images.yaml's aliases that were applied before
+		policy string
+		want   []string
+	}{
+		{name: "names follow versions", images: []demo.Image{{Tag: "10.20.3", Platforms: both}, {Tag: "10.19", Platforms: both}},
+			tags: map[string]string{"10.20": "10.20.3", "10": "10.20.3", "latest": "10.20.3", "1a2b3c4": "10.20.3", "old": "10.19"},
+			want: []string{"10: 10.20.3", "10.20: 10.20.3", "latest: 10.20.3", "old: 10.19",
+				"#   1a2b3c4, 10.20.3", "#   1a2b3c4: linux/amd64, linux/arm64", "#   10.19: linux/amd64, linux/arm64", "#   10.20.3: linux/amd64, linux/arm64"}},
+		{name: "names follow builds", images: []demo.Image{{Tag: "main-20260102", Platforms: amd64}},
+			tags: map[string]string{"main": "main-20260102"}, want: []string{"main: main-20260102"}},
+		{name: "equals are not guessed at", images: []demo.Image{{Tag: "10.10", Platforms: amd64}, {Tag: "edge", Platforms: amd64, Build: 2}},
+			tags: map[string]string{"10.20": "10.10", "v10.10": "10.10", "main": "edge"}, want: []string{"#   registry: r.test", "#   images: {app: {aliases: {ALIAS: TAG}}}", "#   10.10, 10.20, v10.10", "#   edge, main"}},
+		{name: "variants are apart", images: []demo.Image{{Tag: "10.20.3-alpine", Platforms: amd64}},
+			tags: map[string]string{"10.20": "10.20.3-alpine", "10.20-alpine": "10.20.3-alpine", "alpine": "10.20.3-alpine"},
+			want: []string{"10.20-alpine: 10.20.3-alpine", "alpine: 10.20.3-alpine", "#   10.20, 10.20.3-alpine"}},
+		{name: "what tagline made", images: []demo.Image{{Tag: "10.10", Platforms: amd64}, {Tag: "10.20", Platforms: []string{"linux/arm64"}}},
+			apply: "10: {amd64: 10.10, arm64: 10.20}\nlatest: 10\nsingle: 10.10", want: []string{"10: {amd64: 10.10, arm64: 10.20}", "latest: 10", "single: 10.10"}},
+		{name: "what tagline made without attestations", policy: "provenance: drop",
+			images: []demo.Image{{Tag: "10.10", Platforms: both, Provenance: true}, {Tag: "10.20", Platforms: amd64, Provenance: true}},
+			apply:  "10: {amd64: 10.20, arm64: 10.10}\nlatest: 10\nboth: 10.10\nsingle: 10.20\npinned: {amd64: 10.10}",
+			want: []string{"10: {amd64: 10.20, arm64: 10.10}", "both: 10.10", "latest: 10", "pinned: {amd64: 10.10}", "single: 10.20",
+				"#   10.10: linux/amd64, linux/arm64, 2 attestations"}},
+		{name: "the word absent", images: []demo.Image{{Tag: "absent", Platforms: amd64}}, apply: "10: {amd64: absent-not}\n9: app:absent",
+			want: []string{"#   registry: r.test", "#   images: {app: {aliases: {ALIAS: TAG}}}", "#   9, absent"}},
+		{name: "nothing there", want: []string{"#   registry: r.test", "#   images: {app: {aliases: {ALIAS: TAG}}}"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMemory()
+			m.push(t, "app", test.images...)
+			for tag, of := range test.tags {
+				m.tags["r.test/app:"+tag] = m.tags["r.test/app:"+of]
+			}
+			if test.apply != "" {
+				image := aliases(t, test.apply, test.policy)
+				reconcile.Apply(t.Context(), m.Writer(app), plan(t, m, image))
+			}
+			_, text := draft(t, m)
+			if got := lines(text); !slices.Equal(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s\n\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"), text)
+			}
+			m.puts = nil
+			changesNothing(t, m, text)
+		})
+	}
+}
+
+// An index that somebody else composed of other tags' images has bytes of its
+// own, so it is no more than a comment.
+func TestDraftOfForeignIndex(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "10.20", Platforms: []string{"linux/arm64"}})
+	p := plan(t, m, aliases(t, "10: {amd64: 10.10, arm64: 10.20}"))
+	m.put("10", strings.ReplaceAll(string(p.Pushes[0].Manifest), "dev.tagline", "org.example"))
+	_, text := draft(t, m)
+	if !strings.Contains(text, "\n#   10: {amd64: 10.10, arm64: 10.20}\n") || strings.Contains(text, "\nimages:") {
+		t.Error(text)
+	}
+}
+
+// What a registry says of itself is not trusted to be a line of YAML.
+func TestDraftOfHostileRegistry(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}})
+	child := m.tags["r.test/app:10.10"]
+	m.put("10", fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d,"platform":{"os":"linux\nimages: {evil: {aliases: {1: absent}}}","architecture":"amd64"}}]}`,
+		ociIndex, m.manifests[child].MediaType, child, len(m.manifests[child].Body)))
+	m.tags["r.test/app:bad\nimages:"] = child
+	m.tags["r.test/app:latest"] = m.tags["r.test/app:10"]
+	m.tags["r.test/app:unread"] = child
+	m.broken["unread"] = errors.New("503\nimages: {}")
+	d, text := draft(t, m)
+	if strings.Contains(text, "\nimages:") || d.Unread() == nil {
+		t.Error(text)
+	}
+}
+
+func TestDraftFailsWithTheList(t *testing.T) {
+	m := newMemory()
+	m.broken["tags"] = errors.New("503")
+	if _, err := reconcile.DraftOf(t.Context(), m, app); err == nil {
+		t.Error("no error")
+	}
+}
+
+// changesNothing applies a draft, if it has an alias.
+func changesNothing(t testing.TB, m *memory, text string) {
+	t.Helper()
+	if !strings.Contains(text, "\nimages:") {
+		return
+	}
+	for _, image := range parse(t, text) {
+		p := plan(t, m, image)
+		if !p.Empty() || len(p.Violations)+len(p.Errors)+len(p.Warnings) > 0 {
+			t.Fatalf("%s\nplans %+v", text, p)
+		}
+	}
+}
+
+// Whatever a repository holds, its draft is a valid images.yaml that changes
+// nothing.
+func TestDraftChangesNothing(tb *testing.T) {
+	proposed := 0
+	rapid.Check(tb, func(t *rapid.T) {
+		w := drawWorld(t, tb)
+		reconcile.Apply(tb.Context(), w.memory.Writer(app), plan(tb, w.memory, w.image))
+		names := rapid.SampledFrom([]string{"10", "10.1", "10.1.2", "v10.1", "10.1-alpine", "latest", "null", "absent", "sha-1a2b3c4d", "newest", "1e3", "010"})
+		tags := []string{"s0"}
+		for tag := range w.memory.tags {
+			tags = append(tags, strings.TrimPrefix(tag, "r.test/app:"))
+		}
+		slices.Sort(tags)
+		for range rapid.IntRange(0, 8).Draw(t, "more") {
+			w.memory.tags["r.test/app:"+names.Draw(t, "name")] = w.memory.tags["r.test/app:"+rapid.SampledFrom(tags).Draw(t, "of")]
+		}
+		d, text := draft(tb, w.memory)
+		proposed += len(d.Aliases)
+		for _, image := range parseDraft(t, tb, text) {
+			p := plan(tb, w.memory, image)
+			if !p.Empty() || len(p.Violations)+len(p.Errors) > 0 || len(p.InSync) != len(d.Aliases) {
+				t.Fatalf("%s\nplans %+v", text, p)
+			}
+		}
+	})
+	if proposed == 0 {
+		tb.Error("no draft had an alias")
+	}
+}
+
+func parseDraft(t *rapid.T, tb testing.TB, text string) []config.Image {
+	if !strings.Contains(text, "\nimages:") {
+		return nil
+	}
+	t.Log(text)
+	return parse(tb, text)
+}

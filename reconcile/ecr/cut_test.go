@@ -1,0 +1,452 @@
+package ecr_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/ecr"
+	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/ocitest"
+)
+
+// backend is a registry behind a proxy.
+type backend struct {
+	proxy  *ocitest.RegistryProxy
+	host   string // as images.yaml names it
+	listed bool   // everything in it, and not the tags alone
+	seed   func(t *testing.T, repository string, images ...demo.Image)
+	ago    *atomic.Int64 // nanoseconds by which the clock for pushes is behind
+}
+
+// backends are those on which runs are cut and interleaved. What they hold is
+// two days old where they know.
+var backends = []struct {
+	name  string
+	start func(*testing.T) backend
+}{
+	{"olareg", func(t *testing.T) backend { return overHTTP(t, ocitest.Olareg(t)) }},
+	{"distribution", func(t *testing.T) backend {
+		if _, err := os.Stat("/dev/shm"); err == nil {
+			t.Setenv("TMPDIR", "/dev/shm") // or it spends its time in waiting for the disk
+		}
+		return overHTTP(t, ocitest.Distribution(t))
+	}},
+	{"ecr", func(t *testing.T) backend {
+		var ago atomic.Int64
+		registry := emulate(t, ecrtest.Options{Now: func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }})
+		proxy := ocitest.Proxy(t, registry.Host)
+		t.Setenv("AWS_ENDPOINT_URL_ECR", "http://"+proxy.Host)
+		return backend{proxy, host, true, func(t *testing.T, repository string, images ...demo.Image) {
+			if _, err := registry.Seed(repository, time.Now().Add(-48*time.Hour), images...); err != nil {
+				t.Fatal(err)
+			}
+		}, &ago}
+	}},
+}
+
+func overHTTP(t *testing.T, upstream string) backend {
+	proxy := ocitest.Proxy(t, upstream)
+	return backend{proxy, proxy.Host, false, func(t *testing.T, repository string, images ...demo.Image) {
+		if _, err := demo.Push(t.Context(), upstream, repository, images); err != nil {
+			t.Fatal(err)
+		}
+	}, new(atomic.Int64)}
+}
+
+var (
+	intel    = []string{"linux/amd64"}
+	graviton = []string{"linux/arm64"}
+	both     = []string{"linux/amd64", "linux/arm64"}
+)
+
+// scenario is a repository and what is to become of it.
+type scenario struct {
+	name    string
+	images  []demo.Image
+	first   string       // an images.yaml that was applied, if any
+	then    []demo.Image // pushed after that
+	image   string       // the images.yaml of the run
+	deletes bool         // the uncut run deletes manifests
+}
+
+var scenarios = []scenario{
+	{
+		name:   "an alias moves",
+		images: []demo.Image{{Tag: "10.10", Platforms: intel}, {Tag: "10.19", Platforms: graviton}, {Tag: "10.20", Platforms: graviton}},
+		first:  "{10: {amd64: 10.10, arm64: 10.19}}",
+		image:  "{10: {amd64: 10.10, arm64: 10.20}, latest: 10}",
+	},
+	{
+		name:    "purge",
+		images:  []demo.Image{{Tag: "1", Platforms: intel, Provenance: true}, {Tag: "2", Platforms: both, Provenance: true}},
+		image:   "{10: 2}, policies: {provenance: purge, untagged: delete}",
+		deletes: true,
+	},
+	{
+		name:    "purge of artifacts",
+		images:  []demo.Image{{Tag: "2", Platforms: both, Provenance: true, Artifact: true}},
+		image:   "{10: 2}, policies: {provenance: purge, untagged: delete}",
+		deletes: true,
+	},
+	{
+		name:    "prune",
+		images:  []demo.Image{{Tag: "1", Platforms: intel}},
+		first:   "{8: {amd64: 1}, 9: {amd64: 1}, 10: {amd64: 1}}",
+		image:   "{10: {amd64: 1}}, policies: {prune: true, untagged: delete}",
+		deletes: true,
+	},
+	{
+		name:    "untagged",
+		images:  []demo.Image{{Tag: "1", Platforms: intel}, {Tag: "2", Platforms: graviton}},
+		first:   "{10: {amd64: 1, arm64: 2}}",
+		then:    []demo.Image{{Tag: "2", Platforms: graviton, Version: "2 again"}},
+		image:   "{10: {amd64: 1, arm64: 2}}, policies: {untagged: delete}",
+		deletes: true,
+	},
+	{
+		name:    "everything",
+		images:  []demo.Image{{Tag: "1", Platforms: intel, Provenance: true}, {Tag: "2", Platforms: both, Provenance: true, Artifact: true}},
+		first:   "{9: {amd64: 1}, 10: {amd64: 1, arm64: 2}, 11: 1}",
+		then:    []demo.Image{{Tag: "1", Platforms: intel, Provenance: true, Version: "1 again", Build: 1}},
+		image:   "{10: {amd64: 1, arm64: 2}, 11: absent, latest: 10}, policies: {provenance: purge, prune: true, untagged: delete}",
+		deletes: true,
+	},
+}
+
+// trial is a scenario in a repository of its own.
+type trial struct {
+	backend
+	t     *testing.T
+	image config.Image
+}
+
+var repositories struct {
+	sync.Mutex
+	n int
+}
+
+func (s scenario) begin(t *testing.T, b backend) trial {
+	repositories.Lock()
+	repositories.n++
+	name := fmt.Sprintf("app%d", repositories.n)
+	repositories.Unlock()
+	parse := func(aliases string) config.Image {
+		cfg, err := config.Parse("images.yaml", []byte("images: {"+name+": {aliases: "+aliases+"}}"), config.Options{Registry: b.host, Policies: policies.Keys()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg.Images[0]
+	}
+	b.proxy.Script()
+	b.ago.Store(int64(48 * time.Hour))
+	defer b.ago.Store(0)
+	b.seed(t, name, s.images...)
+	if s.first != "" {
+		first := trial{b, t, parse(s.first)}
+		if _, err := first.run(8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.seed(t, name, s.then...)
+	b.proxy.Reset()
+	return trial{b, t, parse(s.image)}
+}
+
+// client asks nothing twice, and with one request at a time the same of every
+// run.
+func (r trial) client(atOnce int) *ecr.Client {
+	return ecr.New(ecr.Options{
+		OCI: oci.Options{Concurrency: atOnce, Patience: oci.Patience{Attempts: 1}}, PushRate: 1000,
+		Repositories: []config.Repository{r.image.Repository},
+	})
+}
+
+// run is one run, and all its errors.
+func (r trial) run(atOnce int) (reconcile.Plan, error) {
+	c := r.client(atOnce)
+	defer c.Close()
+	p := reconcile.Guard(reconcile.Diff(r.image, reconcile.Observe(r.t.Context(), c, r.image)), reconcile.Limit{Max: 100, Set: true})
+	result := reconcile.Apply(r.t.Context(), ecr.NewWriters(c).Writer(r.image.Repository), p)
+	var errs []error
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
+		errs = append(errs, o.Err)
+	}
+	for _, f := range p.Errors {
+		errs = append(errs, errors.New(f.Message))
+	}
+	for _, f := range p.Violations {
+		errs = append(errs, f)
+	}
+	return p, errors.Join(errs...)
+}
+
+// holds is what a repository has: what its tags name, and which of all the
+// manifests that it ever had are still there.
+type holds struct {
+	tags      map[string]string
+	manifests map[string]bool
+}
+
+// look reads a repository, and fails the test if a tag names something that is
+// not whole.
+func (r trial) look(ever map[string]bool) holds {
+	r.t.Helper()
+	r.proxy.Script()
+	c := r.client(8)
+	defer c.Close()
+	reader := c.Reader(r.image.Repository)
+	names, err := reader.Tags(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	h := holds{map[string]string{}, map[string]bool{}}
+	open := names
+	for len(open) > 0 {
+		var below []string
+		for i, a := range reader.Manifests(r.t.Context(), open) {
+			if a.Err != nil {
+				r.t.Fatalf("%s is needed and can't be read: %v", open[i], a.Err)
+			}
+			if !strings.Contains(open[i], ":") {
+				h.tags[open[i]] = a.Value.Digest
+			}
+			h.manifests[a.Value.Digest] = true
+			m, err := reconcile.ParseManifest(a.Value)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			for _, child := range m.Children {
+				below = append(below, child.Digest.String())
+			}
+		}
+		open = below
+	}
+	var others []string
+	for d := range ever {
+		if !h.manifests[d] {
+			others = append(others, d)
+		}
+	}
+	if len(others) > 0 {
+		for i, a := range reader.Manifests(r.t.Context(), others) {
+			switch {
+			case a.Err == nil:
+				h.manifests[others[i]] = true
+			case !errors.Is(a.Err, reconcile.ErrNotFound):
+				r.t.Fatal(a.Err)
+			}
+		}
+	}
+	return h
+}
+
+// uncut is what a scenario looks like before and after a run that goes well,
+// and how many requests that takes.
+func (s scenario) uncut(t *testing.T, b backend) (before, after holds, requests int) {
+	r := s.begin(t, b)
+	before = r.look(nil)
+	r.proxy.Reset()
+	p, err := r.run(1)
+	requests = r.proxy.Total()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Empty() || (len(p.DeleteManifests) > 0) != s.deletes {
+		t.Fatalf("the plan is not what the scenario is about: %+v", p)
+	}
+	after = r.look(before.manifests)
+	if again, err := r.run(8); err != nil || !again.Empty() {
+		t.Fatalf("a second run: %v, %+v", err, again)
+	}
+	return before, after, requests
+}
+
+// check wants each tag to name what it did before or will in the end, and all
+// that stays in the end to be there.
+func (r trial) check(now, before, after holds) {
+	r.t.Helper()
+	for tag, digest := range before.tags {
+		is, there := now.tags[tag]
+		if _, stays := after.tags[tag]; stays && !there {
+			r.t.Errorf("tag %s is gone", tag)
+		} else if there && is != digest && is != after.tags[tag] {
+			r.t.Errorf("tag %s names %s, neither what it did nor what it should", tag, is)
+		}
+	}
+	for tag := range now.tags {
+		if before.tags[tag] == "" && after.tags[tag] == "" {
+			r.t.Errorf("tag %s is nobody's", tag)
+		}
+	}
+	for digest := range before.manifests {
+		if after.manifests[digest] && !now.manifests[digest] {
+			r.t.Errorf("%s is needed, and gone", digest)
+		}
+	}
+}
+
+// settles wants the next run to end where an uncut one does. It returns how
+// many manifests stay behind that an uncut run deletes.
+func (r trial) settles(before, after holds) (behind int) {
+	r.t.Helper()
+	r.proxy.Script()
+	p, err := r.run(8)
+	if err != nil {
+		r.t.Errorf("the next run: %v", err)
+	}
+	end := r.look(before.manifests)
+	if !maps.Equal(end.tags, after.tags) {
+		r.t.Errorf("in the end tags are\n%v, want\n%v", end.tags, after.tags)
+	}
+	r.check(end, before, after)
+	for digest := range end.manifests {
+		if !after.manifests[digest] {
+			behind++
+		}
+	}
+	if r.listed && behind > 0 {
+		r.t.Errorf("%d manifests stay behind", behind)
+	}
+	if p.Empty() {
+		return behind
+	}
+	if p, err := r.run(8); err != nil || !p.Empty() {
+		r.t.Errorf("after the next run: %v, %+v", err, p)
+	}
+	return behind
+}
+
+// writes tells of the requests that change something.
+func writes(r ocitest.Request) bool {
+	switch _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); operation {
+	case "PutImage", "BatchDeleteImage":
+		return true
+	case "":
+		return r.Method != http.MethodGet && r.Method != http.MethodHead
+	}
+	return false
+}
+
+// cut ends a run with one request: its last one does not arrive, or its answer
+// does not come back. Nothing that it sends after that arrives.
+func cut(after bool) ocitest.Action {
+	var mu sync.Mutex
+	dead := false
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		mu.Lock()
+		first := !dead
+		dead = true
+		mu.Unlock()
+		if first && after {
+			ocitest.LoseAnswer()(w, r, upstream)
+			return
+		}
+		ocitest.Reset()(w, r, upstream)
+	}
+}
+
+// A run that is cut off at any request, before the registry has seen it or
+// before its answer is back, leaves every tag whole and loses nothing; the next
+// one ends where an uncut run does.
+//
+// What a registry has after a cut depends on the writes that it did. So the next
+// run is made once for each number of them, it is all the same whether the
+// answer to a read comes back, and a run that came to no write has left its
+// repository as it was, for the next cut.
+func TestCutAnywhere(t *testing.T) {
+	each(t, scenarios, func(t *testing.T, b backend, s scenario) {
+		before, after, requests := s.uncut(t, b)
+		cuts, behind, settled := 0, 0, map[int]bool{}
+		var r trial
+		for at := range requests {
+			written := false
+			for _, answered := range []bool{false, true} {
+				if answered && !written {
+					continue
+				}
+				if r.t == nil {
+					r = s.begin(t, b)
+				}
+				r.proxy.Reset()
+				r.proxy.Script(ocitest.Fault{Skip: at, Do: cut(answered)})
+				_, _ = r.run(1) // whatever it says, it is dead
+				cuts++
+				done := 0
+				for i, request := range r.proxy.Trace() {
+					switch {
+					case !writes(request) || i > at:
+					case i == at && !answered:
+						written = true
+					default:
+						done++
+					}
+				}
+				if done == 0 && settled[0] {
+					continue
+				}
+				r.check(r.look(before.manifests), before, after)
+				if !settled[done] {
+					settled[done] = true
+					behind = max(behind, r.settles(before, after))
+				}
+				if t.Failed() {
+					t.Fatalf("cut at request %d of %d, which the registry did: %v", at+1, requests, answered)
+				}
+				r = trial{}
+			}
+		}
+		t.Logf("%d cuts in %d requests, %d states; %d manifests stay behind at most", cuts, requests, len(settled), behind)
+	})
+}
+
+// Two runs at once, the one passing the other at any request: nothing is lost,
+// and nobody undoes what the other did.
+func TestTwoRunsAtOnce(t *testing.T) {
+	each(t, scenarios[len(scenarios)-1:], func(t *testing.T, b backend, s scenario) {
+		before, after, requests := s.uncut(t, b)
+		stale := 0
+		for at := range requests {
+			r := s.begin(t, b)
+			r.proxy.Script(ocitest.Fault{Skip: at, Times: 1, Do: func(w http.ResponseWriter, req *http.Request, upstream http.Handler) {
+				if _, err := r.run(1); err != nil {
+					t.Errorf("the run that comes between: %v", err)
+				}
+				upstream.ServeHTTP(w, req)
+			}})
+			if _, err := r.run(1); err != nil {
+				stale++
+			}
+			r.check(r.look(before.manifests), before, after)
+			r.settles(before, after)
+			if t.Failed() {
+				t.Fatalf("the other run comes at request %d of %d", at+1, requests)
+			}
+		}
+		t.Logf("%d interleavings; in %d of them a run saw that it was late", requests, stale)
+	})
+}
+
+func each(t *testing.T, scenarios []scenario, test func(t *testing.T, b backend, s scenario)) {
+	for _, backend := range backends {
+		t.Run(backend.name, func(t *testing.T) {
+			b := backend.start(t)
+			for _, s := range scenarios {
+				t.Run(s.name, func(t *testing.T) { test(t, b, s) })
+			}
+		})
+	}
+}

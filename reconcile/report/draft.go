@@ -1,0 +1,171 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// maxListed is how many tags a comment lists; what a reader could want more of
+// is in the registry.
+const maxListed = 50
+
+// Draft writes an images.yaml, with comments on what else there is. Without an
+// alias it is comments alone.
+func Draft(w io.Writer, d reconcile.Draft) error {
+	var b strings.Builder
+	several, attested, attestations := 0, 0, 0
+	var others []reconcile.TagSummary // of several platforms, and no alias
+	isAlias := map[string]bool{}
+	for _, a := range d.Aliases {
+		isAlias[a.Tag] = true
+	}
+	for _, t := range d.Tags {
+		if len(t.Platforms) > 1 {
+			several++
+			if !isAlias[t.Tag] {
+				others = append(others, t)
+			}
+		}
+		if attestations += t.Attestations; t.Attestations > 0 {
+			attested++
+		}
+	}
+	fmt.Fprintf(&b, "# %s has %s: %d with several platforms, %d with attestations (%s).\n",
+		Printable(d.Repository.String()), Count(len(d.Tags), "tag"), several, attested, Count(attestations, "manifest"))
+	unread := 0
+	for _, t := range d.Tags {
+		if t.Err == nil {
+			continue
+		}
+		if unread++; unread <= maxListed {
+			fmt.Fprintf(&b, "# Could not be read: %s: %s\n", t.Tag, Printable(t.Err.Error()))
+		}
+	}
+	more(&b, unread)
+	if len(d.Aliases) > 0 {
+		draftAliases(&b, d)
+	} else {
+		b.WriteString("#\n# No tag follows another one as it stands, so there is no alias yet. The least\n# that this file can say is:\n#\n")
+		fmt.Fprintf(&b, "#   registry: %s\n#   images: {%s: {aliases: {ALIAS: TAG}}}\n", d.Repository.Host, name(d.Repository))
+	}
+	if len(d.Near) > 0 {
+		b.WriteString("\n# These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest:\n")
+		for _, a := range d.Near[:min(maxListed, len(d.Near))] {
+			fmt.Fprintf(&b, "#   %s: %s\n", scalar(a.Tag), sources(d, a))
+		}
+		more(&b, len(d.Near))
+	}
+	if len(d.Same) > 0 {
+		b.WriteString("\n# These are one image under several names. The registry does not tell which\n# name should follow which:\n")
+		for _, tags := range d.Same[:min(maxListed, len(d.Same))] {
+			fmt.Fprintf(&b, "#   %s\n", strings.Join(tags, ", "))
+		}
+		more(&b, len(d.Same))
+	}
+	if len(others) > 0 {
+		b.WriteString("\n# Other tags of several platforms:\n")
+		for _, t := range others[:min(maxListed, len(others))] {
+			fmt.Fprintf(&b, "#   %s: %s\n", t.Tag, about(t))
+		}
+		more(&b, len(others))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func more(b *strings.Builder, n int) {
+	if n > maxListed {
+		fmt.Fprintf(b, "#   and %d more\n", n-maxListed)
+	}
+}
+
+func draftAliases(b *strings.Builder, d reconcile.Draft) {
+	fmt.Fprintf(b, "registry: %s\n\n", d.Repository.Host)
+	if common := everywhere(d); common != "" {
+		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
+	}
+	fmt.Fprintf(b, "images:\n  %s:\n", name(d.Repository))
+	if d.Provenance != "keep" {
+		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
+	}
+	b.WriteString("    aliases:\n")
+	for _, a := range d.Aliases {
+		fmt.Fprintf(b, "      %s: %s  # %s\n", scalar(a.Tag), sources(d, a), about(d.Summary(a.Tag)))
+	}
+}
+
+// everywhere are the platforms that all aliases have, as a list of images.yaml.
+func everywhere(d reconcile.Draft) string {
+	var common []string
+	for _, p := range d.Summary(d.Aliases[0].Tag).Platforms {
+		in := 0
+		for _, a := range d.Aliases {
+			for _, q := range d.Summary(a.Tag).Platforms {
+				if q.Is(p) {
+					in++
+					break
+				}
+			}
+		}
+		if _, err := config.ParsePlatform(p.String()); err == nil && p.OSVersion == "" && in == len(d.Aliases) {
+			common = append(common, short(p))
+		}
+	}
+	return strings.Join(common, ", ")
+}
+
+// sources writes the sources of an alias in one line.
+func sources(d reconcile.Draft, a config.Alias) string {
+	if a.Sources[0].Platform == (config.Platform{}) {
+		return source(d, a.Sources[0])
+	}
+	parts := make([]string, len(a.Sources))
+	for i, s := range a.Sources {
+		parts[i] = short(s.Platform) + ": " + source(d, s)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func source(d reconcile.Draft, s config.Source) string {
+	if s.Tag == "absent" { // alone, it says that there should be no alias
+		return name(d.Repository) + ":absent"
+	}
+	return scalar(s.Text)
+}
+
+// short leaves out what images.yaml implies.
+func short(p config.Platform) string { return strings.TrimPrefix(p.String(), "linux/") }
+
+// scalar quotes what YAML takes for nothing.
+func scalar(tag string) string {
+	switch tag {
+	case "null", "Null", "NULL":
+		return `"` + tag + `"`
+	}
+	return tag
+}
+
+// name is how images.yaml spells a repository beside its registry.
+func name(r config.Repository) string {
+	if same, err := config.ParseRepository(r.Path, r.Host); err == nil && same == r {
+		return r.Path
+	}
+	return r.String()
+}
+
+func about(t reconcile.TagSummary) string {
+	names := make([]string, len(t.Platforms))
+	for i, p := range t.Platforms {
+		names[i] = Printable(p.String())
+	}
+	text := cmp.Or(strings.Join(names, ", "), "no image")
+	if t.Attestations > 0 {
+		text += ", " + Count(t.Attestations, "attestation")
+	}
+	return text
+}
