@@ -110,7 +110,9 @@ func reason(err error) string {
 func (p *planner) verdict(alias config.Alias) verdict {
 	v, ok := p.verdicts[alias.Tag]
 	if !ok {
-		v = p.decide(alias)
+		if v = p.decide(alias); p.state.deep {
+			p.deepen(alias, &v)
+		}
 		if len(v.errs) > 0 {
 			v = verdict{errs: v.errs, choices: v.choices}
 		}

@@ -25,12 +25,13 @@ import (
 // digest that certainly does not exist is an answer that wraps [ErrNotFound];
 // every other error means that nobody knows.
 type State struct {
-	tags      map[place]Answer[Descriptor]      // what tags of aliases name now
+	tags      map[place]Answer[Descriptor]      // what tags of aliases name now, and by digest what is there
 	manifests map[place]Answer[*Manifest]       // by tag or by digest
 	platforms map[place]Answer[config.Platform] // by digest of the config blob
 	facts     map[config.Repository]Answer[Facts]
 	lists     map[config.Repository]Answer[[]listed]
 	cheap     map[config.Repository]bool // those of a [Reader] that is Listed
+	deep      bool                       // what aliases list is asked for, too
 	// For deletions, of the image's own repository:
 	inventories map[config.Repository]Answer[stock]
 	referrers   map[place]Answer[[]Descriptor] // by digest of the subject

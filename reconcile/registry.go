@@ -62,7 +62,8 @@ type Readers interface {
 // in order. They are safe for concurrent use. A cancelled context shows as the
 // error of every answer that is still open.
 type Reader interface {
-	// Resolve tells what tags name now, as cheaply as the registry allows.
+	// Resolve tells what tags name now, as cheaply as the registry allows, and
+	// of digests whether they are there. No cache answers it.
 	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
 	// Listed tells whether Resolve answers for hundreds of tags in one request.
 	// Then it pays to ask what a tag names before its manifest is fetched.

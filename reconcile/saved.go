@@ -149,7 +149,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 	settled, relies := map[string]error{}, map[string][]string{}
 	for _, p := range plan.Pushes {
 		now := state.tags[place{plan.Repository, p.Tag}]
-		if now.Err == nil && now.Value.Digest == p.New {
+		if now.Err == nil && now.Value.Digest == p.New && p.Old != p.New {
 			settled[p.Tag] = nil
 			continue
 		}

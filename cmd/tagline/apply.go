@@ -34,6 +34,7 @@ Exit codes:
 			if a.deletions.Set = cmd.Flags().Changed("max-deletions"); a.deletions.Max < 0 {
 				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
 			}
+			a.shallow = cmd.Flags().Changed("deep") && !a.deep
 			out.config(cfg)
 			images, saved := cfg.Images, savedPlans(nil)
 			if planFile != "" {
@@ -77,6 +78,7 @@ Exit codes:
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
 		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests. What provenance: purge deletes does not count")
+	c.Flags().BoolVar(&a.deep, "deep", false, "ask of all that an alias lists whether it is still there, a request for each, and copy again what came from elsewhere; on for images that delete, unless --deep=false")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
 	c.MarkFlagsMutuallyExclusive("plan", "dry-run")

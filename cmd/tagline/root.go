@@ -43,6 +43,8 @@ type app struct {
 	verbose      int
 	logFormat    string
 	deletions    reconcile.Limit
+	deep         bool
+	shallow      bool // --deep=false, by hand
 	cacheDir     string
 }
 

@@ -95,7 +95,11 @@ func (a *app) image(ctx context.Context, j job, image config.Image) (r reconcile
 		r.result = reconcile.ApplySaved(ctx, j.readers, j.writers.Writer(image.Repository), image, r.plan)
 		return r
 	}
-	r.plan = reconcile.Guard(reconcile.Diff(image, reconcile.Observe(ctx, j.readers, image)), a.deletions)
+	observe := reconcile.Observe
+	if a.deep || !a.shallow && reconcile.Deletes(image) {
+		observe = reconcile.ObserveDeep
+	}
+	r.plan = reconcile.Guard(reconcile.Diff(image, observe(ctx, j.readers, image)), a.deletions)
 	j.store.Release(image)
 	if j.writers != nil {
 		r.result = reconcile.Apply(ctx, j.writers.Writer(image.Repository), r.plan)

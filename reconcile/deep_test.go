@@ -1,0 +1,77 @@
+package reconcile_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tagline/reconcile"
+)
+
+func deepPlan(t testing.TB, m *memory, image string) reconcile.Plan {
+	t.Helper()
+	i := aliases(t, image)
+	return reconcile.Diff(i, reconcile.ObserveDeep(t.Context(), m, i))
+}
+
+func TestDeep(t *testing.T) {
+	for _, test := range []struct {
+		name, aliases string
+		harm          func(m *memory, child string) // to the image of 10.10, which alias 10 lists
+		violations    []string                      // id and alias
+		errors        int
+		pushes        int
+	}{
+		{name: "whole", aliases: "10: {amd64: 10.10}", harm: func(*memory, string) {}},
+		{name: "an image is gone", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { delete(m.manifests, child) },
+			violations: []string{"missing-child 10"}},
+		{name: "of a new alias", aliases: "new: {amd64: 10.10}\nother: 10.20", harm: func(m *memory, child string) { delete(m.manifests, child) },
+			violations: []string{"missing-child new"}, pushes: 1},
+		{name: "of an alias that is blocked", aliases: "10: {amd64: 10.99}", harm: func(m *memory, child string) { delete(m.manifests, child) },
+			violations: []string{"missing-source 10", "missing-child 10"}},
+		{name: "and one that follows", aliases: "10: {amd64: 10.10}\nlatest: 10", harm: func(m *memory, child string) { delete(m.manifests, child) },
+			violations: []string{"missing-child 10", "blocked-source latest"}},
+		{name: "nobody knows", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { m.broken[child] = errors.New("503") }, errors: 1},
+		{name: "archived", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { m.archived = child },
+			violations: []string{"missing-child 10"}},
+		{name: "absent", aliases: "10: absent", harm: func(m *memory, child string) { delete(m.manifests, child) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMemory()
+			m.push(t, "app", amd10, arm20)
+			if p := plan(t, m, aliases(t, "10: {amd64: 10.10}")); len(p.Pushes) == 1 {
+				m.put("10", string(p.Pushes[0].Manifest))
+			}
+			child := ""
+			for digest := range m.manifests {
+				if strings.Contains(string(m.manifests[m.tags["r.test/app:10"]].Body), `"digest":"`+digest+`","size":`) && !strings.Contains(string(m.manifests[digest].Body), "in-toto") {
+					child = digest
+				}
+			}
+			test.harm(m, child)
+			p := deepPlan(t, m, test.aliases)
+			var got []string
+			for _, v := range p.Violations {
+				got = append(got, v.ID+" "+v.Alias)
+			}
+			if !reflect.DeepEqual(got, test.violations) || len(p.Errors) != test.errors || len(p.Pushes) != test.pushes {
+				t.Errorf("violations %q, errors %v, %d pushes; want %q, %d, %d", got, p.Errors, len(p.Pushes), test.violations, test.errors, test.pushes)
+			}
+		})
+	}
+}
+
+// A deep look at a registry in which nothing is missing changes no plan.
+func TestDeepChangesNoPlan(tb *testing.T) {
+	rapid.Check(tb, func(t *rapid.T) {
+		w := drawWorld(t, tb)
+		flat := reconcile.Diff(w.image, reconcile.Observe(tb.Context(), w.memory, w.image))
+		deep := reconcile.Diff(w.image, reconcile.ObserveDeep(tb.Context(), w.memory, w.image))
+		if !reflect.DeepEqual(flat, deep) {
+			t.Fatalf("%s\nplan %+v\ndeep %+v", w.text, flat, deep)
+		}
+	})
+}
