@@ -4,7 +4,7 @@ import "tagline/config"
 
 // Prune, Untagged, Grace and Signed are about what a repository holds beside
 // its aliases, so they are keys alone: the planner of a whole repository reads
-// them (reconcile/sweep.go).
+// them (reconcile/sweep*.go).
 var (
 	Prune = Policy{PolicyKey: config.PolicyKey{
 		Name:    "prune",

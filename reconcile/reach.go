@@ -9,7 +9,7 @@ import (
 
 // What may be deleted is decided in this file and nowhere else. [holding.needed]
 // says what must stay and why; a manifest may go if that does not name it. Who
-// fills in a holding (sweep.go) decides two things alone: what the tags will be
+// fills in a holding (sweep*.go) decides two things alone: what the tags will be
 // once the run is done, and which untagged manifests stay for reasons of
 // policy. Both are to be filled in completely or not at all: after one
 // incomplete read nothing is deleted.

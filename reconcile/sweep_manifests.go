@@ -1,0 +1,262 @@
+package reconcile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// Which manifests of a repository nothing needs once the run is done.
+
+// maxSkew is how far our clock and the registry's may be apart. The age of a
+// manifest is judged by the registry's alone; clocks that differ by more mean
+// that one of them is wrong.
+const maxSkew = 5 * time.Minute
+
+// judge decides which manifests stay for reasons of policy.
+func (s *sweep) judge() {
+	was := map[string]bool{}
+	for _, digest := range s.before {
+		was[digest] = true
+	}
+	for digest, m := range s.after.manifests {
+		m.untagged, m.young = false, false
+		switch {
+		case s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest)):
+		case !s.untagged:
+			m.untagged = true
+		case s.stock == nil: // nobody tells its age, so it goes only if this run took its tag away
+			m.untagged = !s.reached[digest]
+		default:
+			m.young = !was[digest] && !s.old(digest)
+		}
+		s.after.manifests[digest] = m
+	}
+}
+
+// purges tells what a purge deletes by what it is: attestations, and indexes
+// that it has replaced for the sake of theirs.
+func (s *sweep) purges(digest string) bool {
+	return s.p.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
+}
+
+// old tells whether a manifest is older than grace, by the registry's clock. Of
+// an attestation it is believed where nobody tells: a fallback tag led to it,
+// and its image is there to stay.
+func (s *sweep) old(digest string) bool {
+	if s.stock == nil {
+		return true
+	}
+	if s.pushed == nil {
+		s.pushed = map[string]time.Time{}
+		for _, stored := range s.stock.Manifests {
+			s.pushed[stored.Digest] = stored.Pushed
+		}
+	}
+	grace, _ := time.ParseDuration(s.p.image.Policies[policies.Grace.Name].Value) // config has checked it
+	pushed, listed := s.pushed[digest]
+	return listed && !pushed.IsZero() && s.stock.Now.Sub(pushed) >= grace
+}
+
+// due are the manifests that nothing needs, parents before children. Each is
+// read, and asked for its referrers, before it is believed.
+func (s *sweep) due() ([]DeleteManifest, error) {
+	examined := map[string]bool{}
+	var errs []error
+	for {
+		s.judge()
+		needed, again := s.after.needed(), false
+		for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
+			if needed[digest] == "" && !examined[digest] {
+				examined[digest], again = true, true
+				errs = append(errs, s.examine(digest))
+			}
+		}
+		if !again {
+			break
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	needed := s.after.needed()
+	var due []DeleteManifest
+	for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
+		if needed[digest] == "" {
+			due = append(due, s.deletion(digest))
+		}
+	}
+	parents := map[string][]string{}
+	for _, d := range due {
+		for _, child := range s.after.manifests[d.Digest].children {
+			parents[child] = append(parents[child], d.Digest)
+		}
+	}
+	for i := range due {
+		due[i].Parents = parents[due[i].Digest]
+	}
+	aged := s.aged(needed)
+	switch {
+	case len(due) == 0 && aged == 0:
+	case s.blind != "" && len(due) > 0:
+		s.warnings = append(s.warnings, &config.Finding{ID: "archived-manifest", Warning: true, Pos: s.p.image.Pos, Message: fmt.Sprintf(
+			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.p.image.Repository, len(due))})
+		return nil, nil
+	case aged > 0 && s.skew() > maxSkew:
+		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
+			s.p.image.Repository.Host, s.skew().Round(time.Second), maxSkew, aged)
+		return nil, nil
+	}
+	return ordered(due), nil
+}
+
+// aged counts the manifests whose age decides whether they are deleted.
+func (s *sweep) aged(needed map[string]string) int {
+	if s.stock == nil {
+		return 0
+	}
+	led, n := s.after.tagged().needed(), 0
+	for digest := range s.after.manifests {
+		if led[digest] == "" && !s.reached[digest] && (s.untagged || needed[digest] == "") {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sweep) skew() time.Duration { return s.stock.seen.Sub(s.stock.Now).Abs() }
+
+// examine reads a manifest that may be deleted, and what refers to it.
+func (s *sweep) examine(digest string) error {
+	m, err := s.p.manifest(s.p.image.Repository, digest)
+	if errors.Is(err, ErrNotFound) {
+		delete(s.after.manifests, digest) // gone already
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.add(m); err != nil {
+		return err
+	}
+	if s.reached[digest] {
+		for _, child := range m.Children {
+			s.reach(child.Digest.String())
+		}
+	}
+	referrers, err := s.p.referrers(digest)
+	if err != nil {
+		return err
+	}
+	of := s.after.manifests[digest]
+	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && s.p.image.Policies[policies.Signed.Name].Value != "purge"
+	s.after.manifests[digest] = of
+	for _, r := range referrers {
+		of, known := s.after.manifests[r.Digest]
+		if !known {
+			of.unknown = !knownType(r.MediaType)
+		}
+		of.subject = cmp.Or(of.subject, digest)
+		s.after.manifests[r.Digest] = of
+		if s.reached[digest] || s.purges(digest) {
+			s.reach(r.Digest)
+		}
+	}
+	return nil
+}
+
+// deletion says of a manifest why it can go.
+func (s *sweep) deletion(digest string) DeleteManifest {
+	m := s.manifests[digest]
+	d := DeleteManifest{Digest: digest, Bytes: int64(len(m.Body))}
+	if !m.Index {
+		d.Bytes += m.Config.Size
+		for _, l := range m.Layers {
+			d.Bytes += l.Size
+		}
+	}
+	switch {
+	case s.p.purging() && s.after.manifests[digest].attestation:
+		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])
+	case s.purges(digest):
+		d.Kind, d.Reason = KindReplaced, "index before the purge"
+		if tags := s.tagsOf(digest); len(tags) > 0 {
+			d.Reason = few(tags) + " before the purge"
+		}
+	default:
+		d.Kind, d.Reason = KindUntagged, "untagged, nothing needs it"
+		if tags := s.tagsOf(digest); len(tags) > 0 {
+			d.Reason = "was " + few(tags) + ", nothing needs it"
+		}
+	}
+	return d
+}
+
+// tagsOf are the tags that name a manifest now.
+func (s *sweep) tagsOf(digest string) []string {
+	var tags []string
+	for tag, named := range s.before {
+		if named == digest {
+			tags = append(tags, tag)
+		}
+	}
+	slices.SortFunc(tags, config.CompareTags)
+	return tags
+}
+
+// ordered puts parents before their children, and else goes by digest.
+func ordered(due []DeleteManifest) []DeleteManifest {
+	var all []DeleteManifest
+	for _, wave := range deletionWaves(due) {
+		all = append(all, wave...)
+	}
+	return all
+}
+
+// deletionWaves are manifests that can be deleted together: none of them lists
+// another, and what lists them is in an earlier wave.
+func deletionWaves(due []DeleteManifest) [][]DeleteManifest {
+	var all [][]DeleteManifest
+	for rest := due; len(rest) > 0; {
+		pending := map[string]bool{}
+		for _, d := range rest {
+			pending[d.Digest] = true
+		}
+		var wave, later []DeleteManifest
+		for _, d := range rest {
+			if slices.ContainsFunc(d.Parents, func(parent string) bool { return pending[parent] }) {
+				later = append(later, d)
+			} else {
+				wave = append(wave, d)
+			}
+		}
+		if len(wave) == 0 { // a cycle, which no digests can make
+			return all
+		}
+		all, rest = append(all, wave), later
+	}
+	return all
+}
+
+// heldAttestations counts what a purge would delete, but for an untagged index
+// that lists it.
+func (s *sweep) heldAttestations() int {
+	if !s.p.purging() {
+		return 0
+	}
+	all, needed, counted := s.after.needed(), s.after.tagged().needed(), map[string]bool{}
+	for index, m := range s.after.manifests {
+		for _, child := range m.children {
+			if all[index] == keptUntagged && s.after.manifests[child].attestation && needed[child] == "" {
+				counted[child] = true
+			}
+		}
+	}
+	return len(counted)
+}
