@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,7 @@ import (
 )
 
 func (a *app) inspectCommand() *cobra.Command {
+	var output string
 	c := &cobra.Command{
 		Use:   "inspect REF",
 		Short: "Show what a tag is: platforms, sources, attestations, referrers, owner",
@@ -30,6 +33,17 @@ image of images.yaml by its name there, or is on the --registry.`,
 		},
 		ValidArgsFunction: a.completeReference,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			format, path, _ := strings.Cut(output, "=")
+			if format != "text" && format != "json" {
+				return fmt.Errorf("--output is %q, not text or json", format)
+			}
+			write := func(data []byte) error { _, err := a.stdout.Write(data); return err }
+			if path != "" {
+				var err error
+				if write, err = fileWriter(path); err != nil {
+					return fmt.Errorf("--output %s: %w", output, err)
+				}
+			}
 			repository, reference, err := a.reference(args[0])
 			if err != nil {
 				return err
@@ -40,9 +54,17 @@ image of images.yaml by its name there, or is on the --registry.`,
 			if err != nil {
 				return err
 			}
-			return report.Inspection(a.stdout, in)
+			if format == "json" {
+				return write(report.InspectionJSON(in))
+			}
+			var text bytes.Buffer
+			if err := report.Inspection(&text, in); err != nil {
+				return err
+			}
+			return write(text.Bytes())
 		},
 	}
+	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, without a path on stdout: text or json")
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c

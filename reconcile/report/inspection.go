@@ -47,6 +47,56 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 	return err
 }
 
+// inspection is [InspectionJSON].
+type inspection struct {
+	FormatVersion string              `json:"format_version"`
+	Repository    string              `json:"repository"`
+	Reference     string              `json:"reference"`
+	Digest        string              `json:"digest"`
+	MediaType     string              `json:"media_type"`
+	Bytes         int64               `json:"bytes"`
+	Alias         *string             `json:"alias"`
+	Parts         []inspectedPart     `json:"parts"`
+	Referrers     []inspectedReferrer `json:"referrers"`
+}
+
+type inspectedPart struct {
+	Kind      string `json:"kind"`
+	Platform  string `json:"platform"`
+	Source    string `json:"source"`
+	Digest    string `json:"digest"`
+	MediaType string `json:"media_type"`
+	Bytes     int64  `json:"bytes"`
+	Attests   string `json:"attests,omitempty"`
+	Tells     string `json:"tells,omitempty"`
+}
+
+type inspectedReferrer struct {
+	Digest       string `json:"digest"`
+	MediaType    string `json:"media_type"`
+	ArtifactType string `json:"artifact_type"`
+	Bytes        int64  `json:"bytes"`
+}
+
+// InspectionJSON is an inspection for programs: alias is the one that tagline
+// made the tag for, or null; a part is an image, an attestation or an artifact;
+// its bytes are those of its config and layers. Minor versions of the format
+// only add.
+func InspectionJSON(in reconcile.Inspection) []byte {
+	out := inspection{
+		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
+		MediaType: in.MediaType, Bytes: in.Size, Alias: pointer(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{},
+	}
+	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Other: "artifact"}
+	for _, p := range in.Parts {
+		out.Parts = append(out.Parts, inspectedPart{kinds[p.Kind], p.Platform.String(), p.Source, p.Digest, p.MediaType, p.Bytes, p.Attests, p.Tells})
+	}
+	for _, r := range in.Referrers {
+		out.Referrers = append(out.Referrers, inspectedReferrer{r.Digest, r.MediaType, r.ArtifactType, r.Size})
+	}
+	return encode(out)
+}
+
 // bytes is a size as docker writes it: "12.3 MB".
 func bytes(n int64) string {
 	if n < 1000 {
