@@ -5,6 +5,7 @@ CRANE_VERSION        := v0.22.1
 REGCTL_VERSION       := v0.11.7
 GOLANGCI_VERSION     := v2.15.0
 DEADCODE_VERSION     := v0.52.0
+GOVULNCHECK_VERSION  := v1.4.0
 ACTIONLINT_VERSION   := v1.7.12
 
 GO      ?= go
@@ -12,10 +13,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 BIN     := $(CURDIR)/bin
 install  = GOBIN=$(BIN) GOFLAGS= $(GO) install
 
-.PHONY: build test lint fmt demo bench tools clean
+.PHONY: build test lint fmt demo bench vuln tools clean
 
-build: ## bin/tagline
-	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/tagline ./cmd/tagline
+build: ## bin/tagline, the same bytes wherever a commit is built with the same Go
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/tagline ./cmd/tagline
 
 test: tools ## every test, on the embedded registry and on CNCF distribution
 	$(GO) test -race ./...
@@ -36,6 +37,9 @@ demo: ## the main job on an embedded registry
 bench: build tools $(BIN)/regctl-$(REGCTL_VERSION) ## requests, time and memory, with the floor and other tools beside them
 	$(GO) test -count 1 -timeout 1h -run TestSideBySide -v ./cmd/tagline -benchmarks $(CURDIR)/reconcile/BENCHMARKS.md
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./...
+
+vuln: $(BIN)/govulncheck-$(GOVULNCHECK_VERSION) ## known vulnerabilities in what the command calls; asks vuln.go.dev
+	$< ./...
 
 tools: $(BIN)/registry-$(DISTRIBUTION_VERSION) $(BIN)/crane-$(CRANE_VERSION)
 
@@ -67,3 +71,7 @@ $(BIN)/actionlint-$(ACTIONLINT_VERSION):
 $(BIN)/deadcode-$(DEADCODE_VERSION):
 	$(install) golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)
 	mv $(BIN)/deadcode $@
+
+$(BIN)/govulncheck-$(GOVULNCHECK_VERSION):
+	$(install) golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(BIN)/govulncheck $@
