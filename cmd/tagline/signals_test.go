@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -131,6 +132,7 @@ func TestKilled(t *testing.T) {
 			h := fresh(fmt.Sprintf("killed-%d-%v", at, after))
 			cmd, out := h.command(t)
 			seen := 0
+			var started sync.Mutex // the proxy may be quicker than Start
 			kill := func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
 				if r.Method != http.MethodPut && r.Method != http.MethodDelete {
 					registry.ServeHTTP(w, r)
@@ -144,11 +146,19 @@ func TestKilled(t *testing.T) {
 				if after && seen == at+1 {
 					ocitest.LoseAnswer()(w, r.WithContext(context.WithoutCancel(r.Context())), registry)
 				}
+				started.Lock()
+				defer started.Unlock()
 				_ = cmd.Process.Kill()
 			}
 			h.proxy.Script(ocitest.Fault{Do: kill})
 			cmd.Args = append(cmd.Args, "--concurrency", "1")
-			if err := cmd.Run(); cmd.ProcessState.ExitCode() != -1 {
+			started.Lock()
+			err := cmd.Start()
+			started.Unlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != -1 {
 				t.Fatalf("not killed: %v\n%s", err, out)
 			}
 			h.proxy.Script()
@@ -210,7 +220,7 @@ func TestThisMachineFails(t *testing.T) {
 	for i, test := range []struct{ name, mount, warns string }{
 		{"a cache in a file system that makes no folders", "", "going on without it"},
 		{"a cache on a read-only disk", "ro,size=1m", "read-only file system"},
-		{"a cache on a full disk", "size=4k,nr_inodes=3", "no space left on device"},
+		{"a cache on a full disk", "size=4k,nr_inodes=1", "no space left on device"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t, upstream, fmt.Sprintf("cache-%d", i))
