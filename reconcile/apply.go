@@ -31,8 +31,9 @@ type Result struct {
 // Outcome is what became of one action. A nil Err means that the registry was
 // asked afterwards and confirmed it, or of a manifest, that it is gone.
 type Outcome struct {
-	Tag string // or the digest of a manifest
-	Err error
+	Tag     string // or the digest of a manifest
+	Err     error
+	Already bool // it was so before anything was sent: another run has done it
 }
 
 // graceAfterCancel is how long a write in flight may go on once the run is
@@ -49,7 +50,7 @@ var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
 // at a time as the writer can write at once, so that none waits in a queue
 // between the two.
 func Apply(ctx context.Context, w Writer, plan Plan) Result {
-	a := applying{ctx: ctx, w: w, outcome: map[string]error{}, copied: map[Copy]error{}}
+	a := applying{ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{}}
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
 	}
@@ -61,7 +62,7 @@ func Apply(ctx context.Context, w Writer, plan Plan) Result {
 	var r Result
 	whole := len(plan.Errors) == 0
 	for _, p := range plan.Pushes {
-		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag]})
+		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag], a.already[p.Tag]})
 		whole = whole && a.outcome[p.Tag] == nil
 	}
 	for batch := range slices.Chunk(plan.DeleteTags, w.AtOnce()) {
@@ -74,7 +75,7 @@ func Apply(ctx context.Context, w Writer, plan Plan) Result {
 		}
 	}
 	for _, d := range plan.DeleteTags {
-		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag]})
+		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag], a.already[d.Tag]})
 	}
 	r.Removed = a.deleteManifests(plan, whole, r.Deleted)
 	return r
@@ -109,6 +110,7 @@ type applying struct {
 	ctx     context.Context // of this one call to Apply
 	w       Writer
 	outcome map[string]error // by tag, of what was tried
+	already map[string]bool  // by tag, of what did not have to be
 	copied  map[Copy]error
 }
 
@@ -128,7 +130,7 @@ func (a *applying) push(batch []Push) {
 	}
 	batch = slices.DeleteFunc(batch, func(p Push) bool {
 		if at[p.Tag].Err == nil && at[p.Tag].Value.Digest == p.New { // another run has just done it
-			a.outcome[p.Tag] = nil
+			a.outcome[p.Tag], a.already[p.Tag] = nil, p.Old != p.New // or else only its copies were due
 			return true
 		}
 		return false
@@ -215,7 +217,7 @@ func (a *applying) deleteTags(batch []DeleteTag) {
 	var due []string
 	for i, d := range batch {
 		if errors.Is(at[i].Err, ErrNotFound) {
-			a.outcome[d.Tag] = nil
+			a.outcome[d.Tag], a.already[d.Tag] = nil, true
 			continue
 		}
 		if a.outcome[d.Tag] = unmoved(at[i], d.Old); a.outcome[d.Tag] == nil {

@@ -58,7 +58,7 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	}
 	var all []Outcome
 	for _, d := range plan.DeleteManifests {
-		all = append(all, Outcome{d.Digest, outcome[d.Digest]})
+		all = append(all, Outcome{Tag: d.Digest, Err: outcome[d.Digest]})
 	}
 	return all
 }

@@ -106,19 +106,23 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 			due.Errors = append(due.Errors, Failure{Alias: tag, Message: err.Error()})
 		}
 	}
+	already := map[string]bool{}
+	for tag, err := range settled {
+		already[tag] = err == nil
+	}
 	r := Apply(ctx, w, due)
 	for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
-		settled[o.Tag] = o.Err
+		settled[o.Tag], already[o.Tag] = o.Err, o.Already
 	}
 	var whole Result
 	for _, p := range plan.Pushes {
-		whole.Pushed = append(whole.Pushed, Outcome{p.Tag, settled[p.Tag]})
+		whole.Pushed = append(whole.Pushed, Outcome{p.Tag, settled[p.Tag], already[p.Tag]})
 	}
 	for _, d := range plan.DeleteTags {
-		whole.Deleted = append(whole.Deleted, Outcome{d.Tag, settled[d.Tag]})
+		whole.Deleted = append(whole.Deleted, Outcome{d.Tag, settled[d.Tag], already[d.Tag]})
 	}
 	for _, d := range plan.DeleteManifests {
-		whole.Removed = append(whole.Removed, Outcome{d.Digest, settled[d.Digest]})
+		whole.Removed = append(whole.Removed, Outcome{d.Digest, settled[d.Digest], already[d.Digest]})
 	}
 	return whole
 }

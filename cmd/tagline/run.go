@@ -116,11 +116,13 @@ type outcome struct {
 }
 
 func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
-	o.changes = o.changes || !plan.Empty()
+	dry := result.Pushed == nil && result.Deleted == nil && result.Removed == nil
+	o.changes = o.changes || dry && !plan.Empty()
 	o.failed = o.failed || len(plan.Errors) > 0
 	o.blocked = o.blocked || len(plan.Violations) > 0
 	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed} {
 		for _, action := range done {
+			o.changes = o.changes || !action.Already
 			switch {
 			case errors.Is(action.Err, reconcile.ErrUnsupported):
 				o.blocked = true

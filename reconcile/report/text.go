@@ -59,9 +59,14 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.blocked += len(blocked)
 	n.failed += len(failed)
 	n.inSync += len(plan.InSync)
-	n.pushes += len(plan.Pushes) - failures(result.Pushed)
-	n.deleteTags += len(plan.DeleteTags) - failures(result.Deleted)
-	n.deleteManifests += len(plan.DeleteManifests) - failures(result.Removed)
+	for _, o := range result.Pushed {
+		if o.Already {
+			n.inSync++
+		}
+	}
+	n.pushes += len(plan.Pushes) - notDone(result.Pushed)
+	n.deleteTags += len(plan.DeleteTags) - notDone(result.Deleted)
+	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
 }
 
 // NewText writes to w.
@@ -110,14 +115,20 @@ func (n totals) sentence(dryRun bool) string {
 	return line + "."
 }
 
-func failures(outcomes []reconcile.Outcome) int {
+// notDone counts the actions that this run has not done: that failed, or had
+// been done already.
+func notDone(outcomes []reconcile.Outcome) int {
 	n := 0
 	for _, o := range outcomes {
-		if o.Err != nil {
+		if o.Err != nil || o.Already {
 			n++
 		}
 	}
 	return n
+}
+
+func isAlready(outcomes []reconcile.Outcome, i int) bool {
+	return i < len(outcomes) && outcomes[i].Already
 }
 
 // wideTag is a tag too long for the column of tags: one that has a digest in it.
@@ -140,7 +151,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{"!", []string{p.Tag, "error: " + err.Error()}})
 			continue
 		}
-		if t.opts.Quiet {
+		if t.opts.Quiet || isAlready(result.Pushed, i) {
 			continue
 		}
 		mark := "~"
@@ -176,7 +187,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		switch {
 		case err != nil:
 			rows = append(rows, row{"!", []string{d.Tag, "error: " + err.Error()}})
-		case !t.opts.Quiet:
+		case !t.opts.Quiet && !isAlready(result.Deleted, i):
 			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
 			if len(d.Tag) > wideTag {
 				cells = []string{strings.Join(cells, "  ")}
