@@ -129,8 +129,8 @@ func TestKilled(t *testing.T) {
 	for at := range count {
 		for _, after := range []bool{false, true} {
 			h := fresh(fmt.Sprintf("killed-%d-%v", at, after))
-			cmd, out := h.command(t)
-			seen := 0
+			cmd, out := h.command(t, "--concurrency", "1")
+			seen, due := 0, make(chan struct{}, 1)
 			kill := func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
 				if r.Method != http.MethodPut && r.Method != http.MethodDelete {
 					registry.ServeHTTP(w, r)
@@ -144,11 +144,23 @@ func TestKilled(t *testing.T) {
 				if after && seen == at+1 {
 					ocitest.LoseAnswer()(w, r.WithContext(context.WithoutCancel(r.Context())), registry)
 				}
-				_ = cmd.Process.Kill()
+				select {
+				case due <- struct{}{}:
+				default:
+				}
+				<-r.Context().Done() // no answer to any write from here on
 			}
 			h.proxy.Script(ocitest.Fault{Do: kill})
-			cmd.Args = append(cmd.Args, "--concurrency", "1")
-			if err := cmd.Run(); cmd.ProcessState.ExitCode() != -1 {
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case <-due:
+				_ = cmd.Process.Kill()
+				<-ended
+			case err := <-ended:
 				t.Fatalf("not killed: %v\n%s", err, out)
 			}
 			h.proxy.Script()
@@ -210,7 +222,7 @@ func TestThisMachineFails(t *testing.T) {
 	for i, test := range []struct{ name, mount, warns string }{
 		{"a cache in a file system that makes no folders", "", "going on without it"},
 		{"a cache on a read-only disk", "ro,size=1m", "read-only file system"},
-		{"a cache on a full disk", "size=4k,nr_inodes=3", "no space left on device"},
+		{"a cache on a full disk", "nr_inodes=2", "no space left on device"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t, upstream, fmt.Sprintf("cache-%d", i))
