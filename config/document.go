@@ -13,7 +13,7 @@ import (
 
 // What an images.yaml may take at most. Ten thousand aliases are half a MiB.
 const (
-	maxBytes = 5 << 20
+	MaxBytes = 5 << 20 // a caller need not read more than one byte above it
 	maxDepth = 100
 	// maxDocuments is for files other than images.yaml, which is one document.
 	maxDocuments = 100
@@ -64,8 +64,8 @@ func (w *walk) document(data []byte) *yaml.Node {
 // documents decodes the documents in data, and no more of them than most. It is
 // not ok, and a finding, if they can't be read as text or as YAML.
 func (w *walk) documents(data []byte, most int) (documents []*yaml.Node, ok bool) {
-	if len(data) > maxBytes {
-		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), maxBytes)
+	if len(data) > MaxBytes {
+		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), MaxBytes)
 		return nil, false
 	}
 	// Neither a byte order mark nor the CR of a CRLF moves what comes after.

@@ -47,6 +47,9 @@ func (r Repository) place() Repository {
 		name, port = host, p
 	}
 	address, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	if address = address.Unmap(); err == nil && address.Is4() { // "[::ffff:10.0.0.1]" is 10.0.0.1
+		r.Host = strings.TrimSuffix(address.String()+":"+port, ":")
+	}
 	if name == "localhost" || err == nil && (address == netip.IPv6Loopback() || address == netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
 		return Repository{Host: "localhost:" + port, Path: r.Path}
 	}

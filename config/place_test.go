@@ -32,7 +32,8 @@ func TestParseECRHost(t *testing.T) {
 func TestPlace(t *testing.T) {
 	for _, same := range [][]string{
 		{"123456789012.dkr.ecr.eu-west-1.amazonaws.com", "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com", "123456789012.dkr-ecr.eu-west-1.on.aws"},
-		{"localhost:5000", "127.0.0.1:5000", "[::1]:5000"},
+		{"localhost:5000", "127.0.0.1:5000", "[::1]:5000", "[::ffff:127.0.0.1]:5000", "[::ffff:7f00:1]:5000"},
+		{"10.0.0.1:5000", "[::ffff:10.0.0.1]:5000"}, {"10.0.0.1", "[::ffff:a00:1]"},
 		{"localhost", "127.0.0.1"},
 		{"localhost:5001"}, {"127.0.0.2:5000"}, {"ghcr.io"}, {"123456789012.dkr.ecr.eu-west-2.amazonaws.com"}, {"210987654321.dkr.ecr.eu-west-1.amazonaws.com"},
 	} {

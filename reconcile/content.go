@@ -400,9 +400,9 @@ func pick(alias config.Alias, s config.Source, of content) ([]leaf, []error) {
 		return nil, []error{violation(alias, s.Pos, "missing-platform",
 			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform"))}
 	}
-	image := images[0].Digest
+	image := images[0].Entry // an index may list one manifest for several platforms
 	return distinct(slices.DeleteFunc(slices.Clone(of.leaves), func(l leaf) bool {
-		return (l.Kind != policies.Image || l.Digest != image) && (l.Kind != policies.Attestation || l.Attests != image)
+		return l.Entry != image && (l.Kind != policies.Attestation || l.Attests != image.Digest)
 	})), nil
 }
 

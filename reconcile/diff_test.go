@@ -636,3 +636,25 @@ func BenchmarkPlan(b *testing.B) {
 		}
 	}
 }
+
+// An index may list one manifest for two platforms. An alias takes the one that
+// it names, and no more.
+func TestOneManifestForTwoPlatforms(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12, arm20)
+	image := m.manifests[m.tags["r.test/app:10.12"]]
+	entry := func(platform string) string {
+		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"platform":{"os":"linux","architecture":%q}}`, image.MediaType, image.Digest, len(image.Body), platform)
+	}
+	m.put("11.0", `{"schemaVersion":2,"mediaType":"`+ociIndex+`","manifests":[`+entry("amd64")+","+entry("arm64")+`]}`)
+	p := plan(t, m, aliases(t, "f: {amd64: 11.0, arm64: 10.20}\ng: {arm64: 11.0}", "provenance: drop"))
+	for i, want := range [][]string{{"linux/amd64 11.0", "linux/arm64 10.20"}, {"linux/arm64 11.0"}} {
+		var got []string
+		for _, c := range p.Pushes[i].Platforms {
+			got = append(got, c.Platform+" "+c.Source)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("alias %s has %q, want %q", p.Pushes[i].Tag, got, want)
+		}
+	}
+}

@@ -107,6 +107,9 @@ func (q questions) empty() bool {
 // read answers the questions, all at once.
 func (s *State) read(ctx context.Context, readers Readers, q questions) {
 	r := reading{ctx: ctx, readers: readers}
+	if len(q.inventories) > 0 { // they answer most of the rest, where there are any
+		q = questions{inventories: q.inventories}
+	}
 	read(&r, q.tags, s.tags, Reader.Resolve, func(_ string, d Descriptor) (Descriptor, error) { return d, nil })
 	read(&r, q.manifests, s.manifests, Reader.Manifests, func(_ string, m RawManifest) (*Manifest, error) { return ParseManifest(m) })
 	read(&r, q.configs, s.platforms, Reader.Configs, parseConfig)

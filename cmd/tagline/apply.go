@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,10 @@ Exit codes:
 			a.shallow = cmd.Flags().Changed("deep") && !a.deep
 			out.config(cfg)
 			images, saved := cfg.Images, savedPlans(nil)
-			if planFile != "" {
+			if cmd.Flags().Changed("plan") {
+				if planFile == "" {
+					return errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
+				}
 				if images, saved, err = a.loadPlan(planFile, cfg); err != nil {
 					return err
 				}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -129,7 +128,7 @@ func demoImages(file, host string) ([]config.Image, error) {
 	name, data := "images.yaml", []byte(demo.ImagesYAML())
 	if file != "" {
 		var err error
-		if data, err = os.ReadFile(file); err != nil {
+		if data, err = readFile(file, config.MaxBytes); err != nil {
 			return nil, err
 		}
 		name = file

@@ -76,9 +76,16 @@ type document struct {
 // else is done, so that a path that can't be written is found before a
 // registry is changed, and writes them whatever becomes of the command.
 func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		dryRun := cmd.Flags().Lookup("dry-run")
-		out, err := a.openOutputs(dryRun != nil && dryRun.Value.String() == "true")
+		inputs := append([]string{a.file}, args...)
+		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
+			inputs = append(inputs, plan.Value.String())
+		}
+		if files, err := cmd.Flags().GetStringArray("compose"); err == nil {
+			inputs = append(inputs, files...)
+		}
+		out, err := a.openOutputs(dryRun != nil && dryRun.Value.String() == "true", inputs)
 		if err != nil {
 			return err
 		}
@@ -86,7 +93,7 @@ func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Co
 	}
 }
 
-func (a *app) openOutputs(dryRun bool) (*outputs, error) {
+func (a *app) openOutputs(dryRun bool, inputs []string) (*outputs, error) {
 	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
 	onStdout := ""
 	text := false
@@ -99,8 +106,8 @@ func (a *app) openOutputs(dryRun bool) (*outputs, error) {
 			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
 		case path == "" && onStdout != "":
 			return nil, fmt.Errorf("--output %s and %s both go to stdout; give one of them a path, such as %s=FILE", onStdout, name, name)
-		case path != "" && absolute(path) == absolute(a.file):
-			return nil, fmt.Errorf("--output %s would replace %s itself; name another file", flag, a.file)
+		case path != "" && slices.ContainsFunc(inputs, func(input string) bool { return absolute(path) == absolute(input) }):
+			return nil, fmt.Errorf("--output %s would replace a file that is read; name another one", flag)
 		case path != "" && o.paths[absolute(path)] != "":
 			return nil, fmt.Errorf("--output %s and %s are one file; give each its own", o.paths[absolute(path)], flag)
 		}
@@ -268,8 +275,12 @@ func fileWriter(path string) (func([]byte) error, error) {
 	return func(data []byte) error { return maybe.WriteFile(real, data, 0o666) }, nil
 }
 
-// absolute is one name for a file, whatever folder it is seen from.
+// absolute is one name for a file, whatever folder it is seen from, and through
+// whatever links.
 func absolute(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}

@@ -141,7 +141,7 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 
 // load reads images.yaml and keeps the images that --image asks for.
 func (a *app) load() (*config.Config, error) {
-	data, err := os.ReadFile(a.file)
+	data, err := readFile(a.file, config.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%w; name another file with --file", err)
 	}
@@ -169,6 +169,17 @@ func (a *app) load() (*config.Config, error) {
 	}
 	cfg.Images = kept
 	return cfg, nil
+}
+
+// readFile reads a file up to one byte above a limit, since a file that is
+// named may be a device or a pipe without an end.
+func readFile(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // client opens the way to the registries of the images, for reading. ECR is

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -19,12 +17,7 @@ type savedPlans map[config.Repository]reconcile.Plan
 // loadPlan reads a saved plan and the images that it is for. All of it is
 // refused unless it was made from this images.yaml, and asks for nothing else.
 func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPlans, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, report.MaxPlan+1))
+	data, err := readFile(file, report.MaxPlan)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -129,8 +130,9 @@ func TestKilled(t *testing.T) {
 	for at := range count {
 		for _, after := range []bool{false, true} {
 			h := fresh(fmt.Sprintf("killed-%d-%v", at, after))
-			cmd, out := h.command(t, "--concurrency", "1")
-			seen, due := 0, make(chan struct{}, 1)
+			cmd, out := h.command(t)
+			seen := 0
+			var started sync.Mutex // the proxy may be quicker than Start
 			kill := func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
 				if r.Method != http.MethodPut && r.Method != http.MethodDelete {
 					registry.ServeHTTP(w, r)
@@ -144,23 +146,19 @@ func TestKilled(t *testing.T) {
 				if after && seen == at+1 {
 					ocitest.LoseAnswer()(w, r.WithContext(context.WithoutCancel(r.Context())), registry)
 				}
-				select {
-				case due <- struct{}{}:
-				default:
-				}
-				<-r.Context().Done() // no answer to any write from here on
+				started.Lock()
+				defer started.Unlock()
+				_ = cmd.Process.Kill()
 			}
 			h.proxy.Script(ocitest.Fault{Do: kill})
-			if err := cmd.Start(); err != nil {
+			cmd.Args = append(cmd.Args, "--concurrency", "1")
+			started.Lock()
+			err := cmd.Start()
+			started.Unlock()
+			if err != nil {
 				t.Fatal(err)
 			}
-			ended := make(chan error, 1)
-			go func() { ended <- cmd.Wait() }()
-			select {
-			case <-due:
-				_ = cmd.Process.Kill()
-				<-ended
-			case err := <-ended:
+			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != -1 {
 				t.Fatalf("not killed: %v\n%s", err, out)
 			}
 			h.proxy.Script()
@@ -222,7 +220,7 @@ func TestThisMachineFails(t *testing.T) {
 	for i, test := range []struct{ name, mount, warns string }{
 		{"a cache in a file system that makes no folders", "", "going on without it"},
 		{"a cache on a read-only disk", "ro,size=1m", "read-only file system"},
-		{"a cache on a full disk", "nr_inodes=2", "no space left on device"},
+		{"a cache on a full disk", "size=4k,nr_inodes=1", "no space left on device"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t, upstream, fmt.Sprintf("cache-%d", i))

@@ -41,7 +41,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	n.add(plan, result)
 	for _, k := range kinds {
 		if got := n.reclaimed[k.kind]; got.n > 0 {
-			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  nothing needs them (%s)", Count(got.n, k.what), bytes(got.bytes))}})
+			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  that nothing needs (%s)", Count(got.n, k.what), bytes(got.bytes))}})
 		}
 	}
 	return rows

@@ -65,7 +65,7 @@ my-image
   - 9      no longer in images.yaml (was sha256:111111111111…)
   - sha256-1111111111111111111111111111111111111111111111111111111111111111  is empty (was sha256:111111111111…)
   ! sha256:111111111111…  error: 405 Method Not Allowed
-  - 20 untagged manifests  nothing needs them (20.0 MB)
+  - 20 untagged manifests  that nothing needs (20.0 MB)
   ! error[max-deletions]: too many
 Applied: 1 pushed, 2 tags and 20 manifests deleted, 1 blocked, 1 failed.
 Reclaimed: 20 untagged manifests, 20.0 MB.
