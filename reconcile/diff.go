@@ -184,6 +184,9 @@ func (p *planner) allowed(alias config.Alias, old Descriptor) (warnings []*confi
 	case facts.Missing:
 		return nil, violation(alias, p.image.Pos, "missing-repository",
 			"repository %s does not exist, and a push is not to create it; create it, or correct its name", p.image.Repository)
+	case old.Archived:
+		return nil, violation(alias, alias.Pos, "archived-alias",
+			"alias %q names %s in %s, which is archived, so nobody can tell it from one that is gone; restore it, or delete it by hand", alias.Tag, old.Digest, p.image.Repository)
 	case alias.Absent && facts.LastTag && slices.Contains(p.image.Pinned, old.Digest):
 		return nil, violation(alias, alias.Pos, "pinned-source",
 			"tag %q may be the last one of %s, which images.yaml has as a source by its digest, and %s deletes an image with its last tag; name that source by a tag that stays",

@@ -357,6 +357,29 @@ func TestArchived(t *testing.T) {
 	}
 }
 
+// An archived image is no more absent than it can be pulled: its alias is left
+// alone, and a writer that has seen it says what its tag names.
+func TestArchivedAlias(t *testing.T) {
+	registry := seeded(t, ecrtest.Options{})
+	digest := registry.Tags("my-image")["10.10"]
+	if err := registry.SetStatus("my-image", digest, types.ImageStatusArchived); err != nil {
+		t.Fatal(err)
+	}
+	for _, aliases := range []string{"10.10: absent", "10.10: 10.20"} {
+		if p, err := apply(t, mine(t, aliases)); err != nil || len(p.Violations) != 1 || p.Violations[0].ID != "archived-alias" || !p.Empty() {
+			t.Errorf("%s: %v, plan %+v", aliases, err, p)
+		}
+	}
+	c := open(t)
+	if _, err := c.Reader(myImage).Tags(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := ecr.NewWriters(c).Writer(myImage).Resolve(t.Context(), []string{"10.10", "nope"})
+	if now[0].Err != nil || now[0].Value.Digest != digest || !errors.Is(now[1].Err, reconcile.ErrNotFound) {
+		t.Errorf("got %+v", now)
+	}
+}
+
 func TestReferrers(t *testing.T) {
 	registry := emulate(t, ecrtest.Options{})
 	var subject string

@@ -25,7 +25,7 @@ type writer struct {
 func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
 
 // Resolve asks for the images themselves, since for them a tag that does not
-// exist fails alone. It uses nothing that the reader remembers.
+// exist fails alone. What the reader remembers is no answer.
 func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
 	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
 	place := map[string]int{}
@@ -52,7 +52,32 @@ func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 			}
 		}
 	})
+	w.archivedAmong(ctx, tags, answers)
 	return answers
+}
+
+// archivedAmong asks once more, by description, for the tags that ECR gives
+// nothing for and that the run has seen on archived images: those are there.
+func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []reconcile.Answer[reconcile.Descriptor]) {
+	seen := w.remembered()
+	for i, tag := range tags {
+		if seen == nil || !isAbsent(answers[i].Err) {
+			continue
+		}
+		if img, ok := seen.get(tag); !ok || !img.Archived {
+			continue
+		}
+		api, err := w.reads(ctx)
+		d := describing{reader: &w.reader, api: api, calls: 1, got: map[string]image{}}
+		if err == nil {
+			err = d.describe(ctx, []string{tag})
+		}
+		if img, ok := d.got[tag]; err != nil {
+			answers[i].Err = err
+		} else if ok {
+			answers[i] = reconcile.Answer[reconcile.Descriptor]{Value: img.Descriptor}
+		}
+	}
 }
 
 // Tags lists the repository anew.
