@@ -2,13 +2,12 @@ package compose
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/schema"
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
@@ -126,8 +125,8 @@ func (l *loader) parse(path string) ([]document, error) {
 		if !ok {
 			return nil, errorf(w.pos(root), IDInvalidCompose, "expected a map of services, volumes and the like")
 		}
-		if err := schema.Validate(top); err != nil {
-			return nil, w.invalid(root, err)
+		if err := w.invalid(root, validate(top)); err != nil {
+			return nil, err
 		}
 		documents = append(documents, w.document(path, root))
 	}
@@ -159,6 +158,8 @@ const (
 	tagOverride = "!override"
 )
 
+func isReset(n *yaml.Node) bool { return target(n).Tag == tagReset }
+
 // value is what a node stands for, as the schema wants it: YAML aliases and
 // merge keys are written out, and what "!reset" takes away is left out. It
 // counts what it writes out, so that the rest of the package may follow YAML
@@ -179,7 +180,7 @@ func (w *walk) value(n *yaml.Node, depth int) any {
 	case yaml.SequenceNode:
 		list := []any{}
 		for _, item := range n.Content {
-			if target(item).Tag != tagReset {
+			if !isReset(item) {
 				list = append(list, w.value(item, depth+1))
 			}
 		}
@@ -204,7 +205,7 @@ func (w *walk) mapping(n *yaml.Node, depth int) any {
 		}
 		first[key.Value] = pair[0]
 		if !isMerge(key) {
-			if target(value).Tag != tagReset {
+			if !isReset(value) {
 				named[key.Value] = w.value(value, depth+1)
 			}
 			continue
@@ -249,12 +250,12 @@ func scalar(n *yaml.Node) any {
 	switch plain.ShortTag() {
 	case "!!null":
 		return nil
-	case "!!bool", "!!int":
-		var v any
+	case "!!bool":
+		var v bool
 		if plain.Decode(&v) == nil {
 			return v
 		}
-	case "!!float":
+	case "!!int", "!!float":
 		var f float64
 		if plain.Decode(&f) == nil && f-f == 0 { // neither infinite nor NaN, which JSON has not
 			return f
@@ -276,7 +277,7 @@ func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
 		return nil, nil
 	}
 	for pair := range slices.Chunk(n.Content, 2) {
-		if k := target(pair[0]); k.Value == name && !isMerge(k) && target(pair[1]).Tag != tagReset {
+		if k := target(pair[0]); k.Value == name && !isMerge(k) && !isReset(pair[1]) {
 			return pair[0], pair[1]
 		}
 	}
@@ -311,7 +312,7 @@ func addResets(n *yaml.Node, resets map[string]bool) {
 		return
 	}
 	for pair := range slices.Chunk(n.Content, 2) {
-		if target(pair[1]).Tag == tagReset {
+		if isReset(pair[1]) {
 			resets[target(pair[0]).Value] = true
 		}
 	}
@@ -331,7 +332,7 @@ func entries(n *yaml.Node) [][2]*yaml.Node {
 			return
 		}
 		for pair := range slices.Chunk(n.Content, 2) {
-			if k := target(pair[0]); !isMerge(k) && !seen[k.Value] && target(pair[1]).Tag != tagReset {
+			if k := target(pair[0]); !isMerge(k) && !seen[k.Value] && !isReset(pair[1]) {
 				seen[k.Value] = true
 				all = append(all, [2]*yaml.Node(pair))
 			}
@@ -374,36 +375,40 @@ func (w *walk) document(path string, root *yaml.Node) document {
 	return d
 }
 
-var unknownKey = regexp.MustCompile(`propert(?:y|ies) '([^']+)'`)
+// maxProblems is how many problems of one file are told.
+const maxProblems = 20
 
-// invalid places an error of the schema, which says where as "services.app.ports
-// must be a …".
-func (w *walk) invalid(root *yaml.Node, err error) error {
-	where, at, rest := root, root, err.Error()
-	for rest != "" {
-		best := ""
-		for _, each := range entries(where) {
-			name := target(each[0]).Value
-			if after, ok := strings.CutPrefix(rest, name); ok && len(name) > len(best) && (after == "" || after[0] == '.' || after[0] == ' ') {
-				best = name
-			}
-		}
-		if best == "" {
-			break
-		}
-		at, where = entry(where, best)
-		rest = strings.TrimPrefix(rest[len(best):], ".")
+// invalid places what is wrong with a document, in the order of the places.
+func (w *walk) invalid(root *yaml.Node, problems []problem) error {
+	var all []*config.Finding
+	for _, p := range problems {
+		all = append(all, errorf(w.pos(at(root, p.path)), IDInvalidCompose, "%s", p.text))
 	}
-	if match := unknownKey.FindStringSubmatch(rest); match != nil {
-		if key, _ := entry(where, match[1]); key != nil {
-			at = key
+	if all = sorted(all); len(all) > maxProblems {
+		all[maxProblems].Message = fmt.Sprintf("and %d more problems of this file", len(all)-maxProblems)
+		all = all[:maxProblems+1]
+	}
+	errs := make([]error, len(all))
+	for i, f := range all {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
+}
+
+// at is where a value stands: its key in a map, or itself in a list.
+func at(n *yaml.Node, path []any) (where *yaml.Node) {
+	where = n
+	for _, part := range path {
+		n = target(n)
+		switch part := part.(type) {
+		case string:
+			where, n = entry(n, part)
+		case int:
+			n = slices.DeleteFunc(slices.Clone(n.Content), isReset)[part]
+			where = n
 		}
 	}
-	message := strings.TrimSpace(err.Error())
-	if known, ok := strings.CutSuffix(message, " false schema"); ok {
-		message = known + " is not a key of compose files"
-	}
-	return errorf(w.pos(at), IDInvalidCompose, "%s", message)
+	return where
 }
 
 // place gives the path that a file names, from the workspace's root. base is
