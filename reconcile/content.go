@@ -210,14 +210,22 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 	return c, nil
 }
 
-// find is the manifest of a source. Where tags are cheap to ask, a plain image
-// that the alias's own index has already is not fetched again, nor its config:
-// its digest is still the same, so what an earlier run found in them is, too.
-// Then its leaf is known, and of the manifest only the digest and type.
+// find is the manifest of a source. A plain image that the alias's own index has
+// already is known without its config, and where tags are cheap to ask not even
+// its manifest is fetched, so that of it only the digest and type are there: its
+// digest is still the same, so what an earlier run found in them is, too.
 func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known []leaf, err error) {
 	if s.Tag == "" || !p.state.cheap[s.Repository] {
-		m, err = p.manifest(s.Repository, s.Reference())
-		return m, nil, err
+		if m, err = p.manifest(s.Repository, s.Reference()); err != nil || !m.isImage() {
+			return m, nil, err
+		}
+		of := place{s.Repository, m.Config.Digest.String()}
+		if _, ok := p.state.platforms[of]; !ok {
+			if known, err = p.listed(alias, descriptorOf(m)); known != nil {
+				p.told[of] = known[0].Platform
+			}
+		}
+		return m, known, err
 	}
 	now, err := p.tag(s.Repository, s.Tag)
 	if err != nil {
@@ -227,20 +235,9 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 		return nil, nil, fmt.Errorf("%s: %w", now.Digest, ErrArchived)
 	}
 	if !isIndex(now.MediaType) {
-		own, err := p.own(alias)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, d := range own {
-			platform := platformOf(d.Platform)
-			if d.Digest.String() != now.Digest || d.MediaType != now.MediaType || platform == (config.Platform{}) || marksAttestation(d) {
-				continue
-			}
-			m = &Manifest{RawManifest: RawManifest{Digest: now.Digest, MediaType: now.MediaType}, ArtifactType: d.ArtifactType}
-			l := newLeaf(descriptorOf(m))
-			l.setPlatform(platform)
-			l.Size, l.descriptor.Size = d.Size, d.Size
-			return m, []leaf{l}, nil
+		m = &Manifest{RawManifest: RawManifest{Digest: now.Digest, MediaType: now.MediaType}}
+		if known, err = p.listed(alias, descriptorOf(m)); known != nil || err != nil {
+			return m, known, err
 		}
 	}
 	m, err = p.manifest(s.Repository, now.Digest)
@@ -248,6 +245,27 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 		err = fmt.Errorf("it named %s, which was deleted a moment later; run again", now.Digest)
 	}
 	return m, nil, err
+}
+
+// listed is a plain image as the alias's own index has it, nil if it has not.
+func (p *planner) listed(alias config.Alias, image ocispec.Descriptor) ([]leaf, error) {
+	own, err := p.own(alias)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range own {
+		platform := platformOf(d.Platform)
+		if d.Digest != image.Digest || d.MediaType != image.MediaType || platform == (config.Platform{}) || marksAttestation(d) {
+			continue
+		}
+		if image.Size == 0 { // nobody has read it
+			image.Size, image.ArtifactType = d.Size, d.ArtifactType
+		}
+		l := newLeaf(image)
+		l.setPlatform(platform)
+		return []leaf{l}, nil
+	}
+	return nil, nil
 }
 
 // own is what the alias's index lists now, if it is one that was made for this

@@ -74,10 +74,11 @@ func (m *memory) put(tag, body string) string {
 	return d
 }
 
-func (m *memory) Reader(r config.Repository) reconcile.Reader { return view{m, r} }
-func (m *memory) Writer(r config.Repository) reconcile.Writer { return view{m, r} }
+func (m *memory) Reader(r config.Repository) reconcile.Reader { return view{memory: m, repository: r} }
+func (m *memory) Writer(r config.Repository) reconcile.Writer { return view{memory: m, repository: r} }
 
 type view struct {
+	reconcile.Forgetful
 	*memory
 	repository config.Repository
 }

@@ -88,9 +88,24 @@ func (s *State) settle(ctx context.Context, readers Readers, image config.Image,
 		p := newPlanner(image, s)
 		ask(p)
 		if p.open.empty() {
+			remember(readers, p.told)
 			return
 		}
 		s.read(ctx, readers, p.open)
+	}
+}
+
+// remember spares the next run what aliases have told.
+func remember(readers Readers, told map[place]config.Platform) {
+	platforms := map[config.Repository]map[string]config.Platform{}
+	for of, platform := range told {
+		if platforms[of.repository] == nil {
+			platforms[of.repository] = map[string]config.Platform{}
+		}
+		platforms[of.repository][of.reference] = platform
+	}
+	for repository, of := range platforms {
+		readers.Reader(repository).Remember(of)
 	}
 }
 
@@ -110,12 +125,12 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 	if len(q.inventories) > 0 { // they answer most of the rest, where there are any
 		q = questions{inventories: q.inventories}
 	}
-	read(&r, q.tags, s.tags, Reader.Resolve, func(_ string, d Descriptor) (Descriptor, error) { return d, nil })
-	read(&r, q.manifests, s.manifests, Reader.Manifests, func(_ string, m RawManifest) (*Manifest, error) { return ParseManifest(m) })
+	read(&r, q.tags, s.tags, Reader.Resolve, func(_ Reader, _ place, d Descriptor) (Descriptor, error) { return d, nil })
+	read(&r, q.manifests, s.manifests, Reader.Manifests, s.parseManifest)
 	read(&r, q.configs, s.platforms, Reader.Configs, parseConfig)
 	read(&r, q.referrers, s.referrers, func(of Reader, ctx context.Context, digests []string) []Answer[[]Descriptor] {
 		return referrers(ctx, of, digests)
-	}, func(_ string, found []Descriptor) ([]Descriptor, error) { return found, nil })
+	}, func(_ Reader, _ place, found []Descriptor) ([]Descriptor, error) { return found, nil })
 	for repository := range q.facts {
 		r.wg.Go(func() {
 			facts, err := readers.Reader(repository).Facts(ctx)
@@ -154,19 +169,20 @@ type reading struct {
 // read puts the questions of one kind, a batch a repository, and keeps what
 // parse makes of the answers.
 func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T],
-	ask func(Reader, context.Context, []string) []Answer[A], parse func(reference string, a A) (T, error),
+	ask func(Reader, context.Context, []string) []Answer[A], parse func(from Reader, at place, a A) (T, error),
 ) {
 	for repository, references := range byRepository(open) {
 		r.wg.Go(func() {
-			got := ask(r.readers.Reader(repository), r.ctx, references)
+			reader := r.readers.Reader(repository)
+			got := ask(reader, r.ctx, references)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			for i, reference := range references {
-				parsed := Answer[T]{Err: got[i].Err}
+				at, parsed := place{repository, reference}, Answer[T]{Err: got[i].Err}
 				if parsed.Err == nil {
-					parsed.Value, parsed.Err = parse(reference, got[i].Value)
+					parsed.Value, parsed.Err = parse(reader, at, got[i].Value)
 				}
-				answers[place{repository, reference}] = parsed
+				answers[at] = parsed
 			}
 		})
 	}
@@ -190,13 +206,28 @@ func referrers(ctx context.Context, of Reader, digests []string) []Answer[[]Desc
 	return answers
 }
 
+// parseManifest looks into a manifest, and notes the platform of an image where
+// that costs nothing.
+func (s *State) parseManifest(from Reader, at place, raw RawManifest) (*Manifest, error) {
+	m, err := ParseManifest(raw)
+	if err != nil || !m.isImage() {
+		return m, err
+	}
+	image := place{at.repository, m.Config.Digest.String()}
+	if blob, ok := from.Remembered(image.reference); ok {
+		platform, err := parseConfig(from, image, blob)
+		s.platforms[image] = Answer[config.Platform]{platform, err}
+	}
+	return m, nil
+}
+
 // parseConfig reads the platform out of an image's config blob (OCI
 // image-spec 1.1, config.md: architecture and os are required). It is zero if
 // there is none, as some builders leave it.
-func parseConfig(digest string, blob []byte) (config.Platform, error) {
+func parseConfig(_ Reader, at place, blob []byte) (config.Platform, error) {
 	var c ocispec.Platform
 	if err := json.Unmarshal(blob, &c); err != nil {
-		return config.Platform{}, fmt.Errorf("image config %s: %w", digest, err)
+		return config.Platform{}, fmt.Errorf("image config %s: %w", at.reference, err)
 	}
 	return platformOf(&c), nil
 }

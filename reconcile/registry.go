@@ -75,6 +75,11 @@ type Reader interface {
 	// each; their bytes match their digests. A cache gives of them what tells
 	// the platform, and no more.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
+	// Remembered is Configs without a request, for what a cache has.
+	Remembered(digest string) (config []byte, ok bool)
+	// Remember tells a cache which platforms configs name, by their digest,
+	// where nobody had to read them for it.
+	Remember(platforms map[string]config.Platform)
 	// Facts tells what the registry knows of the repository as a whole.
 	Facts(ctx context.Context) (Facts, error)
 	// Tags lists all tags of the repository, in any order. ErrNotFound if there
@@ -88,6 +93,15 @@ type Reader interface {
 	// only tags can be listed, as by the OCI distribution protocol.
 	Inventory(ctx context.Context) (Inventory, error)
 }
+
+// Forgetful is for a [Reader] without a cache.
+type Forgetful struct{}
+
+// Remembered is nothing.
+func (Forgetful) Remembered(string) ([]byte, bool) { return nil, false }
+
+// Remember does nothing.
+func (Forgetful) Remember(map[string]config.Platform) {}
 
 // Inventory is all that a repository holds.
 type Inventory struct {

@@ -230,10 +230,8 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 	answers := make([]reconcile.Answer[[]byte], len(digests))
 	var fetch []int
 	for i, digest := range digests {
-		if platform, ok := r.shelf.platform(digest); ok {
-			answers[i].Value, answers[i].Err = json.Marshal(platform)
-			r.cache.hits.Add(1)
-		} else {
+		var ok bool
+		if answers[i].Value, ok = r.Remembered(digest); !ok {
 			fetch = append(fetch, i)
 		}
 	}
@@ -252,6 +250,29 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 	}
 	r.shelf.keep(learned)
 	return answers
+}
+
+// Remember keeps platforms that an alias has told.
+func (r *reader) Remember(platforms map[string]config.Platform) {
+	learned := newBook()
+	for digest, p := range platforms {
+		learned.Platforms[digest] = ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
+	}
+	r.shelf.keep(learned)
+}
+
+// Remembered is what Configs serves without asking.
+func (r *reader) Remembered(digest string) ([]byte, bool) {
+	platform, ok := r.shelf.platform(digest)
+	if !ok {
+		return nil, false
+	}
+	config, err := json.Marshal(platform)
+	if err != nil {
+		return nil, false
+	}
+	r.cache.hits.Add(1)
+	return config, true
 }
 
 func pick(all []string, at []int) []string {

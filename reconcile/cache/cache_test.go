@@ -32,6 +32,7 @@ type registry struct {
 
 // view is a repository of it.
 type view struct {
+	reconcile.Forgetful
 	*registry
 	unasked
 }
@@ -225,6 +226,25 @@ func TestConfigsKeepThePlatformAlone(t *testing.T) {
 			t.Errorf("%s has the environment of an image: %s", name, content)
 		}
 	}
+}
+
+// What an alias has told of a config need not be read the next time.
+func TestRemember(t *testing.T) {
+	dir, r := t.TempDir(), &registry{}
+	d := digest.FromString("config").String()
+	cold := start(t, dir, r)
+	if config, ok := cold.Remembered(d); ok {
+		t.Errorf("an empty cache remembers %s", config)
+	}
+	cold.Remember(map[string]config.Platform{d: {OS: "windows", Architecture: "amd64", OSVersion: "10.0.1"}})
+	cold.cache.Close()
+	warm := start(t, dir, r)
+	got, ok := warm.Remembered(d)
+	if want := `{"architecture":"amd64","os":"windows","os.version":"10.0.1"}`; !ok || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, ok, want)
+	}
+	warm.Configs(t.Context(), []string{d})
+	r.want(t, "")
 }
 
 // files are all there are under a folder, by path.

@@ -60,7 +60,6 @@ type Client struct {
 	hosts    *hosts
 	pings    *pings
 	puller   *remote.Puller
-	ahead    ahead
 	admitted sync.Map // hosts that have answered something other than a refused login
 
 	requests, bytesSent, bytesReceived atomic.Int64

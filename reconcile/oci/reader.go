@@ -14,6 +14,7 @@ import (
 
 // reader reads one repository.
 type reader struct {
+	reconcile.Forgetful
 	client *Client
 	repository
 }
@@ -38,15 +39,10 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 // Listed is false: the protocol has no listing that says what tags name.
 func (r *reader) Listed() bool { return false }
 
-// Manifests costs one GET a reference. The transport has verified them. The
-// config of a tag that is a plain image is fetched along with it.
+// Manifests costs one GET a reference. The transport has verified them.
 func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
 	return ask(r, references, func(reference name.Reference) (reconcile.RawManifest, error) {
-		m, err := r.manifest(ctx, reference)
-		if _, tag := reference.(name.Tag); tag && err == nil {
-			r.client.ahead.fetch(ctx, r, m)
-		}
-		return m, err
+		return r.manifest(ctx, reference)
 	})
 }
 
@@ -61,9 +57,6 @@ func (r *reader) manifest(ctx context.Context, reference name.Reference) (reconc
 // Configs costs one GET a digest. The transport has verified them.
 func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
 	return ask(r, digests, func(digest name.Reference) ([]byte, error) {
-		if blob, ok := r.client.ahead.take(aheadOf{r.Repository, digest.Identifier()}); ok {
-			return blob, nil
-		}
 		return r.config(ctx, digest.Identifier())
 	})
 }
