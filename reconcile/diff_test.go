@@ -431,48 +431,57 @@ func TestObserveAsksOnce(t *testing.T) {
 	}
 }
 
-// Where a listing tells what tags name, an alias in sync vouches for the plain
-// images that its own index lists: neither they nor their configs are read.
-func TestListedSourcesAreNotRead(t *testing.T) {
-	m := newMemory()
-	m.listed = true
-	digests := m.push(t, "app", plain12, plain40, both50)
-	image := aliases(t, "10: {amd64: 10.12, arm64: 10.40}")
-	if p := plan(t, m, image); reconcile.Apply(t.Context(), m.Writer(image.Repository), p).Pushed[0].Err != nil || len(p.Pushes) != 1 {
-		t.Fatalf("not pushed: %+v", p)
-	}
-	own := m.tags["r.test/app:10"]
+// An alias in sync vouches for the plain images that its own index lists: their
+// configs are not read, and where a listing tells what tags name, nor are they.
+func TestAliasesVouchForTheirImages(t *testing.T) {
+	for name, listed := range map[string]bool{"tags are listed": true, "tags are asked one by one": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory()
+			m.listed = listed
+			digests := m.push(t, "app", plain12, plain40, both50)
+			image := aliases(t, "10: {amd64: 10.12, arm64: 10.40}")
+			if p := plan(t, m, image); reconcile.Apply(t.Context(), m.Writer(image.Repository), p).Pushed[0].Err != nil || len(p.Pushes) != 1 {
+				t.Fatalf("not pushed: %+v", p)
+			}
+			own := m.tags["r.test/app:10"]
 
-	m.asked = nil
-	if p := plan(t, m, image); !p.Empty() || len(p.InSync) != 1 {
-		t.Errorf("plan %+v, want nothing to do", p)
-	}
-	if want := []string{"app 10", "app 10.12", "app 10.40", "app " + own}; !slices.Equal(m.asked, want) {
-		t.Errorf("asked %q, want %q", m.asked, want)
-	}
+			m.asked = nil
+			if p := plan(t, m, image); !p.Empty() || len(p.InSync) != 1 {
+				t.Errorf("plan %+v, want nothing to do", p)
+			}
+			slices.Sort(m.asked)
+			if want := []string{"app 10", "app 10.12", "app 10.40", "app " + own}; !slices.Equal(m.asked, want) {
+				t.Errorf("asked %q, want %q", m.asked, want)
+			}
 
-	for _, test := range []struct {
-		name   string
-		change func()
-		want   string // what the plan has
-	}{
-		{"a source that moved", func() { m.tags["r.test/app:10.12"] = digests["10.50"] }, "push"},
-		{"a source that is gone", func() { delete(m.tags, "r.test/app:10.12") }, "missing-source"},
-		{"an archived source", func() { m.archived = digests["10.40"] }, "archived-source"},
-		{"an index that somebody else made", func() {
-			body := strings.ReplaceAll(string(m.manifests[own].Body), reconcile.AnnotationAlias, "other")
-			m.put("10", strings.Replace(body, `"arm64"`, `"s390x"`, 1))
-		}, "push"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			tags := maps.Clone(m.tags)
-			defer func() { m.tags, m.archived = tags, "" }()
-			test.change()
-			p := plan(t, m, image)
-			switch {
-			case test.want == "push" && len(p.Pushes) != 1,
-				test.want != "push" && (len(p.Violations) != 1 || p.Violations[0].ID != test.want):
-				t.Errorf("plan %+v, want %s", p, test.want)
+			for _, test := range []struct {
+				name   string
+				change func()
+				want   string // what the plan has
+			}{
+				{"a source that moved", func() { m.tags["r.test/app:10.12"] = digests["10.50"] }, "push"},
+				{"a source that moved to a plain image", func() { m.tags["r.test/app:10.40"] = digests["10.12"] }, "platform-mismatch"},
+				{"a source that is gone", func() { delete(m.tags, "r.test/app:10.12") }, "missing-source"},
+				{"an index that somebody else made", func() {
+					body := strings.ReplaceAll(string(m.manifests[own].Body), reconcile.AnnotationAlias, "other")
+					m.put("10", strings.Replace(body, `"arm64"`, `"s390x"`, 1))
+				}, "push"},
+				{"an archived source", func() { m.archived = digests["10.40"] }, "archived-source"},
+			} {
+				t.Run(test.name, func(t *testing.T) {
+					if test.want == "archived-source" && !listed {
+						t.Skip("nothing is archived over HTTP")
+					}
+					tags := maps.Clone(m.tags)
+					defer func() { m.tags, m.archived = tags, "" }()
+					test.change()
+					p := plan(t, m, image)
+					switch {
+					case test.want == "push" && len(p.Pushes) != 1,
+						test.want != "push" && (len(p.Violations) != 1 || p.Violations[0].ID != test.want):
+						t.Errorf("plan %+v, want %s", p, test.want)
+					}
+				})
 			}
 		})
 	}
