@@ -219,12 +219,7 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 		if m, err = p.manifest(s.Repository, s.Reference()); err != nil || !m.isImage() {
 			return m, nil, err
 		}
-		of := place{s.Repository, m.Config.Digest.String()}
-		if _, ok := p.state.platforms[of]; !ok {
-			if known, err = p.listed(alias, descriptorOf(m)); known != nil {
-				p.told[of] = known[0].Platform
-			}
-		}
+		known, err = p.vouched(alias, place{s.Repository, m.Config.Digest.String()}, descriptorOf(m))
 		return m, known, err
 	}
 	now, err := p.tag(s.Repository, s.Tag)
@@ -245,6 +240,57 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 		err = fmt.Errorf("it named %s, which was deleted a moment later; run again", now.Digest)
 	}
 	return m, nil, err
+}
+
+// vouched is a plain image as the alias's own index has it, nil where its config
+// has to tell, or has told already.
+func (p *planner) vouched(alias config.Alias, config place, image ocispec.Descriptor) (known []leaf, err error) {
+	if _, read := p.state.platforms[config]; read {
+		return nil, nil
+	}
+	index, ok, err := p.index(alias)
+	if !ok || err != nil {
+		return nil, err
+	}
+	if _, read := p.state.manifests[index]; !read {
+		if p.either[index] == nil {
+			p.either[index] = map[place]bool{}
+		}
+		p.either[index][config] = true
+		return nil, errUnknown
+	}
+	if known, err = p.listed(alias, image); known != nil {
+		p.told[config] = known[0].Platform
+	}
+	return known, err
+}
+
+// weigh decides which to read for platforms that an alias's index tells and
+// configs do, too: the index where it saves more than one config that nobody
+// else needs.
+func (p *planner) weigh() {
+	users := map[place]int{}
+	for config := range p.open.configs {
+		users[config]++
+	}
+	for _, configs := range p.either {
+		for config := range configs {
+			users[config]++
+		}
+	}
+	for index, configs := range p.either {
+		saves := 0
+		for config := range configs {
+			if users[config] == 1 {
+				saves++
+			}
+		}
+		if saves > 1 {
+			p.open.manifests[index] = true
+		} else {
+			maps.Copy(p.open.configs, configs)
+		}
+	}
 }
 
 // listed is a plain image as the alias's own index has it, nil if it has not.
@@ -272,18 +318,27 @@ func (p *planner) listed(alias config.Alias, image ocispec.Descriptor) ([]leaf, 
 // alias. One that can't be read has nothing to tell, so the only error is
 // errUnknown.
 func (p *planner) own(alias config.Alias) ([]ocispec.Descriptor, error) {
-	old, err := p.tag(p.image.Repository, alias.Tag)
-	var m *Manifest
-	if err == nil && isIndex(old.MediaType) {
-		m, err = p.manifest(p.image.Repository, old.Digest)
+	at, ok, err := p.index(alias)
+	if !ok || err != nil {
+		return nil, err
 	}
+	m, err := p.manifest(at.repository, at.reference)
 	switch {
 	case errors.Is(err, errUnknown):
 		return nil, err
-	case err == nil && m != nil && m.Annotations[AnnotationAlias] == alias.Tag:
+	case err == nil && m.Annotations[AnnotationAlias] == alias.Tag:
 		return m.Children, nil
 	}
 	return nil, nil
+}
+
+// index is the index that an alias names now, if it names one.
+func (p *planner) index(alias config.Alias) (at place, ok bool, err error) {
+	old, err := p.tag(p.image.Repository, alias.Tag)
+	if errors.Is(err, errUnknown) {
+		return place{}, false, err
+	}
+	return place{p.image.Repository, old.Digest}, err == nil && isIndex(old.MediaType), nil
 }
 
 // blocked is why an alias can't follow another one.

@@ -36,6 +36,7 @@ type planner struct {
 	open     questions
 	verdicts map[string]verdict // of aliases that others follow
 	followed map[string]bool
+	either   map[place]map[place]bool  // indexes of aliases, and the configs that they save
 	told     map[place]config.Platform // of configs, by the aliases that have the images
 
 	fallbacks map[string][]string     // of fallbackTags
@@ -55,7 +56,7 @@ type verdict struct {
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
 		image: image, aliases: map[string]config.Alias{}, state: state,
-		verdicts: map[string]verdict{}, followed: map[string]bool{}, told: map[place]config.Platform{},
+		verdicts: map[string]verdict{}, followed: map[string]bool{}, either: map[place]map[place]bool{}, told: map[place]config.Platform{},
 		open: questions{
 			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
 			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},

@@ -487,6 +487,24 @@ func TestAliasesVouchForTheirImages(t *testing.T) {
 	}
 }
 
+// An index is read for platforms only where that saves a request.
+func TestConfigsOfSeveralAliases(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", plain12, plain40)
+	image := aliases(t, "10: {amd64: 10.12, arm64: 10.40}\n11: {amd64: 10.12, arm64: 10.40}\nlatest: 10.12")
+	if p := plan(t, m, image); len(reconcile.Apply(t.Context(), m.Writer(image.Repository), p).Pushed) != 3 {
+		t.Fatalf("not pushed: %+v", p)
+	}
+	m.asked = nil
+	if p := plan(t, m, image); !p.Empty() || len(p.InSync) != 3 {
+		t.Errorf("plan %+v, want nothing to do", p)
+	}
+	slices.Sort(m.asked)
+	if want := []string{"app 10", "app 10.12", "app 10.40", "app 11", "app latest", "config", "config"}; !slices.Equal(m.asked, want) {
+		t.Errorf("asked %q, want %q", m.asked, want)
+	}
+}
+
 // A registry that deletes an image with its last tag would lose what is a
 // source by its digest.
 func TestAbsentLastTag(t *testing.T) {

@@ -87,6 +87,7 @@ func (s *State) settle(ctx context.Context, readers Readers, image config.Image,
 	for {
 		p := newPlanner(image, s)
 		ask(p)
+		p.weigh()
 		if p.open.empty() {
 			remember(readers, p.told)
 			return
