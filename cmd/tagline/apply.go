@@ -27,7 +27,7 @@ Exit codes:
   tagline apply --registry registry.example.com --image my-image
   tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
 		Args: cobra.NoArgs,
-		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
+		RunE: a.reporting(formatNames(), func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -76,7 +76,7 @@ Exit codes:
 	a.connectionFlags(c)
 	a.cacheFlag(c)
 	a.imageFlag(c)
-	a.outputFlag(c)
+	a.outputFlag(c, formatNames())
 	shardFlag(c, &part)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")

@@ -10,6 +10,7 @@ import (
 
 func (a *app) checkCommand() *cobra.Command {
 	var composeFiles []string
+	formats := formatNames("metrics") // they are of requests, and there are none
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check images.yaml, and compose files against it, without asking any registry",
@@ -30,7 +31,7 @@ else within the current folder; nothing is fetched.`,
 			}
 			return nil
 		},
-		RunE: a.reporting(func(cmd *cobra.Command, out *outputs) error {
+		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -55,7 +56,7 @@ else within the current folder; nothing is fetched.`,
 	}
 	a.fileFlag(c)
 	a.registryFlag(c)
-	a.outputFlag(c)
+	a.outputFlag(c, formats)
 	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to hold against images.yaml (repeatable, or followed by several files)")
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c

@@ -55,9 +55,11 @@ func (a *app) completeReference(_ *cobra.Command, args []string, begun string) (
 }
 
 // completeOutput completes the format; after the "=" it is a file.
-func completeOutput(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if strings.Contains(begun, "=") {
-		return nil, cobra.ShellCompDirectiveDefault
+func completeOutput(names []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if strings.Contains(begun, "=") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-	return formatNames(), cobra.ShellCompDirectiveNoFileComp
 }

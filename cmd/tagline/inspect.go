@@ -44,7 +44,7 @@ image of images.yaml by its name there, or is on the --registry.`,
 					return fmt.Errorf("--output %s: %w", output, err)
 				}
 			}
-			repository, reference, err := a.reference(args[0])
+			repository, reference, err := a.reference(args[0], cmd.Flags().Changed("file"))
 			if err != nil {
 				return err
 			}
@@ -71,15 +71,16 @@ image of images.yaml by its name there, or is on the --registry.`,
 }
 
 // reference finds out what REF names. Without a host in it or a --registry,
-// the registry is that of images.yaml.
-func (a *app) reference(text string) (config.Repository, string, error) {
+// the registry is that of images.yaml. An images.yaml that was named has to be
+// there all the same.
+func (a *app) reference(text string, named bool) (config.Repository, string, error) {
 	ref, err := config.ParseReference(text, a.registry)
-	if err == nil {
+	if err == nil && !named {
 		return ref.Repository, ref.Reference(), nil
 	}
 	cfg, unread := a.load()
 	switch {
-	case errors.Is(unread, fs.ErrNotExist):
+	case errors.Is(unread, fs.ErrNotExist) && !named:
 		return config.Repository{}, "", err
 	case unread != nil:
 		return config.Repository{}, "", unread

@@ -36,18 +36,21 @@ var formats = []struct {
 	{"metrics", nil}, // needs more than a Run
 }
 
-func formatNames() []string {
+// formatNames are all that -o takes but those that a command has no use for.
+func formatNames(without ...string) []string {
 	names := []string{"text"}
 	for _, f := range formats {
-		names = append(names, f.name)
+		if !slices.Contains(without, f.name) {
+			names = append(names, f.name)
+		}
 	}
 	return names
 }
 
-func (a *app) outputFlag(c *cobra.Command) {
+func (a *app) outputFlag(c *cobra.Command, names []string) {
 	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
-		"report as `FORMAT[=PATH]`, without a path on stdout: "+strings.Join(formatNames(), ", ")+" (repeatable; text stays on stdout if nothing else is)")
-	_ = c.RegisterFlagCompletionFunc("output", completeOutput)
+		"report as `FORMAT[=PATH]`, without a path on stdout: "+strings.Join(names, ", ")+" (repeatable; text stays on stdout if nothing else is)")
+	_ = c.RegisterFlagCompletionFunc("output", completeOutput(names))
 }
 
 // outputs is everything that a run reports to. Reports go to stdout and to
@@ -75,7 +78,7 @@ type document struct {
 // reporting is a command that reports: it opens the outputs before anything
 // else is done, so that a path that can't be written is found before a
 // registry is changed, and writes them whatever becomes of the command.
-func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
+func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		dryRun := cmd.Flags().Lookup("dry-run")
 		inputs := append([]string{a.file}, args...)
@@ -85,7 +88,7 @@ func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Co
 		if files, err := cmd.Flags().GetStringArray("compose"); err == nil {
 			inputs = append(inputs, files...)
 		}
-		out, err := a.openOutputs(dryRun != nil && dryRun.Value.String() == "true", inputs)
+		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", inputs)
 		if err != nil {
 			return err
 		}
@@ -93,15 +96,15 @@ func (a *app) reporting(run func(*cobra.Command, *outputs) error) func(*cobra.Co
 	}
 }
 
-func (a *app) openOutputs(dryRun bool, inputs []string) (*outputs, error) {
+func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*outputs, error) {
 	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
 	onStdout := ""
 	text := false
 	for _, flag := range a.outputs {
 		name, path, hasPath := strings.Cut(flag, "=")
 		switch {
-		case !slices.Contains(formatNames(), name):
-			return nil, fmt.Errorf("--output is %q, not one of %s", name, strings.Join(formatNames(), ", "))
+		case !slices.Contains(names, name):
+			return nil, fmt.Errorf("--output is %q, not one of %s", name, strings.Join(names, ", "))
 		case hasPath && path == "":
 			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
 		case path == "" && onStdout != "":

@@ -36,6 +36,8 @@ func parseShard(text string) (shard, error) {
 	index, err := strconv.Atoi(first)
 	count, err2 := strconv.Atoi(second)
 	switch {
+	case !both && err != nil:
+		return shard{}, fmt.Errorf("--shard %q takes the part from JOB_COMPLETION_INDEX, which is %q and not a whole number", text, first)
 	case errors.Join(err, err2) != nil:
 		return shard{}, fmt.Errorf("--shard %q: expected I/N, two whole numbers; the first of four parts is 0/4", text)
 	case count < 1:

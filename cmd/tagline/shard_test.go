@@ -34,6 +34,7 @@ func TestParseShard(t *testing.T) {
 		{text: "a/4", err: "expected I/N"},
 		{text: "1/2/3", err: "expected I/N"},
 		{text: "", index: "1", err: "expected I/N"},
+		{text: "4", index: "x", err: `JOB_COMPLETION_INDEX, which is "x" and not a whole number`},
 	} {
 		t.Run(test.text+" "+test.index, func(t *testing.T) {
 			t.Setenv("JOB_COMPLETION_INDEX", test.index)
