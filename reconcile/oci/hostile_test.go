@@ -265,6 +265,8 @@ func TestGoAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			server := &goingAway{refuses: refuses}
+			ended, end := context.WithCancel(t.Context()) // a client keeps its connections for later
+			defer end()
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for first := true; ; first = false {
@@ -272,6 +274,7 @@ func TestGoAway(t *testing.T) {
 					if err != nil {
 						return
 					}
+					context.AfterFunc(ended, func() { _ = conn.Close() })
 					wg.Go(func() { server.serve(conn, first) })
 				}
 			})
@@ -286,6 +289,7 @@ func TestGoAway(t *testing.T) {
 			}
 			c.Close()
 			_ = listener.Close()
+			end()
 			wg.Wait()
 			if len(server.bodies) != 1 || string(server.bodies[0]) != index {
 				t.Errorf("it arrived as %q", server.bodies)
