@@ -92,6 +92,9 @@ func (p *pinger) ask(req *http.Request) (*pong, error) {
 	if err != nil {
 		return nil, err
 	}
+	if req.URL.Scheme == "http" && speaksHTTPSAlone(resp.StatusCode, body) {
+		return nil, http.ErrSchemeMismatch // what https has to say is the reason
+	}
 	answer := &pong{scheme: req.URL.Scheme, resp: resp, body: body}
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized {
 		p.pings.settled.LoadOrStore(req.URL.Host, answer)
@@ -104,6 +107,12 @@ func (p *pinger) ask(req *http.Request) (*pong, error) {
 func speaksPlainHTTP(err error) bool {
 	var notTLS tls.RecordHeaderError
 	return errors.As(err, &notTLS) || errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// speaksHTTPSAlone tells what a server answers to plain HTTP on a port that is
+// for TLS: net/http, nginx and Apache say so in words.
+func speaksHTTPSAlone(status int, body []byte) bool {
+	return status == http.StatusBadRequest && (bytes.Contains(body, []byte("HTTPS")) || bytes.Contains(body, []byte("SSL")))
 }
 
 func isContextError(err error) bool {

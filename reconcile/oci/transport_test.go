@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -79,21 +80,31 @@ func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
 }
 
 func TestHTTPSOnLoopback(t *testing.T) {
-	server := httptest.NewUnstartedServer(goodManifest())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	app := config.Repository{Host: server.Listener.Addr().String(), Path: "app"}
+	// After 300 ms go-containerregistry asks over plain HTTP, too, and is told
+	// that this is no way to speak to the server before the certificate is there.
+	for name, handshake := range map[string]time.Duration{"at once": 0, "slow": 500 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(goodManifest())
+			server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
+			server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				time.Sleep(handshake)
+				return nil, nil
+			}}
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			app := config.Repository{Host: server.Listener.Addr().String(), Path: "app"}
 
-	trusting := newClient(t, Options{})
-	trusting.base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	if _, err := resolve(t, trusting, app, "10"); err != nil {
-		t.Errorf("with a certificate that is trusted: %v", err)
-	}
+			trusting := newClient(t, Options{})
+			trusting.base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+			if _, err := resolve(t, trusting, app, "10"); err != nil {
+				t.Errorf("with a certificate that is trusted: %v", err)
+			}
 
-	_, err := resolve(t, newClient(t, Options{}), app, "10")
-	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("with a certificate that is not: %v", err)
+			_, err := resolve(t, newClient(t, Options{}), app, "10")
+			if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("with a certificate that is not: %v", err)
+			}
+		})
 	}
 }
 
