@@ -169,8 +169,11 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		}
 	} else {
 		m, known, err := p.find(alias, s)
-		if err == nil && s.Tag != "" && s.Repository == p.image.Repository {
-			m, err = p.after(s.Tag, m)
+		if err == nil && s.Tag != "" {
+			p.tagged[place{s.Repository, m.Digest}] = true
+			if s.Repository == p.image.Repository {
+				m, err = p.after(s.Tag, m)
+			}
 		}
 		if errors.Is(err, ErrNoRepository) {
 			return content{}, []error{violation(alias, s.Pos, "missing-source",

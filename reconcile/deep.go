@@ -14,9 +14,10 @@ import (
 	"tagline/policies"
 )
 
-// ObserveDeep is [Observe], and asks of everything that an alias lists, or will,
-// whether it is still there. That costs a question for each, which no cache
-// answers: a digest can't change, but it can be deleted.
+// ObserveDeep is [Observe], and asks of everything that an alias lists whether it
+// is still there, where [Observe] asks it of what a push will list alone. That
+// costs a question for each, which no cache answers: a digest can't change, but
+// it can be deleted.
 //
 // An index whose images are gone can't be told from a whole one otherwise: its
 // tag names what it should.
@@ -35,7 +36,8 @@ func Deletes(image config.Image) bool {
 		slices.ContainsFunc(image.Aliases, func(a config.Alias) bool { return a.Absent })
 }
 
-// deepen looks into what an alias is or will be. What it lists and its
+// deepen looks into what an alias will be, and where everything is asked into
+// what it is. What it lists and its
 // repository lacks is copied again where it came from another one; else it is a
 // violation, and no tag is pushed that would lead to it.
 func (p *planner) deepen(alias config.Alias, v *verdict) {
@@ -154,6 +156,9 @@ func (p *planner) gone(index *Manifest, where func(digest string) config.Reposit
 	var errs []error
 	for _, d := range index.Children {
 		at, of := where(d.Digest.String()), d.Digest.String()
+		if p.tagged[place{at, of}] {
+			continue
+		}
 		switch now, err := p.tag(at, of); {
 		case errors.Is(err, ErrNotFound) || err == nil && now.Archived:
 			missing = append(missing, d)

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -8,14 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"tagline/config"
 	"tagline/reconcile"
 )
-
-func deepPlan(t testing.TB, m *memory, image string) reconcile.Plan {
-	t.Helper()
-	i := aliases(t, image)
-	return reconcile.Diff(i, reconcile.ObserveDeep(t.Context(), m, i))
-}
 
 func TestDeep(t *testing.T) {
 	for _, test := range []struct {
@@ -24,12 +20,17 @@ func TestDeep(t *testing.T) {
 		violations    []string                      // id and alias
 		errors        int
 		pushes        int
+		always        bool // it is seen without a deep look, too: a push would lead to it
 	}{
 		{name: "whole", aliases: "10: {amd64: 10.10}", harm: func(*memory, string) {}},
 		{name: "an image is gone", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { delete(m.manifests, child) },
 			violations: []string{"missing-child 10"}},
 		{name: "of a new alias", aliases: "new: {amd64: 10.10}\nother: 10.20", harm: func(m *memory, child string) { delete(m.manifests, child) },
-			violations: []string{"missing-child new"}, pushes: 1},
+			violations: []string{"missing-child new"}, pushes: 1, always: true},
+		{name: "of a new alias, and nobody knows", aliases: "new: {amd64: 10.10}", harm: func(m *memory, child string) { m.broken[child] = errors.New("503") },
+			errors: 1, always: true},
+		{name: "of a new alias that is the source", aliases: "new: 10.10", harm: func(m *memory, child string) { delete(m.manifests, child) },
+			violations: []string{"missing-child new"}, always: true},
 		{name: "of an alias that is blocked", aliases: "10: {amd64: 10.99}", harm: func(m *memory, child string) { delete(m.manifests, child) },
 			violations: []string{"missing-source 10", "missing-child 10"}},
 		{name: "and one that follows", aliases: "10: {amd64: 10.10}\nlatest: 10", harm: func(m *memory, child string) { delete(m.manifests, child) },
@@ -52,13 +53,21 @@ func TestDeep(t *testing.T) {
 				}
 			}
 			test.harm(m, child)
-			p := deepPlan(t, m, test.aliases)
-			var got []string
-			for _, v := range p.Violations {
-				got = append(got, v.ID+" "+v.Alias)
-			}
-			if !reflect.DeepEqual(got, test.violations) || len(p.Errors) != test.errors || len(p.Pushes) != test.pushes {
-				t.Errorf("violations %q, errors %v, %d pushes; want %q, %d, %d", got, p.Errors, len(p.Pushes), test.violations, test.errors, test.pushes)
+			image := aliases(t, test.aliases)
+			for name, observe := range map[string]func(context.Context, reconcile.Readers, config.Image) *reconcile.State{
+				"deep": reconcile.ObserveDeep, "not deep": reconcile.Observe,
+			} {
+				if name != "deep" && !test.always {
+					continue
+				}
+				p := reconcile.Diff(image, observe(t.Context(), m, image))
+				var got []string
+				for _, v := range p.Violations {
+					got = append(got, v.ID+" "+v.Alias)
+				}
+				if !reflect.DeepEqual(got, test.violations) || len(p.Errors) != test.errors || len(p.Pushes) != test.pushes {
+					t.Errorf("%s: violations %q, errors %v, %d pushes; want %q, %d, %d", name, got, p.Errors, len(p.Pushes), test.violations, test.errors, test.pushes)
+				}
 			}
 		})
 	}

@@ -38,6 +38,7 @@ type planner struct {
 	followed map[string]bool
 	either   map[place]map[place]bool  // indexes of aliases, and the configs that they save
 	told     map[place]config.Platform // of configs, by the aliases that have the images
+	tagged   map[place]bool            // what tags of sources name, and so is there
 
 	fallbacks map[string][]string     // of fallbackTags
 	subjects  map[string][]Descriptor // of referrers, where everything is listed
@@ -56,7 +57,7 @@ type verdict struct {
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
 		image: image, aliases: map[string]config.Alias{}, state: state,
-		verdicts: map[string]verdict{}, followed: map[string]bool{}, either: map[place]map[place]bool{}, told: map[place]config.Platform{},
+		verdicts: map[string]verdict{}, followed: map[string]bool{}, either: map[place]map[place]bool{}, told: map[place]config.Platform{}, tagged: map[place]bool{},
 		open: questions{
 			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
 			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
@@ -112,7 +113,7 @@ func reason(err error) string {
 func (p *planner) verdict(alias config.Alias) verdict {
 	v, ok := p.verdicts[alias.Tag]
 	if !ok {
-		if v = p.decide(alias); p.state.deep {
+		if v = p.decide(alias); p.state.deep || v.push != nil && len(v.errs) == 0 {
 			p.deepen(alias, &v)
 		}
 		if len(v.errs) > 0 {

@@ -141,7 +141,7 @@ func TestMainJob(t *testing.T) {
 		t.Fatalf("%v, plan %+v", err, p)
 	}
 	want := map[string]int{
-		"DescribeImages": 3, // all three tags; then without the alias, which is missing
+		"DescribeImages": 4, // all three tags; then without the alias, which is missing; then what it will list
 		"BatchGetImage":  3, // the sources; before the push, after it
 		"PutImage":       1, "DescribeRepositories": 1, "GetLifecyclePolicy": 1,
 	}

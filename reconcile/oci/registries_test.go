@@ -174,8 +174,44 @@ func TestCopyMounts(t *testing.T) {
 		if err := NewWriters(c).Writer(other).Copy(t.Context(), app, digest); err != nil {
 			t.Fatal(err)
 		}
-		if total := proxy.Total(); total != 2 {
-			t.Errorf("copied again with %d requests, want a GET and a HEAD: %v", total, proxy.Count())
+		if got := proxy.Count(); got["GET manifest(digest)"] != 1 || got["HEAD manifest(digest)"] != 5 || proxy.Total() != 6 {
+			t.Errorf("copied again with %v, want a GET, and a HEAD for it and each of the four that it lists", got)
+		}
+	})
+}
+
+// What somebody has deleted from under an index is copied again.
+func TestCopyCompletes(t *testing.T) {
+	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
+		app := config.Repository{Host: proxy.Host, Path: "team/app"}
+		other := config.Repository{Host: proxy.Host, Path: "other"}
+		digest := ocitest.PushFixtures(t, ocitest.AppOCI, app.Host, app.Path)["10.30"]
+		c := newClient(t, Options{})
+		w := NewWriters(c).Writer(other)
+		if err := w.Copy(t.Context(), app, digest); err != nil {
+			t.Fatal(err)
+		}
+		index, err := reconcile.ParseManifest(c.Reader(other).Manifests(t.Context(), []string{digest})[0].Value)
+		if err != nil || len(index.Children) < 2 {
+			t.Fatalf("%+v, %v", index, err)
+		}
+		child := []string{index.Children[1].Digest.String()}
+		if err := w.DeleteManifests(t.Context(), child)[0]; err != nil {
+			t.Fatal(err)
+		}
+		if a := w.Resolve(t.Context(), child)[0]; !errors.Is(a.Err, reconcile.ErrNotFound) {
+			t.Fatalf("it was deleted, and is there: %+v", a)
+		}
+		w = NewWriters(newClient(t, Options{})).Writer(other) // of another run
+		if err := w.Copy(t.Context(), app, digest); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.Resolve(t.Context(), child)[0]; a.Err != nil {
+			t.Error(a.Err)
+		}
+		proxy.Script(ocitest.Fault{Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)})
+		if err := w.Copy(t.Context(), app, digest); err == nil || !strings.Contains(err.Error(), "which "+digest+" lists: ") {
+			t.Errorf("where nobody may look at what it lists: %v", err)
 		}
 	})
 }

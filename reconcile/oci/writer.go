@@ -175,8 +175,40 @@ func (w *writer) copy(ctx context.Context, source repository, digest string) err
 	if err != nil {
 		return source.answer(source.subject(digest), err)
 	}
+	if manifest.MediaType.IsIndex() {
+		switch _, err := w.client.puller.Head(ctx, w.name.Digest(digest)); {
+		case err == nil:
+			return w.complete(ctx, source, manifest)
+		case !isAbsent(err):
+			return w.failure("copy to "+w.subject(digest), err)
+		}
+	}
 	if err := w.writers.pusher.Push(ctx, w.name.Digest(digest), manifest); err != nil {
 		return w.failure(fmt.Sprintf("copy %s to %s", source.subject(digest), w), err)
+	}
+	return nil
+}
+
+// complete copies what an index lists and this repository lacks, though it has
+// the index: somebody may have deleted it.
+func (w *writer) complete(ctx context.Context, source repository, index *remote.Descriptor) error {
+	i, err := index.ImageIndex()
+	if err != nil {
+		return source.failure(source.subject(index.Digest.String()), err)
+	}
+	m, err := i.IndexManifest()
+	if err != nil {
+		return source.failure(source.subject(index.Digest.String()), err)
+	}
+	for _, child := range m.Manifests {
+		digest := child.Digest.String()
+		_, err := w.client.puller.Head(ctx, w.name.Digest(digest))
+		if isAbsent(err) || err == nil && child.MediaType.IsIndex() {
+			err = w.copy(ctx, source, digest)
+		}
+		if err != nil {
+			return fmt.Errorf("%s, which %s lists: %w", digest, index.Digest, err)
+		}
 	}
 	return nil
 }
