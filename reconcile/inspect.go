@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -25,6 +27,7 @@ type Inspection struct {
 // Part is one manifest that a tag offers.
 type Part struct {
 	policies.Entry        // Source by tagline's mark, "" without
+	Missing        bool   // it is listed, and not there any more
 	Bytes          int64  // of config and layers
 	Tells          string // predicate types of an attestation, or an artifact's type
 }
@@ -45,7 +48,24 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 			return
 		}
 		in.Digest, in.MediaType, in.Size, in.Owner = m.Digest, m.MediaType, int64(len(m.Body)), m.Annotations[AnnotationAlias]
-		leaves, err := p.leaves(repository, m, descriptorOf(m), 0)
+		there := *m
+		there.Children = slices.DeleteFunc(slices.Clone(m.Children), func(d ocispec.Descriptor) bool {
+			_, err := p.manifest(repository, d.Digest.String())
+			if !errors.Is(err, ErrNotFound) {
+				return false
+			}
+			part := Part{Entry: newLeaf(d).Entry, Missing: true}
+			part.Source = d.Annotations[AnnotationSource]
+			switch platform := platformOf(d.Platform); {
+			case marksAttestation(d):
+				part.Kind = policies.Attestation
+			case platform != (config.Platform{}):
+				part.Kind, part.Platform = policies.Image, platform
+			}
+			parts = append(parts, part)
+			return true
+		})
+		leaves, err := p.leaves(repository, &there, descriptorOf(m), 0)
 		if err != nil {
 			failed = err
 			return

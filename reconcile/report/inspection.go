@@ -35,7 +35,11 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 		case policies.Other:
 			what = "artifact"
 		}
-		rows = append(rows, row{" ", []string{what, cmp.Or(p.Source, "-"), p.Digest, bytes(p.Bytes), p.Tells}})
+		size, tells := bytes(p.Bytes), p.Tells
+		if p.Missing {
+			size, tells = "-", "missing: listed, and not there any more"
+		}
+		rows = append(rows, row{" ", []string{what, cmp.Or(p.Source, "-"), p.Digest, size, tells}})
 	}
 	for _, r := range in.Referrers {
 		rows = append(rows, row{" ", []string{"referrer", "-", r.Digest, bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
@@ -67,6 +71,7 @@ type inspectedPart struct {
 	Digest    string `json:"digest"`
 	MediaType string `json:"media_type"`
 	Bytes     int64  `json:"bytes"`
+	Missing   bool   `json:"missing,omitempty"`
 	Attests   string `json:"attests,omitempty"`
 	Tells     string `json:"tells,omitempty"`
 }
@@ -80,7 +85,7 @@ type inspectedReferrer struct {
 
 // InspectionJSON is an inspection for programs: alias is the one that tagline
 // made the tag for, or null; a part is an image, an attestation or an artifact;
-// its bytes are those of its config and layers. Minor versions of the format
+// its bytes are those of its config and layers, of one that is missing 0. Minor versions of the format
 // only add.
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
@@ -89,7 +94,7 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	}
 	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Other: "artifact"}
 	for _, p := range in.Parts {
-		out.Parts = append(out.Parts, inspectedPart{kinds[p.Kind], p.Platform.String(), p.Source, p.Digest, p.MediaType, p.Bytes, p.Attests, p.Tells})
+		out.Parts = append(out.Parts, inspectedPart{kinds[p.Kind], p.Platform.String(), p.Source, p.Digest, p.MediaType, p.Bytes, p.Missing, p.Attests, p.Tells})
 	}
 	for _, r := range in.Referrers {
 		out.Referrers = append(out.Referrers, inspectedReferrer{r.Digest, r.MediaType, r.ArtifactType, r.Size})
