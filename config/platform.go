@@ -92,18 +92,34 @@ func ParsePlatform(text string) (Platform, error) {
 	if p, ok := parsePlatform(text); ok {
 		return p, nil
 	}
-	if len(text) <= maxQuoted {
-		parts := strings.Split(text, "/")
-		for i, part := range parts {
-			parts[i] = correctedName(part)
-		}
-		if meant := strings.Join(parts, "/"); meant != text {
-			if _, ok := parsePlatform(meant); ok {
-				return Platform{}, fmt.Errorf("platform %s is unknown; did you mean %q?", quote(text), meant)
-			}
-		}
+	if meant, ok := corrected(text); ok {
+		return Platform{}, fmt.Errorf("platform %s is unknown; did you mean %q?", quote(text), meant)
 	}
 	return Platform{}, fmt.Errorf("platform %s is unknown; expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64", quote(text))
+}
+
+// ParseLoosePlatform is [ParsePlatform], and takes other names of a platform as
+// Docker does: x86_64 for amd64.
+func ParseLoosePlatform(text string) (Platform, error) {
+	if meant, ok := corrected(text); ok {
+		text = meant
+	}
+	return ParsePlatform(text)
+}
+
+// corrected is the platform that a text likely stands for, if it is not one as
+// it is.
+func corrected(text string) (meant string, ok bool) {
+	if len(text) > maxQuoted {
+		return "", false
+	}
+	parts := strings.Split(text, "/")
+	for i, part := range parts {
+		parts[i] = correctedName(part)
+	}
+	meant = strings.Join(parts, "/")
+	_, ok = parsePlatform(meant)
+	return meant, ok && meant != text
 }
 
 func parsePlatform(text string) (p Platform, ok bool) {

@@ -309,7 +309,7 @@ func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 		c.report(text.Pos, alias.Tag, IDUnsetVariable, "platform %s: %s", quote(text.Written), text.missing())
 		return
 	}
-	want, err := config.ParsePlatform(text.Value)
+	want, err := config.ParseLoosePlatform(text.Value)
 	switch {
 	case err != nil && text.Hidden:
 		c.report(text.Pos, alias.Tag, config.IDInvalidPlatform, "platform %s is unknown, with the variables as they are set", quote(text.Written))

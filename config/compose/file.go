@@ -86,51 +86,73 @@ func reason(err error) error {
 	return err
 }
 
-// documents reads a compose file once.
+// documents reads a compose file that has to be valid as a whole.
 func (l *loader) documents(path string) ([]document, error) {
-	if read, ok := l.parsed[path]; ok {
-		return read.documents, read.err
+	f := l.parse(path)
+	if f.err != nil {
+		return nil, f.err
 	}
-	documents, err := l.parse(path)
-	l.parsed[path] = parsed{documents, err}
-	return documents, err
+	return f.documents, problems(f.invalid)
 }
 
+// parsed is a file that has been read. What is wrong with it against the
+// specification is only in invalid: of a file that is extended nobody minds what
+// is not used.
 type parsed struct {
 	documents []document
+	invalid   []misplaced
 	err       error
 }
 
-func (l *loader) parse(path string) ([]document, error) {
+// misplaced is a problem and where it stands in its document.
+type misplaced struct {
+	problem
+	at config.Pos
+}
+
+// parse reads a compose file once.
+func (l *loader) parse(path string) *parsed {
+	f := l.parsed[path]
+	if f == nil {
+		f = &parsed{}
+		l.parsed[path] = f
+		f.err = l.parseInto(f, path)
+	}
+	return f
+}
+
+func (l *loader) parseInto(f *parsed, path string) error {
 	data, err := l.read(path, maxFileBytes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	shown := l.shown(path)
 	roots, err := config.ReadYAML(shown, data)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(roots) == 0 {
-		return nil, errorf(config.Pos{File: shown}, IDInvalidCompose, "file is empty; expected services")
+		return errorf(config.Pos{File: shown}, IDInvalidCompose, "file is empty; expected services")
 	}
-	var documents []document
 	w := &walk{file: shown}
 	for _, root := range roots {
 		model := w.value(root, 1)
 		if w.err != nil {
-			return nil, w.err
+			return w.err
 		}
 		top, ok := model.(map[string]any)
 		if !ok {
-			return nil, errorf(w.pos(root), IDInvalidCompose, "expected a map of services, volumes and the like")
+			return errorf(w.pos(root), IDInvalidCompose, "expected a map of services, volumes and the like")
 		}
-		if err := w.invalid(root, validate(top)); err != nil {
-			return nil, err
+		if top["include"] == nil { // as docker compose has it
+			delete(top, "include")
 		}
-		documents = append(documents, w.document(path, root))
+		for _, p := range validate(top) {
+			f.invalid = append(f.invalid, misplaced{p, w.pos(at(root, p.path))})
+		}
+		f.documents = append(f.documents, w.document(path, root))
 	}
-	return documents, nil
+	return nil
 }
 
 // walk goes through the YAML nodes of one file.
@@ -363,9 +385,6 @@ func (w *walk) document(path string, root *yaml.Node) document {
 	for _, each := range entries(services) {
 		key, value := each[0], each[1]
 		name := target(key).Value
-		if strings.HasPrefix(name, "x-") {
-			continue
-		}
 		s := &node{name: name, at: key, override: target(value).Tag == tagOverride, resets: map[string]bool{}}
 		s.image, s.platform = child(value, "image"), child(value, "platform")
 		s.build, s.extends = child(value, "build"), child(value, "extends")
@@ -378,11 +397,11 @@ func (w *walk) document(path string, root *yaml.Node) document {
 // maxProblems is how many problems of one file are told.
 const maxProblems = 20
 
-// invalid places what is wrong with a document, in the order of the places.
-func (w *walk) invalid(root *yaml.Node, problems []problem) error {
+// problems is what is wrong with a file, in the order of the places.
+func problems(invalid []misplaced) error {
 	var all []*config.Finding
-	for _, p := range problems {
-		all = append(all, errorf(w.pos(at(root, p.path)), IDInvalidCompose, "%s", p.text))
+	for _, p := range invalid {
+		all = append(all, errorf(p.at, IDInvalidCompose, "%s", p.text))
 	}
 	if all = sorted(all); len(all) > maxProblems {
 		all[maxProblems].Message = fmt.Sprintf("and %d more problems of this file", len(all)-maxProblems)

@@ -42,7 +42,7 @@ func Load(file string, environment map[string]string) ([]Service, error) {
 	if err != nil {
 		return nil, errorf(at, IDUnreadableFile, "%v", err)
 	}
-	l := &loader{root: root, dir: dir, main: path, given: file, parsed: map[string]parsed{}}
+	l := &loader{root: root, dir: dir, main: path, given: file, parsed: map[string]*parsed{}}
 	env, err := l.environment(path, environment)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ type loader struct {
 	dir    string // the workspace, absolute
 	main   string // the file that was asked for
 	given  string // as it was spelt
-	parsed map[string]parsed
+	parsed map[string]*parsed
 	files  int // read
 	steps  int // services and includes looked into
 }
@@ -154,6 +154,7 @@ type service struct {
 	file                   string // where extends is written
 	folder                 string // what the file that it extends is relative to
 	at                     config.Pos
+	invalid                error // what keeps it from being extended
 }
 
 // field is a part of a service. A reset one takes away what it would be merged
@@ -396,6 +397,9 @@ type extending struct {
 // resolve puts a service over what it extends. on is the way to it, for cycles.
 func (e *extending) resolve(name string, on []string) error {
 	s := e.services[name]
+	if s.invalid != nil {
+		return s.invalid
+	}
 	if e.done[name] || s.extends == nil {
 		return nil
 	}
@@ -456,12 +460,12 @@ func (e *extending) base(named Text, folder string) (*extending, error) {
 	if err := e.there(named, path); err != nil {
 		return nil, err
 	}
-	documents, err := e.documents(path)
-	if err != nil {
-		return nil, err
+	f := e.parse(path)
+	if f.err != nil {
+		return nil, f.err
 	}
 	b := &extending{loader: e.loader, env: e.env, services: map[string]service{}, done: map[string]bool{}, bases: e.bases, file: e.shown(path)}
-	for _, d := range documents {
+	for _, d := range f.documents {
 		services, err := e.own(d, filepath.Dir(path), e.env)
 		if err != nil {
 			return nil, err
@@ -474,6 +478,9 @@ func (e *extending) base(named Text, folder string) (*extending, error) {
 				}
 				s = merged
 			}
+			s.invalid = problems(slices.DeleteFunc(slices.Clone(f.invalid), func(p misplaced) bool {
+				return len(p.path) < 2 || p.path[0] != "services" || p.path[1] != name
+			}))
 			b.services[name] = s
 		}
 	}

@@ -44,6 +44,31 @@ job  build
 neither 
 web app:1 compose.yml:2:16
 `},
+		{"a service like an extension", `
+-- compose.yml --
+x-not: {image: "app:0"}
+include:
+services:
+  x-api: {image: "app:1"}
+  b: {extends: x-api, ports: ["80:80", "80:80"], depends_on: {x-api: {condition: service_started, required: "${R:-false}"}}}
+`, `
+b app:1 compose.yml:4:18
+x-api app:1 compose.yml:4:18
+`},
+		{"what is not used of a file that is extended", `
+-- compose.yml --
+services:
+  a: {extends: {file: old.yml, service: base}}
+-- old.yml --
+version: 3.8
+servces: {}
+services:
+  base: {image: "app:1"}
+  empty:
+  other: {imagee: x}
+`, `
+a app:1 old.yml:4:17
+`},
 		{"variables", `
 -- .env --
 # of the team
@@ -205,6 +230,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"extends a missing file", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: b}}\n", `compose.yml:2:23: error[unreadable-file]: "b.yml": no such file or directory`},
 		{"extends itself", "-- compose.yml --\nservices:\n  a: {extends: b}\n  b: {extends: a}\n", `services extend each other`},
 		{"extends in a cycle of files", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: a}}\n-- b.yml --\nservices:\n  a: {extends: {file: compose.yml, service: a}}\n", `services extend each other`},
+		{"extends a service that is wrong", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: b}}\n-- b.yml --\nservices:\n  b: {imag: x, extends: c}\n  c: {image: 1}\n", `b.yml:2:7: error[invalid-compose]: "imag" is not a key of services.b; did you mean "image"?`},
+		{"extends one that extends a wrong one", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml, service: b}}\n-- b.yml --\nservices:\n  b: {extends: c}\n  c: {image: 1}\n", `b.yml:3:7: error[invalid-compose]: services.c.image: expected text, found a number; put it in quotes`},
+		{"several documents", "-- compose.yml --\nservices: {a: {imag: x}}\n---\nservices: {b: {imag: x}}\n", `compose.yml:1:16: error[invalid-compose]: "imag" is not a key of services.a; did you mean "image"?
+compose.yml:3:16: error[invalid-compose]: "imag" is not a key of services.b; did you mean "image"?`},
 		{"include cycle", "-- compose.yml --\ninclude: [b.yml]\n-- b.yml --\ninclude: [./compose.yml]\n", `b.yml:1:11: error[invalid-compose]: files include each other: compose.yml -> b.yml -> compose.yml`},
 		{"include of a missing file", "-- compose.yml --\ninclude: [b.yml]\n", `compose.yml:1:11: error[unreadable-file]: "b.yml": no such file or directory`},
 		{"include of an unset path", "-- compose.yml --\ninclude: [\"${NOPE}/b.yml\"]\n", `compose.yml:1:11: error[unset-variable]: variable NOPE is not set; this check cannot know which file "${NOPE}/b.yml" is`},

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // random projects of files that include, extend and override each other.
 func TestAgainstComposeGo(t *testing.T) {
 	files := []string{"compose.yml", "b.yml", "sub/c.yml", "sub/d.yml"}
-	services := []string{"one", "two", "three"}
+	services := []string{"one", "two", "x-three"}
 	// compose-go resolves the files of an include within an include against the
 	// current folder, so the project is in it, as for docker compose.
 	t.Chdir(t.TempDir())

@@ -16,8 +16,10 @@ import (
 	"tagline/config"
 )
 
-// specification is the JSON Schema of compose files as compose-go has it,
-// without its descriptions; a test holds the two together. compose-go's own
+// specification is the JSON Schema of compose files as compose-go has it, without
+// its descriptions; a test holds the two together. That an item of a list must
+// not stand there twice is left out, too: compose-go drops most of those before
+// it looks. compose-go's own
 // check would take a third of the start of every command, for the JSON Schema
 // library that goes with it.
 //
@@ -34,7 +36,6 @@ type schema struct {
 	Minimum               *float64           `json:"minimum"`
 	Maximum               *float64           `json:"maximum"`
 	Items                 *schema            `json:"items"`
-	UniqueItems           bool               `json:"uniqueItems"`
 	Required              []string           `json:"required"`
 	Properties            map[string]*schema `json:"properties"`
 	PatternProperties     map[string]*schema `json:"patternProperties"`
@@ -122,7 +123,7 @@ type checker struct {
 // check gives what is wrong with a value, and of a map the keys that the schema
 // has something to say of ("evaluated", as JSON Schema has it).
 func (c *checker) check(s *schema, v any, path []any) (problems []problem, known map[string]bool) {
-	if len(s.Type) > 0 && !slices.ContainsFunc(s.Type, func(t string) bool { return isA(t, v) }) {
+	if len(s.Type) > 0 && !slices.ContainsFunc(s.Type, func(t string) bool { return isA(t, v) || becomes(t, v) }) {
 		return []problem{mismatch(s.Type, v, path)}, nil
 	}
 	known = map[string]bool{}
@@ -222,21 +223,12 @@ func (c *checker) scalar(s *schema, v any, path []any) []problem {
 }
 
 func (c *checker) list(s *schema, list []any, path []any) (problems []problem) {
-	seen := map[string]int{}
+	if s.Items == nil {
+		return nil
+	}
 	for i, item := range list {
-		at := slices.Concat(path, []any{i})
-		if s.Items != nil {
-			p, _ := c.check(s.Items, item, at)
-			problems = append(problems, p...)
-		}
-		if !s.UniqueItems {
-			continue
-		}
-		text, err := json.Marshal(item)
-		if before, twice := seen[string(text)]; twice && err == nil {
-			problems = append(problems, problemf(at, "it is the same as [%d]; keep one", before))
-		}
-		seen[string(text)] = i
+		p, _ := c.check(s.Items, item, slices.Concat(path, []any{i}))
+		problems = append(problems, p...)
 	}
 	return problems
 }
@@ -349,6 +341,12 @@ func isA(kind string, v any) bool {
 		return isNumber
 	}
 	return kind == kindOf(v)
+}
+
+// becomes tells whether a text may be of a type with its variables filled in.
+func becomes(kind string, v any) bool {
+	text, ok := v.(string)
+	return ok && strings.Contains(text, "$") && (kind == "boolean" || kind == "integer" || kind == "number")
 }
 
 func kindOf(v any) string {

@@ -89,8 +89,10 @@ func (v *variables) substitute(text string) (Text, error) {
 		t.Problem = cmp.Or(t.Problem, missing.Error())
 		required[missing.Variable] = true
 	}
-	if err != nil {
-		return Text{}, fmt.Errorf("%s is not a valid text with variables: %w", quote(text), err)
+	if invalid := (*template.InvalidTemplateError)(nil); errors.As(err, &invalid) {
+		return Text{}, fmt.Errorf("%s has a variable that is none; write ${NAME}, or $$ for a dollar sign", quote(text))
+	} else if err != nil {
+		return Text{}, fmt.Errorf("%s: %w", quote(text), err)
 	}
 	// A default takes the mark's place.
 	t.Unset = slices.DeleteFunc(t.Unset, func(name string) bool { return !strings.Contains(marked, mark(name)) })
