@@ -46,9 +46,13 @@ func Guard(plan Plan, limit Limit) Plan {
 	if reason == "" {
 		return plan
 	}
+	advice := fmt.Sprintf("--max-deletions %d would allow it", due)
+	if len(plan.Pushes) > 0 && slices.ContainsFunc(plan.DeleteManifests, func(d DeleteManifest) bool { return d.Kind == KindUntagged }) {
+		advice += " in this run; what it replaces a later one finds only where untagged manifests are listed, as on Amazon ECR"
+	}
 	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
 	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: "max-deletions", Message: fmt.Sprintf(
-		"%s; nothing is deleted; --max-deletions %d would allow it", reason, due)})
+		"%s; nothing is deleted; %s", reason, advice)})
 	return plan
 }
 

@@ -35,7 +35,7 @@ func TestGuard(t *testing.T) {
 		{"nothing", reconcile.Plan{}, reconcile.Limit{}, ""},
 		{"the default", reconcile.Plan{DeleteTags: tags(25)}, reconcile.Limit{}, ""},
 		{"over the default", reconcile.Plan{DeleteTags: tags(20), DeleteManifests: manifests(reconcile.KindUntagged, 6)}, reconcile.Limit{},
-			"26 deletions are due in this repository, more than the 25 that one run may do; nothing is deleted; --max-deletions 26 would allow it"},
+			"26 deletions are due in this repository, more than the 25 that one run may do; nothing is deleted; --max-deletions 26 would allow it in this run; what it replaces a later one finds only where untagged manifests are listed, as on Amazon ECR"},
 		{"over a limit", reconcile.Plan{DeleteTags: tags(5)}, reconcile.Limit{Max: 3, Set: true}, "5 deletions are due in this repository, more than the 3"},
 		{"none at all", reconcile.Plan{DeleteTags: tags(1)}, reconcile.Limit{Set: true}, "1 deletions are due in this repository, more than the 0"},
 		{"a purge of a big repository", reconcile.Plan{DeleteManifests: append(manifests(reconcile.KindAttestation, 500), manifests(reconcile.KindReplaced, 500)...),
@@ -65,6 +65,8 @@ func TestGuard(t *testing.T) {
 				t.Errorf("violations %v, %d deletions left", got.Violations, left)
 			case test.want != "" && (len(got.Violations) != 1 || left+len(got.Tags) > 0):
 				t.Errorf("violations %v, %d deletions left", got.Violations, left)
+			case test.want != "" && len(test.plan.DeleteManifests) == 0 && !strings.HasSuffix(got.Violations[0].Message, "would allow it"):
+				t.Errorf("message %q is about manifests", got.Violations[0].Message)
 			case test.want != "" && !strings.Contains(got.Violations[0].Message, test.want):
 				t.Errorf("message %q\nwant    %q", got.Violations[0].Message, test.want)
 			}
