@@ -137,13 +137,19 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
 		return at, config.CheckTag(at.reference) == nil
 	}
+	// What a source that is an index lists can be deleted from under it.
+	listed := func(c PlatformChange) bool { return c.Digest != "" && c.Source != "" && c.Digest != c.SourceDigest }
 	ask, pushed := map[place]bool{}, map[place]string{}
 	for _, p := range plan.Pushes {
 		pushed[place{plan.Repository, p.Tag}] = p.New
 		ask[place{plan.Repository, p.Tag}] = true
 		for _, c := range p.Platforms {
-			if at, isTag := tagOf(p, c); isTag {
+			at, isTag := tagOf(p, c)
+			if isTag {
 				ask[at] = true
+			}
+			if listed(c) {
+				ask[place{at.repository, c.Digest}] = true
 			}
 		}
 	}
@@ -160,12 +166,17 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		settle(settled, p.Tag, "it", now, p.Old)
 		relies[p.Tag] = slices.Clone(p.Follows)
 		for _, c := range p.Platforms {
-			switch at, isTag := tagOf(p, c); {
-			case !isTag:
-			case pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
+			at, isTag := tagOf(p, c)
+			what := fmt.Sprintf("source %q", c.Source)
+			switch {
+			case isTag && pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
 				relies[p.Tag] = append(relies[p.Tag], at.reference)
-			default:
-				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
+				continue
+			case isTag:
+				settle(settled, p.Tag, what, state.tags[at], c.SourceDigest)
+			}
+			if listed(c) {
+				settle(settled, p.Tag, what+" for "+c.Platform, state.tags[place{at.repository, c.Digest}], c.Digest)
 			}
 		}
 	}

@@ -89,6 +89,16 @@ func TestApplySaved(t *testing.T) {
 			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.50"] = m.tags["r.test/app:10.12"] },
 			map[string]error{"follows": reconcile.ErrStale},
 		},
+		"an image that its source lists and that is gone": {
+			func(m *memory, p *reconcile.Plan) { delete(m.manifests, tagged(p, "follows").Platforms[0].Digest) },
+			map[string]error{"follows": reconcile.ErrStale},
+		},
+		"an image that nobody can ask for": {
+			func(m *memory, p *reconcile.Plan) {
+				m.broken[tagged(p, "follows").Platforms[0].Digest] = errors.New("503")
+			},
+			map[string]error{"follows": nil, "9": reconcile.ErrSkipped},
+		},
 		"a newer version": {func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.60"] = m.tags["r.test/app:10.12"] }, nil},
 		"done already": {func(m *memory, p *reconcile.Plan) {
 			m.tags["r.test/app:tool"] = tagged(p, "tool").New
