@@ -326,6 +326,17 @@ func (m *memory) twisted(t *testing.T) {
 	m.put("attested", index(pushed.Manifests[1]))
 }
 
+// As a whole, a source may have an image for each version of Windows.
+func TestVersionsOfWindows(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", amd10, plain12)
+	m.twisted(t)
+	p := plan(t, m, aliases(t, "10: windows"))
+	if len(p.Violations) > 0 || len(p.Errors) > 0 || len(p.Pushes) != 1 || p.Pushes[0].New != m.tags["r.test/app:windows"] {
+		t.Errorf("got %+v", p)
+	}
+}
+
 // What could not be read is an error: never a violation, never absent, and
 // never a reason to write.
 func TestFailuresToKnow(t *testing.T) {
