@@ -453,9 +453,15 @@ func pick(alias config.Alias, s config.Source, of content) ([]leaf, []error) {
 			continue
 		}
 		for _, other := range images {
-			if other.Digest != l.Digest && (!everything || other.Platform.Normal() == l.Platform.Normal()) {
+			switch same := other.Platform.Normal() == l.Platform.Normal(); {
+			case other.Digest == l.Digest || everything && !same:
+			case same:
 				errs = append(errs, violation(alias, s.Pos, "ambiguous-platform",
 					"source %q has two images for %s, %s and %s; push it again with one", s.Text, l.Platform, other.Digest, l.Digest))
+			default: // two versions of Windows
+				errs = append(errs, violation(alias, s.Pos, "ambiguous-platform",
+					"source %q has two images for %s, %s for %s and %s for %s; push it again with one, or take the source as a whole",
+					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform))
 			}
 		}
 		images = append(images, l)

@@ -261,6 +261,11 @@ func TestViolations(t *testing.T) {
 		{"a required platform that the source lacks", "10: 10.10", []string{"platforms: [arm64]"}, "missing-platform", "requires linux/arm64"},
 		{"two images for one platform", "10: {amd64: twice}", nil, "ambiguous-platform", `source "twice" has two images for linux/amd64, sha256:`},
 		{"two images for one platform, as they are", "10: twice", nil, "ambiguous-platform", "two images for linux/amd64"},
+		{"two versions of Windows for one platform", "10: {windows/amd64: windows}", nil, "ambiguous-platform",
+			" for windows/amd64 (10.0.2); push it again with one, or take the source as a whole"},
+		{"two versions of Windows, the first of them", "10: {windows/amd64: windows}", nil, "ambiguous-platform", " for windows/amd64 (10.0.1) and sha256:"},
+		{"two images for one version of Windows", "10: {windows/amd64: windows-twice}", nil, "ambiguous-platform",
+			`source "windows-twice" has two images for windows/amd64 (10.0.1), sha256:`},
 		{"attestations alone", "10: attested", nil, "no-image", `source "attested" holds no image, at most attestation manifests`},
 		{"an empty index", "10: empty", nil, "no-image", `source "empty" holds no image`},
 		{"an OCI image in a Docker list", "10: {amd64: d12, arm64: 10.40}", []string{"format: docker"}, "docker-oci-child",
@@ -307,11 +312,29 @@ func (m *memory) twisted(t *testing.T) {
 	}
 	plain := m.tags["r.test/app:10.12"]
 	m.put("twice", index(m.descriptor(plain, on("linux", "amd64")), m.descriptor(other, on("linux", "amd64"))))
+	windows := func(version string) func(*ocispec.Descriptor) {
+		return func(d *ocispec.Descriptor) {
+			d.Platform = &ocispec.Platform{OS: "windows", Architecture: "amd64", OSVersion: version}
+		}
+	}
+	m.put("windows", index(m.descriptor(plain, windows("10.0.1")), m.descriptor(other, windows("10.0.2"))))
+	m.put("windows-twice", index(m.descriptor(plain, windows("10.0.1")), m.descriptor(other, windows("10.0.1"))))
 	m.put("empty", index())
 	m.put("orphan", index(m.descriptor(digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
 	var pushed ocispec.Index
 	_ = json.Unmarshal(m.manifests[m.tags["r.test/app:10.10"]].Body, &pushed)
 	m.put("attested", index(pushed.Manifests[1]))
+}
+
+// As a whole, a source may have an image for each version of Windows.
+func TestVersionsOfWindows(t *testing.T) {
+	m := newMemory()
+	m.push(t, "app", amd10, plain12)
+	m.twisted(t)
+	p := plan(t, m, aliases(t, "10: windows"))
+	if len(p.Violations) > 0 || len(p.Errors) > 0 || len(p.Pushes) != 1 || p.Pushes[0].New != m.tags["r.test/app:windows"] {
+		t.Errorf("got %+v", p)
+	}
 }
 
 // What could not be read is an error: never a violation, never absent, and

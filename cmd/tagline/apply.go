@@ -26,7 +26,7 @@ Exit codes:
 		Example: `  tagline apply --dry-run
   tagline apply --registry registry.example.com --image my-image
   tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: a.reporting(formatNames(), func(cmd *cobra.Command, out *outputs) error {
 			cfg, err := a.load()
 			if err != nil {
@@ -85,8 +85,7 @@ Exit codes:
 	c.Flags().BoolVar(&a.deep, "deep", false, "ask of all that an alias lists whether it is still there, a request for each, and copy again what came from elsewhere; on for images that delete, unless --deep=false")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
-	c.MarkFlagsMutuallyExclusive("plan", "dry-run")
-	c.MarkFlagsMutuallyExclusive("plan", "image")
+	oneOf(c, "a saved plan is applied as it is", "plan", "dry-run", "image")
 	_ = c.MarkFlagFilename("plan", "json")
 	return c
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +23,17 @@ be an alias there that offers the service's platform or, without one, all that
 the platforms policy requires. Findings are exit code 3.
 
 Variables come from the environment and from .env, as for docker compose.
-"include" and "extends" are followed within the git work tree of the file, or
-else within the current folder; nothing is fetched.`,
+"include" and "extends" are followed within the git work tree of the file.
+Without one, that is within the current folder if the file is below it, or else
+within the file's own folder. Nothing is fetched.`,
 		Example: `  tagline check
   tagline check --compose compose.yml --compose deploy/compose.yml`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 && len(composeFiles) == 0 {
-				return fmt.Errorf("check has no arguments, and was given %q; name another file with --file, or compose files with --compose", args[0])
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch none := noArguments(cmd, args); {
+			case none != nil && len(composeFiles) == 0:
+				return fmt.Errorf("%w; name another file with --file, or compose files with --compose", none)
+			case slices.Contains(slices.Concat(composeFiles, args), ""):
+				return errors.New("--compose is empty; name a file")
 			}
 			return nil
 		},

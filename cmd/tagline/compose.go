@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/sirupsen/logrus"
 
 	"tagline/config"
@@ -15,7 +18,8 @@ import (
 )
 
 // checkCompose holds compose files against images.yaml and says what it finds.
-// A file that can't be judged does not keep the others from it.
+// A file that can't be judged does not keep the others from it. What is found
+// through several files is said once.
 func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) error {
 	// compose-go tells of unset variables in a log of its own; the findings do
 	// with a place.
@@ -26,21 +30,46 @@ func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) err
 		environment[name] = value
 	}
 	failed, blocked := false, false
+	full := func(name string) string { // links stay: what a file means depends on its folder
+		if path, err := filepath.Abs(name); err == nil {
+			return path
+		}
+		return name
+	}
+	read, said := map[string]bool{}, map[config.Finding]bool{}
+	again := func(f *config.Finding) bool {
+		key := *f
+		key.Pos.File = full(f.Pos.File)
+		defer func() { said[key] = true }()
+		return said[key]
+	}
 	for _, file := range files {
+		if read[full(file)] {
+			continue
+		}
+		read[full(file)] = true
 		services, err := compose.Load(file, environment)
 		if err != nil {
 			failed = true
-			out.note(err)
-			if _, err := fmt.Fprintln(a.stderr, printableLines(err.Error())); err != nil {
-				return err
+			for _, e := range leaves(err) {
+				if f := (*config.Finding)(nil); errors.As(e, &f) && again(f) {
+					continue
+				}
+				out.note(e)
+				if _, err := fmt.Fprintln(a.stderr, report.Printable(e.Error())); err != nil {
+					return err
+				}
 			}
 			continue
 		}
 		result := compose.Check(cfg, services)
 		wrong := slices.ContainsFunc(result.Findings, func(f *config.Finding) bool { return !f.Warning })
 		blocked = blocked || wrong
-		out.run.Findings = append(out.run.Findings, result.Findings...)
 		for _, f := range result.Findings {
+			if again(f) {
+				continue
+			}
+			out.run.Findings = append(out.run.Findings, f)
 			if _, err := fmt.Fprintln(out.textTo, report.Printable(f.Error())); err != nil {
 				return err
 			}
@@ -61,11 +90,14 @@ func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) err
 	return nil
 }
 
-// printableLines keeps the line that each finding has.
-func printableLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = report.Printable(lines[i])
+// leaves are the errors that one is made of, itself if it is one.
+func leaves(err error) []error {
+	if all := (*multierror.Error)(nil); errors.As(err, &all) {
+		return all.Errors
 	}
-	return strings.Join(lines, "\n")
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }

@@ -27,7 +27,7 @@ The registry listens on loopback and keeps everything in memory.
 It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
 for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
 job is to purge what nobody can explain there.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if onECR {
 				return a.demoECR(cmd.Context(), keep)
@@ -38,8 +38,7 @@ job is to purge what nobody can explain there.`,
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
 	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
 	c.Flags().BoolVar(&onECR, "ecr", false, "on an Amazon ECR in memory, through the AWS API")
-	c.MarkFlagsMutuallyExclusive("ecr", "file")
-	c.MarkFlagsMutuallyExclusive("ecr", "port")
+	oneOf(c, "the Amazon ECR has an images.yaml of its own, and listens nowhere", "ecr", "file", "port")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c
 }

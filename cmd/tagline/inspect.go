@@ -38,7 +38,7 @@ image of images.yaml by its name there, or is on the --registry.`,
 				return fmt.Errorf("--output is %q, not text or json", format)
 			}
 			write := func(data []byte) error { _, err := a.stdout.Write(data); return err }
-			if path != "" {
+			if path != "" && path != "-" {
 				var err error
 				if write, err = fileWriter(path); err != nil {
 					return fmt.Errorf("--output %s: %w", output, err)
@@ -64,7 +64,7 @@ image of images.yaml by its name there, or is on the --registry.`,
 			return write(text.Bytes())
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, without a path on stdout: text or json")
+	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: text or json")
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c

@@ -43,7 +43,11 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // run is tagline without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := newRoot(stdout, stderr, args).ExecuteContext(ctx)
+	root := newRoot(stdout, stderr, args)
+	err := root.ExecuteContext(ctx)
+	if unknown := unknownCommand(root, args); err != nil && unknown != nil {
+		err = unknown
+	}
 	if code := exitCode(0); errors.As(err, &code) {
 		return int(code)
 	}

@@ -49,7 +49,7 @@ func formatNames(without ...string) []string {
 
 func (a *app) outputFlag(c *cobra.Command, names []string) {
 	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
-		"report as `FORMAT[=PATH]`, without a path on stdout: "+strings.Join(names, ", ")+" (repeatable; text stays on stdout if nothing else is)")
+		"report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(names, ", ")+" (repeatable; text stays on stdout if nothing else is)")
 	_ = c.RegisterFlagCompletionFunc("output", completeOutput(names))
 }
 
@@ -107,6 +107,11 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 			return nil, fmt.Errorf("--output is %q, not one of %s", name, strings.Join(names, ", "))
 		case hasPath && path == "":
 			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
+		}
+		if path == "-" {
+			path = ""
+		}
+		switch {
 		case path == "" && onStdout != "":
 			return nil, fmt.Errorf("--output %s and %s both go to stdout; give one of them a path, such as %s=FILE", onStdout, name, name)
 		case path != "" && slices.ContainsFunc(inputs, func(input string) bool { return absolute(path) == absolute(input) }):

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -69,6 +70,13 @@ Exit codes:
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.checkFlags(cmd)
 		},
+		// Find refuses an unknown command, but for an empty one and after a --.
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return noCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
 		Version: versionText(),
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
@@ -90,9 +98,82 @@ Exit codes:
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// Runnable, it refuses a shell that it does not know; cobra alone would
 		// print its help for one, into somebody's profile.
+		completion.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return noCommand(cmd, args[0])
+			}
+			return nil
+		}
 		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range completion.Commands() {
+			shell.Args = noArguments
+		}
+	}
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Run, help.RunE = nil, helpOn // cobra's own ends well whatever it was asked for
 	}
 	return root
+}
+
+func helpOn(cmd *cobra.Command, args []string) error {
+	topic, rest, _ := cmd.Root().Find(args)
+	if len(rest) > 0 {
+		return noCommand(topic, rest[0])
+	}
+	topic.InitDefaultHelpFlag()
+	topic.InitDefaultVersionFlag()
+	return topic.Help()
+}
+
+// unknownCommand says which command of a command line does not exist, nil if
+// none is missing. cobra finds it too, but its hint takes several lines.
+func unknownCommand(root *cobra.Command, args []string) error {
+	for i, arg := range args {
+		// It is the only error of Find, which knows the flags with a value.
+		if _, _, err := root.Find(args[:i+1]); err != nil {
+			return noCommand(root, arg)
+		}
+	}
+	return nil
+}
+
+// noCommand is the error of a command that has none of this name.
+func noCommand(of *cobra.Command, name string) error {
+	of.SuggestionsMinimumDistance = 2 // cobra's default, which it sets too late for this
+	near := of.SuggestionsFor(name)
+	if name == "" || len(near) == 0 {
+		return fmt.Errorf("unknown command %q for %q", name, of.CommandPath())
+	}
+	slices.Sort(near)
+	for i := range near {
+		near[i] = strconv.Quote(near[i])
+	}
+	return fmt.Errorf("unknown command %q for %q; did you mean %s?", name, of.CommandPath(), strings.Join(near, " or "))
+}
+
+// noArguments is the Args of a command that has flags alone.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s has no arguments, and was given %q", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0])
+	}
+	return nil
+}
+
+// oneOf refuses a flag together with each of the others. The shell does not
+// complete them together either.
+func oneOf(c *cobra.Command, why, flag string, others ...string) {
+	for _, other := range others {
+		c.MarkFlagsMutuallyExclusive(flag, other)
+	}
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error { // before cobra says it in its way
+		for _, other := range others {
+			if cmd.Flags().Changed(flag) && cmd.Flags().Changed(other) {
+				return fmt.Errorf("--%s and --%s can't go together: %s", flag, other, why)
+			}
+		}
+		return nil
+	}
 }
 
 // fileFlag, registryFlags: what not every command has.
@@ -132,6 +213,9 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, a.color) {
 		return fmt.Errorf("--color is %q, not auto, always or never", a.color)
+	}
+	if a.quiet && a.verbose > 0 {
+		return errors.New("--quiet and --verbose contradict each other; give one of them")
 	}
 	if !slices.Contains([]string{"text", "json"}, a.logFormat) {
 		return fmt.Errorf("--log-format is %q, not text or json", a.logFormat)
@@ -256,7 +340,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(a.stdout, versionText())
 			return err

@@ -17,7 +17,7 @@ top of images.yaml:
 
   # yaml-language-server: $schema=./images.schema.json`,
 		Example: `  tagline schema > images.schema.json`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.stdout.Write(config.Schema)
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -29,19 +28,20 @@ func parseShard(text string) (shard, error) {
 	first, second, both := strings.Cut(text, "/")
 	if !both {
 		first, second = os.Getenv("JOB_COMPLETION_INDEX"), first
-		if first == "" {
-			return shard{}, fmt.Errorf("--shard is %q and JOB_COMPLETION_INDEX is not set; say which part, as in 0/%s", text, text)
-		}
 	}
 	index, err := strconv.Atoi(first)
 	count, err2 := strconv.Atoi(second)
 	switch {
-	case !both && err != nil:
-		return shard{}, fmt.Errorf("--shard %q takes the part from JOB_COMPLETION_INDEX, which is %q and not a whole number", text, first)
-	case errors.Join(err, err2) != nil:
+	case err2 != nil || both && err != nil:
 		return shard{}, fmt.Errorf("--shard %q: expected I/N, two whole numbers; the first of four parts is 0/4", text)
 	case count < 1:
 		return shard{}, fmt.Errorf("--shard %q: there are no %d parts; the first of four is 0/4", text, count)
+	case !both && first == "":
+		return shard{}, fmt.Errorf("--shard is %q and JOB_COMPLETION_INDEX is not set; say which part, as in 0/%d", text, count)
+	case !both && err != nil:
+		return shard{}, fmt.Errorf("--shard %q takes the part from JOB_COMPLETION_INDEX, which is %q and not a whole number", text, first)
+	case !both && (index < 0 || index >= count):
+		return shard{}, fmt.Errorf("--shard %q takes the part from JOB_COMPLETION_INDEX, which is %d and not one of 0 to %d", text, index, count-1)
 	case index < 0 || index >= count:
 		return shard{}, fmt.Errorf("--shard %q: part %d is not one of 0 to %d", text, index, count-1)
 	}

@@ -27,13 +27,17 @@ func TestParseShard(t *testing.T) {
 		{text: "0/1", want: shard{0, 1}},
 		{text: "4", err: "JOB_COMPLETION_INDEX is not set; say which part, as in 0/4"},
 		{text: "4/4", err: "part 4 is not one of 0 to 3"},
-		{text: "4", index: "4", err: "part 4 is not one of 0 to 3"},
+		{text: "4", index: "4", err: "JOB_COMPLETION_INDEX, which is 4 and not one of 0 to 3"},
 		{text: "-1/4", err: "part -1 is not one of 0 to 3"},
 		{text: "0/0", err: "there are no 0 parts"},
 		{text: "0/-2", err: "there are no -2 parts"},
 		{text: "a/4", err: "expected I/N"},
 		{text: "1/2/3", err: "expected I/N"},
+		{text: "", err: "expected I/N"},
 		{text: "", index: "1", err: "expected I/N"},
+		{text: "x", err: "expected I/N"},
+		{text: "x", index: "1", err: "expected I/N"},
+		{text: "0", err: "there are no 0 parts"},
 		{text: "4", index: "x", err: `JOB_COMPLETION_INDEX, which is "x" and not a whole number`},
 	} {
 		t.Run(test.text+" "+test.index, func(t *testing.T) {
