@@ -170,7 +170,7 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 	} else {
 		m, known, err := p.find(alias, s)
 		if err == nil && s.Tag != "" {
-			p.tagged[place{s.Repository, m.Digest}] = true
+			p.known[place{s.Repository, m.Digest}] = true
 			if s.Repository == p.image.Repository {
 				m, err = p.after(s.Tag, m)
 			}
@@ -248,7 +248,7 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 // vouched is a plain image as the alias's own index has it, nil where its config
 // has to tell, or has told already.
 func (p *planner) vouched(alias config.Alias, config place, image ocispec.Descriptor) (known []leaf, err error) {
-	if _, read := p.state.platforms[config]; read {
+	if _, read := p.state.platforms[config]; read || p.doubted[alias.Tag] {
 		return nil, nil
 	}
 	index, ok, err := p.index(alias)
@@ -263,7 +263,7 @@ func (p *planner) vouched(alias config.Alias, config place, image ocispec.Descri
 		return nil, errUnknown
 	}
 	if known, err = p.listed(alias, image); known != nil {
-		p.told[config] = known[0].Platform
+		p.word[alias.Tag][config] = known[0].Platform
 	}
 	return known, err
 }
@@ -298,6 +298,9 @@ func (p *planner) weigh() {
 
 // listed is a plain image as the alias's own index has it, nil if it has not.
 func (p *planner) listed(alias config.Alias, image ocispec.Descriptor) ([]leaf, error) {
+	if p.doubted[alias.Tag] {
+		return nil, nil
+	}
 	own, err := p.own(alias)
 	if err != nil {
 		return nil, err
@@ -312,6 +315,9 @@ func (p *planner) listed(alias config.Alias, image ocispec.Descriptor) ([]leaf, 
 		}
 		l := newLeaf(image)
 		l.setPlatform(platform)
+		if p.word[alias.Tag] == nil {
+			p.word[alias.Tag] = map[place]config.Platform{}
+		}
 		return []leaf{l}, nil
 	}
 	return nil, nil

@@ -61,9 +61,16 @@ func (p *planner) deepen(alias config.Alias, v *verdict) {
 			v.errs = append(v.errs, violation(alias, alias.Pos, "missing-child",
 				"alias %q lists %s, which is not in %s any more, so a pull of it fails", alias.Tag, listing(gone), at))
 		}
-	case len(v.content.follows) > 0: // the other alias is looked into
+	case v.push == nil && len(v.content.follows) > 0: // the other alias is looked into
 	case !isIndex(v.content.MediaType):
 	case v.push != nil:
+		for _, tag := range v.content.follows {
+			if followed := p.verdict(p.aliases[tag]); followed.push != nil { // it is looked into
+				for _, l := range followed.content.leaves {
+					p.known[place{at, l.Digest}] = true
+				}
+			}
+		}
 		gone, err := p.lacks(v.content, v.content.home)
 		v.unless(nil, err)
 		if len(gone) > 0 {
@@ -156,7 +163,7 @@ func (p *planner) gone(index *Manifest, where func(digest string) config.Reposit
 	var errs []error
 	for _, d := range index.Children {
 		at, of := where(d.Digest.String()), d.Digest.String()
-		if p.tagged[place{at, of}] {
+		if p.known[place{at, of}] {
 			continue
 		}
 		switch now, err := p.tag(at, of); {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,9 +37,11 @@ type planner struct {
 	open     questions
 	verdicts map[string]verdict // of aliases that others follow
 	followed map[string]bool
-	either   map[place]map[place]bool  // indexes of aliases, and the configs that they save
-	told     map[place]config.Platform // of configs, by the aliases that have the images
-	tagged   map[place]bool            // what tags of sources name, and so is there
+	either   map[place]map[place]bool             // indexes of aliases, and the configs that they save
+	word     map[string]map[place]config.Platform // what an alias's own index tells of configs, by its tag
+	doubted  map[string]bool                      // aliases whose word does not count
+	told     map[place]config.Platform            // of configs, by aliases that are what they should be
+	known    map[place]bool                       // what need not be asked for: a source's tag names it, or a push that others follow lists it
 
 	fallbacks map[string][]string     // of fallbackTags
 	subjects  map[string][]Descriptor // of referrers, where everything is listed
@@ -57,7 +60,7 @@ type verdict struct {
 func newPlanner(image config.Image, state *State) *planner {
 	p := &planner{
 		image: image, aliases: map[string]config.Alias{}, state: state,
-		verdicts: map[string]verdict{}, followed: map[string]bool{}, either: map[place]map[place]bool{}, told: map[place]config.Platform{}, tagged: map[place]bool{},
+		verdicts: map[string]verdict{}, followed: map[string]bool{}, either: map[place]map[place]bool{}, word: map[string]map[place]config.Platform{}, doubted: map[string]bool{}, told: map[place]config.Platform{}, known: map[place]bool{},
 		open: questions{
 			tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
 			facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
@@ -130,8 +133,16 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 	if !alias.Absent { // before the tag is looked at, so that one round asks for both
 		v.content, v.choices, v.warnings, v.errs = p.compose(alias)
 	}
-	c := v.content
 	old, err := p.tag(p.image.Repository, alias.Tag)
+	if word := p.word[alias.Tag]; word != nil && !unknown(v.errs) {
+		if err == nil && len(v.errs) == 0 && old.Digest == v.content.Digest {
+			maps.Copy(p.told, word)
+		} else { // nothing is changed or refused on its word: anybody could have made that index
+			p.doubted[alias.Tag] = true
+			v.content, v.choices, v.warnings, v.errs = p.compose(alias)
+		}
+	}
+	c := v.content
 	exists := !errors.Is(err, ErrNotFound)
 	switch {
 	case exists && err != nil:

@@ -490,6 +490,14 @@ func TestAliasesVouchForTheirImages(t *testing.T) {
 					body := strings.ReplaceAll(string(m.manifests[own].Body), reconcile.AnnotationAlias, "other")
 					m.put("10", strings.Replace(body, `"arm64"`, `"s390x"`, 1))
 				}, "push"},
+				{"an index that lies in our name", func() {
+					body := string(m.manifests[own].Body)
+					m.put("10", strings.NewReplacer(`"amd64"`, `"arm64"`, `"arm64"`, `"amd64"`).Replace(body))
+				}, "push"},
+				{"one that hides that a source is not what it should be", func() {
+					m.tags["r.test/app:10.12"] = digests["10.40"]
+					m.put("10", strings.Replace(string(m.manifests[own].Body), digests["10.12"], digests["10.40"], 1)+" ")
+				}, "platform-mismatch"},
 				{"an archived source", func() { m.archived = digests["10.40"] }, "archived-source"},
 			} {
 				t.Run(test.name, func(t *testing.T) {
@@ -501,6 +509,8 @@ func TestAliasesVouchForTheirImages(t *testing.T) {
 					test.change()
 					p := plan(t, m, image)
 					switch {
+					case strings.HasSuffix(test.name, "in our name") && (len(p.Pushes) != 1 || p.Pushes[0].New != own):
+						t.Errorf("plan %+v, want what it was before", p)
 					case test.want == "push" && len(p.Pushes) != 1,
 						test.want != "push" && (len(p.Violations) != 1 || p.Violations[0].ID != test.want):
 						t.Errorf("plan %+v, want %s", p, test.want)

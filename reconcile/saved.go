@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"tagline/config"
 )
 
@@ -137,19 +139,13 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
 		return at, config.CheckTag(at.reference) == nil
 	}
-	// What a source that is an index lists can be deleted from under it.
-	listed := func(c PlatformChange) bool { return c.Digest != "" && c.Source != "" && c.Digest != c.SourceDigest }
 	ask, pushed := map[place]bool{}, map[place]string{}
 	for _, p := range plan.Pushes {
 		pushed[place{plan.Repository, p.Tag}] = p.New
 		ask[place{plan.Repository, p.Tag}] = true
 		for _, c := range p.Platforms {
-			at, isTag := tagOf(p, c)
-			if isTag {
+			if at, isTag := tagOf(p, c); isTag {
 				ask[at] = true
-			}
-			if listed(c) {
-				ask[place{at.repository, c.Digest}] = true
 			}
 		}
 	}
@@ -166,21 +162,17 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		settle(settled, p.Tag, "it", now, p.Old)
 		relies[p.Tag] = slices.Clone(p.Follows)
 		for _, c := range p.Platforms {
-			at, isTag := tagOf(p, c)
-			what := fmt.Sprintf("source %q", c.Source)
-			switch {
-			case isTag && pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
+			switch at, isTag := tagOf(p, c); {
+			case !isTag:
+			case pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
 				relies[p.Tag] = append(relies[p.Tag], at.reference)
-				continue
-			case isTag:
-				settle(settled, p.Tag, what, state.tags[at], c.SourceDigest)
-			}
-			if listed(c) {
-				settle(settled, p.Tag, what+" for "+c.Platform, state.tags[place{at.repository, c.Digest}], c.Digest)
+			default:
+				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
 			}
 		}
 	}
 	vouch(ctx, readers, image, plan, settled)
+	whole(ctx, readers, state, image, plan, settled)
 	for again := true; again; {
 		again = false
 		for _, p := range plan.Pushes {
@@ -200,6 +192,56 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 		}
 	}
 	return settled
+}
+
+// whole asks for what the pushes of a plan list: it can be deleted from under a
+// source that still is what it was.
+func whole(ctx context.Context, readers Readers, state *State, image config.Image, plan Plan, settled map[string]error) {
+	gone, failed := map[string][]ocispec.Descriptor{}, map[string]error{}
+	state.settle(ctx, readers, image, func(p *planner) {
+		for _, push := range plan.Pushes {
+			if _, is := settled[push.Tag]; is || push.Purged > 0 { // a purge adds nothing to what its tag lists
+				continue
+			}
+			p.known = map[place]bool{}
+			for _, other := range plan.Pushes { // what those bring that it relies on is asked for with them
+				if m, err := manifestOf(other); err == nil && other.New != push.New && slices.Contains(push.Follows, other.Tag) {
+					for _, d := range m.Children {
+						p.known[place{plan.Repository, d.Digest.String()}] = true
+					}
+				}
+			}
+			m, err := manifestOf(push)
+			if err == nil {
+				gone[push.Tag], err = p.gone(m, func(digest string) config.Repository { return push.home(plan.Repository, digest) }, 0)
+			}
+			failed[push.Tag] = err
+		}
+	})
+	for tag, err := range failed {
+		switch {
+		case errors.Is(err, context.Canceled):
+			settled[tag] = interrupted(err)
+		case err != nil:
+			settled[tag] = fmt.Errorf("what it lists could not be asked for: %w", err)
+		case len(gone[tag]) > 0:
+			settled[tag] = fmt.Errorf("%w: it lists %s, which is not there any more; plan again", ErrStale, listing(gone[tag]))
+		}
+	}
+}
+
+func manifestOf(p Push) (*Manifest, error) {
+	return ParseManifest(RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
+}
+
+// home is where a push has a manifest from that it lists.
+func (p Push) home(own config.Repository, digest string) config.Repository {
+	for _, c := range p.Copies {
+		if c.Digest == digest || c.Digest == p.New {
+			return c.From
+		}
+	}
+	return own
 }
 
 // vouch plans anew for what images.yaml does not name, tag by tag: what a purge

@@ -93,6 +93,15 @@ func TestApplySaved(t *testing.T) {
 			func(m *memory, p *reconcile.Plan) { delete(m.manifests, tagged(p, "follows").Platforms[0].Digest) },
 			map[string]error{"follows": reconcile.ErrStale},
 		},
+		"an attestation that a plan brings along": {
+			func(_ *memory, p *reconcile.Plan) {
+				push := tagged(p, "follows")
+				lost := digestOf("lost")
+				body := strings.Replace(string(push.Manifest), `"manifests":[`, `"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"`+lost+`","size":1,"platform":{"os":"unknown","architecture":"unknown"}},`, 1)
+				push.Manifest, push.New = []byte(body), digestOf(body)
+			},
+			map[string]error{"follows": reconcile.ErrStale},
+		},
 		"an image that nobody can ask for": {
 			func(m *memory, p *reconcile.Plan) {
 				m.broken[tagged(p, "follows").Platforms[0].Digest] = errors.New("503")
