@@ -48,6 +48,7 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 			return
 		}
 		in.Digest, in.MediaType, in.Size, in.Owner = m.Digest, m.MediaType, int64(len(m.Body)), m.Annotations[AnnotationAlias]
+		var missing []Part
 		there := *m
 		there.Children = slices.DeleteFunc(slices.Clone(m.Children), func(d ocispec.Descriptor) bool {
 			_, err := p.manifest(repository, d.Digest.String())
@@ -62,7 +63,7 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 			case platform != (config.Platform{}):
 				part.Kind, part.Platform = policies.Image, platform
 			}
-			parts = append(parts, part)
+			missing = append(missing, part)
 			return true
 		})
 		leaves, err := p.leaves(repository, &there, descriptorOf(m), 0)
@@ -85,6 +86,7 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 			part.Tells = tells(l.Kind, body)
 			parts = append(parts, part)
 		}
+		parts = append(parts, missing...)
 	})
 	if failed != nil {
 		return Inspection{}, failed
