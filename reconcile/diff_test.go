@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -441,104 +440,6 @@ func TestSourcesElsewhereAreCopied(t *testing.T) {
 	}
 }
 
-// Each thing is asked once, whatever refers to it.
-func TestObserveAsksOnce(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12, plain40, both50)
-	image := aliases(t, "10: {amd64: 10.12, arm64: 10.40}\n11: {amd64: 10.12, arm64: 10.50}\nlatest: 10")
-	p := plan(t, m, image)
-	slices.Sort(m.asked)
-	child := "app " + p.Pushes[1].Platforms[1].Digest // of 10.50, which is an index; the others are what their tags name
-	want := []string{"app 10", "app 10.12", "app 10.40", "app 10.50", "app 11", "app latest", child, "config", "config"}
-	if !slices.Equal(m.asked, want) {
-		t.Errorf("asked %q, want %q", m.asked, want)
-	}
-}
-
-// An alias in sync vouches for the plain images that its own index lists: their
-// configs are not read, and where a listing tells what tags name, nor are they.
-func TestAliasesVouchForTheirImages(t *testing.T) {
-	for name, listed := range map[string]bool{"tags are listed": true, "tags are asked one by one": false} {
-		t.Run(name, func(t *testing.T) {
-			m := newMemory()
-			m.listed = listed
-			digests := m.push(t, "app", plain12, plain40, both50)
-			image := aliases(t, "10: {amd64: 10.12, arm64: 10.40}")
-			if p := plan(t, m, image); reconcile.Apply(t.Context(), m.Writer(image.Repository), p).Pushed[0].Err != nil || len(p.Pushes) != 1 {
-				t.Fatalf("not pushed: %+v", p)
-			}
-			own := m.tags["r.test/app:10"]
-
-			m.asked = nil
-			if p := plan(t, m, image); !p.Empty() || len(p.InSync) != 1 {
-				t.Errorf("plan %+v, want nothing to do", p)
-			}
-			slices.Sort(m.asked)
-			if want := []string{"app 10", "app 10.12", "app 10.40", "app " + own}; !slices.Equal(m.asked, want) {
-				t.Errorf("asked %q, want %q", m.asked, want)
-			}
-
-			for _, test := range []struct {
-				name   string
-				change func()
-				want   string // what the plan has
-			}{
-				{"a source that moved", func() { m.tags["r.test/app:10.12"] = digests["10.50"] }, "push"},
-				{"a source that moved to a plain image", func() { m.tags["r.test/app:10.40"] = digests["10.12"] }, "platform-mismatch"},
-				{"a source that is gone", func() { delete(m.tags, "r.test/app:10.12") }, "missing-source"},
-				{"an index that somebody else made", func() {
-					body := strings.ReplaceAll(string(m.manifests[own].Body), reconcile.AnnotationAlias, "other")
-					m.put("10", strings.Replace(body, `"arm64"`, `"s390x"`, 1))
-				}, "push"},
-				{"an index that lies in our name", func() {
-					body := string(m.manifests[own].Body)
-					m.put("10", strings.NewReplacer(`"amd64"`, `"arm64"`, `"arm64"`, `"amd64"`).Replace(body))
-				}, "push"},
-				{"one that hides that a source is not what it should be", func() {
-					m.tags["r.test/app:10.12"] = digests["10.40"]
-					m.put("10", strings.Replace(string(m.manifests[own].Body), digests["10.12"], digests["10.40"], 1)+" ")
-				}, "platform-mismatch"},
-				{"an archived source", func() { m.archived = digests["10.40"] }, "archived-source"},
-			} {
-				t.Run(test.name, func(t *testing.T) {
-					if test.want == "archived-source" && !listed {
-						t.Skip("nothing is archived over HTTP")
-					}
-					tags := maps.Clone(m.tags)
-					defer func() { m.tags, m.archived = tags, "" }()
-					test.change()
-					p := plan(t, m, image)
-					switch {
-					case strings.HasSuffix(test.name, "in our name") && (len(p.Pushes) != 1 || p.Pushes[0].New != own):
-						t.Errorf("plan %+v, want what it was before", p)
-					case test.want == "push" && len(p.Pushes) != 1,
-						test.want != "push" && (len(p.Violations) != 1 || p.Violations[0].ID != test.want):
-						t.Errorf("plan %+v, want %s", p, test.want)
-					}
-				})
-			}
-		})
-	}
-}
-
-// An index is read for platforms only where that saves a request.
-func TestConfigsOfSeveralAliases(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12, plain40)
-	image := aliases(t, "10: {amd64: 10.12, arm64: 10.40}\n11: {amd64: 10.12, arm64: 10.40}\nlatest: 10.12")
-	if p := plan(t, m, image); len(reconcile.Apply(t.Context(), m.Writer(image.Repository), p).Pushed) != 3 {
-		t.Fatalf("not pushed: %+v", p)
-	}
-	m.asked = nil
-	if p := plan(t, m, image); !p.Empty() || len(p.InSync) != 3 {
-		t.Errorf("plan %+v, want nothing to do", p)
-	}
-	slices.Sort(m.asked)
-	if want := []string{"app 10", "app 10.12", "app 10.40", "app 11", "app latest", "config", "config"}; !slices.Equal(m.asked, want) {
-		t.Errorf("asked %q, want %q", m.asked, want)
-	}
-}
-
 // A registry that deletes an image with its last tag would lose what is a
 // source by its digest.
 func TestAbsentLastTag(t *testing.T) {
@@ -649,52 +550,6 @@ func TestArchivedSource(t *testing.T) {
 	p := plan(t, m, aliases(t, "10: 10.12"))
 	if len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" || len(p.Errors)+len(p.Pushes) > 0 {
 		t.Errorf("plan is %+v", p)
-	}
-}
-
-// many is an image of so many aliases, and a registry that has none of them
-// yet.
-func many(t testing.TB, aliases int) (*memory, config.Image) {
-	t.Helper()
-	var images []demo.Image
-	var text strings.Builder
-	text.WriteString("images: {app: {aliases: {")
-	for i := range aliases {
-		tag := fmt.Sprintf("%d.0", i)
-		images = append(images, demo.Image{Tag: tag, Platforms: []string{"linux/amd64", "linux/arm64"}})
-		fmt.Fprintf(&text, "%d: {amd64: %s, arm64: %s}, ", i, tag, tag)
-	}
-	text.WriteString("}}}")
-	m := newMemory()
-	m.push(t, "app", images...)
-	return m, parse(t, text.String())[0]
-}
-
-// What Diff allocates grows with the aliases, not with their square.
-func TestDiffIsLinear(t *testing.T) {
-	allocations := func(aliases int) float64 {
-		m, image := many(t, aliases)
-		state := reconcile.Observe(t.Context(), m, image)
-		if plan := reconcile.Diff(image, state); len(plan.Pushes) != aliases {
-			t.Fatalf("%d pushes of %d: %+v", len(plan.Pushes), aliases, plan.Errors)
-		}
-		return testing.AllocsPerRun(3, func() { reconcile.Diff(image, state) }) / float64(aliases)
-	}
-	if of100, of2000 := allocations(100), allocations(2000); of2000 > 1.1*of100 {
-		t.Errorf("an alias of 100 costs %.0f allocations, one of 2000 costs %.0f", of100, of2000)
-	}
-}
-
-// BenchmarkPlan is all that a run on 10,000 aliases does but for the requests;
-// its profiles are those to look at: -cpuprofile, -memprofile.
-func BenchmarkPlan(b *testing.B) {
-	m, image := many(b, 10000)
-	b.ReportAllocs()
-	for b.Loop() {
-		m.asked = nil
-		if plan := reconcile.Diff(image, reconcile.Observe(b.Context(), m, image)); len(plan.Pushes) != 10000 {
-			b.Fatal(plan.Errors)
-		}
 	}
 }
 
