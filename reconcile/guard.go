@@ -47,8 +47,8 @@ func Guard(plan Plan, limit Limit) Plan {
 		return plan
 	}
 	advice := fmt.Sprintf("--max-deletions %d would allow it", due)
-	if len(plan.Pushes) > 0 && slices.ContainsFunc(plan.DeleteManifests, func(d DeleteManifest) bool { return d.Kind == KindUntagged }) {
-		advice += " in this run; what it replaces a later one finds only where untagged manifests are listed, as on Amazon ECR"
+	if plan.Swept.Unlisted && len(plan.Pushes) > 0 {
+		advice += " in this run; no later one finds what it replaces, since the registry lists no untagged manifests"
 	}
 	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
 	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: "max-deletions", Message: fmt.Sprintf(

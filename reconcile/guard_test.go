@@ -35,7 +35,9 @@ func TestGuard(t *testing.T) {
 		{"nothing", reconcile.Plan{}, reconcile.Limit{}, ""},
 		{"the default", reconcile.Plan{DeleteTags: tags(25)}, reconcile.Limit{}, ""},
 		{"over the default", reconcile.Plan{DeleteTags: tags(20), DeleteManifests: manifests(reconcile.KindUntagged, 6)}, reconcile.Limit{},
-			"26 deletions are due in this repository, more than the 25 that one run may do; nothing is deleted; --max-deletions 26 would allow it in this run; what it replaces a later one finds only where untagged manifests are listed, as on Amazon ECR"},
+			"26 deletions are due in this repository, more than the 25 that one run may do; nothing is deleted; --max-deletions 26 would allow it"},
+		{"what nobody lists", reconcile.Plan{DeleteManifests: manifests(reconcile.KindUntagged, 26), Swept: reconcile.Swept{Unlisted: true}}, reconcile.Limit{},
+			"--max-deletions 26 would allow it in this run; no later one finds what it replaces, since the registry lists no untagged manifests"},
 		{"over a limit", reconcile.Plan{DeleteTags: tags(5)}, reconcile.Limit{Max: 3, Set: true}, "5 deletions are due in this repository, more than the 3"},
 		{"none at all", reconcile.Plan{DeleteTags: tags(1)}, reconcile.Limit{Set: true}, "1 deletions are due in this repository, more than the 0"},
 		{"a purge of a big repository", reconcile.Plan{DeleteManifests: append(manifests(reconcile.KindAttestation, 500), manifests(reconcile.KindReplaced, 500)...),
@@ -65,8 +67,8 @@ func TestGuard(t *testing.T) {
 				t.Errorf("violations %v, %d deletions left", got.Violations, left)
 			case test.want != "" && (len(got.Violations) != 1 || left+len(got.Tags) > 0):
 				t.Errorf("violations %v, %d deletions left", got.Violations, left)
-			case test.want != "" && len(test.plan.DeleteManifests) == 0 && !strings.HasSuffix(got.Violations[0].Message, "would allow it"):
-				t.Errorf("message %q is about manifests", got.Violations[0].Message)
+			case test.want != "" && !test.plan.Swept.Unlisted && !strings.HasSuffix(got.Violations[0].Message, "would allow it"):
+				t.Errorf("message %q says more than it knows", got.Violations[0].Message)
 			case test.want != "" && !strings.Contains(got.Violations[0].Message, test.want):
 				t.Errorf("message %q\nwant    %q", got.Violations[0].Message, test.want)
 			}
@@ -141,6 +143,28 @@ func TestABuildCacheIsLeftAlone(t *testing.T) {
 		t.Errorf("plan: %q, asked: %q", b.short(p), b.asked)
 	}
 	applyAndSettle(t, b.memory, image)
+}
+
+// A tag that lacks an image is not written anew: it would lead nowhere by this
+// program's hand, and its old index would be gone.
+func TestBrokenTagsAreNotPurged(t *testing.T) {
+	b := build()
+	b.release("1", false, intel, graviton)
+	b.release("2", false, intel, graviton)
+	delete(b.manifests, b.digest["1 "+graviton])
+	p := plan(t, b.memory, aliases(t, "10: absent", "provenance: purge"))
+	if len(p.Violations) != 1 || p.Violations[0].ID != "missing-child" || !strings.Contains(p.Violations[0].Message, "any more: 1;") {
+		t.Errorf("violations %v", p.Violations)
+	}
+	if len(p.Pushes) != 1 || p.Pushes[0].Tag != "2" || slices.ContainsFunc(p.DeleteManifests, func(d reconcile.DeleteManifest) bool {
+		return d.Digest == b.digest["1"] || d.Digest == b.digest["1 attestation of "+intel]
+	}) {
+		t.Errorf("plan: %q", b.short(p))
+	}
+	b.broken[b.digest["1 "+graviton]] = errors.New("503")
+	if p = plan(t, b.memory, aliases(t, "10: absent", "provenance: purge")); len(p.Errors) == 0 || len(p.Pushes)+len(p.DeleteManifests) > 0 {
+		t.Errorf("where nobody knows: %q, errors %v", b.short(p), p.Errors)
+	}
 }
 
 func TestImmutableTagsAreNotPurged(t *testing.T) {

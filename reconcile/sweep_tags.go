@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"tagline/config"
 	"tagline/policies"
 )
@@ -80,8 +82,8 @@ func (s *sweep) refuse(id string, policy policies.Policy, format string, args ..
 // are composed without; what they were is replaced all the same.
 func (s *sweep) purge() error {
 	var (
-		errs  []error
-		fixed []string
+		errs          []error
+		fixed, broken []string
 	)
 	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
 		m := s.manifests[s.before[tag]]
@@ -108,7 +110,12 @@ func (s *sweep) purge() error {
 			fixed = append(fixed, tag)
 			continue
 		}
-		errs = append(errs, err, s.rewrite(tag, m, change.content, len(change.attestations)))
+		gone, lost := s.missing(change.content)
+		if errs = append(errs, err, lost); len(gone) > 0 || lost != nil {
+			broken = append(broken, tag)
+			continue
+		}
+		errs = append(errs, s.rewrite(tag, m, change.content, len(change.attestations)))
 		for _, digest := range change.replaced {
 			s.replaced[digest] = true
 		}
@@ -116,7 +123,21 @@ func (s *sweep) purge() error {
 	if len(fixed) > 0 {
 		s.refuse("immutable-tag", policies.Provenance, "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.p.image.Repository, few(fixed))
 	}
+	if len(broken) > 0 && errors.Join(errs...) == nil {
+		s.refuse("missing-child", policies.Provenance, "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.p.image.Repository, few(broken))
+	}
 	return errors.Join(errs...)
+}
+
+// missing is what a tag would list once it is rewritten, and nobody can pull. A
+// registry that lists everything deletes nothing that an index has.
+func (s *sweep) missing(content *Manifest) ([]ocispec.Descriptor, error) {
+	if s.stock != nil {
+		return nil, nil
+	}
+	manifests := *content
+	manifests.Children = slices.DeleteFunc(slices.Clone(content.Children), func(d ocispec.Descriptor) bool { return !knownType(d.MediaType) })
+	return s.p.gone(&manifests, func(string) config.Repository { return s.p.image.Repository }, 0)
 }
 
 // replace notes the indexes that an alias leaves behind with attestations in
