@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"tagline/reconcile/registry"
 )
 
 // Outcomes of an action that was not done.
@@ -36,10 +38,6 @@ type Outcome struct {
 	Already bool // it was so before anything was sent: another run has done it
 }
 
-// graceAfterCancel is how long a write in flight may go on once the run is
-// interrupted: a write that is cut off leaves open whether it was done.
-const graceAfterCancel = 5 * time.Second
-
 // readBackPauses are waited out while a registry does not yet show what it has
 // just confirmed.
 var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
@@ -49,7 +47,7 @@ var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
 // anything before them failed. Each tag is read again just before it is written, and after: as many
 // at a time as the writer can write at once, so that none waits in a queue
 // between the two.
-func Apply(ctx context.Context, w Writer, plan Plan) Result {
+func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	a := applying{ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{}}
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
@@ -108,7 +106,7 @@ func waves(pushes []Push) [][]Push {
 // applying is one plan being carried out.
 type applying struct {
 	ctx     context.Context // of this one call to Apply
-	w       Writer
+	w       registry.Writer
 	outcome map[string]error // by tag, of what was tried
 	already map[string]bool  // by tag, of what did not have to be
 	copied  map[Copy]error
@@ -124,7 +122,7 @@ func (a *applying) push(batch []Push) {
 		tags[i] = p.Tag
 	}
 	before := a.w.Resolve(a.ctx, tags)
-	at := map[string]Answer[Descriptor]{}
+	at := map[string]registry.Answer[registry.Descriptor]{}
 	for i, tag := range tags {
 		at[tag] = before[i]
 	}
@@ -140,9 +138,9 @@ func (a *applying) push(batch []Push) {
 		return
 	}
 
-	puts := make([]TaggedManifest, len(batch))
+	puts := make([]registry.TaggedManifest, len(batch))
 	for i, p := range batch {
-		puts[i] = TaggedManifest{Tag: p.Tag, Manifest: RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
+		puts[i] = registry.TaggedManifest{Tag: p.Tag, Manifest: registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
 	}
 	errs := a.w.Put(a.ctx, puts)
 	var check []string
@@ -216,7 +214,7 @@ func (a *applying) deleteTags(batch []DeleteTag) {
 	at := a.w.Resolve(a.ctx, tags)
 	var due []string
 	for i, d := range batch {
-		if errors.Is(at[i].Err, ErrNotFound) {
+		if errors.Is(at[i].Err, registry.ErrNotFound) {
 			a.outcome[d.Tag], a.already[d.Tag] = nil, true
 			continue
 		}
@@ -242,13 +240,13 @@ func (a *applying) deleteTags(batch []DeleteTag) {
 // is not in it should be gone. What does not agree after a while is an error.
 // What was written before an interruption is read back all the same.
 func (a *applying) readBack(tags []string, want map[string]string) {
-	ctx, done := Finishing(a.ctx)
+	ctx, done := registry.Finishing(a.ctx)
 	defer done()
 	for try := 0; len(tags) > 0; try++ {
 		var again []string
 		for i, now := range a.w.Resolve(ctx, tags) {
 			tag := tags[i]
-			gone := errors.Is(now.Err, ErrNotFound)
+			gone := errors.Is(now.Err, registry.ErrNotFound)
 			switch {
 			case now.Err != nil && !gone:
 				a.outcome[tag] = fmt.Errorf("it was written, but could not be read back: %w", now.Err)
@@ -284,9 +282,9 @@ func (a *applying) keep(batch []Push, test func(Push) error) []Push {
 }
 
 // unmoved tells whether a tag still names what the plan saw, "" for nothing.
-func unmoved(now Answer[Descriptor], planned string) error {
+func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 	switch {
-	case errors.Is(now.Err, ErrNotFound):
+	case errors.Is(now.Err, registry.ErrNotFound):
 		if planned == "" {
 			return nil
 		}
@@ -311,11 +309,3 @@ type interruption struct{ cause error }
 
 func (*interruption) Error() string     { return ErrSkipped.Error() + ": the run was interrupted" }
 func (i *interruption) Unwrap() []error { return []error{ErrSkipped, i.cause} }
-
-// Finishing is the context for a write that has begun, and for reading it
-// back: it outlives the cancellation of its parent for five seconds.
-func Finishing(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	stop := context.AfterFunc(parent, func() { time.AfterFunc(graceAfterCancel, cancel) })
-	return ctx, func() { stop(); cancel() }
-}

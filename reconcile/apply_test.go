@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // errOf is what became of a tag.
@@ -108,9 +109,9 @@ func TestAnIncompleteReadDeletesNothing(t *testing.T) {
 }
 
 // forgetful confirms every write and keeps none of them.
-type forgetful struct{ reconcile.Writer }
+type forgetful struct{ registry.Writer }
 
-func (forgetful) Put(_ context.Context, p []reconcile.TaggedManifest) []error {
+func (forgetful) Put(_ context.Context, p []registry.TaggedManifest) []error {
 	return make([]error, len(p))
 }
 func (forgetful) DeleteTags(_ context.Context, tags []string) []error {
@@ -139,10 +140,10 @@ func TestUnsupportedDeletion(t *testing.T) {
 	m := newMemory()
 	m.push(t, "app", plain12)
 	m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
-	m.broken["DELETE 9"] = fmt.Errorf("DELETE: 405: %w", reconcile.ErrUnsupported)
+	m.broken["DELETE 9"] = fmt.Errorf("DELETE: 405: %w", registry.ErrUnsupported)
 	image := aliases(t, "9: absent")
 	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
-	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrUnsupported) {
+	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, registry.ErrUnsupported) {
 		t.Errorf("tag 9: %v", err)
 	}
 }
@@ -162,13 +163,13 @@ func TestACancelledRunBeginsNothing(t *testing.T) {
 
 // queue notes how many tags are between their re-read and their write.
 type queue struct {
-	reconcile.Writer
+	registry.Writer
 	longest *int
 }
 
 func (q queue) AtOnce() int { return 3 }
 
-func (q queue) Put(ctx context.Context, p []reconcile.TaggedManifest) []error {
+func (q queue) Put(ctx context.Context, p []registry.TaggedManifest) []error {
 	*q.longest = max(*q.longest, len(p))
 	return q.Writer.Put(ctx, p)
 }

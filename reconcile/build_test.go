@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 const (
@@ -37,7 +38,7 @@ func (b *builder) store(name, mediaType string, body object) string {
 		panic(err)
 	}
 	d := digestOf(string(text))
-	b.manifests[d] = reconcile.RawManifest{Digest: d, MediaType: mediaType, Body: text}
+	b.manifests[d] = registry.RawManifest{Digest: d, MediaType: mediaType, Body: text}
 	b.pushed[d] = time.Now().Add(-48 * time.Hour)
 	b.names[d], b.digest[name] = name, d
 	return d

@@ -15,6 +15,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // Annotations by which tagline knows its own indexes again.
@@ -29,11 +30,11 @@ const maxNesting = 3
 
 // content is what an alias should be, or what one of its sources is.
 type content struct {
-	RawManifest                   // without Body where only a push would need it
-	repository  config.Repository // where the manifest is, if it is anywhere yet
-	leaves      []leaf
-	copies      []Copy
-	follows     []string
+	registry.RawManifest                   // without Body where only a push would need it
+	repository           config.Repository // where the manifest is, if it is anywhere yet
+	leaves               []leaf
+	copies               []Copy
+	follows              []string
 }
 
 // leaf is one manifest that a source offers, found through however many
@@ -112,7 +113,7 @@ func (p *planner) apply(alias config.Alias, a policies.Alias) (_ policies.Alias,
 // with what it carries today. An alias that does not change needs no judging.
 func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) ([]*config.Finding, []error) {
 	old, err := p.tag(p.image.Repository, alias.Tag)
-	if errors.Is(err, ErrNotFound) || err == nil && old.Digest == digest {
+	if errors.Is(err, registry.ErrNotFound) || err == nil && old.Digest == digest {
 		return nil, nil
 	}
 	if err != nil {
@@ -175,15 +176,15 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 				m, err = p.after(s.Tag, m)
 			}
 		}
-		if errors.Is(err, ErrNoRepository) {
+		if errors.Is(err, registry.ErrNoRepository) {
 			return content{}, []error{violation(alias, s.Pos, "missing-source",
 				"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository)}
 		}
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, registry.ErrNotFound) {
 			return content{}, []error{violation(alias, s.Pos, "missing-source",
 				"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository)}
 		}
-		if errors.Is(err, ErrArchived) {
+		if errors.Is(err, registry.ErrArchived) {
 			return content{}, []error{violation(alias, s.Pos, "archived-source",
 				"source %q is archived in %s, so nobody can pull it; restore it, or change the source", s.Text, s.Repository)}
 		}
@@ -194,7 +195,7 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 		if known == nil {
 			leaves, err = p.leaves(s.Repository, m, descriptorOf(m), 0)
 		}
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, registry.ErrNotFound) {
 			return content{}, []error{violation(alias, s.Pos, "broken-source",
 				"source %q refers to something that is not there: %v; push it again", s.Text, err)}
 		}
@@ -217,9 +218,9 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, []error)
 // already is known without its config, and where tags are cheap to ask not even
 // its manifest is fetched, so that of it only the digest and type are there: its
 // digest is still the same, so what an earlier run found in them is, too.
-func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known []leaf, err error) {
+func (p *planner) find(alias config.Alias, s config.Source) (m *registry.Manifest, known []leaf, err error) {
 	if s.Tag == "" || !p.state.cheap[s.Repository] {
-		if m, err = p.manifest(s.Repository, s.Reference()); err != nil || !m.isImage() {
+		if m, err = p.manifest(s.Repository, s.Reference()); err != nil || !m.IsImage() {
 			return m, nil, err
 		}
 		known, err = p.vouched(alias, place{s.Repository, m.Config.Digest.String()}, descriptorOf(m))
@@ -230,16 +231,16 @@ func (p *planner) find(alias config.Alias, s config.Source) (m *Manifest, known 
 		return nil, nil, err
 	}
 	if now.Archived {
-		return nil, nil, fmt.Errorf("%s: %w", now.Digest, ErrArchived)
+		return nil, nil, fmt.Errorf("%s: %w", now.Digest, registry.ErrArchived)
 	}
-	if !isIndex(now.MediaType) {
-		m = &Manifest{RawManifest: RawManifest{Digest: now.Digest, MediaType: now.MediaType}}
+	if !registry.IsIndex(now.MediaType) {
+		m = &registry.Manifest{RawManifest: registry.RawManifest{Digest: now.Digest, MediaType: now.MediaType}}
 		if known, err = p.listed(alias, descriptorOf(m)); known != nil || err != nil {
 			return m, known, err
 		}
 	}
 	m, err = p.manifest(s.Repository, now.Digest)
-	if errors.Is(err, ErrNotFound) { // the tag itself is there
+	if errors.Is(err, registry.ErrNotFound) { // the tag itself is there
 		err = fmt.Errorf("it named %s, which was deleted a moment later; run again", now.Digest)
 	}
 	return m, nil, err
@@ -306,8 +307,8 @@ func (p *planner) listed(alias config.Alias, image ocispec.Descriptor) ([]leaf, 
 		return nil, err
 	}
 	for _, d := range own {
-		platform := platformOf(d.Platform)
-		if d.Digest != image.Digest || d.MediaType != image.MediaType || platform == (config.Platform{}) || marksAttestation(d) {
+		platform := registry.PlatformOf(d.Platform)
+		if d.Digest != image.Digest || d.MediaType != image.MediaType || platform == (config.Platform{}) || registry.MarksAttestation(d) {
 			continue
 		}
 		if image.Size == 0 { // nobody has read it
@@ -347,7 +348,7 @@ func (p *planner) index(alias config.Alias) (at place, ok bool, err error) {
 	if errors.Is(err, errUnknown) {
 		return place{}, false, err
 	}
-	return place{p.image.Repository, old.Digest}, err == nil && isIndex(old.MediaType), nil
+	return place{p.image.Repository, old.Digest}, err == nil && registry.IsIndex(old.MediaType), nil
 }
 
 // blocked is why an alias can't follow another one.
@@ -362,7 +363,7 @@ func blocked(alias config.Alias, s config.Source, errs []error) error {
 
 // leaves finds the images, attestations and artifacts of a manifest; d is the
 // index entry by which it was reached.
-func (p *planner) leaves(in config.Repository, m *Manifest, d ocispec.Descriptor, depth int) ([]leaf, error) {
+func (p *planner) leaves(in config.Repository, m *registry.Manifest, d ocispec.Descriptor, depth int) ([]leaf, error) {
 	if m.Index {
 		if depth == maxNesting {
 			return nil, fmt.Errorf("index %s: indexes stand in each other deeper than %d", m.Digest, maxNesting)
@@ -371,12 +372,12 @@ func (p *planner) leaves(in config.Repository, m *Manifest, d ocispec.Descriptor
 	}
 	l := newLeaf(d)
 	switch {
-	case m.isAttestation():
+	case m.IsAttestation():
 		l.Kind = policies.Attestation
 		if l.Attests == "" && m.Subject != nil {
 			l.Attests = m.Subject.Digest.String()
 		}
-	case m.isImage():
+	case m.IsImage():
 		platform, err := p.platform(in, m.Config.Digest.String())
 		if err != nil {
 			return nil, err
@@ -399,18 +400,18 @@ func (l *leaf) setPlatform(platform config.Platform) {
 
 // children finds the leaves of an index. It reads only what the index does not
 // tell: nested indexes, and entries without a platform.
-func (p *planner) children(in config.Repository, index *Manifest, depth int) ([]leaf, error) {
+func (p *planner) children(in config.Repository, index *registry.Manifest, depth int) ([]leaf, error) {
 	var (
 		all  []leaf
 		errs []error
 	)
 	for _, d := range index.Children {
 		l := newLeaf(d)
-		switch platform := platformOf(d.Platform); {
-		case marksAttestation(d):
+		switch platform := registry.PlatformOf(d.Platform); {
+		case registry.MarksAttestation(d):
 			l.Kind = policies.Attestation
 			all = append(all, l)
-		case platform != (config.Platform{}) && !isIndex(d.MediaType):
+		case platform != (config.Platform{}) && !registry.IsIndex(d.MediaType):
 			l.Kind, l.Platform = policies.Image, platform
 			all = append(all, l)
 		default:
@@ -437,7 +438,7 @@ func (p *planner) children(in config.Repository, index *Manifest, depth int) ([]
 func newLeaf(d ocispec.Descriptor) leaf {
 	return leaf{descriptor: d, Entry: policies.Entry{
 		Kind: policies.Other, MediaType: d.MediaType, Digest: d.Digest.String(), Size: d.Size,
-		Attests: d.Annotations[annotationReferenceDigest],
+		Attests: d.Annotations[registry.AnnotationReferenceDigest],
 	}}
 }
 
@@ -507,7 +508,7 @@ func distinct(leaves []leaf) []leaf {
 // composeIndex writes an index of the leaves, and puts them into its order:
 // images by platform, then attestations by the platform of their image, then
 // the rest. The bytes depend on its arguments and on nothing else.
-func composeIndex(tag, mediaType string, leaves []leaf) RawManifest {
+func composeIndex(tag, mediaType string, leaves []leaf) registry.RawManifest {
 	slices.SortStableFunc(leaves, func(a, b leaf) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Platform.Compare(b.Platform), cmp.Compare(a.Digest, b.Digest))
 	})
@@ -532,10 +533,10 @@ func composeIndex(tag, mediaType string, leaves []leaf) RawManifest {
 	if err != nil {
 		panic(err) // strings and numbers alone
 	}
-	return RawManifest{Digest: digest.FromBytes(body).String(), MediaType: mediaType, Body: body}
+	return registry.RawManifest{Digest: digest.FromBytes(body).String(), MediaType: mediaType, Body: body}
 }
 
-func descriptorOf(m *Manifest) ocispec.Descriptor {
+func descriptorOf(m *registry.Manifest) ocispec.Descriptor {
 	return ocispec.Descriptor{
 		MediaType: m.MediaType, Digest: digest.Digest(m.Digest), Size: int64(len(m.Body)), ArtifactType: m.ArtifactType,
 	}

@@ -12,6 +12,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // ObserveDeep is [Observe], and asks of everything that an alias lists whether it
@@ -21,7 +22,7 @@ import (
 //
 // An index whose images are gone can't be told from a whole one otherwise: its
 // tag names what it should.
-func ObserveDeep(ctx context.Context, readers Readers, image config.Image) *State {
+func ObserveDeep(ctx context.Context, readers registry.Readers, image config.Image) *State {
 	state := newState()
 	state.deep = true
 	state.settle(ctx, readers, image, func(p *planner) { p.plan() })
@@ -46,7 +47,7 @@ func (p *planner) deepen(alias config.Alias, v *verdict) {
 	case alias.Absent:
 	case len(v.errs) > 0: // it stays what it is
 		old, err := p.tag(at, alias.Tag)
-		if err != nil || !isIndex(old.MediaType) {
+		if err != nil || !registry.IsIndex(old.MediaType) {
 			v.unless(errUnknown, err)
 			return
 		}
@@ -62,7 +63,7 @@ func (p *planner) deepen(alias config.Alias, v *verdict) {
 				"alias %q lists %s, which is not in %s any more, so a pull of it fails", alias.Tag, listing(gone), at))
 		}
 	case v.push == nil && len(v.content.follows) > 0: // the other alias is looked into
-	case !isIndex(v.content.MediaType):
+	case !registry.IsIndex(v.content.MediaType):
 	case v.push != nil:
 		for _, tag := range v.content.follows {
 			if followed := p.verdict(p.aliases[tag]); followed.push != nil { // it is looked into
@@ -97,7 +98,7 @@ func (p *planner) mend(alias config.Alias, v *verdict) {
 		from := c.home(d.Digest.String())
 		_, err := p.tag(from, d.Digest.String())
 		switch {
-		case from == at || errors.Is(err, ErrNotFound):
+		case from == at || errors.Is(err, registry.ErrNotFound):
 			lost = append(lost, d)
 		case err != nil:
 			v.errs = append(v.errs, err)
@@ -141,11 +142,11 @@ func (c content) home(digest string) config.Repository {
 }
 
 // bytes is the manifest of a content.
-func (p *planner) bytes(c content) (*Manifest, error) {
+func (p *planner) bytes(c content) (*registry.Manifest, error) {
 	if c.Body == nil {
 		return p.manifest(c.repository, c.Digest)
 	}
-	return ParseManifest(c.RawManifest)
+	return registry.ParseManifest(c.RawManifest)
 }
 
 // lacks is what a content lists, and is not where it should be.
@@ -158,7 +159,7 @@ func (p *planner) lacks(c content, where func(digest string) config.Repository) 
 }
 
 // gone is what an index lists, however deep, and nobody can pull.
-func (p *planner) gone(index *Manifest, where func(digest string) config.Repository, depth int) ([]ocispec.Descriptor, error) {
+func (p *planner) gone(index *registry.Manifest, where func(digest string) config.Repository, depth int) ([]ocispec.Descriptor, error) {
 	var missing []ocispec.Descriptor
 	var errs []error
 	for _, d := range index.Children {
@@ -167,13 +168,13 @@ func (p *planner) gone(index *Manifest, where func(digest string) config.Reposit
 			continue
 		}
 		switch now, err := p.tag(at, of); {
-		case errors.Is(err, ErrNotFound) || err == nil && now.Archived:
+		case errors.Is(err, registry.ErrNotFound) || err == nil && now.Archived:
 			missing = append(missing, d)
 		case err != nil:
 			errs = append(errs, err)
 		case now.Digest != of:
 			errs = append(errs, fmt.Errorf("%s@%s: answered as %s", at, of, now.Digest))
-		case isIndex(d.MediaType) && depth < maxNesting:
+		case registry.IsIndex(d.MediaType) && depth < maxNesting:
 			below, err := p.manifest(at, of)
 			if err == nil {
 				var more []ocispec.Descriptor
@@ -196,8 +197,8 @@ func listing(all []ocispec.Descriptor) string {
 }
 
 func described(d ocispec.Descriptor) string {
-	switch platform := platformOf(d.Platform); {
-	case marksAttestation(d):
+	switch platform := registry.PlatformOf(d.Platform); {
+	case registry.MarksAttestation(d):
 		return "attestation " + short(d.Digest)
 	case platform != (config.Platform{}):
 		return fmt.Sprintf("%s (%s)", short(d.Digest), platform)

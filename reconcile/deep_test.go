@@ -11,6 +11,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 func TestDeep(t *testing.T) {
@@ -57,7 +58,7 @@ func TestDeep(t *testing.T) {
 			}
 			test.harm(m, child)
 			image := aliases(t, test.aliases)
-			for name, observe := range map[string]func(context.Context, reconcile.Readers, config.Image) *reconcile.State{
+			for name, observe := range map[string]func(context.Context, registry.Readers, config.Image) *reconcile.State{
 				"deep": reconcile.ObserveDeep, "not deep": reconcile.Observe,
 			} {
 				want := test.violations

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"tagline/reconcile/registry"
 )
 
 // deleteManifests comes last. Nothing is deleted if anything before it failed,
@@ -18,8 +20,8 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	var stop error
 	for _, o := range untagged {
 		switch {
-		case errors.Is(o.Err, ErrUnsupported):
-			stop = fmt.Errorf("%w: tag %q could not be deleted, so nothing else is", ErrUnsupported, o.Tag)
+		case errors.Is(o.Err, registry.ErrUnsupported):
+			stop = fmt.Errorf("%w: tag %q could not be deleted, so nothing else is", registry.ErrUnsupported, o.Tag)
 		case o.Err != nil:
 			whole = false
 		}
@@ -40,8 +42,8 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 			err := stop
 			if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
 				why := ErrSkipped
-				if errors.Is(outcome[d.Parents[held]], ErrUnsupported) {
-					why = ErrUnsupported
+				if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
+					why = registry.ErrUnsupported
 				}
 				err = fmt.Errorf("%w: %s lists it, and was not deleted", why, d.Parents[held])
 			}
@@ -72,7 +74,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 		want[t.Tag] = t.Digest
 	}
 	tags, err := a.w.Tags(a.ctx)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return fmt.Errorf("re-read before the deletion: %w", err)
 	}
 	for _, tag := range tags {
@@ -86,7 +88,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 	}
 	for i, now := range a.w.Resolve(a.ctx, names) {
 		switch {
-		case now.Err != nil && !errors.Is(now.Err, ErrNotFound):
+		case now.Err != nil && !errors.Is(now.Err, registry.ErrNotFound):
 			return interrupted(fmt.Errorf("re-read before the deletion: %w", now.Err))
 		case now.Value.Digest != planned[i].Digest:
 			return fmt.Errorf("%w: tag %q should name %s, and names %s, so nothing is deleted; run again",

@@ -12,6 +12,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // household is a random repository with everything that one can hold, and a
@@ -240,7 +241,7 @@ func (h household) tagsAfter(p reconcile.Plan) map[string]string {
 	tags := maps.Clone(h.tags)
 	for _, push := range p.Pushes {
 		tags["r.test/app:"+push.Tag] = push.New
-		h.manifests[push.New] = reconcile.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest}
+		h.manifests[push.New] = registry.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest}
 	}
 	for _, d := range p.DeleteTags {
 		delete(tags, "r.test/app:"+d.Tag)

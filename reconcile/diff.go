@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // Diff is the plan for one image: what its aliases should be, against what
@@ -43,8 +44,8 @@ type planner struct {
 	told     map[place]config.Platform            // of configs, by aliases that are what they should be
 	known    map[place]bool                       // what need not be asked for: a source's tag names it, or a push that others follow lists it
 
-	fallbacks map[string][]string     // of fallbackTags
-	subjects  map[string][]Descriptor // of referrers, where everything is listed
+	fallbacks map[string][]string              // of fallbackTags
+	subjects  map[string][]registry.Descriptor // of referrers, where everything is listed
 }
 
 // verdict is what is to become of an alias.
@@ -106,7 +107,7 @@ func (p *planner) plan() Plan {
 // reason is what to say of an error. One that is the host's own is said in the
 // same words for every alias.
 func reason(err error) string {
-	if host := (*HostError)(nil); errors.As(err, &host) {
+	if host := (*registry.HostError)(nil); errors.As(err, &host) {
 		return host.Error()
 	}
 	return err.Error()
@@ -143,13 +144,13 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 		}
 	}
 	c := v.content
-	exists := !errors.Is(err, ErrNotFound)
+	exists := !errors.Is(err, registry.ErrNotFound)
 	switch {
 	case exists && err != nil:
 		v.errs = []error{err}
 		return v
 	case len(v.errs) > 0 || old.Digest == c.Digest: // both "" for an absent alias without a tag
-		if alias.Absent && errors.Is(err, ErrNoRepository) {
+		if alias.Absent && errors.Is(err, registry.ErrNoRepository) {
 			w := violation(alias, p.image.Pos, "missing-repository", "repository %s does not exist; correct its name", p.image.Repository)
 			w.Warning = true
 			v.warnings = append(v.warnings, w)
@@ -189,7 +190,7 @@ func (p *planner) decide(alias config.Alias) (v verdict) {
 // allowed asks whether the registry would let an alias be changed at all. It
 // is asked only for aliases that change, so that a run with nothing to do does
 // not pay for it.
-func (p *planner) allowed(alias config.Alias, old Descriptor) (warnings []*config.Finding, err error) {
+func (p *planner) allowed(alias config.Alias, old registry.Descriptor) (warnings []*config.Finding, err error) {
 	facts, err := ask(p.state.facts, p.open.facts, p.image.Repository)
 	if err != nil {
 		return nil, err
@@ -329,12 +330,12 @@ func behind(l leaf, leaves []leaf) string {
 }
 
 // tag is what a tag names now.
-func (p *planner) tag(in config.Repository, tag string) (Descriptor, error) {
+func (p *planner) tag(in config.Repository, tag string) (registry.Descriptor, error) {
 	return ask(p.state.tags, p.open.tags, place{in, tag})
 }
 
 // manifest is a manifest by tag or by digest.
-func (p *planner) manifest(in config.Repository, reference string) (*Manifest, error) {
+func (p *planner) manifest(in config.Repository, reference string) (*registry.Manifest, error) {
 	return ask(p.state.manifests, p.open.manifests, place{in, reference})
 }
 
@@ -344,7 +345,7 @@ func (p *planner) platform(in config.Repository, digest string) (config.Platform
 }
 
 // ask looks an answer up, and notes the question where there is none.
-func ask[K comparable, T any](answers map[K]Answer[T], open map[K]bool, at K) (T, error) {
+func ask[K comparable, T any](answers map[K]registry.Answer[T], open map[K]bool, at K) (T, error) {
 	a, ok := answers[at]
 	if !ok {
 		open[at] = true

@@ -15,6 +15,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
 )
 
 var (
@@ -447,7 +448,7 @@ func TestAbsentLastTag(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMemory()
 			digests := m.push(t, "app", both50, plain12)
-			m.facts = reconcile.Facts{LastTag: lastTag, Tags: reconcile.Mutability{Immutable: true}}
+			m.facts = registry.Facts{LastTag: lastTag, Tags: registry.Mutability{Immutable: true}}
 			p := plan(t, m, aliases(t, "10.50: absent\n10.12: absent\nx: {amd64: "+digests["10.50"]+"}"))
 			want := 2
 			if lastTag {
@@ -468,23 +469,23 @@ func TestFactsOfTheRepository(t *testing.T) {
 	boom := errors.New("access denied")
 	for _, test := range []struct {
 		name     string
-		facts    reconcile.Facts
+		facts    registry.Facts
 		broken   error
 		id, want string // of alias 10, which moves
 		created  bool   // alias 11, which is new, is planned
 	}{
-		{"nothing known", reconcile.Facts{}, nil, "", "", true},
-		{"immutable", reconcile.Facts{Tags: reconcile.Mutability{Immutable: true}}, nil,
+		{"nothing known", registry.Facts{}, nil, "", "", true},
+		{"immutable", registry.Facts{Tags: registry.Mutability{Immutable: true}}, nil,
 			"immutable-tag", `the tags of r.test/app are immutable; an exclusion filter "10" would let this one move`, true},
-		{"immutable with other exclusions", reconcile.Facts{Tags: reconcile.Mutability{Immutable: true, Except: []string{"latest*", "v*"}}}, nil,
+		{"immutable with other exclusions", registry.Facts{Tags: registry.Mutability{Immutable: true, Except: []string{"latest*", "v*"}}}, nil,
 			"immutable-tag", `immutable, but for those that match "latest*" or "v*"; an exclusion filter "10"`, true},
-		{"immutable with an exclusion that fits", reconcile.Facts{Tags: reconcile.Mutability{Immutable: true, Except: []string{"1*"}}}, nil, "", "", true},
-		{"mutable with an exclusion that fits", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"1*"}}}, nil,
+		{"immutable with an exclusion that fits", registry.Facts{Tags: registry.Mutability{Immutable: true, Except: []string{"1*"}}}, nil, "", "", true},
+		{"mutable with an exclusion that fits", registry.Facts{Tags: registry.Mutability{Except: []string{"1*"}}}, nil,
 			"immutable-tag", `keeps the tags immutable that match "1*"; narrow that filter`, true},
-		{"mutable with other exclusions", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"v*"}}}, nil, "", "", true},
-		{"the tag can't be moved, but can go", reconcile.Facts{Tags: reconcile.Mutability{Except: []string{"7"}}}, nil, "", "", true},
-		{"missing", reconcile.Facts{Missing: true}, nil, "missing-repository", "repository r.test/app does not exist", false},
-		{"unknown", reconcile.Facts{}, boom, "error", "access denied", false},
+		{"mutable with other exclusions", registry.Facts{Tags: registry.Mutability{Except: []string{"v*"}}}, nil, "", "", true},
+		{"the tag can't be moved, but can go", registry.Facts{Tags: registry.Mutability{Except: []string{"7"}}}, nil, "", "", true},
+		{"missing", registry.Facts{Missing: true}, nil, "missing-repository", "repository r.test/app does not exist", false},
+		{"unknown", registry.Facts{}, boom, "error", "access denied", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMemory()
@@ -524,7 +525,7 @@ func TestPatterns(t *testing.T) {
 		{"*-rc", "1-rc", true}, {"*-rc", "1-rc1", false}, {"v*.*", "v1.2", true}, {"v*.*", "v12", false}, {"a*b*c", "abc", true},
 		{"a*b*c", "acb", false}, {"a*a", "a", false}, {"**", "x", true}, {"", "", true}, {"", "x", false},
 	} {
-		if got := (reconcile.Expiry{Tags: []string{test.pattern}}).Covers(test.tag); got != test.want {
+		if got := (registry.Expiry{Tags: []string{test.pattern}}).Covers(test.tag); got != test.want {
 			t.Errorf("%q matches %q: %v", test.pattern, test.tag, got)
 		}
 	}
@@ -533,7 +534,7 @@ func TestPatterns(t *testing.T) {
 func TestWarningsOfRulesThatExpire(t *testing.T) {
 	m := newMemory()
 	m.push(t, "app", plain12)
-	m.facts.Expiries = []reconcile.Expiry{{Rule: "lifecycle rule 2", Tags: []string{"1*"}}}
+	m.facts.Expiries = []registry.Expiry{{Rule: "lifecycle rule 2", Tags: []string{"1*"}}}
 	p := plan(t, m, aliases(t, "9: 10.12\n10: 10.12"))
 	if len(p.Warnings) != 1 || p.Warnings[0].Alias != "10" || !strings.Contains(p.Warnings[0].Message, `lifecycle rule 2 of r.test/app may delete alias "10"`) {
 		t.Errorf("warnings are %v", p.Warnings)
@@ -546,7 +547,7 @@ func TestWarningsOfRulesThatExpire(t *testing.T) {
 func TestArchivedSource(t *testing.T) {
 	m := newMemory()
 	m.push(t, "app", plain12)
-	m.broken["10.12"] = fmt.Errorf("app:10.12: %w", reconcile.ErrArchived)
+	m.broken["10.12"] = fmt.Errorf("app:10.12: %w", registry.ErrArchived)
 	p := plan(t, m, aliases(t, "10: 10.12"))
 	if len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" || len(p.Errors)+len(p.Pushes) > 0 {
 		t.Errorf("plan is %+v", p)

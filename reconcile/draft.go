@@ -10,6 +10,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // Draft is an images.yaml for what a repository holds already: aliases for the
@@ -38,7 +39,7 @@ type TagSummary struct {
 //
 // The error is about the list of tags; [ErrNotFound] if there is no such
 // repository. A tag that can't be read is no alias and no source.
-func DraftOf(ctx context.Context, readers Readers, repository config.Repository) (Draft, error) {
+func DraftOf(ctx context.Context, readers registry.Readers, repository config.Repository) (Draft, error) {
 	tags, err := readers.Reader(repository).Tags(ctx)
 	if err != nil {
 		return Draft{}, err
@@ -70,7 +71,7 @@ func DraftOf(ctx context.Context, readers Readers, repository config.Repository)
 // drafting is one draft under way.
 type drafting struct {
 	ctx     context.Context // of this one call to DraftOf
-	readers Readers
+	readers registry.Readers
 	state   *State
 	draft   Draft
 	tags    map[string]tagged // those that could be read
@@ -91,16 +92,16 @@ func (t tagged) images() []leaf {
 // survey reads all tags.
 func (d *drafting) survey(tags []string) {
 	repository := d.draft.Repository
-	found := map[string]Answer[tagged]{}
+	found := map[string]registry.Answer[tagged]{}
 	d.state.settle(d.ctx, d.readers, config.Image{Repository: repository}, func(p *planner) {
 		for _, tag := range tags {
 			m, err := p.manifest(repository, tag)
 			if err != nil {
-				found[tag] = Answer[tagged]{Err: err}
+				found[tag] = registry.Answer[tagged]{Err: err}
 				continue
 			}
 			leaves, err := p.leaves(repository, m, descriptorOf(m), 0)
-			found[tag] = Answer[tagged]{tagged{m.Digest, m.Annotations[AnnotationAlias], distinct(leaves), rankOf(tag)}, err}
+			found[tag] = registry.Answer[tagged]{Value: tagged{m.Digest, m.Annotations[AnnotationAlias], distinct(leaves), rankOf(tag)}, Err: err}
 		}
 	})
 	for _, tag := range tags {
@@ -111,7 +112,7 @@ func (d *drafting) survey(tags []string) {
 		}
 		d.tags[tag] = a.Value
 		// The planner need not ask again what an alias is now.
-		d.state.tags[place{repository, tag}] = Answer[Descriptor]{Value: Descriptor{Digest: a.Value.digest}}
+		d.state.tags[place{repository, tag}] = registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: a.Value.digest}}
 		s := TagSummary{Tag: tag, Digest: a.Value.digest}
 		for _, l := range a.Value.leaves {
 			switch l.Kind {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 func TestGuard(t *testing.T) {
@@ -172,7 +173,7 @@ func TestImmutableTagsAreNotPurged(t *testing.T) {
 	b.release("1", false, intel)
 	b.release("2", false, intel)
 	b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(b.digest["1 "+intel], intel)))
-	b.facts.Tags = reconcile.Mutability{Immutable: true, Except: []string{"2"}}
+	b.facts.Tags = registry.Mutability{Immutable: true, Except: []string{"2"}}
 	p := plan(t, b.memory, aliases(t, "10: 1", "provenance: purge", "prune: true"))
 	want := []string{
 		"push 10 1 linux/amd64", "push 2 2 linux/amd64", "untag 9", "delete replaced: 2", "delete attestation: 2 attestation of linux/amd64",
@@ -185,7 +186,7 @@ func TestImmutableTagsAreNotPurged(t *testing.T) {
 
 // meddler does something between the plan's last push and its deletions.
 type meddler struct {
-	reconcile.Writer
+	registry.Writer
 	meddle func()
 }
 
@@ -250,10 +251,10 @@ func TestParentsFirst(t *testing.T) {
 	b := build()
 	b.release("1", false, intel)
 	b.release("2", false, intel)
-	b.broken["DELETE "+b.digest["1"]] = fmt.Errorf("DELETE: 405: %w", reconcile.ErrUnsupported)
+	b.broken["DELETE "+b.digest["1"]] = fmt.Errorf("DELETE: 405: %w", registry.ErrUnsupported)
 	image := aliases(t, "10: 1", "provenance: purge")
 	r := reconcile.Apply(t.Context(), b.Writer(image.Repository), plan(t, b.memory, image))
-	want := map[string]error{"1": reconcile.ErrUnsupported, "1 attestation of " + intel: reconcile.ErrUnsupported}
+	want := map[string]error{"1": registry.ErrUnsupported, "1 attestation of " + intel: registry.ErrUnsupported}
 	for _, o := range r.Removed {
 		if name := b.called(o.Tag); !errors.Is(o.Err, want[name]) {
 			t.Errorf("%s: %v, want %v", name, o.Err, want[name])

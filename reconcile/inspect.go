@@ -10,6 +10,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // Inspection is what a tag or digest is.
@@ -21,7 +22,7 @@ type Inspection struct {
 	Size       int64  // bytes of the manifest itself
 	Owner      string // the alias tag that tagline made it for, "" if it did not
 	Parts      []Part
-	Referrers  []Descriptor
+	Referrers  []registry.Descriptor
 }
 
 // Part is one manifest that a tag offers.
@@ -33,7 +34,7 @@ type Part struct {
 }
 
 // Inspect looks into one tag or digest.
-func Inspect(ctx context.Context, readers Readers, repository config.Repository, reference string) (Inspection, error) {
+func Inspect(ctx context.Context, readers registry.Readers, repository config.Repository, reference string) (Inspection, error) {
 	var (
 		state  = newState()
 		in     = Inspection{Repository: repository, Reference: reference}
@@ -52,13 +53,13 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 		there := *m
 		there.Children = slices.DeleteFunc(slices.Clone(m.Children), func(d ocispec.Descriptor) bool {
 			_, err := p.manifest(repository, d.Digest.String())
-			if !errors.Is(err, ErrNotFound) {
+			if !errors.Is(err, registry.ErrNotFound) {
 				return false
 			}
 			part := Part{Entry: newLeaf(d).Entry, Missing: true}
 			part.Source = d.Annotations[AnnotationSource]
-			switch platform := platformOf(d.Platform); {
-			case marksAttestation(d):
+			switch platform := registry.PlatformOf(d.Platform); {
+			case registry.MarksAttestation(d):
 				part.Kind = policies.Attestation
 			case platform != (config.Platform{}):
 				part.Kind, part.Platform = policies.Image, platform
@@ -100,7 +101,7 @@ func Inspect(ctx context.Context, readers Readers, repository config.Repository,
 }
 
 // tells is what is known of the content of an attestation or artifact.
-func tells(kind policies.Kind, m *Manifest) string {
+func tells(kind policies.Kind, m *registry.Manifest) string {
 	switch kind {
 	case policies.Image:
 		return ""
@@ -115,15 +116,7 @@ func tells(kind policies.Kind, m *Manifest) string {
 		if all != "" {
 			all += ", "
 		}
-		all += predicate(l)
+		all += registry.PredicateType(l)
 	}
 	return all
-}
-
-// predicate is the in-toto predicate type of a layer, as BuildKit notes it.
-func predicate(l ocispec.Descriptor) string {
-	if t := l.Annotations["in-toto.io/predicate-type"]; t != "" {
-		return t
-	}
-	return l.MediaType
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tagline/reconcile/registry"
 )
 
 // stock is all that the image's repository holds, nil where the registry lists
@@ -12,9 +14,9 @@ import (
 func (p *planner) stock() (*stock, error) {
 	all, err := ask(p.state.inventories, p.open.inventories, p.image.Repository)
 	switch {
-	case errors.Is(err, ErrUnsupported):
+	case errors.Is(err, registry.ErrUnsupported):
 		return nil, nil
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, registry.ErrNotFound):
 		return &all, nil // of no manifests
 	case err != nil:
 		return nil, err
@@ -36,7 +38,7 @@ func (p *planner) names() ([]string, error) {
 		return names, nil
 	}
 	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err
 	}
 	for _, t := range tags {
@@ -46,7 +48,7 @@ func (p *planner) names() ([]string, error) {
 }
 
 // named is what a tag of the repository names, nil if nobody can look into it.
-func (p *planner) named(tag string) (*Manifest, error) {
+func (p *planner) named(tag string) (*registry.Manifest, error) {
 	all, err := p.stock()
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func (p *planner) named(tag string) (*Manifest, error) {
 			return p.stored(stored)
 		}
 	}
-	return nil, fmt.Errorf("tag %q: %w", tag, ErrNotFound) // the names come from the same list
+	return nil, fmt.Errorf("tag %q: %w", tag, registry.ErrNotFound) // the names come from the same list
 }
 
 // fallbackTags are the tags that stand for the referrers of a digest, by that.
@@ -73,7 +75,7 @@ func (p *planner) fallbackTags() (map[string][]string, error) {
 	}
 	p.fallbacks = map[string][]string{}
 	for _, tag := range names {
-		if subject := fallbackSubject(tag); subject != "" {
+		if subject := registry.FallbackSubject(tag); subject != "" {
 			p.fallbacks[subject] = append(p.fallbacks[subject], tag)
 		}
 	}
@@ -81,7 +83,7 @@ func (p *planner) fallbackTags() (map[string][]string, error) {
 }
 
 // referrers are the manifests whose subject is the digest.
-func (p *planner) referrers(digest string) ([]Descriptor, error) {
+func (p *planner) referrers(digest string) ([]registry.Descriptor, error) {
 	all, err := p.stock()
 	if err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func (p *planner) referrers(digest string) ([]Descriptor, error) {
 		return ask(p.state.referrers, p.open.referrers, place{p.image.Repository, digest})
 	}
 	if p.subjects == nil {
-		subjects := map[string][]Descriptor{}
+		subjects := map[string][]registry.Descriptor{}
 		var errs []error
 		for _, stored := range all.Manifests {
 			m, err := p.stored(stored)
@@ -111,7 +113,7 @@ func (p *planner) referrers(digest string) ([]Descriptor, error) {
 // stored is the manifest of an inventory's line. It is nil where nobody can look
 // into it: what is archived, and Docker schema 1, which lists no manifests and
 // refers to none.
-func (p *planner) stored(s StoredManifest) (*Manifest, error) {
+func (p *planner) stored(s registry.StoredManifest) (*registry.Manifest, error) {
 	if s.Archived || strings.HasPrefix(s.MediaType, "application/vnd.docker.distribution.manifest.v1+") {
 		return nil, nil
 	}

@@ -13,8 +13,8 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
 )
 
 // memory is a registry of maps, for tests that want thousands of them; what
@@ -22,12 +22,12 @@ import (
 type memory struct {
 	mu        sync.Mutex
 	tags      map[string]string // "host/repository:tag" -> digest
-	manifests map[string]reconcile.RawManifest
+	manifests map[string]registry.RawManifest
 	blobs     map[string][]byte
 	broken    map[string]error // by reference: what can't be read
 	asked     []string         // every question, in order
 	puts      []string         // "tag digest"
-	facts     reconcile.Facts
+	facts     registry.Facts
 	listed    bool
 	archived  string // a digest
 	pushed    map[string]time.Time
@@ -39,7 +39,7 @@ type memory struct {
 
 func newMemory() *memory {
 	return &memory{
-		tags: map[string]string{}, manifests: map[string]reconcile.RawManifest{},
+		tags: map[string]string{}, manifests: map[string]registry.RawManifest{},
 		blobs: map[string][]byte{}, broken: map[string]error{}, pushed: map[string]time.Time{},
 	}
 }
@@ -58,7 +58,7 @@ func (m *memory) push(t testing.TB, repository string, images ...demo.Image) map
 				m.blobs[o.Digest.String()] = o.Body
 				continue
 			}
-			m.manifests[o.Digest.String()] = reconcile.RawManifest{Digest: o.Digest.String(), MediaType: o.MediaType, Body: o.Body}
+			m.manifests[o.Digest.String()] = registry.RawManifest{Digest: o.Digest.String(), MediaType: o.MediaType, Body: o.Body}
 		}
 		top := objects[len(objects)-1].Digest.String()
 		m.tags["r.test/"+repository+":"+image.Tag], digests[image.Tag] = top, top
@@ -69,16 +69,16 @@ func (m *memory) push(t testing.TB, repository string, images ...demo.Image) map
 // put puts any index under a tag of the repository app.
 func (m *memory) put(tag, body string) string {
 	d := digestOf(body)
-	m.manifests[d] = reconcile.RawManifest{Digest: d, MediaType: ociIndex, Body: []byte(body)}
+	m.manifests[d] = registry.RawManifest{Digest: d, MediaType: ociIndex, Body: []byte(body)}
 	m.tags["r.test/app:"+tag] = d
 	return d
 }
 
-func (m *memory) Reader(r config.Repository) reconcile.Reader { return view{memory: m, repository: r} }
-func (m *memory) Writer(r config.Repository) reconcile.Writer { return view{memory: m, repository: r} }
+func (m *memory) Reader(r config.Repository) registry.Reader { return view{memory: m, repository: r} }
+func (m *memory) Writer(r config.Repository) registry.Writer { return view{memory: m, repository: r} }
 
 type view struct {
-	reconcile.Forgetful
+	registry.Forgetful
 	*memory
 	repository config.Repository
 }
@@ -92,43 +92,43 @@ func (v view) digest(reference string) (string, error) {
 		if _, ok := v.manifests[reference]; ok {
 			return reference, nil
 		}
-		return "", fmt.Errorf("%s: %w", reference, reconcile.ErrNotFound)
+		return "", fmt.Errorf("%s: %w", reference, registry.ErrNotFound)
 	}
 	if d := v.tags[v.repository.String()+":"+reference]; d != "" {
 		return d, nil
 	}
-	return "", fmt.Errorf("%s: %w", reference, reconcile.ErrNotFound)
+	return "", fmt.Errorf("%s: %w", reference, registry.ErrNotFound)
 }
 
-func each[T any](references []string, answer func(string) (T, error)) []reconcile.Answer[T] {
-	answers := make([]reconcile.Answer[T], len(references))
+func each[T any](references []string, answer func(string) (T, error)) []registry.Answer[T] {
+	answers := make([]registry.Answer[T], len(references))
 	for i, r := range references {
 		answers[i].Value, answers[i].Err = answer(r)
 	}
 	return answers
 }
 
-func (v view) Resolve(_ context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
+func (v view) Resolve(_ context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return each(tags, func(tag string) (reconcile.Descriptor, error) {
+	return each(tags, func(tag string) (registry.Descriptor, error) {
 		d, err := v.digest(tag)
-		return reconcile.Descriptor{Digest: d, MediaType: v.manifests[d].MediaType, Archived: d == v.archived && d != ""}, err
+		return registry.Descriptor{Digest: d, MediaType: v.manifests[d].MediaType, Archived: d == v.archived && d != ""}, err
 	})
 }
 
 func (v view) Listed() bool { return v.listed }
 
-func (v view) Manifests(_ context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
+func (v view) Manifests(_ context.Context, references []string) []registry.Answer[registry.RawManifest] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return each(references, func(r string) (reconcile.RawManifest, error) {
+	return each(references, func(r string) (registry.RawManifest, error) {
 		d, err := v.digest(r)
 		return v.manifests[d], err
 	})
 }
 
-func (v view) Configs(_ context.Context, digests []string) []reconcile.Answer[[]byte] {
+func (v view) Configs(_ context.Context, digests []string) []registry.Answer[[]byte] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return each(digests, func(d string) ([]byte, error) {
@@ -138,18 +138,18 @@ func (v view) Configs(_ context.Context, digests []string) []reconcile.Answer[[]
 }
 
 // Inventory is what Amazon ECR has, and nobody who speaks HTTP alone.
-func (v view) Inventory(context.Context) (reconcile.Inventory, error) {
+func (v view) Inventory(context.Context) (registry.Inventory, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.listed {
-		return reconcile.Inventory{}, reconcile.ErrUnsupported
+		return registry.Inventory{}, registry.ErrUnsupported
 	}
-	all := reconcile.Inventory{Now: v.now}
+	all := registry.Inventory{Now: v.now}
 	if all.Now.IsZero() {
 		all.Now = time.Now()
 	}
 	for digest, m := range v.manifests {
-		stored := reconcile.StoredManifest{Pushed: v.pushed[digest], Descriptor: reconcile.Descriptor{
+		stored := registry.StoredManifest{Pushed: v.pushed[digest], Descriptor: registry.Descriptor{
 			Digest: digest, MediaType: m.MediaType, Archived: digest == v.archived,
 		}}
 		for name, named := range v.tags {
@@ -179,13 +179,13 @@ func (m *memory) look(digest string) listing {
 	return l
 }
 
-func (v view) Referrers(_ context.Context, digest string) ([]reconcile.Descriptor, error) {
+func (v view) Referrers(_ context.Context, digest string) ([]registry.Descriptor, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var all []reconcile.Descriptor
+	var all []registry.Descriptor
 	for d, m := range v.manifests {
 		if l := v.look(d); l.Subject != nil && l.Subject.Digest == digest {
-			all = append(all, reconcile.Descriptor{Digest: d, MediaType: m.MediaType, ArtifactType: l.ArtifactType})
+			all = append(all, registry.Descriptor{Digest: d, MediaType: m.MediaType, ArtifactType: l.ArtifactType})
 		}
 	}
 	return all, v.broken["referrers"]
@@ -218,7 +218,7 @@ func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
 	return errs
 }
 
-func (v view) Facts(context.Context) (reconcile.Facts, error) {
+func (v view) Facts(context.Context) (registry.Facts, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.facts, v.broken["facts"]
@@ -244,7 +244,7 @@ func (v view) Copy(context.Context, config.Repository, string) error { return ni
 
 func (v view) AtOnce() int { return 16 }
 
-func (v view) Put(_ context.Context, pushes []reconcile.TaggedManifest) []error {
+func (v view) Put(_ context.Context, pushes []registry.TaggedManifest) []error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	errs := make([]error, len(pushes))

@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // maxExamined bounds how many versions a newest source looks into. The first
@@ -85,7 +86,7 @@ type search struct {
 // newest turns a newest source into sources with a tag, one per platform.
 func (p *planner) newest(alias config.Alias, source config.Source) ([]config.Source, []Candidate, []error) {
 	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, registry.ErrNotFound) {
 		tags, err = nil, nil // no such repository: there are no tags
 	}
 	if err != nil {
@@ -180,7 +181,7 @@ func (s *search) platforms(same []listed) (has []config.Platform, errs []error) 
 			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: "made by tagline"})
 			continue
 		}
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, registry.ErrNotFound) {
 			errs = append(errs, violation(s.alias, s.source.Pos, "missing-source",
 				"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", t.tag))
 			continue

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tagline/config"
+	"tagline/reconcile/registry"
 )
 
 // State is what a registry holds, as far as one image needs to know it: the
@@ -25,21 +26,21 @@ import (
 // digest that certainly does not exist is an answer that wraps [ErrNotFound];
 // every other error means that nobody knows.
 type State struct {
-	tags      map[place]Answer[Descriptor]      // what tags of aliases name now, and by digest what is there
-	manifests map[place]Answer[*Manifest]       // by tag or by digest
-	platforms map[place]Answer[config.Platform] // by digest of the config blob
-	facts     map[config.Repository]Answer[Facts]
-	lists     map[config.Repository]Answer[[]listed]
+	tags      map[place]registry.Answer[registry.Descriptor] // what tags of aliases name now, and by digest what is there
+	manifests map[place]registry.Answer[*registry.Manifest]  // by tag or by digest
+	platforms map[place]registry.Answer[config.Platform]     // by digest of the config blob
+	facts     map[config.Repository]registry.Answer[registry.Facts]
+	lists     map[config.Repository]registry.Answer[[]listed]
 	cheap     map[config.Repository]bool // those of a [Reader] that is Listed
 	deep      bool                       // what aliases list is asked for, too
 	// For deletions, of the image's own repository:
-	inventories map[config.Repository]Answer[stock]
-	referrers   map[place]Answer[[]Descriptor] // by digest of the subject
+	inventories map[config.Repository]registry.Answer[stock]
+	referrers   map[place]registry.Answer[[]registry.Descriptor] // by digest of the subject
 }
 
 // stock is an inventory, and when it came by our own clock.
 type stock struct {
-	Inventory
+	registry.Inventory
 	seen time.Time
 }
 
@@ -57,7 +58,7 @@ var errUnknown = errors.New("not observed")
 // repository, until it asks nothing.
 //
 // Failures to read are part of the state; they fail the aliases they concern.
-func Observe(ctx context.Context, readers Readers, image config.Image) *State {
+func Observe(ctx context.Context, readers registry.Readers, image config.Image) *State {
 	state := newState()
 	state.settle(ctx, readers, image, func(p *planner) { p.plan() })
 	return state
@@ -65,20 +66,20 @@ func Observe(ctx context.Context, readers Readers, image config.Image) *State {
 
 func newState() *State {
 	return &State{
-		tags:      map[place]Answer[Descriptor]{},
-		manifests: map[place]Answer[*Manifest]{},
-		platforms: map[place]Answer[config.Platform]{},
-		facts:     map[config.Repository]Answer[Facts]{},
-		lists:     map[config.Repository]Answer[[]listed]{},
+		tags:      map[place]registry.Answer[registry.Descriptor]{},
+		manifests: map[place]registry.Answer[*registry.Manifest]{},
+		platforms: map[place]registry.Answer[config.Platform]{},
+		facts:     map[config.Repository]registry.Answer[registry.Facts]{},
+		lists:     map[config.Repository]registry.Answer[[]listed]{},
 		cheap:     map[config.Repository]bool{},
 
-		inventories: map[config.Repository]Answer[stock]{},
-		referrers:   map[place]Answer[[]Descriptor]{},
+		inventories: map[config.Repository]registry.Answer[stock]{},
+		referrers:   map[place]registry.Answer[[]registry.Descriptor]{},
 	}
 }
 
 // settle reads whatever a planner asks for, until it asks for nothing new.
-func (s *State) settle(ctx context.Context, readers Readers, image config.Image, ask func(*planner)) {
+func (s *State) settle(ctx context.Context, readers registry.Readers, image config.Image, ask func(*planner)) {
 	for _, alias := range image.Aliases {
 		for _, source := range alias.Sources {
 			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
@@ -97,7 +98,7 @@ func (s *State) settle(ctx context.Context, readers Readers, image config.Image,
 }
 
 // remember spares the next run what aliases have told.
-func remember(readers Readers, told map[place]config.Platform) {
+func remember(readers registry.Readers, told map[place]config.Platform) {
 	platforms := map[config.Repository]map[string]config.Platform{}
 	for of, platform := range told {
 		if platforms[of.repository] == nil {
@@ -121,23 +122,25 @@ func (q questions) empty() bool {
 }
 
 // read answers the questions, all at once.
-func (s *State) read(ctx context.Context, readers Readers, q questions) {
+func (s *State) read(ctx context.Context, readers registry.Readers, q questions) {
 	r := reading{ctx: ctx, readers: readers}
 	if len(q.inventories) > 0 { // they answer most of the rest, where there are any
 		q = questions{inventories: q.inventories}
 	}
-	read(&r, q.tags, s.tags, Reader.Resolve, func(_ Reader, _ place, d Descriptor) (Descriptor, error) { return d, nil })
-	read(&r, q.manifests, s.manifests, Reader.Manifests, s.parseManifest)
-	read(&r, q.configs, s.platforms, Reader.Configs, parseConfig)
-	read(&r, q.referrers, s.referrers, func(of Reader, ctx context.Context, digests []string) []Answer[[]Descriptor] {
+	read(&r, q.tags, s.tags, registry.Reader.Resolve, func(_ registry.Reader, _ place, d registry.Descriptor) (registry.Descriptor, error) { return d, nil })
+	read(&r, q.manifests, s.manifests, registry.Reader.Manifests, s.parseManifest)
+	read(&r, q.configs, s.platforms, registry.Reader.Configs, parseConfig)
+	read(&r, q.referrers, s.referrers, func(of registry.Reader, ctx context.Context, digests []string) []registry.Answer[[]registry.Descriptor] {
 		return referrers(ctx, of, digests)
-	}, func(_ Reader, _ place, found []Descriptor) ([]Descriptor, error) { return found, nil })
+	}, func(_ registry.Reader, _ place, found []registry.Descriptor) ([]registry.Descriptor, error) {
+		return found, nil
+	})
 	for repository := range q.facts {
 		r.wg.Go(func() {
 			facts, err := readers.Reader(repository).Facts(ctx)
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			s.facts[repository] = Answer[Facts]{facts, err}
+			s.facts[repository] = registry.Answer[registry.Facts]{Value: facts, Err: err}
 		})
 	}
 	for repository := range q.lists {
@@ -145,7 +148,7 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 			tags, err := readers.Reader(repository).Tags(ctx)
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			s.lists[repository] = Answer[[]listed]{parseTags(tags), err}
+			s.lists[repository] = registry.Answer[[]listed]{Value: parseTags(tags), Err: err}
 		})
 	}
 	for repository := range q.inventories {
@@ -153,7 +156,7 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 			all, err := readers.Reader(repository).Inventory(ctx)
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			s.inventories[repository] = Answer[stock]{stock{all, time.Now()}, err}
+			s.inventories[repository] = registry.Answer[stock]{Value: stock{all, time.Now()}, Err: err}
 		})
 	}
 	r.wg.Wait()
@@ -162,15 +165,15 @@ func (s *State) read(ctx context.Context, readers Readers, q questions) {
 // reading is one round of questions under way.
 type reading struct {
 	ctx     context.Context // of this one call to State.read
-	readers Readers
+	readers registry.Readers
 	mu      sync.Mutex // guards the maps of the State
 	wg      sync.WaitGroup
 }
 
 // read puts the questions of one kind, a batch a repository, and keeps what
 // parse makes of the answers.
-func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T],
-	ask func(Reader, context.Context, []string) []Answer[A], parse func(from Reader, at place, a A) (T, error),
+func read[A, T any](r *reading, open map[place]bool, answers map[place]registry.Answer[T],
+	ask func(registry.Reader, context.Context, []string) []registry.Answer[A], parse func(from registry.Reader, at place, a A) (T, error),
 ) {
 	for repository, references := range byRepository(open) {
 		r.wg.Go(func() {
@@ -179,7 +182,7 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T]
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			for i, reference := range references {
-				at, parsed := place{repository, reference}, Answer[T]{Err: got[i].Err}
+				at, parsed := place{repository, reference}, registry.Answer[T]{Err: got[i].Err}
 				if parsed.Err == nil {
 					parsed.Value, parsed.Err = parse(reader, at, got[i].Value)
 				}
@@ -193,8 +196,8 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]Answer[T]
 // bound of its own.
 const referrersAtOnce = 16
 
-func referrers(ctx context.Context, of Reader, digests []string) []Answer[[]Descriptor] {
-	answers := make([]Answer[[]Descriptor], len(digests))
+func referrers(ctx context.Context, of registry.Reader, digests []string) []registry.Answer[[]registry.Descriptor] {
+	answers := make([]registry.Answer[[]registry.Descriptor], len(digests))
 	var g errgroup.Group
 	g.SetLimit(referrersAtOnce)
 	for i, digest := range digests {
@@ -209,15 +212,15 @@ func referrers(ctx context.Context, of Reader, digests []string) []Answer[[]Desc
 
 // parseManifest looks into a manifest, and notes the platform of an image where
 // that costs nothing.
-func (s *State) parseManifest(from Reader, at place, raw RawManifest) (*Manifest, error) {
-	m, err := ParseManifest(raw)
-	if err != nil || !m.isImage() {
+func (s *State) parseManifest(from registry.Reader, at place, raw registry.RawManifest) (*registry.Manifest, error) {
+	m, err := registry.ParseManifest(raw)
+	if err != nil || !m.IsImage() {
 		return m, err
 	}
 	image := place{at.repository, m.Config.Digest.String()}
 	if blob, ok := from.Remembered(image.reference); ok {
 		platform, err := parseConfig(from, image, blob)
-		s.platforms[image] = Answer[config.Platform]{platform, err}
+		s.platforms[image] = registry.Answer[config.Platform]{Value: platform, Err: err}
 	}
 	return m, nil
 }
@@ -225,12 +228,12 @@ func (s *State) parseManifest(from Reader, at place, raw RawManifest) (*Manifest
 // parseConfig reads the platform out of an image's config blob (OCI
 // image-spec 1.1, config.md: architecture and os are required). It is zero if
 // there is none, as some builders leave it.
-func parseConfig(_ Reader, at place, blob []byte) (config.Platform, error) {
+func parseConfig(_ registry.Reader, at place, blob []byte) (config.Platform, error) {
 	var c ocispec.Platform
 	if err := json.Unmarshal(blob, &c); err != nil {
 		return config.Platform{}, fmt.Errorf("image config %s: %w", at.reference, err)
 	}
-	return platformOf(&c), nil
+	return registry.PlatformOf(&c), nil
 }
 
 func byRepository(places map[place]bool) map[config.Repository][]string {

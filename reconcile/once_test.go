@@ -12,6 +12,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
 )
 
 // sharing are images that all take an alias from the repository base, whose own
@@ -44,19 +45,19 @@ func TestOnce(t *testing.T) {
 	m := newMemory()
 	digests := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "2", Platforms: []string{"linux/amd64"}})
 	base := config.Repository{Host: "r.test", Path: "base"}
-	readers := reconcile.Once(m, sharing(2, config.Source{Tag: "1"}))
+	readers := registry.Once(m, sharing(2, config.Source{Tag: "1"}))
 
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
 			got := readers.Reader(base).Manifests(t.Context(), []string{"1", "2", "no-such-tag"})
-			if got[0].Value.Digest != digests["1"] || got[1].Value.Digest != digests["2"] || !errors.Is(got[2].Err, reconcile.ErrNotFound) {
+			if got[0].Value.Digest != digests["1"] || got[1].Value.Digest != digests["2"] || !errors.Is(got[2].Err, registry.ErrNotFound) {
 				t.Errorf("manifests are %+v", got)
 			}
 		})
 		wg.Go(func() {
 			got := readers.Reader(base).Resolve(t.Context(), []string{"2", "1", "no-such-tag"})
-			if got[0].Value.Digest != digests["2"] || got[1].Value.Digest != digests["1"] || !errors.Is(got[2].Err, reconcile.ErrNotFound) {
+			if got[0].Value.Digest != digests["2"] || got[1].Value.Digest != digests["1"] || !errors.Is(got[2].Err, registry.ErrNotFound) {
 				t.Errorf("tags are %+v", got)
 			}
 		})
@@ -81,7 +82,7 @@ func TestOnce(t *testing.T) {
 func TestOnceTagMoves(t *testing.T) {
 	m := newMemory()
 	was := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
-	reader := reconcile.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
 	reader.Resolve(t.Context(), []string{"1"})
 	now := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/arm64"}})["1"]
 	delete(m.manifests, was)
@@ -94,7 +95,7 @@ func TestOnceTagMoves(t *testing.T) {
 func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
 	m := newMemory()
 	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
-	reader := reconcile.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
 	m.mu.Lock() // the registry does not answer
 	var wg sync.WaitGroup
 	wg.Go(func() { reader.Resolve(t.Context(), []string{"1"}) })
@@ -115,7 +116,7 @@ func TestObserveOnce(t *testing.T) {
 	m := newMemory()
 	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64", "linux/arm64"}})
 	images := sharing(5, config.Source{Tag: "1", Text: "base:1"})[1:]
-	plans := func(readers reconcile.Readers) []string {
+	plans := func(readers registry.Readers) []string {
 		var all []string
 		for _, image := range images {
 			for _, p := range reconcile.Diff(image, reconcile.Observe(t.Context(), readers, image)).Pushes {
@@ -126,7 +127,7 @@ func TestObserveOnce(t *testing.T) {
 	}
 	want := plans(m)
 	m.asked = nil
-	if got := plans(reconcile.Once(m, images)); len(got) != 5 || !slices.Equal(got, want) {
+	if got := plans(registry.Once(m, images)); len(got) != 5 || !slices.Equal(got, want) {
 		t.Errorf("planned %v, want %v", got, want)
 	}
 	if n := m.asks("1"); n != 1 {

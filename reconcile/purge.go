@@ -12,6 +12,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // purging tells whether every tag of the repository is to lose its attestations.
@@ -21,8 +22,8 @@ func (p *planner) purging() bool {
 
 // purged is what a purge makes of a tag.
 type purged struct {
-	old          *Manifest
-	content      *Manifest            // what the tag should name; nil where nothing would be left
+	old          *registry.Manifest
+	content      *registry.Manifest   // what the tag should name; nil where nothing would be left
 	attestations []ocispec.Descriptor // that it loses
 	replaced     []string             // the indexes that it loses with them: its own, and nested ones
 	signed       []string             // what refers to any of these, and would no longer match
@@ -30,7 +31,7 @@ type purged struct {
 
 // after is what a source tag of the image's own repository will name once the
 // run is done: aliases are made of that.
-func (p *planner) after(tag string, m *Manifest) (*Manifest, error) {
+func (p *planner) after(tag string, m *registry.Manifest) (*registry.Manifest, error) {
 	if !p.purging() {
 		return m, nil
 	}
@@ -51,8 +52,8 @@ func (p *planner) mayPurge(change *purged) bool {
 // purge works out what a tag becomes without its attestations. It is nil for a
 // tag that has none, and for a fallback tag, which is no image's: sweep sees to
 // those.
-func (p *planner) purge(tag string, m *Manifest) (*purged, error) {
-	if !m.Index || fallbackSubject(tag) != "" {
+func (p *planner) purge(tag string, m *registry.Manifest) (*purged, error) {
+	if !m.Index || registry.FallbackSubject(tag) != "" {
 		return nil, nil
 	}
 	change := &purged{old: m}
@@ -77,7 +78,7 @@ type entry struct {
 
 // strip returns the entries that an index keeps. A nested index that keeps all
 // of its own stays as it is; of another one the entries move up.
-func (p *planner) strip(index *Manifest, change *purged, depth int) ([]entry, error) {
+func (p *planner) strip(index *registry.Manifest, change *purged, depth int) ([]entry, error) {
 	if depth == maxNesting {
 		return nil, fmt.Errorf("index %s: indexes stand in each other deeper than %d", index.Digest, maxNesting)
 	}
@@ -127,35 +128,30 @@ const (
 
 // child looks at an entry of an index, and reads only what that does not tell.
 // What was read is returned.
-func (p *planner) child(d ocispec.Descriptor) (childKind, *Manifest, error) {
+func (p *planner) child(d ocispec.Descriptor) (childKind, *registry.Manifest, error) {
 	switch {
-	case marksAttestation(d):
+	case registry.MarksAttestation(d):
 		return attestation, nil, nil
-	case !knownType(d.MediaType), !isIndex(d.MediaType) && platformOf(d.Platform) != (config.Platform{}):
+	case !registry.KnownType(d.MediaType), !registry.IsIndex(d.MediaType) && registry.PlatformOf(d.Platform) != (config.Platform{}):
 		return plain, nil, nil
 	}
 	m, err := p.manifest(p.image.Repository, d.Digest.String())
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrArchived):
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrArchived):
 		return plain, nil, nil
 	case err != nil:
 		return plain, nil, err
 	case m.Index:
 		return nested, m, nil
-	case m.isAttestation():
+	case m.IsAttestation():
 		return attestation, m, nil
 	}
 	return plain, m, nil
 }
 
-// knownType tells the media types that tagline can look into.
-func knownType(mediaType string) bool {
-	return isIndex(mediaType) || mediaType == ocispec.MediaTypeImageManifest || mediaType == policies.DockerManifest
-}
-
 // without is an index with the given entries and all else as it was, or the one
 // image that is left.
-func (p *planner) without(index *Manifest, entries []entry, tag string) (*Manifest, error) {
+func (p *planner) without(index *registry.Manifest, entries []entry, tag string) (*registry.Manifest, error) {
 	if only, err := p.only(index, entries, tag); only != nil || err != nil {
 		return only, err
 	}
@@ -168,7 +164,7 @@ func (p *planner) without(index *Manifest, entries []entry, tag string) (*Manife
 
 // rewritten is an index with other entries. Its bytes depend on those of both
 // and on nothing else.
-func rewritten(index *Manifest, entries []json.RawMessage) (*Manifest, error) {
+func rewritten(index *registry.Manifest, entries []json.RawMessage) (*registry.Manifest, error) {
 	var body map[string]json.RawMessage
 	err := json.Unmarshal(index.Body, &body)
 	for key, value := range map[string]any{"manifests": entries, "mediaType": index.MediaType} {
@@ -183,26 +179,26 @@ func rewritten(index *Manifest, entries []json.RawMessage) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", index.Digest, err)
 	}
-	return ParseManifest(RawManifest{Digest: digest.FromBytes(text).String(), MediaType: index.MediaType, Body: text})
+	return registry.ParseManifest(registry.RawManifest{Digest: digest.FromBytes(text).String(), MediaType: index.MediaType, Body: text})
 }
 
 // only is the image that stands for its whole index from now on, nil where the
 // index has to stay: it has more in it, it carries the mark by which prune
 // knows a tag that tagline made, or it tells of a platform that the image itself
 // does not.
-func (p *planner) only(index *Manifest, entries []entry, tag string) (*Manifest, error) {
-	if len(entries) != 1 || isIndex(entries[0].MediaType) || !knownType(entries[0].MediaType) || index.Annotations[AnnotationAlias] == tag {
+func (p *planner) only(index *registry.Manifest, entries []entry, tag string) (*registry.Manifest, error) {
+	if len(entries) != 1 || registry.IsIndex(entries[0].MediaType) || !registry.KnownType(entries[0].MediaType) || index.Annotations[AnnotationAlias] == tag {
 		return nil, nil
 	}
 	m, err := p.manifest(p.image.Repository, entries[0].Digest.String())
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrArchived) || err == nil && !m.isImage() {
+	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrArchived) || err == nil && !m.IsImage() {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	platform, err := p.platform(p.image.Repository, m.Config.Digest.String())
-	if told := platformOf(entries[0].Platform); err != nil || told != (config.Platform{}) && told.Normal() != platform.Normal() {
+	if told := registry.PlatformOf(entries[0].Platform); err != nil || told != (config.Platform{}) && told.Normal() != platform.Normal() {
 		return nil, err
 	}
 	return m, nil
@@ -241,7 +237,7 @@ func (p *planner) referrersOf(digest string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m == nil || !m.Index || slices.ContainsFunc(m.Children, func(d ocispec.Descriptor) bool { return !marksAttestation(d) }) {
+		if m == nil || !m.Index || slices.ContainsFunc(m.Children, func(d ocispec.Descriptor) bool { return !registry.MarksAttestation(d) }) {
 			all = append(all, "tag "+tag)
 		}
 	}
@@ -269,9 +265,9 @@ func (p *planner) warnSigned(tag string, change *purged) *config.Finding {
 }
 
 // attestationReason says what an attestation is, and what it holds.
-func attestationReason(m *Manifest, of string) string {
+func attestationReason(m *registry.Manifest, of string) string {
 	what := "attestation"
-	if m.hasSBOM() {
+	if m.HasSBOM() {
 		what = "attestation with SBOM"
 	}
 	return strings.TrimSuffix(what+" of "+of, " of ") + ", nothing refers to it"

@@ -4,7 +4,8 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
+
+	"tagline/reconcile/registry"
 )
 
 // What may be deleted is decided in this file and nowhere else. [holding.needed]
@@ -85,7 +86,7 @@ func (h holding) needed() map[string]string {
 
 	for _, tag := range slices.Sorted(maps.Keys(h.tags)) {
 		need(h.tags[tag], "tag "+tag)
-		need(fallbackSubject(tag), "tag "+tag)
+		need(registry.FallbackSubject(tag), "tag "+tag)
 	}
 	for _, digest := range h.pinned {
 		need(digest, "images.yaml")
@@ -125,26 +126,12 @@ func (h holding) tagged() holding {
 
 const keptUntagged = "untagged: keep"
 
-// fallback is a tag that stands for the referrers of a digest where a registry
-// has no API for them (distribution-spec, "Referrers Tag Schema"), or one that
-// cosign makes for a signature, attestation or SBOM of it.
-var fallback = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
-
-// fallbackSubject is the digest that a fallback tag is about, "" for any other
-// tag.
-func fallbackSubject(tag string) string {
-	if match := fallback.FindStringSubmatch(tag); match != nil {
-		return "sha256:" + match[1]
-	}
-	return ""
-}
-
 var mentioned = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // holdingOf is a manifest as [holding.needed] sees it. The children of an index
 // are not looked into.
-func holdingOf(m *Manifest) held {
-	h := held{unknown: !knownType(m.MediaType), attestation: m.isBuildKits()}
+func holdingOf(m *registry.Manifest) held {
+	h := held{unknown: !registry.KnownType(m.MediaType), attestation: m.IsBuildKits()}
 	for _, child := range m.Children {
 		h.children = append(h.children, child.Digest.String())
 	}
@@ -155,21 +142,4 @@ func holdingOf(m *Manifest) held {
 		h.subject = m.Subject.Digest.String()
 	}
 	return h
-}
-
-// isBuildKits tells whether a manifest that no index vouches for is one of
-// BuildKit's attestations. What somebody else attached to an image may be
-// in-toto as well, but has a subject, and another artifact type than BuildKit.
-func (m *Manifest) isBuildKits() bool {
-	return m.isAttestation() && (m.ArtifactType == attestationArtifactType || m.Subject == nil && m.ArtifactType == "")
-}
-
-// hasSBOM tells whether an attestation holds more than provenance.
-func (m *Manifest) hasSBOM() bool {
-	for _, l := range m.Layers {
-		if p := strings.ToLower(predicate(l)); strings.Contains(p, "spdx") || strings.Contains(p, "cyclonedx") {
-			return true
-		}
-	}
-	return false
 }

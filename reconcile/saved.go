@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/reconcile/registry"
 )
 
 // CheckSaved says what a saved plan would do that images.yaml does not ask for.
@@ -94,7 +95,7 @@ func sourceOf(image config.Image, alias config.Alias, text string) (place, bool)
 // the action is stale and is not done, and the others are, but for those that
 // rely on it. It pushes the bytes of the plan and no others. The plan has passed
 // [CheckSaved].
-func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Image, plan Plan) Result {
+func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer, image config.Image, plan Plan) Result {
 	settled := recheck(ctx, readers, image, plan)
 	is := func(tag string) bool { _, ok := settled[tag]; return ok }
 	due := plan
@@ -132,7 +133,7 @@ func ApplySaved(ctx context.Context, readers Readers, w Writer, image config.Ima
 // recheck reads what the actions of a plan rely on once more, as far as [Apply]
 // does not. It tells by tag or digest what is settled without a write: nil for
 // what is done already, or why it may not be done any more.
-func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan) map[string]error {
+func recheck(ctx context.Context, readers registry.Readers, image config.Image, plan Plan) map[string]error {
 	aliases := byTag(image)
 	// A digest can't move, and neither can what is dropped.
 	tagOf := func(p Push, c PlatformChange) (at place, isTag bool) {
@@ -196,7 +197,7 @@ func recheck(ctx context.Context, readers Readers, image config.Image, plan Plan
 
 // whole asks for what the pushes of a plan list: it can be deleted from under a
 // source that still is what it was.
-func whole(ctx context.Context, readers Readers, state *State, image config.Image, plan Plan, settled map[string]error) {
+func whole(ctx context.Context, readers registry.Readers, state *State, image config.Image, plan Plan, settled map[string]error) {
 	gone, failed := map[string][]ocispec.Descriptor{}, map[string]error{}
 	state.settle(ctx, readers, image, func(p *planner) {
 		for _, push := range plan.Pushes {
@@ -230,8 +231,8 @@ func whole(ctx context.Context, readers Readers, state *State, image config.Imag
 	}
 }
 
-func manifestOf(p Push) (*Manifest, error) {
-	return ParseManifest(RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
+func manifestOf(p Push) (*registry.Manifest, error) {
+	return registry.ParseManifest(registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
 }
 
 // home is where a push has a manifest from that it lists.
@@ -248,7 +249,7 @@ func (p Push) home(own config.Repository, digest string) config.Repository {
 // rewrites, what prune removes, manifests that nothing needs. That the saved
 // plan says so is not enough, since it takes the whole repository to know. What
 // a new plan would not do is stale.
-func vouch(ctx context.Context, readers Readers, image config.Image, plan Plan, settled map[string]error) {
+func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
 	aliases := byTag(image)
 	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
 	for _, p := range plan.Pushes {
@@ -290,7 +291,7 @@ func vouch(ctx context.Context, readers Readers, image config.Image, plan Plan, 
 		gone = append(gone, what)
 	}
 	for i, now := range readers.Reader(plan.Repository).Manifests(ctx, gone) {
-		if errors.Is(now.Err, ErrNotFound) && unnamed[gone[i]] == "" {
+		if errors.Is(now.Err, registry.ErrNotFound) && unnamed[gone[i]] == "" {
 			settled[gone[i]] = nil
 		}
 	}
@@ -304,13 +305,13 @@ func vouch(ctx context.Context, readers Readers, image config.Image, plan Plan, 
 }
 
 // settle notes that a tag is not what the plan saw, unless it is.
-func settle(settled map[string]error, action, what string, now Answer[Descriptor], planned string) {
+func settle(settled map[string]error, action, what string, now registry.Answer[registry.Descriptor], planned string) {
 	_, is := settled[action]
 	switch {
 	case is:
 	case errors.Is(now.Err, context.Canceled):
 		settled[action] = interrupted(now.Err)
-	case now.Err != nil && !errors.Is(now.Err, ErrNotFound):
+	case now.Err != nil && !errors.Is(now.Err, registry.ErrNotFound):
 		settled[action] = fmt.Errorf("%s could not be read again: %w", what, now.Err)
 	case now.Value.Digest != planned:
 		settled[action] = fmt.Errorf("%w: %s named %s when it was planned, and now names %s; plan again",

@@ -11,6 +11,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
 )
 
 // savedPlan is a plan with one of each thing, the registry and the image that
@@ -206,10 +207,10 @@ func TestCheckSaved(t *testing.T) {
 }
 
 // readOnly fails whatever would write.
-type readOnly struct{ reconcile.Writer }
+type readOnly struct{ registry.Writer }
 
 func (readOnly) Copy(context.Context, config.Repository, string) error { return errors.New("a copy") }
-func (readOnly) Put(_ context.Context, p []reconcile.TaggedManifest) []error {
+func (readOnly) Put(_ context.Context, p []registry.TaggedManifest) []error {
 	return slices.Repeat([]error{errors.New("a push")}, len(p))
 }
 

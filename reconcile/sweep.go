@@ -13,6 +13,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // sweep looks at a repository as a whole: which tags prune deletes and purge
@@ -22,7 +23,7 @@ type sweep struct {
 	stock *stock // nil where only tags are listed, and what they lead to is all that is known
 
 	before    map[string]string // digest by tag, now
-	manifests map[string]*Manifest
+	manifests map[string]*registry.Manifest
 	after     holding
 	reached   map[string]bool   // what tags other than fallback tags lead to now
 	replaced  map[string]bool   // indexes that a purge replaces
@@ -47,7 +48,7 @@ func (p *planner) sweep(plan *Plan) {
 		return
 	}
 	s := &sweep{
-		p: p, untagged: untagged, before: map[string]string{}, manifests: map[string]*Manifest{},
+		p: p, untagged: untagged, before: map[string]string{}, manifests: map[string]*registry.Manifest{},
 		after:   holding{tags: map[string]string{}, pinned: p.image.Pinned, manifests: map[string]held{}, purge: p.purging()},
 		reached: map[string]bool{}, replaced: map[string]bool{}, attests: map[string]string{},
 	}
@@ -118,7 +119,7 @@ func (s *sweep) look() (err error) {
 				continue
 			}
 			s.before[tag] = m.Digest
-			errs = append(errs, s.add(m), s.addIfThere(fallbackSubject(tag)))
+			errs = append(errs, s.add(m), s.addIfThere(registry.FallbackSubject(tag)))
 		}
 		for _, digest := range p.image.Pinned {
 			errs = append(errs, s.addIfThere(digest))
@@ -129,7 +130,7 @@ func (s *sweep) look() (err error) {
 		}
 	}
 	for tag, digest := range s.before {
-		if fallbackSubject(tag) == "" {
+		if registry.FallbackSubject(tag) == "" {
 			s.reach(digest)
 		}
 	}
@@ -146,7 +147,7 @@ func (s *sweep) compare(names []string) error {
 	}
 	for _, alias := range s.p.image.Aliases {
 		_, err := s.p.tag(s.p.image.Repository, alias.Tag)
-		switch gone := errors.Is(err, ErrNotFound); {
+		switch gone := errors.Is(err, registry.ErrNotFound); {
 		case err != nil && !gone:
 			errs = append(errs, err)
 		case gone && listed[alias.Tag]:
@@ -159,7 +160,7 @@ func (s *sweep) compare(names []string) error {
 }
 
 // tagged is what a tag names, by the same answer that aliases are made of.
-func (s *sweep) tagged(tag string) (*Manifest, error) {
+func (s *sweep) tagged(tag string) (*registry.Manifest, error) {
 	if _, alias := s.p.aliases[tag]; !alias {
 		return s.p.manifest(s.p.image.Repository, tag)
 	}
@@ -172,7 +173,7 @@ func (s *sweep) tagged(tag string) (*Manifest, error) {
 
 // add takes in a manifest and, where that is the only way to know of it, what
 // it lists.
-func (s *sweep) add(m *Manifest) error {
+func (s *sweep) add(m *registry.Manifest) error {
 	if s.manifests[m.Digest] != nil {
 		return nil
 	}
@@ -191,7 +192,7 @@ func (s *sweep) add(m *Manifest) error {
 		}
 		child, known := s.after.manifests[digest]
 		child.attestation = child.attestation || kind == attestation
-		child.unknown = child.unknown || !known && !knownType(d.MediaType)
+		child.unknown = child.unknown || !known && !registry.KnownType(d.MediaType)
 		if s.stock == nil || known {
 			s.after.manifests[digest] = child
 		}
@@ -214,7 +215,7 @@ func (s *sweep) addIfThere(digest string) error {
 		return nil
 	}
 	m, err := s.p.manifest(s.p.image.Repository, digest)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, registry.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -224,17 +225,17 @@ func (s *sweep) addIfThere(digest string) error {
 }
 
 // platformOfAttestation is that of the image that an attestation stands beside.
-func platformOfAttestation(index *Manifest, of ocispec.Descriptor) string {
+func platformOfAttestation(index *registry.Manifest, of ocispec.Descriptor) string {
 	for _, d := range index.Children {
-		if d.Digest.String() == of.Annotations[annotationReferenceDigest] {
-			return platformOf(d.Platform).Normal().String()
+		if d.Digest.String() == of.Annotations[registry.AnnotationReferenceDigest] {
+			return registry.PlatformOf(d.Platform).Normal().String()
 		}
 	}
 	return ""
 }
 
 // addStored takes in a line of an inventory.
-func (s *sweep) addStored(stored StoredManifest) error {
+func (s *sweep) addStored(stored registry.StoredManifest) error {
 	p := s.p
 	var errs []error
 	for _, tag := range stored.Tags {
@@ -256,7 +257,7 @@ func (s *sweep) addStored(stored StoredManifest) error {
 		errs = append(errs, s.add(m))
 	default:
 		s.after.manifests[stored.Digest] = held{unknown: true}
-		if stored.Archived && (stored.ArtifactType != ocispec.MediaTypeImageConfig && stored.ArtifactType != dockerConfig) {
+		if stored.Archived && (stored.ArtifactType != ocispec.MediaTypeImageConfig && stored.ArtifactType != registry.DockerConfig) {
 			s.blind = stored.Digest
 		}
 	}

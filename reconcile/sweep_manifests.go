@@ -10,6 +10,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // Which manifests of a repository nothing needs once the run is done.
@@ -135,7 +136,7 @@ func (s *sweep) skew() time.Duration { return s.stock.seen.Sub(s.stock.Now).Abs(
 // examine reads a manifest that may be deleted, and what refers to it.
 func (s *sweep) examine(digest string) error {
 	m, err := s.p.manifest(s.p.image.Repository, digest)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, registry.ErrNotFound) {
 		delete(s.after.manifests, digest) // gone already
 		return nil
 	}
@@ -160,7 +161,7 @@ func (s *sweep) examine(digest string) error {
 	for _, r := range referrers {
 		of, known := s.after.manifests[r.Digest]
 		if !known {
-			of.unknown = !knownType(r.MediaType)
+			of.unknown = !registry.KnownType(r.MediaType)
 		}
 		of.subject = cmp.Or(of.subject, digest)
 		s.after.manifests[r.Digest] = of

@@ -11,6 +11,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // What the tags of a repository will be once the run is done.
@@ -48,7 +49,7 @@ func (s *sweep) retag(plan *Plan, prune bool) error {
 
 // push has a tag name what is about to be pushed.
 func (s *sweep) push(push Push) error {
-	m, err := ParseManifest(RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest})
+	m, err := registry.ParseManifest(registry.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest})
 	if err != nil {
 		return err
 	}
@@ -131,18 +132,18 @@ func (s *sweep) purge() error {
 
 // missing is what a tag would list once it is rewritten, and nobody can pull. A
 // registry that lists everything deletes nothing that an index has.
-func (s *sweep) missing(content *Manifest) ([]ocispec.Descriptor, error) {
+func (s *sweep) missing(content *registry.Manifest) ([]ocispec.Descriptor, error) {
 	if s.stock != nil {
 		return nil, nil
 	}
 	manifests := *content
-	manifests.Children = slices.DeleteFunc(slices.Clone(content.Children), func(d ocispec.Descriptor) bool { return !knownType(d.MediaType) })
+	manifests.Children = slices.DeleteFunc(slices.Clone(content.Children), func(d ocispec.Descriptor) bool { return !registry.KnownType(d.MediaType) })
 	return s.p.gone(&manifests, func(string) config.Repository { return s.p.image.Repository }, 0)
 }
 
 // replace notes the indexes that an alias leaves behind with attestations in
 // them.
-func (s *sweep) replace(tag string, m *Manifest) error {
+func (s *sweep) replace(tag string, m *registry.Manifest) error {
 	if !m.Index || s.after.tags[tag] == m.Digest {
 		return nil
 	}
@@ -155,7 +156,7 @@ func (s *sweep) replace(tag string, m *Manifest) error {
 }
 
 // rewrite pushes an index under its tag without some attestations.
-func (s *sweep) rewrite(tag string, from, to *Manifest, attestations int) error {
+func (s *sweep) rewrite(tag string, from, to *registry.Manifest, attestations int) error {
 	push := Push{
 		Tag: tag, Old: from.Digest, New: to.Digest, MediaType: to.MediaType, Manifest: to.Body, Purged: attestations,
 	}
@@ -180,7 +181,7 @@ func (s *sweep) fallbacks() error {
 	without.tags, without.manifests = maps.Clone(s.after.tags), maps.Clone(s.after.manifests)
 	for tag, digest := range s.after.tags {
 		m := s.manifests[digest]
-		if fallbackSubject(tag) != "" && m != nil && slices.ContainsFunc(m.Children, marksAttestation) {
+		if registry.FallbackSubject(tag) != "" && m != nil && slices.ContainsFunc(m.Children, registry.MarksAttestation) {
 			delete(without.tags, tag)
 			without.manifests[digest] = held{children: s.after.manifests[digest].children}
 		}
@@ -192,7 +193,7 @@ func (s *sweep) fallbacks() error {
 	var errs []error
 	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
 		_, alias := s.p.aliases[tag]
-		if _, kept := without.tags[tag]; kept || alias || led[fallbackSubject(tag)] == "" {
+		if _, kept := without.tags[tag]; kept || alias || led[registry.FallbackSubject(tag)] == "" {
 			continue
 		}
 		m := s.manifests[s.after.tags[tag]]
@@ -203,7 +204,7 @@ func (s *sweep) fallbacks() error {
 		}
 		stay := []json.RawMessage{}
 		for i, d := range m.Children {
-			if !marksAttestation(d) || needed[d.Digest.String()] != "" {
+			if !registry.MarksAttestation(d) || needed[d.Digest.String()] != "" {
 				stay = append(stay, raw.Manifests[i])
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/registry"
 )
 
 func (a *app) applyCommand() *cobra.Command {
@@ -58,7 +59,7 @@ Exit codes:
 			defer client.Close()
 			store := a.cache()
 			defer store.Close()
-			var writers reconcile.Writers
+			var writers registry.Writers
 			if !dryRun {
 				writers = ecr.NewWriters(client)
 			}

@@ -9,9 +9,9 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/registry"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -101,7 +101,7 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 		a.say("\n%s", title)
 		client := a.client(images...)
 		defer client.Close()
-		var writers reconcile.Writers
+		var writers registry.Writers
 		if write {
 			writers = ecr.NewWriters(client)
 		}

@@ -15,18 +15,19 @@ var mayImport = map[string][]string{
 	"config/compose":        {"config"},
 	"config/schemagen":      {"config", "policies"}, // a command, for go generate
 	"policies":              {"config"},
-	"reconcile":             {"config", "policies"},
-	"reconcile/report":      {"config", "policies", "reconcile"},
-	"reconcile/oci":         {"config", "policies", "reconcile"},
-	"reconcile/cache":       {"config", "reconcile"},
+	"reconcile/registry":    {"config", "policies"},
+	"reconcile":             {"config", "policies", "reconcile/registry"},
+	"reconcile/report":      {"config", "policies", "reconcile", "reconcile/registry"},
+	"reconcile/oci":         {"config", "policies", "reconcile/registry"},
+	"reconcile/cache":       {"config", "reconcile/registry"},
 	"reconcile/demo":        {},
 	"reconcile/oci/ocitest": {"reconcile/demo"},
-	"reconcile/ecr":         {"config", "policies", "reconcile", "reconcile/oci"},
+	"reconcile/ecr":         {"config", "policies", "reconcile/registry", "reconcile/oci"},
 	"reconcile/ecr/ecrtest": {"reconcile/demo"},
 }
 
 // Planning must not be able to reach a registry, whatever comes between.
-var knowNoRegistry = []string{"config", "config/compose", "policies", "reconcile"}
+var knowNoRegistry = []string{"config", "config/compose", "policies", "reconcile/registry", "reconcile"}
 
 func TestImports(t *testing.T) {
 	for _, line := range golist(t, "{{.ImportPath}} {{join .Imports \" \"}}", "tagline/...") {

@@ -10,6 +10,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -41,7 +42,7 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 			client := a.client()
 			defer client.Close()
 			draft, err := reconcile.DraftOf(cmd.Context(), client, repository)
-			switch missing := errors.Is(err, reconcile.ErrNotFound); {
+			switch missing := errors.Is(err, registry.ErrNotFound); {
 			case err != nil && !missing:
 				return err
 			case missing || len(draft.Tags) == 0: // some registries list no tags where there is no repository

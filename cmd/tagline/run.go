@@ -11,6 +11,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/cache"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -26,9 +27,9 @@ const (
 // job is what one run does, with what.
 type job struct {
 	images  []config.Image
-	readers reconcile.Readers
-	writers reconcile.Writers // nil of a dry run
-	saved   savedPlans        // to be applied as they are, nil to make new ones
+	readers registry.Readers
+	writers registry.Writers // nil of a dry run
+	saved   savedPlans       // to be applied as they are, nil to make new ones
 	out     *outputs
 	stats   func() oci.Stats
 	store   *cache.Cache
@@ -42,7 +43,7 @@ type reconciled struct {
 
 // reconcile does a job image by image, and reports in the order of images.
 func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
-	j.readers = reconcile.Once(j.readers, j.images)
+	j.readers = registry.Once(j.readers, j.images)
 	progress := a.startProgress(len(j.images), j.stats)
 	defer progress.stop()
 
@@ -124,7 +125,7 @@ func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
 		for _, action := range done {
 			o.changes = o.changes || !action.Already
 			switch {
-			case errors.Is(action.Err, reconcile.ErrUnsupported):
+			case errors.Is(action.Err, registry.ErrUnsupported):
 				o.blocked = true
 			case action.Err != nil:
 				o.failed = true

@@ -19,7 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Cache is one run's use of a folder. A nil Cache keeps nothing.
@@ -97,7 +97,7 @@ func (c *Cache) Stats() Stats {
 // of the same repository, and what is cached for one repository is never served
 // for another one, so that a run sees nothing that its credentials would not
 // show it.
-func (c *Cache) Readers(readers reconcile.Readers, images []config.Image) reconcile.Readers {
+func (c *Cache) Readers(readers registry.Readers, images []config.Image) registry.Readers {
 	if c == nil {
 		return readers
 	}
@@ -120,11 +120,11 @@ func (c *Cache) Readers(readers reconcile.Readers, images []config.Image) reconc
 
 type cachedReaders struct {
 	cache   *Cache
-	readers reconcile.Readers
+	readers registry.Readers
 	named   map[config.Repository]map[string]bool
 }
 
-func (c *cachedReaders) Reader(repository config.Repository) reconcile.Reader {
+func (c *cachedReaders) Reader(repository config.Repository) registry.Reader {
 	return &reader{
 		Reader: c.readers.Reader(repository), cache: c.cache,
 		shelf: c.cache.shelf(repository), named: c.named[repository],
@@ -133,7 +133,7 @@ func (c *cachedReaders) Reader(repository config.Repository) reconcile.Reader {
 
 // reader is a Reader that asks for manifests and configs only if it must.
 type reader struct {
-	reconcile.Reader
+	registry.Reader
 	cache *Cache
 	shelf *shelf
 	named map[string]bool // digests of this repository
@@ -141,8 +141,8 @@ type reader struct {
 
 // Manifests asks for a tag without a hint by GET, and for one with a hint by
 // whatever Resolve costs.
-func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
-	answers := make([]reconcile.Answer[reconcile.RawManifest], len(references))
+func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
+	answers := make([]registry.Answer[registry.RawManifest], len(references))
 	hints := make([]string, len(references))
 	var fetch, resolve []int
 	for i, reference := range references {
@@ -176,7 +176,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []reconcile
 
 // resolve asks what tags name now, and fetches what the cache does not have of
 // it. The manifest of a tag that moves just then is asked for by the tag.
-func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers []reconcile.Answer[reconcile.RawManifest]) {
+func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers []registry.Answer[registry.RawManifest]) {
 	named := r.Resolve(ctx, pick(tags, at))
 	digests := make([]string, len(tags))
 	var missing, moved []int
@@ -191,7 +191,7 @@ func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers [
 	}
 	r.fetch(ctx, digests, missing, answers)
 	for _, i := range missing {
-		if errors.Is(answers[i].Err, reconcile.ErrNotFound) {
+		if errors.Is(answers[i].Err, registry.ErrNotFound) {
 			moved = append(moved, i)
 		}
 	}
@@ -199,17 +199,17 @@ func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers [
 }
 
 // recall takes a manifest from the cache, if it is there.
-func (r *reader) recall(digest string, answer *reconcile.Answer[reconcile.RawManifest]) bool {
+func (r *reader) recall(digest string, answer *registry.Answer[registry.RawManifest]) bool {
 	manifest, ok := r.shelf.manifest(digest)
 	if ok {
 		r.cache.hits.Add(1)
-		*answer = reconcile.Answer[reconcile.RawManifest]{Value: manifest}
+		*answer = registry.Answer[registry.RawManifest]{Value: manifest}
 	}
 	return ok
 }
 
 // fetch asks the registry, and keeps what it gets.
-func (r *reader) fetch(ctx context.Context, references []string, at []int, answers []reconcile.Answer[reconcile.RawManifest]) {
+func (r *reader) fetch(ctx context.Context, references []string, at []int, answers []registry.Answer[registry.RawManifest]) {
 	if len(at) == 0 {
 		return
 	}
@@ -226,8 +226,8 @@ func (r *reader) fetch(ctx context.Context, references []string, at []int, answe
 
 // Configs serves the part of a config that tells the platform, and keeps no
 // more of it: the rest is large and may hold secrets.
-func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
-	answers := make([]reconcile.Answer[[]byte], len(digests))
+func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
+	answers := make([]registry.Answer[[]byte], len(digests))
 	var fetch []int
 	for i, digest := range digests {
 		var ok bool

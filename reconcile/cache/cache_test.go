@@ -17,13 +17,13 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 const imageType = "application/vnd.oci.image.manifest.v1+json"
 
 // registry answers for every repository, and notes what it was asked.
-type registry struct {
+type fake struct {
 	mu    sync.Mutex
 	tags  map[string]string // tag -> body
 	gone  map[string]bool   // digests
@@ -32,24 +32,24 @@ type registry struct {
 
 // view is a repository of it.
 type view struct {
-	reconcile.Forgetful
-	*registry
+	registry.Forgetful
+	*fake
 	unasked
 }
 
 // unasked are the questions that no test asks.
-type unasked struct{ reconcile.Reader }
+type unasked struct{ registry.Reader }
 
-func (r *registry) Reader(config.Repository) reconcile.Reader { return view{registry: r} }
+func (r *fake) Reader(config.Repository) registry.Reader { return view{fake: r} }
 
-func (r *registry) note(format string, args ...any) {
+func (r *fake) note(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, fmt.Sprintf(format, args...))
 }
 
 // was returns what was asked since the last call.
-func (r *registry) was() string {
+func (r *fake) was() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slices.Sort(r.asked)
@@ -58,31 +58,31 @@ func (r *registry) was() string {
 	return asked
 }
 
-func (r *registry) Resolve(_ context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
-	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
+func (r *fake) Resolve(_ context.Context, tags []string) []registry.Answer[registry.Descriptor] {
+	answers := make([]registry.Answer[registry.Descriptor], len(tags))
 	for i, tag := range tags {
 		r.note("HEAD %s", tag)
 		if body, ok := r.tags[tag]; ok {
-			answers[i].Value = reconcile.Descriptor{Digest: digest.FromString(body).String()}
+			answers[i].Value = registry.Descriptor{Digest: digest.FromString(body).String()}
 		} else {
-			answers[i].Err = reconcile.ErrNotFound
+			answers[i].Err = registry.ErrNotFound
 		}
 	}
 	return answers
 }
 
-func (r *registry) Manifests(_ context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
-	answers := make([]reconcile.Answer[reconcile.RawManifest], len(references))
+func (r *fake) Manifests(_ context.Context, references []string) []registry.Answer[registry.RawManifest] {
+	answers := make([]registry.Answer[registry.RawManifest], len(references))
 	for i, reference := range references {
 		what := "tag"
-		answers[i].Err = reconcile.ErrNotFound
+		answers[i].Err = registry.ErrNotFound
 		for tag, body := range r.tags {
 			d := digest.FromString(body).String()
 			if reference == d {
 				what = "digest of " + tag
 			}
 			if reference == tag || reference == d && !r.gone[d] {
-				answers[i] = reconcile.Answer[reconcile.RawManifest]{Value: reconcile.RawManifest{Digest: d, MediaType: imageType, Body: []byte(body)}}
+				answers[i] = registry.Answer[registry.RawManifest]{Value: registry.RawManifest{Digest: d, MediaType: imageType, Body: []byte(body)}}
 			}
 		}
 		if what == "tag" {
@@ -93,8 +93,8 @@ func (r *registry) Manifests(_ context.Context, references []string) []reconcile
 	return answers
 }
 
-func (r *registry) Configs(_ context.Context, digests []string) []reconcile.Answer[[]byte] {
-	answers := make([]reconcile.Answer[[]byte], len(digests))
+func (r *fake) Configs(_ context.Context, digests []string) []registry.Answer[[]byte] {
+	answers := make([]registry.Answer[[]byte], len(digests))
 	for i, d := range digests {
 		r.note("GET config %s", d)
 		answers[i].Value = []byte(`{"os":"linux","architecture":"arm64","variant":"v8","config":{"Env":["PASSWORD=secret"]}}`)
@@ -106,13 +106,13 @@ var app, other = config.Repository{Host: "r.test", Path: "app"}, config.Reposito
 
 // run is one run's reader, and how it was warned.
 type run struct {
-	reconcile.Reader
+	registry.Reader
 	cache    *Cache
-	readers  reconcile.Readers
+	readers  registry.Readers
 	warnings []error
 }
 
-func start(t *testing.T, dir string, r *registry, images ...config.Image) *run {
+func start(t *testing.T, dir string, r *fake, images ...config.Image) *run {
 	t.Helper()
 	var run run
 	run.cache = Open(dir, DefaultLimit, func(err error) { run.warnings = append(run.warnings, err) })
@@ -135,14 +135,14 @@ func (r *run) manifest(t *testing.T, reference string) string {
 }
 
 // once is a whole run that asks for one manifest.
-func once(t *testing.T, dir string, r *registry, reference string) string {
+func once(t *testing.T, dir string, r *fake, reference string) string {
 	t.Helper()
 	run := start(t, dir, r)
 	defer run.cache.Close()
 	return run.manifest(t, reference)
 }
 
-func (r *registry) want(t *testing.T, want string) {
+func (r *fake) want(t *testing.T, want string) {
 	t.Helper()
 	if got := r.was(); got != want {
 		t.Errorf("the registry was asked %q, not %q", got, want)
@@ -150,7 +150,7 @@ func (r *registry) want(t *testing.T, want string) {
 }
 
 func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
-	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one", "2": "two"}}
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one", "2": "two"}}
 	once(t, dir, r, "1")
 	r.want(t, "GET 1")
 
@@ -177,7 +177,7 @@ func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
 	r.want(t, "HEAD 1")
 
 	delete(r.tags, "1")
-	if a := start(t, dir, r).Manifests(t.Context(), []string{"1"})[0]; !errors.Is(a.Err, reconcile.ErrNotFound) {
+	if a := start(t, dir, r).Manifests(t.Context(), []string{"1"})[0]; !errors.Is(a.Err, registry.ErrNotFound) {
 		t.Errorf("1 is %+v after it was deleted", a)
 	}
 	r.want(t, "HEAD 1")
@@ -185,7 +185,7 @@ func TestTagsAreAskedAndDigestsAreNot(t *testing.T) {
 
 // A tag that moves between the HEAD and the GET is not a tag that is gone.
 func TestTagMovesMeanwhile(t *testing.T) {
-	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
 	once(t, dir, r, "1")
 	r.tags["1"], r.gone = "two", map[string]bool{digest.FromString("two").String(): true}
 	r.was()
@@ -198,7 +198,7 @@ func TestTagMovesMeanwhile(t *testing.T) {
 // What images.yaml names by digest, and what is cached for another repository,
 // is asked for.
 func TestDigestsNobodyVouchesFor(t *testing.T) {
-	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
 	one := digest.FromString("one").String()
 	once(t, dir, r, one)
 	r.want(t, "GET digest of 1")
@@ -210,7 +210,7 @@ func TestDigestsNobodyVouchesFor(t *testing.T) {
 }
 
 func TestConfigsKeepThePlatformAlone(t *testing.T) {
-	dir, r := t.TempDir(), &registry{}
+	dir, r := t.TempDir(), &fake{}
 	d := digest.FromString("config").String()
 	cold := start(t, dir, r)
 	cold.Configs(t.Context(), []string{d})
@@ -230,7 +230,7 @@ func TestConfigsKeepThePlatformAlone(t *testing.T) {
 
 // What an alias has told of a config need not be read the next time.
 func TestRemember(t *testing.T) {
-	dir, r := t.TempDir(), &registry{}
+	dir, r := t.TempDir(), &fake{}
 	d := digest.FromString("config").String()
 	cold := start(t, dir, r)
 	if config, ok := cold.Remembered(d); ok {
@@ -341,7 +341,7 @@ func TestBrokenCaches(t *testing.T) {
 		{"deleted", func(_ *testing.T, dir string) { must(os.RemoveAll(dir)) }, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one"}}
+			dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
 			config := digest.FromString("config").String()
 			whole := start(t, dir, r)
 			whole.manifest(t, "1")
@@ -368,7 +368,7 @@ func TestBrokenCaches(t *testing.T) {
 // A registry's words never become a path.
 func TestHostileNames(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
-	r := &registry{tags: map[string]string{"../../tag": "body"}}
+	r := &fake{tags: map[string]string{"../../tag": "body"}}
 	run := start(t, dir, r)
 	run.manifest(t, "../../tag")
 	once(t, dir, r, "../../tag")
@@ -439,7 +439,7 @@ func TestEviction(t *testing.T) {
 
 // Runs share a folder, and each of them gets what is true.
 func TestConcurrentRuns(t *testing.T) {
-	dir, r := t.TempDir(), &registry{tags: map[string]string{}}
+	dir, r := t.TempDir(), &fake{tags: map[string]string{}}
 	var tags []string
 	for i := range 50 {
 		tag := fmt.Sprint(i)
@@ -474,7 +474,7 @@ func TestConcurrentRuns(t *testing.T) {
 // What two runs learn of one repository is there for a third, unless they write
 // at the very same moment.
 func TestRunsLearnFromEachOther(t *testing.T) {
-	dir, r := t.TempDir(), &registry{tags: map[string]string{"1": "one", "2": "two", "3": "three"}}
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one", "2": "two", "3": "three"}}
 	start(t, dir, r).cache.Close()
 	first, second := start(t, dir, r), start(t, dir, r)
 	first.manifest(t, "1")
@@ -502,7 +502,7 @@ func TestShelvesAreBounded(t *testing.T) {
 		return total
 	}
 	for i := range 50 {
-		r := &registry{tags: map[string]string{"always": "here", "latest": fmt.Sprint(i, body)}}
+		r := &fake{tags: map[string]string{"always": "here", "latest": fmt.Sprint(i, body)}}
 		run := start(t, dir, r)
 		run.manifest(t, "always")
 		run.manifest(t, "latest")

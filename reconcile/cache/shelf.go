@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // shelf is what the folder has of one repository, in one file: to make a file
@@ -88,20 +88,20 @@ func (s *shelf) platform(config string) (ocispec.Platform, bool) {
 }
 
 // manifest is one that was kept, and still is what it was.
-func (s *shelf) manifest(of string) (reconcile.RawManifest, bool) {
+func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load()
 	m, ok := take(s.used.Manifests, s.rest.Manifests, of)
 	if !ok {
-		return reconcile.RawManifest{}, false
+		return registry.RawManifest{}, false
 	}
 	if digest.FromBytes(m.Body).String() != of {
 		delete(s.used.Manifests, of)
 		s.folder.trouble(errors.New("an entry is not the manifest " + of))
-		return reconcile.RawManifest{}, false
+		return registry.RawManifest{}, false
 	}
-	return reconcile.RawManifest{Digest: of, MediaType: m.MediaType, Body: m.Body}, true
+	return registry.RawManifest{Digest: of, MediaType: m.MediaType, Body: m.Body}, true
 }
 
 // take finds what is used, and notes that it is.

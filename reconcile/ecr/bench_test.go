@@ -20,13 +20,13 @@ import (
 
 // thousand fills my-image with two sources for each of n aliases, and returns
 // the image that wants them.
-func thousand(b testing.TB, registry *ecrtest.Server, n int, provenance bool) config.Image {
+func thousand(b testing.TB, server *ecrtest.Server, n int, provenance bool) config.Image {
 	b.Helper()
 	var aliases strings.Builder
 	for i := range n {
 		for _, source := range []struct{ version, platform string }{{"10", "linux/amd64"}, {"20", "linux/arm64"}} {
 			image := demo.Image{Tag: fmt.Sprintf("%d.%s", i, source.version), Platforms: []string{source.platform}, Provenance: provenance}
-			if _, err := registry.Seed("my-image", time.Now(), image); err != nil {
+			if _, err := server.Seed("my-image", time.Now(), image); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -53,8 +53,8 @@ func BenchmarkNoop(b *testing.B) {
 		atMost     int
 	}{{"plain", false, false, 14}, {"indexes", true, false, 34}, {"plain, cached", false, true, 4}, {"indexes, cached", true, true, 7}} {
 		b.Run(bench.name, func(b *testing.B) {
-			registry := emulate(b, ecrtest.Options{})
-			image := thousand(b, registry, 1000, bench.provenance)
+			server := emulate(b, ecrtest.Options{})
+			image := thousand(b, server, 1000, bench.provenance)
 			if p, err := apply(b, image); err != nil || len(p.Pushes) != 1000 {
 				b.Fatalf("%v, %d pushes", err, len(p.Pushes))
 			}
@@ -70,10 +70,10 @@ func BenchmarkNoop(b *testing.B) {
 			}
 			look() // fills the cache
 			for b.Loop() {
-				registry.ResetCalls()
+				server.ResetCalls()
 				look()
 			}
-			calls := registry.Calls()
+			calls := server.Calls()
 			for _, operation := range slices.Sorted(maps.Keys(calls)) {
 				b.ReportMetric(float64(calls[operation]), operation)
 			}
@@ -90,11 +90,11 @@ func BenchmarkPush(b *testing.B) {
 	const pushes, perSecond = 200, ecr.DefaultPushRate
 	for b.Loop() {
 		b.StopTimer()
-		registry := emulate(b, ecrtest.Options{Rates: map[string]float64{"PutImage": 10}})
-		image := thousand(b, registry, pushes, true)
+		server := emulate(b, ecrtest.Options{Rates: map[string]float64{"PutImage": 10}})
+		image := thousand(b, server, pushes, true)
 		c := ecr.New(ecr.Options{PushRate: perSecond, Repositories: []config.Repository{image.Repository}})
 		p := reconcile.Diff(image, reconcile.Observe(b.Context(), c, image))
-		registry.ResetCalls()
+		server.ResetCalls()
 		b.StartTimer()
 		began := time.Now()
 		result := reconcile.Apply(b.Context(), ecr.NewWriters(c).Writer(image.Repository), p)
@@ -106,7 +106,7 @@ func BenchmarkPush(b *testing.B) {
 				b.Fatal(o.Err)
 			}
 		}
-		calls := registry.Calls()
+		calls := server.Calls()
 		b.ReportMetric(took.Seconds()/(float64(pushes)/perSecond), "of-the-rate's-time")
 		for _, operation := range slices.Sorted(maps.Keys(calls)) {
 			b.ReportMetric(float64(calls[operation]), operation)
@@ -118,11 +118,11 @@ func BenchmarkPush(b *testing.B) {
 // The memory that the listing of a full repository takes.
 func BenchmarkList(b *testing.B) {
 	const size = 100_000
-	registry := emulate(b, ecrtest.Options{MaxImages: size})
+	server := emulate(b, ecrtest.Options{MaxImages: size})
 	image := demo.Image{Platforms: []string{"linux/amd64"}}
 	for i := range size {
 		image.Tag, image.Build, image.Version = fmt.Sprintf("1.%d", i), i, fmt.Sprint(i)
-		if _, err := registry.Seed("my-image", time.Now(), image); err != nil {
+		if _, err := server.Seed("my-image", time.Now(), image); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -142,5 +142,5 @@ func BenchmarkList(b *testing.B) {
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-kept")
 		c.Close()
 	}
-	b.ReportMetric(float64(registry.Calls()["DescribeImages"])/float64(b.N), "DescribeImages")
+	b.ReportMetric(float64(server.Calls()["DescribeImages"])/float64(b.N), "DescribeImages")
 }

@@ -21,6 +21,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/registry"
 )
 
 // backend is a registry behind a proxy.
@@ -47,11 +48,11 @@ var backends = []struct {
 	}},
 	{"ecr", func(t *testing.T) backend {
 		var ago atomic.Int64
-		registry := emulate(t, ecrtest.Options{Now: func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }})
-		proxy := ocitest.Proxy(t, registry.Host)
+		server := emulate(t, ecrtest.Options{Now: func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }})
+		proxy := ocitest.Proxy(t, server.Host)
 		t.Setenv("AWS_ENDPOINT_URL_ECR", "http://"+proxy.Host)
 		return backend{proxy, host, true, func(t *testing.T, repository string, images ...demo.Image) {
-			if _, err := registry.Seed(repository, time.Now().Add(-48*time.Hour), images...); err != nil {
+			if _, err := server.Seed(repository, time.Now().Add(-48*time.Hour), images...); err != nil {
 				t.Fatal(err)
 			}
 		}, &ago}
@@ -225,7 +226,7 @@ func (r trial) look(ever map[string]bool) holds {
 				h.tags[open[i]] = a.Value.Digest
 			}
 			h.manifests[a.Value.Digest] = true
-			m, err := reconcile.ParseManifest(a.Value)
+			m, err := registry.ParseManifest(a.Value)
 			if err != nil {
 				r.t.Fatal(err)
 			}
@@ -246,7 +247,7 @@ func (r trial) look(ever map[string]bool) holds {
 			switch {
 			case a.Err == nil:
 				h.manifests[others[i]] = true
-			case !errors.Is(a.Err, reconcile.ErrNotFound):
+			case !errors.Is(a.Err, registry.ErrNotFound):
 				r.t.Fatal(a.Err)
 			}
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 
 	"tagline/config"
-	"tagline/reconcile"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
 )
 
 // Options say how registries are spoken to. The zero value is usable.
@@ -45,7 +45,7 @@ type Client struct {
 	counts     counts
 }
 
-var _ reconcile.Readers = (*Client)(nil)
+var _ registry.Readers = (*Client)(nil)
 
 // New returns a client for one run. Close it at the end. It asks nothing yet,
 // not even for credentials.
@@ -74,9 +74,9 @@ func New(options Options) *Client {
 }
 
 // Reader opens a repository for reading. It asks nothing yet.
-func (c *Client) Reader(repository config.Repository) reconcile.Reader {
-	if r := c.registry(repository.Host); r != nil {
-		return &reader{registry: r, Repository: repository}
+func (c *Client) Reader(repository config.Repository) registry.Reader {
+	if r := c.account(repository.Host); r != nil {
+		return &reader{account: r, Repository: repository}
 	}
 	return c.oci.Reader(repository)
 }
@@ -88,16 +88,16 @@ func (c *Client) Close() {
 }
 
 // registry is the ECR registry of a host, nil if it is none.
-func (c *Client) registry(host string) *registry {
+func (c *Client) account(host string) *account {
 	if known, ok := c.registries.Load(host); ok {
-		return known.(*registry)
+		return known.(*account)
 	}
 	parsed, ok := config.ParseECRHost(host)
 	if !ok {
 		return nil
 	}
-	made, _ := c.registries.LoadOrStore(host, newRegistry(c, host, parsed))
-	return made.(*registry)
+	made, _ := c.registries.LoadOrStore(host, newAccount(c, host, parsed))
+	return made.(*account)
 }
 
 // Writers opens repositories for writing.
@@ -106,7 +106,7 @@ type Writers struct {
 	oci    *oci.Writers
 }
 
-var _ reconcile.Writers = (*Writers)(nil)
+var _ registry.Writers = (*Writers)(nil)
 
 // NewWriters returns writers that share the client's connections, credentials
 // and limits. Nothing else in this package can write.
@@ -115,20 +115,20 @@ func NewWriters(c *Client) *Writers {
 }
 
 // Writer opens a repository for writing. It asks nothing yet.
-func (w *Writers) Writer(repository config.Repository) reconcile.Writer {
-	if r := w.client.registry(repository.Host); r != nil {
-		return &writer{reader: reader{registry: r, Repository: repository}, writers: w}
+func (w *Writers) Writer(repository config.Repository) registry.Writer {
+	if r := w.client.account(repository.Host); r != nil {
+		return &writer{reader: reader{account: r, Repository: repository}, writers: w}
 	}
 	return &elsewhere{Writer: w.oci.Writer(repository), client: w.client}
 }
 
 // elsewhere is a repository outside of ECR, to which copies may come from ECR.
 type elsewhere struct {
-	reconcile.Writer
+	registry.Writer
 	client *Client
 }
 
-// Copy implements [reconcile.Writer].
+// Copy implements [registry.Writer].
 func (w *elsewhere) Copy(ctx context.Context, from config.Repository, digest string) error {
 	source, err := w.client.overHTTP(ctx, from)
 	if err != nil {
@@ -141,7 +141,7 @@ func (w *elsewhere) Copy(ctx context.Context, from config.Repository, digest str
 // For ECR that is its own host, except where AWS_ENDPOINT_URL_ECR leads to
 // something that is not AWS: there the authorization token names the host.
 func (c *Client) overHTTP(ctx context.Context, repository config.Repository) (config.Repository, error) {
-	r := c.registry(repository.Host)
+	r := c.account(repository.Host)
 	if r == nil {
 		return repository, nil
 	}

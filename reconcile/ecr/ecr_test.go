@@ -22,6 +22,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
 )
 
 // Every client that a test has closed leaves no goroutine, but for the SDK's
@@ -37,23 +38,23 @@ var myImage = config.Repository{Host: host, Path: "my-image"}
 // emulate starts an ECR that the AWS SDK is led to, as a user would do it.
 func emulate(t testing.TB, options ecrtest.Options) *ecrtest.Server {
 	t.Helper()
-	registry, err := ecrtest.Start(options)
+	server, err := ecrtest.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := registry.Close(); err != nil {
+		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_ECR": registry.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_ENDPOINT_URL_ECR": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "",
 		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
 	} {
 		setenv(t, name, value)
 	}
-	return registry
+	return server
 }
 
 // setenv is for benchmarks, too.
@@ -64,11 +65,11 @@ func setenv(t testing.TB, name, value string) {
 // seeded is [emulate] with the sample images in my-image.
 func seeded(t testing.TB, options ecrtest.Options) *ecrtest.Server {
 	t.Helper()
-	registry := emulate(t, options)
-	if _, err := registry.Seed("my-image", time.Now().Add(-time.Hour), demo.Samples()...); err != nil {
+	server := emulate(t, options)
+	if _, err := server.Seed("my-image", time.Now().Add(-time.Hour), demo.Samples()...); err != nil {
 		t.Fatal(err)
 	}
-	return registry
+	return server
 }
 
 // sdk is the AWS SDK as any program has it.
@@ -129,13 +130,13 @@ func apply(t testing.TB, image config.Image) (reconcile.Plan, error) {
 
 // The mission of the whole: nothing is asked twice, and nothing is left to do.
 func TestMainJob(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
+	server := seeded(t, ecrtest.Options{})
 	image := mine(t, ten)
 
 	if p := plan(t, image); len(p.Pushes) != 1 || len(p.Errors)+len(p.Violations) > 0 {
 		t.Fatalf("plan %+v", p)
 	}
-	registry.ResetCalls()
+	server.ResetCalls()
 	p, err := apply(t, image)
 	if err != nil || len(p.Pushes) != 1 {
 		t.Fatalf("%v, plan %+v", err, p)
@@ -145,17 +146,17 @@ func TestMainJob(t *testing.T) {
 		"BatchGetImage":  3, // the sources; before the push, after it
 		"PutImage":       1, "DescribeRepositories": 1, "GetLifecyclePolicy": 1,
 	}
-	if got := registry.Calls(); !maps.Equal(got, want) {
+	if got := server.Calls(); !maps.Equal(got, want) {
 		t.Errorf("calls of the first run are %v, want %v", got, want)
 	}
-	if got := registry.Tags("my-image")["10"]; got != p.Pushes[0].New {
+	if got := server.Tags("my-image")["10"]; got != p.Pushes[0].New {
 		t.Errorf("10 is %s, want %s", got, p.Pushes[0].New)
 	}
-	registry.ResetCalls()
+	server.ResetCalls()
 	if p, err = apply(t, image); err != nil || !p.Empty() || len(p.InSync) != 1 {
 		t.Errorf("%v, the second plan is %+v", err, p)
 	}
-	if got := registry.Calls(); !maps.Equal(got, map[string]int{"DescribeImages": 1, "BatchGetImage": 1}) {
+	if got := server.Calls(); !maps.Equal(got, map[string]int{"DescribeImages": 1, "BatchGetImage": 1}) {
 		t.Errorf("calls of a run with nothing to do are %v", got)
 	}
 }
@@ -163,8 +164,8 @@ func TestMainJob(t *testing.T) {
 // Plain images bring their platform in a config blob, which goes over HTTP with
 // a token; once the alias is there, nothing of that is needed.
 func TestPlainImages(t *testing.T) {
-	registry := emulate(t, ecrtest.Options{})
-	_, err := registry.Seed("my-image", time.Now(),
+	server := emulate(t, ecrtest.Options{})
+	_, err := server.Seed("my-image", time.Now(),
 		demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "10.20", Platforms: []string{"linux/arm64"}, Docker: true})
 	if err != nil {
 		t.Fatal(err)
@@ -172,22 +173,22 @@ func TestPlainImages(t *testing.T) {
 	if p, err := apply(t, mine(t, ten)); err != nil || len(p.Pushes) != 1 {
 		t.Fatalf("%v, plan %+v", err, p)
 	}
-	calls := registry.Calls()
+	calls := server.Calls()
 	if calls["GetAuthorizationToken"] != 1 || calls["GET blob"] != 2 || calls["GET layer"] != 2 {
 		t.Errorf("calls are %v, want one token, two blobs", calls)
 	}
-	registry.ResetCalls()
+	server.ResetCalls()
 	if p, err := apply(t, mine(t, ten)); err != nil || !p.Empty() {
 		t.Errorf("%v, the second plan is %+v", err, p)
 	}
-	if got := registry.Calls(); !maps.Equal(got, map[string]int{"DescribeImages": 1, "BatchGetImage": 1}) {
+	if got := server.Calls(); !maps.Equal(got, map[string]int{"DescribeImages": 1, "BatchGetImage": 1}) {
 		t.Errorf("calls of a run with nothing to do are %v", got)
 	}
 }
 
 func TestCopies(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
-	if _, err := registry.Seed("base", time.Now(), demo.Image{Tag: "1", Platforms: []string{"linux/amd64", "linux/arm64"}, Provenance: true}); err != nil {
+	server := seeded(t, ecrtest.Options{})
+	if _, err := server.Seed("base", time.Now(), demo.Image{Tag: "1", Platforms: []string{"linux/amd64", "linux/arm64"}, Provenance: true}); err != nil {
 		t.Fatal(err)
 	}
 	other, err := demo.Start()
@@ -201,13 +202,13 @@ func TestCopies(t *testing.T) {
 
 	t.Run("from another repository", func(t *testing.T) {
 		p, err := apply(t, mine(t, "b: base:1"))
-		if err != nil || len(p.Pushes) != 1 || registry.Tags("my-image")["b"] != p.Pushes[0].New {
+		if err != nil || len(p.Pushes) != 1 || server.Tags("my-image")["b"] != p.Pushes[0].New {
 			t.Errorf("%v, plan %+v", err, p)
 		}
 	})
 	t.Run("from another registry", func(t *testing.T) {
 		p, err := apply(t, mine(t, fmt.Sprintf("o: {amd64: %q}", other.Host()+"/my-image:10.10")))
-		if err != nil || len(p.Pushes) != 1 || registry.Tags("my-image")["o"] != p.Pushes[0].New {
+		if err != nil || len(p.Pushes) != 1 || server.Tags("my-image")["o"] != p.Pushes[0].New {
 			t.Errorf("%v, plan %+v", err, p)
 		}
 	})
@@ -255,11 +256,11 @@ func TestFacts(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			registry := emulate(t, ecrtest.Options{})
-			if err := registry.CreateRepository("my-image", test.mutability, test.except...); err != nil {
+			server := emulate(t, ecrtest.Options{})
+			if err := server.CreateRepository("my-image", test.mutability, test.except...); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := registry.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}})...); err != nil {
+			if _, err := server.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}})...); err != nil {
 				t.Fatal(err)
 			}
 			if test.lifecycle != "" {
@@ -270,7 +271,7 @@ func TestFacts(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			was := registry.Tags("my-image")["10"]
+			was := server.Tags("my-image")["10"]
 			p, err := apply(t, mine(t, ten))
 			if err != nil || len(p.Errors) > 0 {
 				t.Fatalf("%v, %+v", err, p)
@@ -284,7 +285,7 @@ func TestFacts(t *testing.T) {
 			}
 			check("violation", p.Violations, test.violation)
 			check("warning", p.Warnings, test.warning)
-			if moved := registry.Tags("my-image")["10"] != was; moved != (test.violation == "") {
+			if moved := server.Tags("my-image")["10"] != was; moved != (test.violation == "") {
 				t.Errorf("moved: %v", moved)
 			}
 		})
@@ -293,13 +294,13 @@ func TestFacts(t *testing.T) {
 
 // A repository is never made by a push, even where ECR would do it.
 func TestMissingRepository(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{CreateOnPush: true})
+	server := seeded(t, ecrtest.Options{CreateOnPush: true})
 	image := images(t, "images:\n  typo:\n    aliases: {10: 'my-image:10.10'}\n")[0]
 	p, err := apply(t, image)
 	if err != nil || len(p.Pushes) > 0 || len(p.Violations) != 1 || p.Violations[0].ID != "missing-repository" {
 		t.Errorf("%v, plan %+v", err, p)
 	}
-	if registry.Calls()["PutImage"] > 0 || len(registry.Tags("typo")) > 0 {
+	if server.Calls()["PutImage"] > 0 || len(server.Tags("typo")) > 0 {
 		t.Error("there is a repository typo now")
 	}
 }
@@ -307,17 +308,17 @@ func TestMissingRepository(t *testing.T) {
 // Facts of a run's repositories come in one call; where one of them spoils it,
 // each is asked for.
 func TestFactsTogether(t *testing.T) {
-	registry := emulate(t, ecrtest.Options{})
+	server := emulate(t, ecrtest.Options{})
 	var repositories []config.Repository
 	for i := range 150 {
 		r := config.Repository{Host: host, Path: fmt.Sprintf("r%03d", i)}
-		if err := registry.CreateRepository(r.Path, types.ImageTagMutabilityMutable); err != nil {
+		if err := server.CreateRepository(r.Path, types.ImageTagMutabilityMutable); err != nil {
 			t.Fatal(err)
 		}
 		repositories = append(repositories, r)
 	}
 	ask := func(repositories []config.Repository) (missing, calls int) {
-		registry.ResetCalls()
+		server.ResetCalls()
 		c := open(t, repositories...)
 		for _, r := range repositories {
 			facts, err := c.Reader(r).Facts(t.Context())
@@ -328,7 +329,7 @@ func TestFactsTogether(t *testing.T) {
 				missing++
 			}
 		}
-		return missing, registry.Calls()["DescribeRepositories"]
+		return missing, server.Calls()["DescribeRepositories"]
 	}
 	if missing, calls := ask(repositories); missing != 0 || calls != 2 {
 		t.Errorf("%d missing, %d calls; want none, 2", missing, calls)
@@ -340,12 +341,12 @@ func TestFactsTogether(t *testing.T) {
 }
 
 func TestArchived(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
+	server := seeded(t, ecrtest.Options{})
 	if _, err := apply(t, mine(t, ten)); err != nil {
 		t.Fatal(err)
 	}
-	tags := registry.Tags("my-image")
-	if err := registry.SetStatus("my-image", tags["10.20"], types.ImageStatusArchived); err != nil {
+	tags := server.Tags("my-image")
+	if err := server.SetStatus("my-image", tags["10.20"], types.ImageStatusArchived); err != nil {
 		t.Fatal(err)
 	}
 	p := plan(t, mine(t, ten))
@@ -360,9 +361,9 @@ func TestArchived(t *testing.T) {
 // An archived image is no more absent than it can be pulled: its alias is left
 // alone, and a writer that has seen it says what its tag names.
 func TestArchivedAlias(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
-	digest := registry.Tags("my-image")["10.10"]
-	if err := registry.SetStatus("my-image", digest, types.ImageStatusArchived); err != nil {
+	server := seeded(t, ecrtest.Options{})
+	digest := server.Tags("my-image")["10.10"]
+	if err := server.SetStatus("my-image", digest, types.ImageStatusArchived); err != nil {
 		t.Fatal(err)
 	}
 	for _, aliases := range []string{"10.10: absent", "10.10: 10.20"} {
@@ -375,20 +376,20 @@ func TestArchivedAlias(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := ecr.NewWriters(c).Writer(myImage).Resolve(t.Context(), []string{"10.10", "nope"})
-	if now[0].Err != nil || now[0].Value.Digest != digest || !errors.Is(now[1].Err, reconcile.ErrNotFound) {
+	if now[0].Err != nil || now[0].Value.Digest != digest || !errors.Is(now[1].Err, registry.ErrNotFound) {
 		t.Errorf("got %+v", now)
 	}
 }
 
 func TestReferrers(t *testing.T) {
-	registry := emulate(t, ecrtest.Options{})
+	server := emulate(t, ecrtest.Options{})
 	var subject string
 	for i := range 120 { // three pages
 		objects, err := demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}, Provenance: true, Artifact: true, Build: i}.Objects()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := registry.SeedObjects("my-image", "10", time.Now(), objects...); err != nil {
+		if err := server.SeedObjects("my-image", "10", time.Now(), objects...); err != nil {
 			t.Fatal(err)
 		}
 		subject = objects[len(objects)-3].Digest.String() // the same for all builds
@@ -397,18 +398,18 @@ func TestReferrers(t *testing.T) {
 	if err != nil || len(got) != 120 || got[0].ArtifactType == "" || got[0].Size == 0 || !strings.HasPrefix(got[0].Digest, "sha256:") {
 		t.Errorf("%d referrers, %v; want 120", len(got), err)
 	}
-	if n := registry.Calls()["ListImageReferrers"]; n != 3 {
+	if n := server.Calls()["ListImageReferrers"]; n != 3 {
 		t.Errorf("%d calls, want 3", n)
 	}
 }
 
 // By id while that is cheap, by listing when it isn't; the same answers.
 func TestResolve(t *testing.T) {
-	registry := emulate(t, ecrtest.Options{})
+	server := emulate(t, ecrtest.Options{})
 	want := map[string]string{}
 	for i := range 250 {
 		tag := fmt.Sprintf("1.%d", i)
-		digests, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: tag, Platforms: []string{"linux/amd64"}, Build: i, Version: tag})
+		digests, err := server.Seed("my-image", time.Now(), demo.Image{Tag: tag, Platforms: []string{"linux/amd64"}, Build: i, Version: tag})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,14 +430,14 @@ func TestResolve(t *testing.T) {
 		{"none", nil, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			registry.ResetCalls()
+			server.ResetCalls()
 			answers := open(t).Reader(myImage).Resolve(t.Context(), test.tags)
 			for i, tag := range test.tags {
-				if answers[i].Value.Digest != want[tag] || errors.Is(answers[i].Err, reconcile.ErrNotFound) != (want[tag] == "") {
+				if answers[i].Value.Digest != want[tag] || errors.Is(answers[i].Err, registry.ErrNotFound) != (want[tag] == "") {
 					t.Errorf("%s is %+v, want %s", tag, answers[i], want[tag])
 				}
 			}
-			if n := registry.Calls()["DescribeImages"]; n != test.calls {
+			if n := server.Calls()["DescribeImages"]; n != test.calls {
 				t.Errorf("%d calls, want %d", n, test.calls)
 			}
 		})
@@ -446,12 +447,12 @@ func TestResolve(t *testing.T) {
 		if _, err := c.Reader(myImage).Tags(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		moved, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "1.1", Platforms: []string{"linux/arm64"}})
+		moved, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "1.1", Platforms: []string{"linux/arm64"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		now := ecr.NewWriters(c).Writer(myImage).Resolve(t.Context(), []string{"nope", "1.1"})
-		if now[1].Value.Digest != moved["1.1"] || !errors.Is(now[0].Err, reconcile.ErrNotFound) {
+		if now[1].Value.Digest != moved["1.1"] || !errors.Is(now[0].Err, registry.ErrNotFound) {
 			t.Errorf("got %+v, want %s", now, moved["1.1"])
 		}
 	})
@@ -460,49 +461,49 @@ func TestResolve(t *testing.T) {
 // A token that is about to end is renewed.
 func TestTokenIsRenewed(t *testing.T) {
 	late := time.Now().Add(-12*time.Hour + 10*time.Minute) // tokens made now end in ten minutes
-	registry := emulate(t, ecrtest.Options{Now: func() time.Time { return late }})
-	if _, err := registry.Seed("my-image", late, demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}); err != nil {
+	server := emulate(t, ecrtest.Options{Now: func() time.Time { return late }})
+	if _, err := server.Seed("my-image", late, demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}); err != nil {
 		t.Fatal(err)
 	}
 	if p := plan(t, mine(t, "10: {amd64: 10.10}")); len(p.Pushes) != 1 {
 		t.Fatalf("plan %+v", p)
 	}
-	if n := registry.Calls()["GetAuthorizationToken"]; n < 2 {
+	if n := server.Calls()["GetAuthorizationToken"]; n < 2 {
 		t.Errorf("%d tokens, want one for each request", n)
 	}
 }
 
 // A cancelled run begins nothing.
 func TestCancelled(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
+	server := seeded(t, ecrtest.Options{})
 	c := open(t)
 	w := ecr.NewWriters(c).Writer(myImage)
 	body := []byte(`{"schemaVersion":2}`)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, errs := range [][]error{
-		w.Put(ctx, []reconcile.TaggedManifest{{Tag: "10", Manifest: reconcile.RawManifest{Body: body}}}),
+		w.Put(ctx, []registry.TaggedManifest{{Tag: "10", Manifest: registry.RawManifest{Body: body}}}),
 		w.DeleteTags(ctx, []string{"10.10"}),
 	} {
 		if !errors.Is(errs[0], context.Canceled) {
 			t.Errorf("got %v, want that it was cancelled", errs[0])
 		}
 	}
-	if calls := registry.Calls(); len(calls) > 0 {
+	if calls := server.Calls(); len(calls) > 0 {
 		t.Errorf("calls: %v", calls)
 	}
 }
 
 func TestDeleteTags(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
+	server := seeded(t, ecrtest.Options{})
 	if p, err := apply(t, mine(t, "10.10: absent, nope: absent")); err != nil || len(p.DeleteTags) != 1 {
 		t.Errorf("%v, plan %+v", err, p)
 	}
-	if tags := registry.Tags("my-image"); tags["10.10"] != "" || tags["10.20"] == "" {
+	if tags := server.Tags("my-image"); tags["10.10"] != "" || tags["10.20"] == "" {
 		t.Errorf("tags are %v", tags)
 	}
 	// The image of an index can't lose its last tag.
-	if _, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "3", Platforms: []string{"linux/amd64"}}); err != nil {
+	if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "3", Platforms: []string{"linux/amd64"}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := apply(t, mine(t, "30: {amd64: 3}")); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // failure is an error in one line, without the SDK's request ids and layers.
@@ -55,9 +55,9 @@ func (r *reader) failure(subject string, err error) error {
 	case "ImageTagAlreadyExistsException":
 		text += "; the tag is immutable"
 	case "RepositoryNotFoundException":
-		causes = append(causes, reconcile.ErrNotFound, reconcile.ErrNoRepository)
+		causes = append(causes, registry.ErrNotFound, registry.ErrNoRepository)
 	case "ImageNotFoundException":
-		causes = append(causes, reconcile.ErrNotFound)
+		causes = append(causes, registry.ErrNotFound)
 	}
 	return &failure{text, causes}
 }
@@ -71,11 +71,11 @@ func (r *reader) refusal(id string, f types.ImageFailure) error {
 }
 
 func (r *reader) absent(id string) error {
-	return fmt.Errorf("%s: %w", r.subject(id), reconcile.ErrNotFound)
+	return fmt.Errorf("%s: %w", r.subject(id), registry.ErrNotFound)
 }
 
 func (r *reader) archived(id string) error {
-	return fmt.Errorf("%s: %w", r.subject(id), reconcile.ErrArchived)
+	return fmt.Errorf("%s: %w", r.subject(id), registry.ErrArchived)
 }
 
 // subject is what an error is about.
@@ -86,7 +86,7 @@ func (r *reader) subject(id string) string {
 	return r.String() + ":" + id
 }
 
-func isAbsent(err error) bool { return errors.Is(err, reconcile.ErrNotFound) }
+func isAbsent(err error) bool { return errors.Is(err, registry.ErrNotFound) }
 
 func isDenied(err error) bool {
 	var api smithy.APIError

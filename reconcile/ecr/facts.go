@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // repositories are those of a run, described together.
@@ -26,16 +26,16 @@ type repositories struct {
 
 // Facts costs one call for a hundred repositories of the run, and one for the
 // lifecycle policy of each that is asked about.
-func (r *reader) Facts(ctx context.Context) (reconcile.Facts, error) {
+func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 	repository, err := r.describe(ctx)
 	if isAbsent(err) {
-		return reconcile.Facts{Missing: true}, nil
+		return registry.Facts{Missing: true}, nil
 	}
 	if err != nil {
-		return reconcile.Facts{}, err
+		return registry.Facts{}, err
 	}
 	expiries, err := r.expiries(ctx)
-	return reconcile.Facts{Tags: mutabilityOf(repository), Expiries: expiries, LastTag: true}, err // API_BatchDeleteImage
+	return registry.Facts{Tags: mutabilityOf(repository), Expiries: expiries, LastTag: true}, err // API_BatchDeleteImage
 }
 
 // describe tells of the repository. One that is missing or forbidden fails the
@@ -78,8 +78,8 @@ func (r *reader) describe(ctx context.Context) (types.Repository, error) {
 
 // mutabilityOf: the filters of "…_WITH_EXCLUSION" are wildcards with * alone
 // (API_PutImageTagMutability, user guide image-tag-mutability).
-func mutabilityOf(repository types.Repository) reconcile.Mutability {
-	m := reconcile.Mutability{Immutable: repository.ImageTagMutability == types.ImageTagMutabilityImmutable ||
+func mutabilityOf(repository types.Repository) registry.Mutability {
+	m := registry.Mutability{Immutable: repository.ImageTagMutability == types.ImageTagMutabilityImmutable ||
 		repository.ImageTagMutability == types.ImageTagMutabilityImmutableWithExclusion}
 	for _, f := range repository.ImageTagMutabilityExclusionFilters {
 		m.Except = append(m.Except, aws.ToString(f.Filter))
@@ -90,7 +90,7 @@ func mutabilityOf(repository types.Repository) reconcile.Mutability {
 // expiries are the rules of the lifecycle policy that may expire or archive a
 // tagged image. Whether there are any is good to know and no more, so a missing
 // permission is not an error.
-func (r *reader) expiries(ctx context.Context) ([]reconcile.Expiry, error) {
+func (r *reader) expiries(ctx context.Context) ([]registry.Expiry, error) {
 	api, err := r.reads(ctx)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (r *reader) expiries(ctx context.Context) ([]reconcile.Expiry, error) {
 
 // parseLifecycle reads a lifecycle policy (user guide,
 // lifecycle_policy_parameters). One that it can't read has no rules to warn of.
-func parseLifecycle(text string) []reconcile.Expiry {
+func parseLifecycle(text string) []registry.Expiry {
 	var policy struct {
 		Rules []struct {
 			Priority    int    `json:"rulePriority"`
@@ -123,9 +123,9 @@ func parseLifecycle(text string) []reconcile.Expiry {
 	if json.Unmarshal([]byte(text), &policy) != nil {
 		return nil
 	}
-	var expiries []reconcile.Expiry
+	var expiries []registry.Expiry
 	for _, rule := range policy.Rules {
-		e := reconcile.Expiry{Rule: fmt.Sprintf("lifecycle rule %d", rule.Priority)}
+		e := registry.Expiry{Rule: fmt.Sprintf("lifecycle rule %d", rule.Priority)}
 		if about := strings.TrimSpace(rule.Description); about != "" {
 			e.Rule += " (" + about + ")"
 		}
@@ -142,6 +142,6 @@ func parseLifecycle(text string) []reconcile.Expiry {
 			expiries = append(expiries, e)
 		}
 	}
-	slices.SortStableFunc(expiries, func(a, b reconcile.Expiry) int { return cmp.Compare(a.Rule, b.Rule) })
+	slices.SortStableFunc(expiries, func(a, b registry.Expiry) int { return cmp.Compare(a.Rule, b.Rule) })
 	return expiries
 }

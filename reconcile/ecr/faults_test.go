@@ -15,6 +15,7 @@ import (
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/registry"
 )
 
 // attempts is how often a call is made before a run gives up on it.
@@ -77,8 +78,8 @@ func TestFaults(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			registry := seeded(t, ecrtest.Options{})
-			registry.Script(test.faults...)
+			server := seeded(t, ecrtest.Options{})
+			server.Script(test.faults...)
 			p, err := apply(t, mine(t, ten))
 			for _, e := range p.Errors {
 				err = errors.Join(err, errors.New(e.Message))
@@ -95,11 +96,11 @@ func TestFaults(t *testing.T) {
 			if len(p.Violations) > 0 {
 				t.Errorf("violations: %v", p.Violations)
 			}
-			if there := registry.Tags("my-image")["10"] != ""; there != (test.want == "") {
+			if there := server.Tags("my-image")["10"] != ""; there != (test.want == "") {
 				t.Errorf("pushed: %v", there)
 			}
 			for operation, want := range test.calls {
-				if got := registry.Calls()[operation]; got != want {
+				if got := server.Calls()[operation]; got != want {
 					t.Errorf("%d calls of %s, want %d", got, operation, want)
 				}
 			}
@@ -118,11 +119,11 @@ func TestDenied(t *testing.T) {
 		{"BatchDeleteImage", "plain: absent", "BatchDeleteImage"},
 	} {
 		t.Run(test.operation, func(t *testing.T) {
-			registry := emulate(t, ecrtest.Options{})
-			if _, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "plain", Platforms: []string{"linux/amd64"}}); err != nil {
+			server := emulate(t, ecrtest.Options{})
+			if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "plain", Platforms: []string{"linux/amd64"}}); err != nil {
 				t.Fatal(err)
 			}
-			registry.Script(deny(test.operation)...)
+			server.Script(deny(test.operation)...)
 			p, err := apply(t, mine(t, test.aliases))
 			for _, e := range p.Errors {
 				err = errors.Join(err, errors.New(e.Message))
@@ -161,7 +162,7 @@ func TestAccountsAndRegions(t *testing.T) {
 // Without credentials there is an answer at once, for all images the same, and
 // nothing is sent to anyone.
 func TestNoCredentials(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
+	server := seeded(t, ecrtest.Options{})
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	p := plan(t, mine(t, ten))
@@ -173,7 +174,7 @@ func TestNoCredentials(t *testing.T) {
 			t.Errorf("%s does not name %s", p.Errors[0].Message, want)
 		}
 	}
-	if calls := registry.Calls(); len(calls) > 0 {
+	if calls := server.Calls(); len(calls) > 0 {
 		t.Errorf("calls: %v", calls)
 	}
 
@@ -198,16 +199,16 @@ func TestNoCredentials(t *testing.T) {
 // Where nobody answers, the attempts for all that a run asks are bounded, and
 // the message has the address.
 func TestNobodyAnswers(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
-	registry.Script(ecrtest.Fault{Do: ecrtest.Reset()})
+	server := seeded(t, ecrtest.Options{})
+	server.Script(ecrtest.Fault{Do: ecrtest.Reset()})
 	c := open(t)
 	for range 5 {
 		answers := c.Reader(myImage).Resolve(t.Context(), []string{"10"})
-		if err := answers[0].Err; err == nil || errors.Is(err, reconcile.ErrNotFound) || !strings.Contains(err.Error(), registry.Host) {
-			t.Errorf("got %v, want an error with %s", err, registry.Host)
+		if err := answers[0].Err; err == nil || errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), server.Host) {
+			t.Errorf("got %v, want an error with %s", err, server.Host)
 		}
 	}
-	if n := registry.Calls()["DescribeImages"]; n != attempts+4 {
+	if n := server.Calls()["DescribeImages"]; n != attempts+4 {
 		t.Errorf("%d calls, want %d for the first question and one for each other", n, attempts)
 	}
 	t.Setenv("AWS_ENDPOINT_URL_ECR", "localhost:5000")
@@ -218,15 +219,15 @@ func TestNobodyAnswers(t *testing.T) {
 
 // A listing that does not come to its end is not a shorter one.
 func TestPageFails(t *testing.T) {
-	registry := emulate(t, ecrtest.Options{})
+	server := emulate(t, ecrtest.Options{})
 	image := demo.Image{Tag: "10.1", Platforms: []string{"linux/amd64"}, Provenance: true}
 	for i := range 1200 {
 		image.Build = i // leaves the one before untagged
-		if _, err := registry.Seed("my-image", time.Now(), image); err != nil {
+		if _, err := server.Seed("my-image", time.Now(), image); err != nil {
 			t.Fatal(err)
 		}
 	}
-	registry.Script(ecrtest.Fault{Operation: "DescribeImages", Do: func(w http.ResponseWriter, c *ecrtest.Call) {
+	server.Script(ecrtest.Fault{Operation: "DescribeImages", Do: func(w http.ResponseWriter, c *ecrtest.Call) {
 		if bytes.Contains(c.Body, []byte("nextToken")) {
 			ecrtest.Refuse("ServerException", "try later")(w, c)
 			return
@@ -238,15 +239,15 @@ func TestPageFails(t *testing.T) {
 		t.Errorf("got %d tags, %v", len(tags), err)
 	}
 	p, err := apply(t, mine(t, "10: {newest: 10.x}, 10.1: absent"))
-	if !errors.Is(err, reconcile.ErrSkipped) || len(p.Errors) != 1 || registry.Tags("my-image")["10.1"] == "" {
+	if !errors.Is(err, reconcile.ErrSkipped) || len(p.Errors) != 1 || server.Tags("my-image")["10.1"] == "" {
 		t.Errorf("%v, plan %+v; want that nothing is deleted", err, p)
 	}
 }
 
 // An image that goes between two calls of a run is not one that never was.
 func TestDeletedMeanwhile(t *testing.T) {
-	registry := seeded(t, ecrtest.Options{})
-	registry.Script(ecrtest.Fault{Operation: "BatchGetImage", Times: 1, Do: ecrtest.Before(func() {
+	server := seeded(t, ecrtest.Options{})
+	server.Script(ecrtest.Fault{Operation: "BatchGetImage", Times: 1, Do: ecrtest.Before(func() {
 		errs := ecr.NewWriters(open(t)).Writer(myImage).DeleteTags(t.Context(), []string{"10.10"})
 		if errs[0] != nil {
 			t.Error(errs[0])
@@ -261,15 +262,15 @@ func TestDeletedMeanwhile(t *testing.T) {
 // An immutable tag that appears between plan and push is not overwritten, and
 // the message is ECR's own.
 func TestImmutableMeanwhile(t *testing.T) {
-	registry := emulate(t, ecrtest.Options{})
-	if err := registry.CreateRepository("my-image", types.ImageTagMutabilityImmutable); err != nil {
+	server := emulate(t, ecrtest.Options{})
+	if err := server.CreateRepository("my-image", types.ImageTagMutabilityImmutable); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := registry.Seed("my-image", time.Now(), demo.Samples()...); err != nil {
+	if _, err := server.Seed("my-image", time.Now(), demo.Samples()...); err != nil {
 		t.Fatal(err)
 	}
-	registry.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: ecrtest.Before(func() {
-		if _, err := registry.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}}); err != nil {
+	server.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: ecrtest.Before(func() {
+		if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}}); err != nil {
 			t.Error(err)
 		}
 	})})
@@ -281,33 +282,33 @@ func TestImmutableMeanwhile(t *testing.T) {
 // A token that ECR no longer accepts is renewed, once.
 func TestTokenEndsMeanwhile(t *testing.T) {
 	seed := func(t *testing.T) *ecrtest.Server {
-		registry := emulate(t, ecrtest.Options{})
+		server := emulate(t, ecrtest.Options{})
 		for repository, platform := range map[string]string{"my-image": "linux/amd64", "base": "linux/arm64"} {
-			if _, err := registry.Seed(repository, time.Now(), demo.Image{Tag: "1", Platforms: []string{platform}}); err != nil {
+			if _, err := server.Seed(repository, time.Now(), demo.Image{Tag: "1", Platforms: []string{platform}}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		return registry
+		return server
 	}
 	const aliases = "10: {amd64: 1, arm64: 'base:1'}"
 	for _, operation := range []string{"GET blob", "POST upload"} {
 		t.Run("once, at "+operation, func(t *testing.T) {
-			registry := seed(t)
-			registry.Script(ecrtest.Fault{Operation: operation, Times: 1, Do: ecrtest.Before(registry.ExpireTokens)})
+			server := seed(t)
+			server.Script(ecrtest.Fault{Operation: operation, Times: 1, Do: ecrtest.Before(server.ExpireTokens)})
 			p, err := apply(t, mine(t, aliases))
-			if err != nil || len(p.Pushes) != 1 || registry.Tags("my-image")["10"] != p.Pushes[0].New {
+			if err != nil || len(p.Pushes) != 1 || server.Tags("my-image")["10"] != p.Pushes[0].New {
 				t.Errorf("%v, plan %+v", err, p)
 			}
 		})
 	}
 	t.Run("for ever", func(t *testing.T) {
-		registry := seed(t)
-		registry.Script(ecrtest.Fault{Operation: "GET blob", Do: ecrtest.Before(registry.ExpireTokens)})
+		server := seed(t)
+		server.Script(ecrtest.Fault{Operation: "GET blob", Do: ecrtest.Before(server.ExpireTokens)})
 		p, err := apply(t, mine(t, aliases))
 		if err != nil || len(p.Errors) == 0 || !strings.Contains(p.Errors[0].Message, "authorization token has expired") || len(p.Violations)+len(p.Pushes) > 0 {
 			t.Errorf("%v, plan %+v", err, p)
 		}
-		if n := registry.Calls()["GetAuthorizationToken"]; n > 4 {
+		if n := server.Calls()["GetAuthorizationToken"]; n > 4 {
 			t.Errorf("%d tokens", n)
 		}
 	})

@@ -14,19 +14,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // image is what ECR tells of one without sending it.
 type image struct {
-	reconcile.Descriptor
+	registry.Descriptor
 	tags   []string
 	pushed time.Time
 }
 
 func imageOf(d types.ImageDetail) image {
 	return image{
-		Descriptor: reconcile.Descriptor{ // ECR's size is that of the layers, not of the manifest
+		Descriptor: registry.Descriptor{ // ECR's size is that of the layers, not of the manifest
 			Digest:       aws.ToString(d.ImageDigest),
 			MediaType:    interned(aws.ToString(d.ImageManifestMediaType)),
 			ArtifactType: interned(aws.ToString(d.ArtifactMediaType)),

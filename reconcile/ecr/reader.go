@@ -14,20 +14,20 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // reader reads one repository.
 type reader struct {
-	reconcile.Forgetful
-	*registry
+	registry.Forgetful
+	*account
 	config.Repository
 }
 
 // Resolve costs one call for a hundred tags, or for a thousand images of the
 // repository once that is less. A tag whose image is archived still names it.
-func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
-	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
+func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
+	answers := make([]registry.Answer[registry.Descriptor], len(tags))
 	images, err := r.images(ctx, tags)
 	if err != nil {
 		return fail(answers, err)
@@ -60,14 +60,14 @@ func (r *reader) Tags(ctx context.Context) ([]string, error) {
 
 // Inventory costs one call for a thousand images. The clock is the Date of
 // ECR's answer.
-func (r *reader) Inventory(ctx context.Context) (reconcile.Inventory, error) {
+func (r *reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 	l, err := r.list(ctx)
 	if err != nil {
-		return reconcile.Inventory{}, err
+		return registry.Inventory{}, err
 	}
-	all := reconcile.Inventory{Now: l.now}
+	all := registry.Inventory{Now: l.now}
 	for _, img := range l.images {
-		all.Manifests = append(all.Manifests, reconcile.StoredManifest{Descriptor: img.Descriptor, Tags: img.tags, Pushed: img.pushed})
+		all.Manifests = append(all.Manifests, registry.StoredManifest{Descriptor: img.Descriptor, Tags: img.tags, Pushed: img.pushed})
 	}
 	return all, nil
 }
@@ -77,8 +77,8 @@ func (r *reader) Inventory(ctx context.Context) (reconcile.Inventory, error) {
 //
 // They are fetched by digest: asked by tag, ECR may translate a manifest
 // (user guide, image-manifest-formats).
-func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
-	answers := make([]reconcile.Answer[reconcile.RawManifest], len(references))
+func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
+	answers := make([]registry.Answer[registry.RawManifest], len(references))
 	var tags []string
 	for _, reference := range references {
 		if !isDigest(reference) {
@@ -127,10 +127,10 @@ var accepted = []string{
 // fetch reads manifests by digest. What ECR does not give out is asked for
 // once more by description: an archived image can't be pulled, but is there
 // (user guide, archive-image).
-func (r *reader) fetch(ctx context.Context, digests []string) map[string]reconcile.Answer[reconcile.RawManifest] {
+func (r *reader) fetch(ctx context.Context, digests []string) map[string]registry.Answer[registry.RawManifest] {
 	var (
 		mu      sync.Mutex
-		got     = map[string]reconcile.Answer[reconcile.RawManifest]{}
+		got     = map[string]registry.Answer[registry.RawManifest]{}
 		missing []string
 	)
 	r.all(digests, func(batch []string) {
@@ -138,7 +138,7 @@ func (r *reader) fetch(ctx context.Context, digests []string) map[string]reconci
 		mu.Lock()
 		defer mu.Unlock()
 		for _, id := range batch {
-			answer := reconcile.Answer[reconcile.RawManifest]{Err: err}
+			answer := registry.Answer[registry.RawManifest]{Err: err}
 			if err == nil {
 				answer = verified(r, id, images[id])
 				if f, ok := refused[id]; ok {
@@ -157,9 +157,9 @@ func (r *reader) fetch(ctx context.Context, digests []string) map[string]reconci
 	described, err := r.images(ctx, missing)
 	for _, id := range missing {
 		if img, ok := described[id]; err != nil {
-			got[id] = reconcile.Answer[reconcile.RawManifest]{Err: err}
+			got[id] = registry.Answer[registry.RawManifest]{Err: err}
 		} else if ok && img.Archived {
-			got[id] = reconcile.Answer[reconcile.RawManifest]{Err: r.archived(id)}
+			got[id] = registry.Answer[registry.RawManifest]{Err: r.archived(id)}
 		}
 	}
 	return got
@@ -196,27 +196,27 @@ func (r *reader) batchGet(ctx context.Context, ids []string) (map[string]types.I
 }
 
 // verified is a manifest whose bytes are those of its digest.
-func verified(r *reader, want string, img types.Image) reconcile.Answer[reconcile.RawManifest] {
+func verified(r *reader, want string, img types.Image) registry.Answer[registry.RawManifest] {
 	if img.ImageManifest == nil {
-		return reconcile.Answer[reconcile.RawManifest]{Err: fmt.Errorf("%s: ECR answered without it", r.subject(want))}
+		return registry.Answer[registry.RawManifest]{Err: fmt.Errorf("%s: ECR answered without it", r.subject(want))}
 	}
 	body := []byte(*img.ImageManifest)
 	if has := digest.FromBytes(body).String(); has != want {
-		return reconcile.Answer[reconcile.RawManifest]{Err: fmt.Errorf("%s: the manifest that came has digest %s", r.subject(want), has)}
+		return registry.Answer[registry.RawManifest]{Err: fmt.Errorf("%s: the manifest that came has digest %s", r.subject(want), has)}
 	}
-	return reconcile.Answer[reconcile.RawManifest]{Value: reconcile.RawManifest{
+	return registry.Answer[registry.RawManifest]{Value: registry.RawManifest{
 		Digest: want, MediaType: aws.ToString(img.ImageManifestMediaType), Body: body,
 	}}
 }
 
 // Configs go over HTTP, one or two requests each: the API has a URL to offer
 // for each, which is as much, and nothing that says whether it came whole.
-func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
+func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
 	over, err := r.client.overHTTP(ctx, r.Repository)
 	if err != nil {
-		return fail(make([]reconcile.Answer[[]byte], len(digests)), err)
+		return fail(make([]registry.Answer[[]byte], len(digests)), err)
 	}
-	answers := make([]reconcile.Answer[[]byte], len(digests))
+	answers := make([]registry.Answer[[]byte], len(digests))
 	err = r.withToken(ctx, func() error {
 		var open []int
 		var missing []string
@@ -241,12 +241,12 @@ func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answ
 }
 
 // Referrers lists 50 a call (API_ListImageReferrers, maxResults).
-func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Descriptor, error) {
+func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descriptor, error) {
 	api, err := r.reads(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var referrers []reconcile.Descriptor
+	var referrers []registry.Descriptor
 	in := &ecr.ListImageReferrersInput{
 		RegistryId: r.id(), RepositoryName: &r.Path, MaxResults: aws.Int32(50),
 		SubjectId: &types.SubjectIdentifier{ImageDigest: &digest},
@@ -258,7 +258,7 @@ func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Desc
 			return nil, r.failure("referrers of "+r.subject(digest), err)
 		}
 		for _, d := range out.Referrers {
-			referrers = append(referrers, reconcile.Descriptor{
+			referrers = append(referrers, registry.Descriptor{
 				Digest: aws.ToString(d.Digest), MediaType: aws.ToString(d.MediaType),
 				ArtifactType: aws.ToString(d.ArtifactType), Size: aws.ToInt64(d.Size),
 			})

@@ -35,16 +35,16 @@ func TestPolicies(t *testing.T) {
 		{"purge", slices.Concat(dryRun, write, policies["Deletions"], policies["Plain images"]), ten, true, true},
 	} {
 		try := func(t *testing.T, allowed []string) error {
-			registry := seeded(t, ecrtest.Options{})
+			server := seeded(t, ecrtest.Options{})
 			for repository, image := range map[string]demo.Image{
 				"my-image": {Tag: "plain", Platforms: []string{"linux/amd64"}},
 				"base":     {Tag: "1", Platforms: []string{"linux/amd64"}, Provenance: true},
 			} {
-				if _, err := registry.Seed(repository, time.Now(), image); err != nil {
+				if _, err := server.Seed(repository, time.Now(), image); err != nil {
 					t.Fatal(err)
 				}
 			}
-			registry.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, c *ecrtest.Call) {
+			server.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, c *ecrtest.Call) {
 				if c.Permission != "" && !slices.Contains(allowed, c.Permission) {
 					ecrtest.Deny()(w, c)
 					return

@@ -34,7 +34,7 @@ type tokens struct {
 }
 
 // authorization is a token that is good for a while.
-func (r *registry) authorization(ctx context.Context) (token, error) {
+func (r *account) authorization(ctx context.Context) (token, error) {
 	r.token.mu.Lock()
 	defer r.token.mu.Unlock()
 	if time.Until(r.token.now.expires) > renewBefore {
@@ -46,7 +46,7 @@ func (r *registry) authorization(ctx context.Context) (token, error) {
 	}
 	out, err := api.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
 	if err != nil {
-		return token{}, (&reader{registry: r}).failure("authorization token for "+r.name, err)
+		return token{}, (&reader{account: r}).failure("authorization token for "+r.name, err)
 	}
 	if len(out.AuthorizationData) == 0 {
 		return token{}, fmt.Errorf("authorization token for %s: ECR gave none", r.name)
@@ -64,7 +64,7 @@ func (r *registry) authorization(ctx context.Context) (token, error) {
 // withToken does something over HTTP, and once more with a new token where ECR
 // refuses the one that there is: it may end sooner than it said, as with the
 // role that it was made by.
-func (r *registry) withToken(ctx context.Context, do func() error) error {
+func (r *account) withToken(ctx context.Context, do func() error) error {
 	used, err := r.authorization(ctx)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (r *registry) withToken(ctx context.Context, do func() error) error {
 }
 
 // AuthorizationContext implements [authn.ContextAuthenticator].
-func (r *registry) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
+func (r *account) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
 	t, err := r.authorization(ctx)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (r *registry) AuthorizationContext(ctx context.Context) (*authn.AuthConfig,
 }
 
 // Authorization implements [authn.Authenticator].
-func (r *registry) Authorization() (*authn.AuthConfig, error) {
+func (r *account) Authorization() (*authn.AuthConfig, error) {
 	return r.AuthorizationContext(context.Background())
 }
 
@@ -107,11 +107,11 @@ func (k *keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 
 // ResolveContext implements [authn.ContextKeychain].
 func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
-	if r := k.client.registry(target.RegistryStr()); r != nil {
+	if r := k.client.account(target.RegistryStr()); r != nil {
 		return r, nil
 	}
 	if r, ok := k.client.endpoints.Load(target.RegistryStr()); ok {
-		return r.(*registry), nil
+		return r.(*account), nil
 	}
 	return authn.Resolve(ctx, k.others, target)
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // writer writes one repository.
@@ -21,13 +21,13 @@ type writer struct {
 	writers *Writers
 }
 
-// AtOnce implements [reconcile.Writer].
+// AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
 
 // Resolve asks for the images themselves, since for them a tag that does not
 // exist fails alone. What the reader remembers is no answer.
-func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
-	answers := make([]reconcile.Answer[reconcile.Descriptor], len(tags))
+func (w *writer) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
+	answers := make([]registry.Answer[registry.Descriptor], len(tags))
 	place := map[string]int{}
 	for i, tag := range tags {
 		place[tag] = i
@@ -45,7 +45,7 @@ func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 			case !ok:
 				answer.Err = fmt.Errorf("%s: ECR answered without it", w.subject(tag))
 			default:
-				answer.Value = reconcile.Descriptor{
+				answer.Value = registry.Descriptor{
 					Digest: aws.ToString(img.ImageId.ImageDigest), MediaType: aws.ToString(img.ImageManifestMediaType),
 					Size: int64(len(aws.ToString(img.ImageManifest))),
 				}
@@ -58,7 +58,7 @@ func (w *writer) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 
 // archivedAmong asks once more, by description, for the tags that ECR gives
 // nothing for and that the run has seen on archived images: those are there.
-func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []reconcile.Answer[reconcile.Descriptor]) {
+func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []registry.Answer[registry.Descriptor]) {
 	seen := w.remembered()
 	for i, tag := range tags {
 		if seen == nil || !isAbsent(answers[i].Err) {
@@ -75,7 +75,7 @@ func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []rec
 		if img, ok := d.got[tag]; err != nil {
 			answers[i].Err = err
 		} else if ok {
-			answers[i] = reconcile.Answer[reconcile.Descriptor]{Value: img.Descriptor}
+			answers[i] = registry.Answer[registry.Descriptor]{Value: img.Descriptor}
 		}
 	}
 }
@@ -93,9 +93,9 @@ func (w *writer) Tags(ctx context.Context) ([]string, error) {
 	return tags, nil
 }
 
-// Put implements [reconcile.Writer]. What has begun is not cut off by a
+// Put implements [registry.Writer]. What has begun is not cut off by a
 // cancelled context.
-func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []error {
+func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := make([]error, len(pushes))
 	var group errgroup.Group
 	group.SetLimit(w.AtOnce())
@@ -114,7 +114,7 @@ func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []e
 // put takes "already exists" for done: so ECR answers to a push that was done
 // before, and whose answer was lost (API_PutImage,
 // ImageAlreadyExistsException: "and there were no changes").
-func (w *writer) put(ctx context.Context, push reconcile.TaggedManifest) error {
+func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	if err := w.pushes.Wait(ctx); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (w *writer) put(ctx context.Context, push reconcile.TaggedManifest) error {
 	if err != nil {
 		return err
 	}
-	ctx, done := reconcile.Finishing(ctx)
+	ctx, done := registry.Finishing(ctx)
 	defer done()
 	out, err := api.PutImage(ctx, &ecr.PutImageInput{
 		RegistryId: w.id(), RepositoryName: &w.Path,
@@ -141,12 +141,12 @@ func (w *writer) put(ctx context.Context, push reconcile.TaggedManifest) error {
 	return nil
 }
 
-// DeleteTags implements [reconcile.Writer].
+// DeleteTags implements [registry.Writer].
 func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
 	return w.delete(ctx, tags)
 }
 
-// DeleteManifests implements [reconcile.Writer].
+// DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	return w.delete(ctx, digests)
 }
@@ -181,7 +181,7 @@ func (w *writer) batchDelete(ctx context.Context, ids []string) (map[string]type
 	if err != nil {
 		return nil, err
 	}
-	ctx, done := reconcile.Finishing(ctx)
+	ctx, done := registry.Finishing(ctx)
 	defer done()
 	out, err := api.BatchDeleteImage(ctx, &ecr.BatchDeleteImageInput{
 		RegistryId: w.id(), RepositoryName: &w.Path, ImageIds: identifiers(ids),

@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Options say how registries are spoken to. The zero value is usable.
@@ -66,7 +66,7 @@ type Client struct {
 	counts                             sync.Map // Count -> *atomic.Int64
 }
 
-var _ reconcile.Readers = (*Client)(nil)
+var _ registry.Readers = (*Client)(nil)
 
 // New returns a client for one run. Close it at the end.
 func New(options Options) *Client {
@@ -99,7 +99,7 @@ func New(options Options) *Client {
 }
 
 // Reader opens a repository for reading. It asks nothing yet.
-func (c *Client) Reader(repository config.Repository) reconcile.Reader {
+func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return &reader{client: c, repository: c.named(repository)}
 }
 

@@ -31,7 +31,7 @@ func TestNames(t *testing.T) {
 
 // Neither the log nor an error shows what a URL may keep secret.
 func TestSecretsStaySecret(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{
+	server := serve(t, map[string]http.HandlerFunc{
 		"GET /v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://user:secret@"+r.Host+"/x?signature=secret", http.StatusTemporaryRedirect)
 		},
@@ -42,8 +42,8 @@ func TestSecretsStaySecret(t *testing.T) {
 		UserAgent: "tagline/1.2.3",
 		Logger:    slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
-	_, err := fetch(t, c, registry.app(), "10")
-	if want := registry.host + "/app:10: 500 Internal Server Error"; err == nil || err.Error() != want {
+	_, err := fetch(t, c, server.app(), "10")
+	if want := server.host + "/app:10: 500 Internal Server Error"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	if strings.Contains(log.String(), "secret") {
@@ -54,7 +54,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Errorf("log has no %s:\n%s", part, &log)
 		}
 	}
-	if got := registry.seen[len(registry.seen)-1].UserAgent(); !strings.HasPrefix(got, "tagline/1.2.3 ") {
+	if got := server.seen[len(server.seen)-1].UserAgent(); !strings.HasPrefix(got, "tagline/1.2.3 ") {
 		t.Errorf("user agent %q", got)
 	}
 }

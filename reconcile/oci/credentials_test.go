@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -14,8 +15,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-
-	"context"
 )
 
 // helper makes docker-credential-fake the credential helper of this test, and
@@ -95,12 +94,12 @@ func TestCredentialHelper(t *testing.T) {
 // it fails, and its failure never becomes an anonymous request.
 func TestCredentialHelperOnce(t *testing.T) {
 	starts := helper(t, "exit 1")
-	registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": goodManifest()})
+	server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": goodManifest()})
 	c := newClient(t, Options{Keychain: authn.DefaultKeychain})
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			if _, err := resolve(t, c, registry.app(), "10"); err == nil || !strings.Contains(err.Error(), "check the credential helper") {
+			if _, err := resolve(t, c, server.app(), "10"); err == nil || !strings.Contains(err.Error(), "check the credential helper") {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -109,7 +108,7 @@ func TestCredentialHelperOnce(t *testing.T) {
 	if n := starts(); n != 1 {
 		t.Errorf("helper started %d times, want 1", n)
 	}
-	if trace := registry.trace(); len(trace) > 0 {
+	if trace := server.trace(); len(trace) > 0 {
 		t.Errorf("registry was asked %v", trace)
 	}
 }

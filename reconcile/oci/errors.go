@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // lastingError is an answer, or a refusal of ours, that asking again would not
@@ -76,7 +76,7 @@ func (r repository) failure(subject string, err error) error {
 	}
 	causes := []error{err}
 	if isOfHost(err) {
-		causes = append(causes, &reconcile.HostError{Host: r.Host, Reason: reason})
+		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason})
 	}
 	return &failure{subject + ": " + reason, causes}
 }
@@ -88,13 +88,13 @@ func (r repository) answer(subject string, err error) error {
 	if !isAbsent(err) {
 		return r.failure(subject, err)
 	}
-	text := fmt.Sprintf("%s: %v", subject, reconcile.ErrNotFound)
+	text := fmt.Sprintf("%s: %v", subject, registry.ErrNotFound)
 	if message := message(statusOf(err)); message != "" {
 		text += ": " + message
 	}
-	causes := []error{reconcile.ErrNotFound, err}
+	causes := []error{registry.ErrNotFound, err}
 	if slices.ContainsFunc(statusOf(err).Errors, func(d transport.Diagnostic) bool { return d.Code == transport.NameUnknownErrorCode }) {
-		causes = append(causes, reconcile.ErrNoRepository)
+		causes = append(causes, registry.ErrNoRepository)
 	}
 	return &failure{text, causes}
 }

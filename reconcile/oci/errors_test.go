@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 func TestPrintable(t *testing.T) {
@@ -46,9 +46,9 @@ func TestErrorsOfStatuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": tt.answer})
-			_, err := fetch(t, newClient(t, Options{}), registry.app(), "10")
-			if want := registry.host + "/app:10: " + tt.want; err == nil || err.Error() != want {
+			server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": tt.answer})
+			_, err := fetch(t, newClient(t, Options{}), server.app(), "10")
+			if want := server.host + "/app:10: " + tt.want; err == nil || err.Error() != want {
 				t.Errorf("error %q\nwant  %q", err, want)
 			}
 		})
@@ -56,8 +56,8 @@ func TestErrorsOfStatuses(t *testing.T) {
 }
 
 func TestLongMessageIsCut(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": answer(403, strings.Repeat("long ", 10_000))})
-	_, err := fetch(t, newClient(t, Options{}), registry.app(), "10")
+	server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": answer(403, strings.Repeat("long ", 10_000))})
+	_, err := fetch(t, newClient(t, Options{}), server.app(), "10")
 	if n := len(err.Error()); n > 400 {
 		t.Errorf("error of %d bytes: %v", n, err)
 	}
@@ -82,7 +82,7 @@ func TestErrorsOfConnections(t *testing.T) {
 		if want := host + "/app:: dial tcp " + host + ": connect: connection refused"; a.Err == nil || a.Err.Error() != want {
 			t.Fatalf("error %v, want %s", a.Err, want)
 		}
-		if errors.Is(a.Err, reconcile.ErrNotFound) {
+		if errors.Is(a.Err, registry.ErrNotFound) {
 			t.Fatal("reads as absent")
 		}
 	}
@@ -103,11 +103,11 @@ func TestErrorsOfNames(t *testing.T) {
 }
 
 func TestErrorsOfContexts(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": goodManifest()})
+	server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": goodManifest()})
 	c := newClient(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, w := c.Reader(registry.app()), NewWriters(c).Writer(registry.app())
+	r, w := c.Reader(server.app()), NewWriters(c).Writer(server.app())
 	var errs []error
 	for _, a := range r.Resolve(ctx, []string{"1", "2", "3"}) {
 		errs = append(errs, a.Err)
@@ -119,11 +119,11 @@ func TestErrorsOfContexts(t *testing.T) {
 		errs = append(errs, a.Err)
 	}
 	_, err := r.Referrers(ctx, someHash)
-	errs = append(errs, err, w.Copy(ctx, registry.app(), someHash))
-	errs = append(errs, w.Put(ctx, []reconcile.TaggedManifest{{Tag: "1", Manifest: reconcile.RawManifest{Body: []byte(index)}}})...)
+	errs = append(errs, err, w.Copy(ctx, server.app(), someHash))
+	errs = append(errs, w.Put(ctx, []registry.TaggedManifest{{Tag: "1", Manifest: registry.RawManifest{Body: []byte(index)}}})...)
 	errs = append(errs, w.DeleteTags(ctx, []string{"1"})...)
 	for i, err := range errs {
-		if !errors.Is(err, context.Canceled) || errors.Is(err, reconcile.ErrNotFound) {
+		if !errors.Is(err, context.Canceled) || errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("error %d is %v", i, err)
 		}
 	}
@@ -153,16 +153,16 @@ func TestRefusedLoginIsNotRepeated(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			registry := serve(t, tt.handlers)
-			answers := newClient(t, Options{Keychain: login{"me", "wrong"}}).Reader(registry.app()).Resolve(t.Context(), tags)
+			server := serve(t, tt.handlers)
+			answers := newClient(t, Options{Keychain: login{"me", "wrong"}}).Reader(server.app()).Resolve(t.Context(), tags)
 			for i, a := range answers {
-				want := registry.host + "/app:" + tags[i] + ": " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+				want := server.host + "/app:" + tags[i] + ": " + strings.ReplaceAll(tt.err, "HOST", server.host)
 				if a.Err == nil || a.Err.Error() != want {
 					t.Fatalf("error %v\nwant  %s", a.Err, want)
 				}
 			}
 			logins := 0
-			for _, r := range registry.seen {
+			for _, r := range server.seen {
 				if r.Header.Get("Authorization") != "" {
 					logins++
 				}

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // nameServer answers every question for metadata.example with an address, and
@@ -65,7 +65,7 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 		"https://[::ffff:169.254.169.254]/", "https://metadata.example/latest/meta-data/",
 	} {
 		t.Run(location, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{
+			server := serve(t, map[string]http.HandlerFunc{
 				"/v2/app/manifests/10": http.RedirectHandler(location, http.StatusTemporaryRedirect).ServeHTTP,
 			})
 			// Plain http to them would be refused for itself.
@@ -73,11 +73,11 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 			dialer := newDialer()
 			dialer.Resolver = nameServer([4]byte{169, 254, 169, 254}, &sync.Map{})
 			c.base.DialContext = dialer.DialContext
-			_, err := fetch(t, c, registry.app(), "10")
-			if err == nil || !strings.Contains(err.Error(), "link-local") || errors.Is(err, reconcile.ErrNotFound) {
+			_, err := fetch(t, c, server.app(), "10")
+			if err == nil || !strings.Contains(err.Error(), "link-local") || errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("error %v", err)
 			}
-			if n := registry.count("GET /v2/app"); n != 1 {
+			if n := server.count("GET /v2/app"); n != 1 {
 				t.Errorf("%d requests, want 1: it will not change", n)
 			}
 		})
@@ -94,8 +94,8 @@ func TestNoSuchHost(t *testing.T) {
 	c.base.DialContext = dialer.DialContext
 	var hosts []string
 	for _, a := range c.Reader(config.Repository{Host: "nowhere.example", Path: "app"}).Resolve(t.Context(), []string{"1", "2", "3"}) {
-		var host *reconcile.HostError
-		if !errors.As(a.Err, &host) || errors.Is(a.Err, reconcile.ErrNotFound) {
+		var host *registry.HostError
+		if !errors.As(a.Err, &host) || errors.Is(a.Err, registry.ErrNotFound) {
 			t.Fatalf("error %v", a.Err)
 		}
 		hosts = append(hosts, host.Error())
@@ -117,7 +117,7 @@ func TestCredentialsThatAreSentBack(t *testing.T) {
 	}
 	for name, challenge := range map[string]string{"basic": `Basic realm="x"`, "bearer": `Bearer realm="http://HOST/token",service="x"`} {
 		t.Run(name, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{
+			server := serve(t, map[string]http.HandlerFunc{
 				"GET /v2/{$}": func(w http.ResponseWriter, r *http.Request) {
 					answer(401, "", "WWW-Authenticate", strings.ReplaceAll(challenge, "HOST", r.Host))(w, r)
 				},
@@ -125,7 +125,7 @@ func TestCredentialsThatAreSentBack(t *testing.T) {
 				"/v2/app/manifests/10":      echo,
 				"HEAD /v2/app/manifests/10": echo,
 			})
-			_, err := resolve(t, newClient(t, Options{Keychain: login{"me", "open sesame"}}), registry.app(), "10")
+			_, err := resolve(t, newClient(t, Options{Keychain: login{"me", "open sesame"}}), server.app(), "10")
 			if err == nil || !strings.Contains(err.Error(), "[credentials]") {
 				t.Errorf("error %v", err)
 			}
@@ -160,15 +160,15 @@ func TestTokenServices(t *testing.T) {
 		"plain http elsewhere": {http.RedirectHandler("http://tokens.example/", http.StatusFound).ServeHTTP, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{
+			server := serve(t, map[string]http.HandlerFunc{
 				"/v2/{$}": func(w http.ResponseWriter, r *http.Request) {
 					answer(401, "", "WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="x"`)(w, r)
 				},
 				"/token": test.token,
 			})
-			_, err := resolve(t, newClient(t, Options{Keychain: login{"me", "open sesame"}}), registry.app(), "10")
-			want := strings.ReplaceAll(test.want, "HOST", registry.host)
-			if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, reconcile.ErrNotFound) || strings.Contains(err.Error(), "sesame") {
+			_, err := resolve(t, newClient(t, Options{Keychain: login{"me", "open sesame"}}), server.app(), "10")
+			want := strings.ReplaceAll(test.want, "HOST", server.host)
+			if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, registry.ErrNotFound) || strings.Contains(err.Error(), "sesame") {
 				t.Errorf("error %v, want %s", err, want)
 			}
 		})
@@ -281,7 +281,7 @@ func TestGoAway(t *testing.T) {
 			c := newClient(t, Options{})
 			c.base.TLSClientConfig = &tls.Config{RootCAs: roots}
 			app := config.Repository{Host: listener.Addr().String(), Path: "app"}
-			err = NewWriters(c).Writer(app).Put(t.Context(), []reconcile.TaggedManifest{{Tag: "10", Manifest: reconcile.RawManifest{
+			err = NewWriters(c).Writer(app).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: registry.RawManifest{
 				Digest: digestOf([]byte(index)), MediaType: typeIndex, Body: []byte(index),
 			}}})[0]
 			if err != nil {

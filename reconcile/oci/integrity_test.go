@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 const (
@@ -81,9 +81,9 @@ func TestManifest(t *testing.T) {
 			if reference == "" {
 				reference = "10"
 			}
-			registry := serve(t, map[string]http.HandlerFunc{"GET /v2/app/manifests/" + reference: tt.answer})
-			got, err := fetch(t, newClient(t, Options{}), registry.app(), reference)
-			if n := registry.count("GET /v2/app/manifests/"); n != requests {
+			server := serve(t, map[string]http.HandlerFunc{"GET /v2/app/manifests/" + reference: tt.answer})
+			got, err := fetch(t, newClient(t, Options{}), server.app(), reference)
+			if n := server.count("GET /v2/app/manifests/"); n != requests {
 				t.Errorf("%d requests, want %d", n, requests)
 			}
 			if tt.err == "" {
@@ -98,7 +98,7 @@ func TestManifest(t *testing.T) {
 			if err == nil || !strings.HasSuffix(err.Error(), ": "+tt.err) {
 				t.Errorf("error %v\nwant  …: %s", err, tt.err)
 			}
-			if errors.Is(err, reconcile.ErrNotFound) {
+			if errors.Is(err, registry.ErrNotFound) {
 				t.Error("reads as absent")
 			}
 		})
@@ -148,23 +148,23 @@ func TestHead(t *testing.T) {
 			if tt.get != nil {
 				handlers["GET /v2/app/manifests/10"] = tt.get
 			}
-			registry := serve(t, handlers)
-			got, err := resolve(t, newClient(t, Options{}), registry.app(), "10")
-			if n := registry.count("GET /v2/app/manifests/"); n != tt.gets {
+			server := serve(t, handlers)
+			got, err := resolve(t, newClient(t, Options{}), server.app(), "10")
+			if n := server.count("GET /v2/app/manifests/"); n != tt.gets {
 				t.Errorf("%d GETs, want %d", n, tt.gets)
 			}
 			if tt.err == "" {
-				want := reconcile.Descriptor{Digest: hash, MediaType: typeIndex, Size: int64(len(index))}
+				want := registry.Descriptor{Digest: hash, MediaType: typeIndex, Size: int64(len(index))}
 				if err != nil || got != want {
 					t.Errorf("got %+v, %v, want %+v", got, err, want)
 				}
 				return
 			}
-			want := registry.host + "/app:10: " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			want := server.host + "/app:10: " + strings.ReplaceAll(tt.err, "HOST", server.host)
 			if err == nil || err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
-			if errors.Is(err, reconcile.ErrNotFound) != tt.absent {
+			if errors.Is(err, registry.ErrNotFound) != tt.absent {
 				t.Errorf("absent is %v", !tt.absent)
 			}
 		})
@@ -190,9 +190,9 @@ func TestPut(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{"PUT /v2/app/manifests/10": tt.answer})
-			writer := NewWriters(newClient(t, Options{})).Writer(registry.app())
-			err := writer.Put(t.Context(), []reconcile.TaggedManifest{{Tag: "10", Manifest: reconcile.RawManifest{
+			server := serve(t, map[string]http.HandlerFunc{"PUT /v2/app/manifests/10": tt.answer})
+			writer := NewWriters(newClient(t, Options{})).Writer(server.app())
+			err := writer.Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: registry.RawManifest{
 				Digest: hash, MediaType: typeIndex, Body: []byte(index),
 			}}})[0]
 			if tt.err == "" {
@@ -201,11 +201,11 @@ func TestPut(t *testing.T) {
 				}
 				return
 			}
-			want := "push " + registry.host + "/app:10: " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			want := "push " + server.host + "/app:10: " + strings.ReplaceAll(tt.err, "HOST", server.host)
 			if err == nil || err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
-			if errors.Is(err, reconcile.ErrNotFound) {
+			if errors.Is(err, registry.ErrNotFound) {
 				t.Error("reads as absent")
 			}
 		})
@@ -230,20 +230,20 @@ func TestConfigs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			storage := serve(t, map[string]http.HandlerFunc{"/somewhere": tt.answer})
-			registry := serve(t, map[string]http.HandlerFunc{
+			server := serve(t, map[string]http.HandlerFunc{
 				"GET /v2/app/blobs/" + hash: http.RedirectHandler("http://"+storage.host+"/somewhere?signature=secret", http.StatusTemporaryRedirect).ServeHTTP,
 			})
-			got := newClient(t, Options{}).Reader(registry.app()).Configs(t.Context(), []string{hash})[0]
+			got := newClient(t, Options{}).Reader(server.app()).Configs(t.Context(), []string{hash})[0]
 			if tt.err == "" {
 				if string(got.Value) != config || got.Err != nil {
 					t.Errorf("got %q, %v", got.Value, got.Err)
 				}
 				return
 			}
-			if want := registry.host + "/app@" + hash + ": " + tt.err; got.Err == nil || got.Err.Error() != want {
+			if want := server.host + "/app@" + hash + ": " + tt.err; got.Err == nil || got.Err.Error() != want {
 				t.Errorf("error %v\nwant  %s", got.Err, want)
 			}
-			if errors.Is(got.Err, reconcile.ErrNotFound) != (tt.name == "absent") {
+			if errors.Is(got.Err, registry.ErrNotFound) != (tt.name == "absent") {
 				t.Error("absent and unreadable are mixed up")
 			}
 		})
@@ -253,13 +253,13 @@ func TestConfigs(t *testing.T) {
 func TestReferrers(t *testing.T) {
 	const listing = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[
 		{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":7,"digest":"` + someHash + `","artifactType":"text/spdx"}]}`
-	one := []reconcile.Descriptor{{Digest: someHash, MediaType: string(types.OCIManifestSchema1), ArtifactType: "text/spdx", Size: 7}}
+	one := []registry.Descriptor{{Digest: someHash, MediaType: string(types.OCIManifestSchema1), ArtifactType: "text/spdx", Size: 7}}
 	api, tag := "GET /v2/app/referrers/"+someHash, "GET /v2/app/manifests/sha256-"+strings.TrimPrefix(someHash, "sha256:")
 	page := serve(t, map[string]http.HandlerFunc{"/": answer(429, "")}).host // as github.com does for ghcr.io
 	tests := []struct {
 		name     string
 		handlers map[string]http.HandlerFunc
-		want     []reconcile.Descriptor
+		want     []registry.Descriptor
 		err      string
 	}{
 		{"by the API", map[string]http.HandlerFunc{api: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
@@ -278,15 +278,15 @@ func TestReferrers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			registry := serve(t, tt.handlers)
-			got, err := newClient(t, Options{}).Reader(registry.app()).Referrers(t.Context(), someHash)
+			server := serve(t, tt.handlers)
+			got, err := newClient(t, Options{}).Reader(server.app()).Referrers(t.Context(), someHash)
 			if tt.err == "" {
 				if err != nil || !slices.Equal(got, tt.want) {
 					t.Errorf("got %+v, %v, want %+v", got, err, tt.want)
 				}
 				return
 			}
-			want := "referrers of " + registry.host + "/app@" + someHash + ": " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			want := "referrers of " + server.host + "/app@" + someHash + ": " + strings.ReplaceAll(tt.err, "HOST", server.host)
 			if err == nil || err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}

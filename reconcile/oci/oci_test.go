@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,13 +121,13 @@ func goodManifest() http.HandlerFunc {
 		"Content-Type", string(types.OCIImageIndex), "Docker-Content-Digest", digestOf([]byte(index)))
 }
 
-func resolve(t *testing.T, c *Client, r config.Repository, tag string) (reconcile.Descriptor, error) {
+func resolve(t *testing.T, c *Client, r config.Repository, tag string) (registry.Descriptor, error) {
 	t.Helper()
 	a := c.Reader(r).Resolve(t.Context(), []string{tag})[0]
 	return a.Value, a.Err
 }
 
-func fetch(t *testing.T, c *Client, r config.Repository, reference string) (reconcile.RawManifest, error) {
+func fetch(t *testing.T, c *Client, r config.Repository, reference string) (registry.RawManifest, error) {
 	t.Helper()
 	a := c.Reader(r).Manifests(t.Context(), []string{reference})[0]
 	return a.Value, a.Err

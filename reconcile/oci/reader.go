@@ -9,30 +9,30 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // reader reads one repository.
 type reader struct {
-	reconcile.Forgetful
+	registry.Forgetful
 	client *Client
 	repository
 }
 
 // Resolve costs one HEAD a tag, which Docker Hub does not count as a pull.
-func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[reconcile.Descriptor] {
-	return ask(r, tags, func(tag name.Reference) (reconcile.Descriptor, error) {
+func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
+	return ask(r, tags, func(tag name.Reference) (registry.Descriptor, error) {
 		head, err := r.client.puller.Head(ctx, tag)
 		if err == nil {
-			return reconcile.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
+			return registry.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
 		}
 		// Some registries refuse a HEAD alone; the transport sees to the other
 		// ways of doing so.
 		if status := statusOf(err); status == nil || status.StatusCode != http.StatusUnauthorized || status.Request.Method != http.MethodHead {
-			return reconcile.Descriptor{}, err
+			return registry.Descriptor{}, err
 		}
 		manifest, err := r.manifest(ctx, tag)
-		return reconcile.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
+		return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
 	})
 }
 
@@ -40,22 +40,22 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []reconcile.Answer[
 func (r *reader) Listed() bool { return false }
 
 // Manifests costs one GET a reference. The transport has verified them.
-func (r *reader) Manifests(ctx context.Context, references []string) []reconcile.Answer[reconcile.RawManifest] {
-	return ask(r, references, func(reference name.Reference) (reconcile.RawManifest, error) {
+func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
+	return ask(r, references, func(reference name.Reference) (registry.RawManifest, error) {
 		return r.manifest(ctx, reference)
 	})
 }
 
-func (r *reader) manifest(ctx context.Context, reference name.Reference) (reconcile.RawManifest, error) {
+func (r *reader) manifest(ctx context.Context, reference name.Reference) (registry.RawManifest, error) {
 	got, err := r.client.puller.Get(ctx, reference)
 	if err != nil {
-		return reconcile.RawManifest{}, err
+		return registry.RawManifest{}, err
 	}
-	return reconcile.RawManifest{Digest: got.Digest.String(), MediaType: string(got.MediaType), Body: got.Manifest}, nil
+	return registry.RawManifest{Digest: got.Digest.String(), MediaType: string(got.MediaType), Body: got.Manifest}, nil
 }
 
 // Configs costs one GET a digest. The transport has verified them.
-func (r *reader) Configs(ctx context.Context, digests []string) []reconcile.Answer[[]byte] {
+func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
 	return ask(r, digests, func(digest name.Reference) ([]byte, error) {
 		return r.config(ctx, digest.Identifier())
 	})
@@ -75,16 +75,16 @@ func (r *reader) config(ctx context.Context, digest string) ([]byte, error) {
 }
 
 // Facts are none: the protocol has no way to ask for them.
-func (r *reader) Facts(context.Context) (reconcile.Facts, error) { return reconcile.Facts{}, nil }
+func (r *reader) Facts(context.Context) (registry.Facts, error) { return registry.Facts{}, nil }
 
 // Inventory is none: the protocol lists tags alone.
-func (r *reader) Inventory(context.Context) (reconcile.Inventory, error) {
-	return reconcile.Inventory{}, reconcile.ErrUnsupported
+func (r *reader) Inventory(context.Context) (registry.Inventory, error) {
+	return registry.Inventory{}, registry.ErrUnsupported
 }
 
 // Referrers asks the API, and where there is none the fallback tag
 // (distribution-spec, "Unavailable Referrers API").
-func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Descriptor, error) {
+func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descriptor, error) {
 	if r.err != nil {
 		return nil, r.failure(r.subject(digest), r.err)
 	}
@@ -96,9 +96,9 @@ func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Desc
 	if err != nil {
 		return nil, r.failure("referrers of "+r.subject(digest), err)
 	}
-	referrers := make([]reconcile.Descriptor, 0, len(manifest.Manifests))
+	referrers := make([]registry.Descriptor, 0, len(manifest.Manifests))
 	for _, m := range manifest.Manifests {
-		referrers = append(referrers, reconcile.Descriptor{
+		referrers = append(referrers, registry.Descriptor{
 			Digest: m.Digest.String(), MediaType: string(m.MediaType), ArtifactType: m.ArtifactType, Size: m.Size,
 		})
 	}
@@ -106,8 +106,8 @@ func (r *reader) Referrers(ctx context.Context, digest string) ([]reconcile.Desc
 }
 
 // ask puts one question for each reference.
-func ask[V any](r *reader, references []string, one func(name.Reference) (V, error)) []reconcile.Answer[V] {
-	answers := make([]reconcile.Answer[V], len(references))
+func ask[V any](r *reader, references []string, one func(name.Reference) (V, error)) []registry.Answer[V] {
+	answers := make([]registry.Answer[V], len(references))
 	errs := r.client.each(r.repository, len(references), func(i int) (err error) {
 		answers[i].Value, err = one(r.reference(references[i]))
 		return err

@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"tagline/config"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/registry"
 )
 
 // everyRegistry runs a test in front of each registry there is, through a proxy
@@ -34,7 +34,7 @@ func TestReadAndWrite(t *testing.T) {
 		reader, writer := c.Reader(app), NewWriters(c).Writer(app)
 
 		tags := slices.Sorted(maps.Keys(digests))
-		var byTag []reconcile.RawManifest
+		var byTag []registry.RawManifest
 		for i, a := range reader.Manifests(t.Context(), tags) {
 			if a.Err != nil {
 				t.Fatal(a.Err)
@@ -46,7 +46,7 @@ func TestReadAndWrite(t *testing.T) {
 		}
 		for i, a := range reader.Resolve(t.Context(), tags) {
 			m := byTag[i]
-			want := reconcile.Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}
+			want := registry.Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}
 			if a.Err != nil || a.Value != want {
 				t.Errorf("%s resolves to %+v, %v, want %+v", tags[i], a.Value, a.Err, want)
 			}
@@ -72,7 +72,7 @@ func TestReadAndWrite(t *testing.T) {
 			"copy's source": writer.Copy(t.Context(), app, someHash),
 		}
 		for what, err := range absent {
-			if !errors.Is(err, reconcile.ErrNotFound) {
+			if !errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("%s: %v, want ErrNotFound", what, err)
 			}
 		}
@@ -80,7 +80,7 @@ func TestReadAndWrite(t *testing.T) {
 			t.Errorf("referrers of 10.12: %v, %v, want none", got, err)
 		}
 
-		puts := []reconcile.TaggedManifest{{Tag: "10", Manifest: byTag[0]}, {Tag: "11", Manifest: byTag[1]}}
+		puts := []registry.TaggedManifest{{Tag: "10", Manifest: byTag[0]}, {Tag: "11", Manifest: byTag[1]}}
 		for _, err := range writer.Put(t.Context(), puts) {
 			if err != nil {
 				t.Error(err)
@@ -97,7 +97,7 @@ func TestReadAndWrite(t *testing.T) {
 			}
 		}
 		for _, a := range writer.Resolve(t.Context(), []string{"10", "11"}) {
-			if !errors.Is(a.Err, reconcile.ErrNotFound) {
+			if !errors.Is(a.Err, registry.ErrNotFound) {
 				t.Errorf("after the deletion: %+v", a)
 			}
 		}
@@ -191,7 +191,7 @@ func TestCopyCompletes(t *testing.T) {
 		if err := w.Copy(t.Context(), app, digest); err != nil {
 			t.Fatal(err)
 		}
-		index, err := reconcile.ParseManifest(c.Reader(other).Manifests(t.Context(), []string{digest})[0].Value)
+		index, err := registry.ParseManifest(c.Reader(other).Manifests(t.Context(), []string{digest})[0].Value)
 		if err != nil || len(index.Children) < 2 {
 			t.Fatalf("%+v, %v", index, err)
 		}
@@ -199,7 +199,7 @@ func TestCopyCompletes(t *testing.T) {
 		if err := w.DeleteManifests(t.Context(), child)[0]; err != nil {
 			t.Fatal(err)
 		}
-		if a := w.Resolve(t.Context(), child)[0]; !errors.Is(a.Err, reconcile.ErrNotFound) {
+		if a := w.Resolve(t.Context(), child)[0]; !errors.Is(a.Err, registry.ErrNotFound) {
 			t.Fatalf("it was deleted, and is there: %+v", a)
 		}
 		w = NewWriters(newClient(t, Options{})).Writer(other) // of another run
@@ -282,10 +282,10 @@ func TestCopyVerifies(t *testing.T) {
 	})})
 	c := newClient(t, Options{})
 	err := NewWriters(c).Writer(target).Copy(t.Context(), config.Repository{Host: source.Host, Path: "app"}, digest)
-	if err == nil || errors.Is(err, reconcile.ErrNotFound) {
+	if err == nil || errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
-	if a := c.Reader(target).Manifests(t.Context(), []string{digest})[0]; !errors.Is(a.Err, reconcile.ErrNotFound) {
+	if a := c.Reader(target).Manifests(t.Context(), []string{digest})[0]; !errors.Is(a.Err, registry.ErrNotFound) {
 		t.Errorf("the manifest is there: %+v", a)
 	}
 }
@@ -304,7 +304,7 @@ func TestPasswords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := NewWriters(c).Writer(app).Put(t.Context(), []reconcile.TaggedManifest{{Tag: "10", Manifest: manifest}})[0]; err != nil {
+	if err := NewWriters(c).Writer(app).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: manifest}})[0]; err != nil {
 		t.Errorf("right password: %v", err)
 	}
 
@@ -313,11 +313,11 @@ func TestPasswords(t *testing.T) {
 		for _, tag := range []string{"10.10", "nope"} {
 			_, err := resolve(t, c, app, tag)
 			want := fmt.Sprintf(`%s/app:%s: 401 Unauthorized: UNAUTHORIZED: authentication required; log in, or log in again, with "docker login %s"`, host, tag, host)
-			if err == nil || err.Error() != want || errors.Is(err, reconcile.ErrNotFound) {
+			if err == nil || err.Error() != want || errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("%s: %v\nwant %s", name, err, want)
 			}
 		}
-		err := NewWriters(c).Writer(app).Put(t.Context(), []reconcile.TaggedManifest{{Tag: "10", Manifest: manifest}})[0]
+		err := NewWriters(c).Writer(app).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: manifest}})[0]
 		if err == nil || !strings.Contains(err.Error(), "401 Unauthorized") {
 			t.Errorf("%s: push: %v", name, err)
 		}
@@ -348,7 +348,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	put := func(tag string) error {
-		return writer.Put(t.Context(), []reconcile.TaggedManifest{{Tag: tag, Manifest: manifest}})[0]
+		return writer.Put(t.Context(), []registry.TaggedManifest{{Tag: tag, Manifest: manifest}})[0]
 	}
 	if err := put("10"); err != nil {
 		t.Error(err)
@@ -390,7 +390,7 @@ func TestAnonymousTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = NewWriters(c).Writer(app).Put(t.Context(), []reconcile.TaggedManifest{{Tag: "10", Manifest: manifest}})[0]
+	err = NewWriters(c).Writer(app).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: manifest}})[0]
 	if err == nil || !strings.Contains(err.Error(), "401 Unauthorized") {
 		t.Errorf("error %v", err)
 	}

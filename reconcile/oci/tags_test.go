@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"tagline/config"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/registry"
 )
 
 // page answers with tags and a link to the next page, if there is one.
@@ -49,12 +49,12 @@ func TestTagsThatCannotBeListed(t *testing.T) {
 		"a gigabyte": {answer(200, `["`+strings.Repeat("x", maxDocument)+`"]`), "more than the", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{"/v2/app/tags/list": test.handler})
-			tags, err := newClient(t, Options{}).Reader(registry.app()).Tags(t.Context())
+			server := serve(t, map[string]http.HandlerFunc{"/v2/app/tags/list": test.handler})
+			tags, err := newClient(t, Options{}).Reader(server.app()).Tags(t.Context())
 			if err == nil || !strings.Contains(err.Error(), test.want) || len(tags) > 0 {
 				t.Errorf("tags %q, error %v, want %q", tags, err, test.want)
 			}
-			if errors.Is(err, reconcile.ErrNotFound) != test.absent {
+			if errors.Is(err, registry.ErrNotFound) != test.absent {
 				t.Errorf("%v is absent: %v", err, !test.absent)
 			}
 		})
@@ -67,10 +67,10 @@ func TestTagsOverPages(t *testing.T) {
 		"a": page("?last=c", "a", "c"),
 		"c": page(""),
 	}
-	registry := serve(t, map[string]http.HandlerFunc{"/v2/app/tags/list": func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, map[string]http.HandlerFunc{"/v2/app/tags/list": func(w http.ResponseWriter, r *http.Request) {
 		pages[r.URL.Query().Get("last")](w, r)
 	}})
-	tags, err := newClient(t, Options{}).Reader(registry.app()).Tags(t.Context())
+	tags, err := newClient(t, Options{}).Reader(server.app()).Tags(t.Context())
 	if err != nil || !slices.Equal(tags, []string{"b", "a", "c"}) {
 		t.Errorf("tags %q, %v", tags, err)
 	}

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Whether blobs stream through the transport or are read and verified in it.
@@ -191,7 +191,7 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	ctx, done := reconcile.Finishing(req.Context())
+	ctx, done := registry.Finishing(req.Context())
 	resp, err := s.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		done()

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 func TestPlainHTTP(t *testing.T) {
@@ -48,19 +48,19 @@ func dialing(c *Client, address string) *Client {
 func TestPlainHTTPIsRefused(t *testing.T) {
 	for _, host := range []string{"10.1.2.3:5000", "registry.local:5000", "registry.example"} {
 		t.Run(host, func(t *testing.T) {
-			registry := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": goodManifest()})
+			server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": goodManifest()})
 			app := config.Repository{Host: host, Path: "app"}
 
-			_, err := resolve(t, dialing(newClient(t, Options{Keychain: login{"me", "secret"}}), registry.host), app, "10")
+			_, err := resolve(t, dialing(newClient(t, Options{Keychain: login{"me", "secret"}}), server.host), app, "10")
 			want := host + "/app:10: " + host + " speaks plain http: if that is meant, name it with --insecure-registry"
 			if err == nil || err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
-			if trace := registry.trace(); len(trace) > 0 {
+			if trace := server.trace(); len(trace) > 0 {
 				t.Errorf("registry was asked %v", trace)
 			}
 
-			insecure := dialing(newClient(t, Options{Insecure: []string{host}}), registry.host)
+			insecure := dialing(newClient(t, Options{Insecure: []string{host}}), server.host)
 			if _, err := resolve(t, insecure, app, "10"); err != nil {
 				t.Errorf("named insecure: %v", err)
 			}
@@ -70,10 +70,10 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 
 // A registry may send its own https clients to plain http elsewhere.
 func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{
+	server := serve(t, map[string]http.HandlerFunc{
 		"/v2/app/manifests/10": http.RedirectHandler("http://cdn.example/x", http.StatusTemporaryRedirect).ServeHTTP,
 	})
-	_, err := fetch(t, newClient(t, Options{}), registry.app(), "10")
+	_, err := fetch(t, newClient(t, Options{}), server.app(), "10")
 	if want := "plain http to cdn.example refused: if that is meant, name it with --insecure-registry"; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -110,7 +110,7 @@ func TestHTTPSOnLoopback(t *testing.T) {
 
 // One GET /v2/ serves every repository, and every writer too.
 func TestOnePingPerHost(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{
+	server := serve(t, map[string]http.HandlerFunc{
 		"GET /v2/{$}":              answer(401, "", "WWW-Authenticate", `Basic realm="x"`),
 		"/v2/{name}/manifests/{t}": goodManifest(),
 	})
@@ -118,7 +118,7 @@ func TestOnePingPerHost(t *testing.T) {
 	writers := NewWriters(c)
 	var wait sync.WaitGroup
 	for i := range 20 {
-		repository := config.Repository{Host: registry.host, Path: fmt.Sprintf("app%d", i)}
+		repository := config.Repository{Host: server.host, Path: fmt.Sprintf("app%d", i)}
 		wait.Go(func() {
 			if _, err := resolve(t, c, repository, "10"); err != nil {
 				t.Error(err)
@@ -129,10 +129,10 @@ func TestOnePingPerHost(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n := registry.count("GET /v2/"); n != 1 {
+	if n := server.count("GET /v2/"); n != 1 {
 		t.Errorf("%d pings, want 1", n)
 	}
-	if n := registry.count("HEAD "); n != 40 {
+	if n := server.count("HEAD "); n != 40 {
 		t.Errorf("%d HEADs, want 40", n)
 	}
 	// Attempts at https never reach the handler. There can be a few of them
@@ -165,7 +165,7 @@ func TestPingThatHasJustBeenAnswered(t *testing.T) {
 // What a ping was told is kept only if it will not change.
 func TestPingThatFails(t *testing.T) {
 	up := false
-	registry := serve(t, map[string]http.HandlerFunc{
+	server := serve(t, map[string]http.HandlerFunc{
 		"GET /v2/{$}": func(w http.ResponseWriter, _ *http.Request) {
 			if !up {
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -174,12 +174,12 @@ func TestPingThatFails(t *testing.T) {
 		"/v2/app/manifests/10": goodManifest(),
 	})
 	c := newClient(t, Options{})
-	_, err := resolve(t, c, registry.app(), "10")
-	if want := registry.host + "/app:10: 503 Service Unavailable from " + registry.host + "/v2/"; err == nil || err.Error() != want {
+	_, err := resolve(t, c, server.app(), "10")
+	if want := server.host + "/app:10: 503 Service Unavailable from " + server.host + "/v2/"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	up = true
-	if _, err := resolve(t, c, registry.app(), "10"); err != nil {
+	if _, err := resolve(t, c, server.app(), "10"); err != nil {
 		t.Errorf("up again: %v", err)
 	}
 }
@@ -187,11 +187,11 @@ func TestPingThatFails(t *testing.T) {
 // The failure that counts is not that of https, which such a host is known to
 // have no use for.
 func TestPingWithoutAnswer(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{"/v2/{$}": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }})
+	server := serve(t, map[string]http.HandlerFunc{"/v2/{$}": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }})
 	patience := hasty()
 	patience.Headers = 20 * time.Millisecond
-	_, err := resolve(t, newClient(t, Options{Patience: patience}), registry.app(), "10")
-	if want := registry.host + "/app:10: no answer within 20ms"; err == nil || err.Error() != want {
+	_, err := resolve(t, newClient(t, Options{Patience: patience}), server.app(), "10")
+	if want := server.host + "/app:10: no answer within 20ms"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
@@ -238,9 +238,9 @@ func TestPingIsCancelledForOneAlone(t *testing.T) {
 
 // A ping's 404 is not the tag's.
 func TestNotARegistry(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{"/v2/{$}": http.NotFound})
-	_, err := resolve(t, newClient(t, Options{}), registry.app(), "10")
-	if err == nil || errors.Is(err, reconcile.ErrNotFound) {
+	server := serve(t, map[string]http.HandlerFunc{"/v2/{$}": http.NotFound})
+	_, err := resolve(t, newClient(t, Options{}), server.app(), "10")
+	if err == nil || errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -255,7 +255,7 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			authorized := 0
-			registry := serve(t, map[string]http.HandlerFunc{
+			server := serve(t, map[string]http.HandlerFunc{
 				"GET /v2/{$}": func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("WWW-Authenticate", strings.ReplaceAll(challenge, "HOST", r.Host))
 					w.WriteHeader(http.StatusUnauthorized)
@@ -268,7 +268,7 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 					http.Redirect(w, r, "http://"+elsewhere.host+"/somewhere", http.StatusTemporaryRedirect)
 				},
 			})
-			if _, err := fetch(t, newClient(t, Options{Keychain: login{"me", "secret"}}), registry.app(), "10"); err != nil {
+			if _, err := fetch(t, newClient(t, Options{Keychain: login{"me", "secret"}}), server.app(), "10"); err != nil {
 				t.Fatal(err)
 			}
 			if authorized != 1 {
@@ -287,16 +287,16 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 }
 
 func TestRedirectsEnd(t *testing.T) {
-	registry := serve(t, map[string]http.HandlerFunc{
+	server := serve(t, map[string]http.HandlerFunc{
 		"/v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
 		},
 	})
-	_, err := fetch(t, newClient(t, Options{}), registry.app(), "10")
+	_, err := fetch(t, newClient(t, Options{}), server.app(), "10")
 	if err == nil || !strings.Contains(err.Error(), "more than 10 redirects") {
 		t.Errorf("error %v", err)
 	}
-	if n := registry.count("GET /v2/app"); n != 10 {
+	if n := server.count("GET /v2/app"); n != 10 {
 		t.Errorf("%d requests, want 10", n)
 	}
 }

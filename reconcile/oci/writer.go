@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Writers opens repositories for writing.
@@ -22,7 +22,7 @@ type Writers struct {
 	pusher *remote.Pusher
 }
 
-var _ reconcile.Writers = (*Writers)(nil)
+var _ registry.Writers = (*Writers)(nil)
 
 // NewWriters returns writers that share the client's connections, credentials
 // and limits. Nothing else in this package can write.
@@ -32,7 +32,7 @@ func NewWriters(c *Client) *Writers {
 }
 
 // Writer opens a repository for writing. It asks nothing yet.
-func (w *Writers) Writer(repository config.Repository) reconcile.Writer {
+func (w *Writers) Writer(repository config.Repository) registry.Writer {
 	return &writer{reader: reader{client: w.client, repository: w.client.named(repository)}, writers: w}
 }
 
@@ -43,7 +43,7 @@ type writer struct {
 }
 
 // taggable is a manifest that go-containerregistry pushes as it is.
-type taggable struct{ manifest reconcile.RawManifest }
+type taggable struct{ manifest registry.RawManifest }
 
 // RawManifest implements [remote.Taggable].
 func (t taggable) RawManifest() ([]byte, error) { return t.manifest.Body, nil }
@@ -53,11 +53,11 @@ func (t taggable) MediaType() (types.MediaType, error) {
 	return types.MediaType(t.manifest.MediaType), nil
 }
 
-// AtOnce implements [reconcile.Writer].
+// AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 
-// Put implements [reconcile.Writer].
-func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []error {
+// Put implements [registry.Writer].
+func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
 		return w.writers.pusher.Put(ctx, w.name.Tag(pushes[i].Tag), taggable{pushes[i].Manifest})
 	})
@@ -69,7 +69,7 @@ func (w *writer) Put(ctx context.Context, pushes []reconcile.TaggedManifest) []e
 	return errs
 }
 
-// DeleteTags implements [reconcile.Writer].
+// DeleteTags implements [registry.Writer].
 func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
 	errs := w.client.each(w.repository, len(tags), func(i int) error {
 		return w.deleteTag(ctx, tags[i])
@@ -91,7 +91,7 @@ func (w *writer) deleteTag(ctx context.Context, tag string) error {
 	case status == nil || routeOf(status.Request).resource != "manifests":
 		return err
 	case status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed:
-		return fmt.Errorf("%w (%s)", reconcile.ErrUnsupported, w.reason(err))
+		return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 	case status.StatusCode == http.StatusNotFound: // perhaps it looked for a digest of that name
 		return w.gone(ctx, tag, err)
 	}
@@ -107,14 +107,14 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	_, still := w.client.puller.Head(ctx, w.reference(reference))
 	switch {
 	case still == nil:
-		return fmt.Errorf("%w (%s, though the %s is there)", reconcile.ErrUnsupported, w.reason(err), what)
+		return fmt.Errorf("%w (%s, though the %s is there)", registry.ErrUnsupported, w.reason(err), what)
 	case isAbsent(still):
 		return nil
 	}
 	return still
 }
 
-// DeleteManifests implements [reconcile.Writer].
+// DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	errs := w.client.each(w.repository, len(digests), func(i int) error {
 		err := w.writers.pusher.Delete(ctx, w.name.Digest(digests[i]))
@@ -123,7 +123,7 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 		case isAbsent(err):
 			return w.gone(ctx, digests[i], err)
 		case status != nil && routeOf(status.Request).resource == "manifests" && unsupported(status):
-			return fmt.Errorf("%w (%s)", reconcile.ErrUnsupported, w.reason(err))
+			return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 		}
 		return err
 	})
@@ -148,7 +148,7 @@ func unsupported(status *transport.Error) bool {
 // repeated in the middle; begun again, a copy finds what is there already.
 const copyAttempts = 2
 
-// Copy implements [reconcile.Writer].
+// Copy implements [registry.Writer].
 func (w *writer) Copy(ctx context.Context, from config.Repository, digest string) error {
 	source := w.client.named(from)
 	if err := errors.Join(source.err, w.err); err != nil {

@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 func TestAReaderCannotWrite(t *testing.T) {
 	c := newClient(t, Options{})
-	if _, ok := any(c).(reconcile.Writers); ok {
+	if _, ok := any(c).(registry.Writers); ok {
 		t.Error("a client hands out writers")
 	}
-	if _, ok := c.Reader(serve(t, nil).app()).(reconcile.Writer); ok {
+	if _, ok := c.Reader(serve(t, nil).app()).(registry.Writer); ok {
 		t.Error("a reader writes")
 	}
 }
@@ -48,17 +48,17 @@ func TestDeleteTags(t *testing.T) {
 			if tt.head != nil {
 				handlers["HEAD /v2/app/manifests/9"] = tt.head
 			}
-			registry := serve(t, handlers)
-			err := NewWriters(newClient(t, Options{})).Writer(registry.app()).DeleteTags(t.Context(), []string{"9"})[0]
-			for _, line := range registry.trace() {
+			server := serve(t, handlers)
+			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteTags(t.Context(), []string{"9"})[0]
+			for _, line := range server.trace() {
 				if strings.Contains(line, "sha256:") {
 					t.Errorf("asked %s", line)
 				}
 			}
-			if errors.Is(err, reconcile.ErrUnsupported) != tt.unsupported {
+			if errors.Is(err, registry.ErrUnsupported) != tt.unsupported {
 				t.Errorf("unsupported is %v", !tt.unsupported)
 			}
-			want := "delete tag " + registry.host + "/app:9: " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			want := "delete tag " + server.host + "/app:9: " + strings.ReplaceAll(tt.err, "HOST", server.host)
 			if (tt.err == "") != (err == nil) || err != nil && err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
@@ -92,12 +92,12 @@ func TestDeleteManifests(t *testing.T) {
 			if tt.head != nil {
 				handlers["HEAD /v2/app/manifests/"+digest] = tt.head
 			}
-			registry := serve(t, handlers)
-			err := NewWriters(newClient(t, Options{})).Writer(registry.app()).DeleteManifests(t.Context(), []string{digest})[0]
-			if errors.Is(err, reconcile.ErrUnsupported) != tt.unsupported {
+			server := serve(t, handlers)
+			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteManifests(t.Context(), []string{digest})[0]
+			if errors.Is(err, registry.ErrUnsupported) != tt.unsupported {
 				t.Errorf("unsupported is %v", !tt.unsupported)
 			}
-			want := "delete " + registry.host + "/app@" + digest + ": " + strings.ReplaceAll(tt.err, "HOST", registry.host)
+			want := "delete " + server.host + "/app@" + digest + ": " + strings.ReplaceAll(tt.err, "HOST", server.host)
 			if (tt.err == "") != (err == nil) || err != nil && err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
@@ -109,7 +109,7 @@ func TestDeleteManifests(t *testing.T) {
 func TestInterruptedWrites(t *testing.T) {
 	synced := make(chan struct{}) // closed once two are under way and the run is interrupted
 	arrived := make(chan struct{}, 10)
-	registry := serve(t, map[string]http.HandlerFunc{
+	server := serve(t, map[string]http.HandlerFunc{
 		"/v2/app/manifests/": func(w http.ResponseWriter, _ *http.Request) {
 			arrived <- struct{}{}
 			<-synced
@@ -124,13 +124,13 @@ func TestInterruptedWrites(t *testing.T) {
 		close(synced)
 	}()
 	c := newClient(t, Options{Concurrency: 2})
-	c.admitted.Store(registry.host, true)
-	var pushes []reconcile.TaggedManifest
+	c.admitted.Store(server.host, true)
+	var pushes []registry.TaggedManifest
 	for _, tag := range []string{"1", "2", "3", "4", "5", "6"} {
-		pushes = append(pushes, reconcile.TaggedManifest{Tag: tag, Manifest: reconcile.RawManifest{Body: []byte(index), MediaType: "application/vnd.oci.image.index.v1+json"}})
+		pushes = append(pushes, registry.TaggedManifest{Tag: tag, Manifest: registry.RawManifest{Body: []byte(index), MediaType: "application/vnd.oci.image.index.v1+json"}})
 	}
 	done, interrupted := 0, 0
-	for i, err := range NewWriters(c).Writer(registry.app()).Put(ctx, pushes) {
+	for i, err := range NewWriters(c).Writer(server.app()).Put(ctx, pushes) {
 		switch {
 		case err == nil:
 			done++
@@ -140,7 +140,7 @@ func TestInterruptedWrites(t *testing.T) {
 			t.Errorf("push %d: %v", i, err)
 		}
 	}
-	if done != 2 || interrupted != 4 || registry.count("PUT ") != 2 {
-		t.Errorf("%d done, %d interrupted, %d sent; want 2, 4, 2", done, interrupted, registry.count("PUT "))
+	if done != 2 || interrupted != 4 || server.count("PUT ") != 2 {
+		t.Errorf("%d done, %d interrupted, %d sent; want 2, 4, 2", done, interrupted, server.count("PUT "))
 	}
 }

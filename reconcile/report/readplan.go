@@ -14,6 +14,7 @@ import (
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // MaxPlan is how many bytes a saved plan may have. Ten thousand aliases with
@@ -43,7 +44,7 @@ func ReadPlan(data []byte) (*Saved, []error) {
 	if len(data) > MaxPlan {
 		return nil, []error{fmt.Errorf("it has %d bytes; at most %d are read", len(data), MaxPlan)}
 	}
-	if err := reconcile.CheckKeys(data); err != nil {
+	if err := registry.CheckKeys(data); err != nil {
 		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
 	}
 	// The version first: another one may be of another shape.
@@ -241,8 +242,8 @@ func (r *planReader) manifest(at string, p reconcile.Push) {
 	}
 }
 
-func parse(p reconcile.Push) (*reconcile.Manifest, error) {
-	return reconcile.ParseManifest(reconcile.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
+func parse(p reconcile.Push) (*registry.Manifest, error) {
+	return registry.ParseManifest(registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
 }
 
 func (r *planReader) old(at string, d *string) string {

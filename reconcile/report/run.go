@@ -13,6 +13,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Run is a whole run, for the formats that need all of it at once: JSON,
@@ -54,7 +55,7 @@ func outcome(err error) string {
 		return stale
 	case errors.Is(err, reconcile.ErrSkipped):
 		return skipped
-	case errors.Is(err, reconcile.ErrUnsupported):
+	case errors.Is(err, registry.ErrUnsupported):
 		return unsupported
 	}
 	return failed

@@ -9,6 +9,7 @@ import (
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 const (
@@ -119,7 +120,7 @@ func testHostileText(t *testing.T, hostile string) {
 	inspected := reconcile.Inspection{
 		Reference: hostile, Digest: one, MediaType: hostile, Owner: hostile,
 		Parts:     []reconcile.Part{{Entry: policies.Entry{Platform: config.Platform{OS: hostile, Architecture: hostile}, Source: hostile, Digest: one}, Tells: hostile}},
-		Referrers: []reconcile.Descriptor{{Digest: hostile, ArtifactType: hostile}},
+		Referrers: []registry.Descriptor{{Digest: hostile, ArtifactType: hostile}},
 	}
 	var b strings.Builder
 	if err := Inspection(&b, inspected); err != nil {

@@ -1,4 +1,4 @@
-package reconcile
+package registry
 
 import (
 	"bytes"
@@ -15,22 +15,9 @@ import (
 	"tagline/policies"
 )
 
-// Media types that are not in the OCI image-spec.
-const (
-	// BuildKit >= 0.32 marks an attestation manifest with this artifact type
-	// (moby/buildkit#6914).
-	attestationArtifactType = "application/vnd.docker.attestation.manifest.v1+json"
-	inTotoLayer             = "application/vnd.in-toto+json"
-	dockerConfig            = "application/vnd.docker.container.image.v1+json"
-)
-
-// Annotations of an index entry by which BuildKit ties an attestation manifest
-// to its image (moby/buildkit docs/attestations/attestation-storage.md).
-const (
-	annotationReferenceType   = "vnd.docker.reference.type"
-	annotationReferenceDigest = "vnd.docker.reference.digest"
-	referenceTypeAttestation  = "attestation-manifest"
-)
+// The config of an image by Docker (distribution, image manifest version 2
+// schema 2).
+const DockerConfig = "application/vnd.docker.container.image.v1+json"
 
 // Manifest is a manifest that has been read and looked into.
 type Manifest struct {
@@ -68,7 +55,7 @@ func ParseManifest(raw RawManifest) (*Manifest, error) {
 		return nil, fmt.Errorf("manifest %s: %w", raw.Digest, err)
 	}
 	m := &Manifest{
-		RawManifest: raw, Index: isIndex(raw.MediaType), Children: body.Manifests, Layers: body.Layers,
+		RawManifest: raw, Index: IsIndex(raw.MediaType), Children: body.Manifests, Layers: body.Layers,
 		Subject: body.Subject, ArtifactType: body.ArtifactType, Annotations: body.Annotations,
 	}
 	var problem string
@@ -159,36 +146,25 @@ func CheckKeys(body []byte) error {
 	}
 }
 
-func isIndex(mediaType string) bool {
+func IsIndex(mediaType string) bool {
 	return mediaType == ocispec.MediaTypeImageIndex || mediaType == policies.DockerManifestList
 }
 
 // isImage tells whether the manifest has the config of a container image, and
 // so a platform; artifacts (a Helm chart, a signature) have other configs.
-func (m *Manifest) isImage() bool {
-	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == dockerConfig)
-}
-
-// isAttestation tells whether the manifest itself, whatever an index says of
-// it, is BuildKit's: by artifact type, or by layers that are all in-toto.
-func (m *Manifest) isAttestation() bool {
-	if m.Index {
-		return false
-	}
-	return m.ArtifactType == attestationArtifactType || len(m.Layers) > 0 &&
-		!slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool { return l.MediaType != inTotoLayer })
-}
-
-// marksAttestation tells whether an index entry says that it is an
-// attestation. "unknown/unknown" alone says nothing (docker/buildx#1507).
-func marksAttestation(d ocispec.Descriptor) bool {
-	return d.Annotations[annotationReferenceType] == referenceTypeAttestation || d.ArtifactType == attestationArtifactType
+func (m *Manifest) IsImage() bool {
+	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == DockerConfig)
 }
 
 // platformOf is the platform of an index entry, zero if it names none.
-func platformOf(p *ocispec.Platform) config.Platform {
+func PlatformOf(p *ocispec.Platform) config.Platform {
 	if p == nil || p.OS == "" || p.OS == "unknown" || p.Architecture == "" || p.Architecture == "unknown" {
 		return config.Platform{}
 	}
 	return config.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
+}
+
+// knownType tells the media types that tagline can look into.
+func KnownType(mediaType string) bool {
+	return IsIndex(mediaType) || mediaType == ocispec.MediaTypeImageManifest || mediaType == policies.DockerManifest
 }

@@ -1,4 +1,4 @@
-package reconcile
+package registry
 
 import (
 	"fmt"
@@ -59,7 +59,7 @@ func TestParseManifestReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Index || !m.isImage() || !m.isAttestation() || m.Layers[0].Size != 3 || m.Annotations["a"] != "b" {
+	if m.Index || !m.IsImage() || !m.IsAttestation() || m.Layers[0].Size != 3 || m.Annotations["a"] != "b" {
 		t.Errorf("read as %+v", m)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"tagline/config"
-	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // reads are the operations that a dry run needs.
@@ -31,7 +31,7 @@ type writes interface {
 
 // registry is the ECR of one account in one region: what all readers and
 // writers of its repositories share.
-type registry struct {
+type account struct {
 	client *Client
 	name   string // its host
 	host   config.ECRHost
@@ -46,8 +46,8 @@ type registry struct {
 	listings     sync.Map // repository -> *listing
 }
 
-func newRegistry(c *Client, name string, host config.ECRHost) *registry {
-	r := &registry{
+func newAccount(c *Client, name string, host config.ECRHost) *account {
+	r := &account{
 		client: c, name: name, host: host,
 		// Two at once make up for the reads between batches.
 		pushes: rate.NewLimiter(rate.Limit(c.options.PushRate), 2),
@@ -61,19 +61,19 @@ func newRegistry(c *Client, name string, host config.ECRHost) *registry {
 }
 
 // connect loads credentials with the first call.
-func (r *registry) connect(ctx context.Context) error {
+func (r *account) connect(ctx context.Context) error {
 	r.connecting.Do(func() { r.api, r.err = r.client.connect(ctx, r.host) })
 	return r.err
 }
 
-func (r *registry) reads(ctx context.Context) (reads, error) {
+func (r *account) reads(ctx context.Context) (reads, error) {
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
 	return r.api, nil
 }
 
-func (r *registry) writes(ctx context.Context) (writes, error) {
+func (r *account) writes(ctx context.Context) (writes, error) {
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -82,14 +82,14 @@ func (r *registry) writes(ctx context.Context) (writes, error) {
 
 // id is the RegistryId of every call: without it ECR takes the account of who
 // calls.
-func (r *registry) id() *string { return &r.host.Account }
+func (r *account) id() *string { return &r.host.Account }
 
 // idsPerCall is the limit of all operations that take image ids or repository
 // names (API_BatchGetImage, API_DescribeRepositories).
 const idsPerCall = 100
 
 // all calls do with each hundred of ids, several at a time.
-func (r *registry) all(ids []string, do func(batch []string)) {
+func (r *account) all(ids []string, do func(batch []string)) {
 	var group errgroup.Group
 	group.SetLimit(r.client.options.OCI.Concurrency)
 	for batch := range slices.Chunk(ids, idsPerCall) {
@@ -102,7 +102,7 @@ func (r *registry) all(ids []string, do func(batch []string)) {
 }
 
 // fail answers every question alike.
-func fail[T any](answers []reconcile.Answer[T], err error) []reconcile.Answer[T] {
+func fail[T any](answers []registry.Answer[T], err error) []registry.Answer[T] {
 	for i := range answers {
 		answers[i].Err = err
 	}

@@ -1,41 +1,15 @@
-package reconcile
+// Package registry is the vocabulary of registries: what one can be asked
+// ([Reader]) and told ([Writer]), what it answers, and the manifests it holds.
+// Backends implement it and the planner uses it, so neither has to know the
+// other: a backend cannot name a plan, a plan cannot name a backend.
+package registry
 
 import (
 	"context"
-	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"tagline/config"
 )
-
-// The answers of a registry that are not failures to know.
-var (
-	// ErrNotFound means that the registry answered, and that what was asked
-	// for does not exist: a real 404. It never stands for a 401, a 403, a
-	// page of HTML or a time-out.
-	ErrNotFound = errors.New("not found")
-	// ErrNoRepository goes with ErrNotFound where a registry says that not even
-	// the repository exists. Many don't.
-	ErrNoRepository = errors.New("no such repository")
-	// ErrUnsupported means that this registry does not offer the operation at
-	// all, as many do not delete by tag (OCI distribution-spec 1.1, "Deleting
-	// tags": 400 or 405).
-	ErrUnsupported = errors.New("not supported by this registry")
-	// ErrArchived means that a manifest exists and cannot be pulled: Amazon ECR
-	// keeps archived images so.
-	ErrArchived = errors.New("archived")
-)
-
-// HostError is among the causes of a failure that is the host's own, whatever it
-// is asked: nobody answers there, or nobody is let in.
-type HostError struct {
-	Host   string
-	Reason string // and what to do, if that is known
-}
-
-func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
 
 // Answer is what a registry said to one question of a batch.
 type Answer[T any] struct {
@@ -114,59 +88,6 @@ type StoredManifest struct {
 	Descriptor
 	Tags   []string
 	Pushed time.Time // by the registry's clock; a tag that comes later does not change it
-}
-
-// Facts are what some registries tell of a repository as a whole. The zero
-// Facts are those of one that tells nothing.
-type Facts struct {
-	Missing  bool       // there is no such repository, and a push must not make one
-	Tags     Mutability // which tags can be moved
-	Expiries []Expiry   // rules by which the registry itself deletes images
-	LastTag  bool       // a manifest is deleted with its last tag
-}
-
-// Mutability says which tags can't be moved once they exist.
-type Mutability struct {
-	Immutable bool     // all but those that an exception matches, or else only those
-	Except    []string // patterns in which * stands for any characters
-}
-
-// Fixed tells whether a tag that exists must stay what it is.
-func (m Mutability) Fixed(tag string) bool {
-	return m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
-}
-
-// Expiry is a rule by which a registry deletes images on its own.
-type Expiry struct {
-	Rule string   // as its owner knows it: "lifecycle rule 2 (keep ten releases)"
-	Tags []string // patterns in which * stands for any characters
-}
-
-// Covers tells whether the rule can delete what a tag names.
-func (e Expiry) Covers(tag string) bool {
-	return slices.ContainsFunc(e.Tags, func(pattern string) bool { return matches(pattern, tag) })
-}
-
-// matches compares a whole text with a pattern whose * stands for any
-// characters, none included.
-func matches(pattern, text string) bool {
-	parts := strings.Split(pattern, "*")
-	last := len(parts) - 1
-	if last == 0 {
-		return pattern == text
-	}
-	if !strings.HasPrefix(text, parts[0]) {
-		return false
-	}
-	text = text[len(parts[0]):]
-	for _, part := range parts[1:last] {
-		i := strings.Index(text, part)
-		if i < 0 {
-			return false
-		}
-		text = text[i+len(part):]
-	}
-	return strings.HasSuffix(text, parts[last])
 }
 
 // RawManifest is a manifest as a registry sent it.

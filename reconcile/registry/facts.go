@@ -1,0 +1,59 @@
+package registry
+
+import (
+	"slices"
+	"strings"
+)
+
+// Facts are what some registries tell of a repository as a whole. The zero
+// Facts are those of one that tells nothing.
+type Facts struct {
+	Missing  bool       // there is no such repository, and a push must not make one
+	Tags     Mutability // which tags can be moved
+	Expiries []Expiry   // rules by which the registry itself deletes images
+	LastTag  bool       // a manifest is deleted with its last tag
+}
+
+// Mutability says which tags can't be moved once they exist.
+type Mutability struct {
+	Immutable bool     // all but those that an exception matches, or else only those
+	Except    []string // patterns in which * stands for any characters
+}
+
+// Fixed tells whether a tag that exists must stay what it is.
+func (m Mutability) Fixed(tag string) bool {
+	return m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
+}
+
+// Expiry is a rule by which a registry deletes images on its own.
+type Expiry struct {
+	Rule string   // as its owner knows it: "lifecycle rule 2 (keep ten releases)"
+	Tags []string // patterns in which * stands for any characters
+}
+
+// Covers tells whether the rule can delete what a tag names.
+func (e Expiry) Covers(tag string) bool {
+	return slices.ContainsFunc(e.Tags, func(pattern string) bool { return matches(pattern, tag) })
+}
+
+// matches compares a whole text with a pattern whose * stands for any
+// characters, none included.
+func matches(pattern, text string) bool {
+	parts := strings.Split(pattern, "*")
+	last := len(parts) - 1
+	if last == 0 {
+		return pattern == text
+	}
+	if !strings.HasPrefix(text, parts[0]) {
+		return false
+	}
+	text = text[len(parts[0]):]
+	for _, part := range parts[1:last] {
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(part):]
+	}
+	return strings.HasSuffix(text, parts[last])
+}
