@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/registry"
@@ -106,7 +107,8 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 			writers = ecr.NewWriters(client)
 		}
 		done, err := a.reconcile(ctx, job{
-			images: images, readers: client, writers: writers, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
+			Job:    reconcile.Job{Readers: client, Writers: writers},
+			images: images, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
 		})
 		if err != nil {
 			return err
