@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 )
 
@@ -19,14 +20,14 @@ type ECRHost struct {
 // commercial one and GovCloud, China, the European sovereign cloud, and the
 // isolated ones. Dual-stack names have a dash and a suffix of their own (Amazon
 // ECR user guide, registries, "ecr-requests").
-var ecrPattern = pattern(`^([0-9]{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.` +
+var ecrPattern = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.` +
 	`(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn|on\.amazonwebservices\.eu|` +
 	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$`)
 
 // ParseECRHost tells whether a registry's host is one of Amazon ECR. ECR Public
 // (public.ecr.aws) is not: its API can't read what a run needs.
 func ParseECRHost(name string) (h ECRHost, ok bool) {
-	m := ecrPattern().FindStringSubmatch(strings.ToLower(name))
+	m := ecrPattern.FindStringSubmatch(strings.ToLower(name))
 	if m == nil {
 		return ECRHost{}, false
 	}

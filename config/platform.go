@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -134,18 +135,18 @@ func parsePlatform(text string) (p Platform, ok bool) {
 }
 
 var (
-	variantPattern = pattern(`^[a-z0-9]+(\.[a-z0-9]+)*$`)
+	variantPattern = regexp.MustCompile(`^[a-z0-9]+(\.[a-z0-9]+)*$`)
 	// knownVariants are those that image-spec 1.1 lists ("Platform
 	// variants"), and the later levels of amd64 and arm64.
-	knownVariants = pattern(`^(amd64/v[1-4]|arm/v[5-8]|arm64/v[89](\.[0-9])?)$`)
+	knownVariants = regexp.MustCompile(`^(amd64/v[1-4]|arm/v[5-8]|arm64/v[89](\.[0-9])?)$`)
 )
 
 func isVariant(architecture, variant string) bool {
 	switch architecture {
 	case "amd64", "arm", "arm64":
-		return knownVariants().MatchString(architecture + "/" + variant)
+		return knownVariants.MatchString(architecture + "/" + variant)
 	}
-	return variantPattern().MatchString(variant)
+	return variantPattern.MatchString(variant)
 }
 
 // correctedName is the name that one part of a platform is likely to stand

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -26,9 +27,9 @@ func (r Repository) Compare(o Repository) int {
 var (
 	// pathPattern is the grammar of a repository's name: OCI
 	// distribution-spec 1.1, "Pulling manifests".
-	pathPattern = pattern(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	pathPattern = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 	// dnsPattern is a host name: RFC 1123, section 2.1.
-	dnsPattern = pattern(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+	dnsPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 )
 
 // ParseRepository reads "repository" or "host/repository". The first segment
@@ -51,8 +52,8 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 		return Repository{}, err
 	}
 	switch {
-	case pathPattern().MatchString(path):
-	case pathPattern().MatchString(strings.ToLower(path)):
+	case pathPattern.MatchString(path):
+	case pathPattern.MatchString(strings.ToLower(path)):
 		return Repository{}, fmt.Errorf("repository %s has upper-case letters; write %s", quote(path), quote(strings.ToLower(path)))
 	default:
 		return Repository{}, fmt.Errorf(`repository %s is not a valid name; expected lower-case letters and digits, joined by ".", "_", "__" or "-", in parts divided by "/"`, quote(path))
@@ -132,7 +133,7 @@ func ParseHost(text string) (string, error) {
 // isHostName tells whether the name is one of DNS or an IPv4 address. A name
 // that ends in a number is an address or nothing.
 func isHostName(name string) bool {
-	if len(name) > 253 || !dnsPattern().MatchString(name) {
+	if len(name) > 253 || !dnsPattern.MatchString(name) {
 		return false
 	}
 	last := name[strings.LastIndexByte(name, '.')+1:]

@@ -35,9 +35,9 @@ func Spelling() Grammar {
 	)
 	var (
 		host       = `(?:(?:` + address + `|` + label + `(?:\.` + label + `)+|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt])(?:` + port + `)?|` + label + port + `)`
-		repository = `(?:` + host + `/)?` + inner(pathPattern().String())
-		tag        = inner(tagPattern().String())
-		digest     = inner(digestPattern().String())
+		repository = `(?:` + host + `/)?` + inner(pathPattern.String())
+		tag        = inner(tagPattern.String())
+		digest     = inner(digestPattern.String())
 		others     = []string{}
 	)
 	for word := range strings.FieldsSeq(architectures) {
@@ -55,8 +55,8 @@ func Spelling() Grammar {
 		Source:      whole(tag + `|` + repository + `:` + tag + `|` + repository + `@` + digest),
 		Digest:      whole(digest),
 		OtherDigest: `^(?:sha256|sha384|sha512|blake3):`,
-		Platform: whole(`(?:(?:` + strings.Join(strings.Fields(systems), "|") + `)/)?(?:amd64|arm|arm64|` + inner(knownVariants().String()) +
-			`|(?:` + strings.Join(others, "|") + `)(?:/` + inner(variantPattern().String()) + `)?)`),
+		Platform: whole(`(?:(?:` + strings.Join(strings.Fields(systems), "|") + `)/)?(?:amd64|arm|arm64|` + inner(knownVariants.String()) +
+			`|(?:` + strings.Join(others, "|") + `)(?:/` + inner(variantPattern.String()) + `)?)`),
 		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
 		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
 		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),

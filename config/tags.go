@@ -3,16 +3,17 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // tagPattern is the grammar of a tag: OCI distribution-spec 1.1, "Pulling
 // manifests".
-var tagPattern = pattern(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // CheckTag says what is wrong with a tag, nil if nothing is.
 func CheckTag(text string) error {
-	if len(text) > 128 || !tagPattern().MatchString(text) {
+	if len(text) > 128 || !tagPattern.MatchString(text) {
 		return fmt.Errorf(`tag %s is not valid; expected 1 to 128 letters, digits, "_", "." and "-", the first neither "." nor "-"`, quote(text))
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,16 +22,16 @@ type Version struct {
 var (
 	// Two or three numbers without leading zeros. One number alone is an alias
 	// by everybody's habit, and 20240105 or 1a2b3c4 are no versions.
-	versionPattern = pattern(`^v?(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?(?:-(.+))?$`)
+	versionPattern = regexp.MustCompile(`^v?(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?(?:-(.+))?$`)
 	// What people call a version that is not released yet. Whatever else stands
 	// after a dash is a variant, as Docker's official images and Renovate's
 	// docker versioning have it: 10.10-alpine3.20.
-	prereleasePattern = pattern(`(?i)^(?:(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|canary|milestone)[.\d]*|[abm]\d+)$`)
+	prereleasePattern = regexp.MustCompile(`(?i)^(?:(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|canary|milestone)[.\d]*|[abm]\d+)$`)
 )
 
 // ParseVersion reads a version tag. The error says why a tag is none.
 func ParseVersion(tag string) (Version, error) {
-	match := versionPattern().FindStringSubmatch(tag)
+	match := versionPattern.FindStringSubmatch(tag)
 	if match == nil {
 		return Version{}, fmt.Errorf("tag %s is not a version: expected N.N or N.N.N without leading zeros, with an optional v before and -variant after", quote(tag))
 	}
@@ -39,7 +40,7 @@ func ParseVersion(tag string) (Version, error) {
 	}
 	v := Version{Tag: tag}
 	rest := match[4]
-	if first, after, _ := strings.Cut(rest, "-"); prereleasePattern().MatchString(first) {
+	if first, after, _ := strings.Cut(rest, "-"); prereleasePattern.MatchString(first) {
 		v.Prerelease, rest = first, after
 	}
 	v.Variant = rest
@@ -93,19 +94,19 @@ func ParseRange(text string) (Range, error) {
 	if strings.TrimSpace(text) == "" {
 		return Range{}, errors.New(`range is empty; expected one such as "10.x" or ">=1.2 <2"`)
 	}
-	if suffixPattern().MatchString(text) {
+	if suffixPattern.MatchString(text) {
 		return Range{}, fmt.Errorf(`range %s has something after a dash; write "variant" or "prereleases: true" beside "newest" for that`, quote(text))
 	}
 	c, err := semver.NewConstraint(text)
-	if err != nil || leadingZeroPattern().MatchString(text) {
+	if err != nil || leadingZeroPattern.MatchString(text) {
 		return Range{}, fmt.Errorf(`range %s is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`, quote(text))
 	}
 	return Range{Text: text, constraints: c}, nil
 }
 
 var (
-	suffixPattern      = pattern(`[\dxX*]-\S`) // and not the " - " between two versions
-	leadingZeroPattern = pattern(`(?:^|\D)0\d`)
+	suffixPattern      = regexp.MustCompile(`[\dxX*]-\S`) // and not the " - " between two versions
+	leadingZeroPattern = regexp.MustCompile(`(?:^|\D)0\d`)
 )
 
 // Has tells whether a version is in the range; a prerelease is where its
@@ -122,7 +123,7 @@ func (r Range) Possible() bool {
 	if r.constraints.Check(semver.New(0, 0, 0, "", "")) {
 		return true
 	}
-	for _, named := range namedPattern().FindAllStringSubmatch(r.Text, -1) {
+	for _, named := range namedPattern.FindAllStringSubmatch(r.Text, -1) {
 		var n [3]uint64
 		for i := range n {
 			n[i], _ = strconv.ParseUint(named[i+1], 10, 32) // 0 for what is not there
@@ -137,4 +138,4 @@ func (r Range) Possible() bool {
 }
 
 // namedPattern finds the versions in a range, whole or in part.
-var namedPattern = pattern(`(\d+)(?:\.(\d+))?(?:\.(\d+))?`)
+var namedPattern = regexp.MustCompile(`(\d+)(?:\.(\d+))?(?:\.(\d+))?`)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/docker/go-units"
+
 	"tagline/policies"
 	"tagline/reconcile"
 )
@@ -104,14 +106,9 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 
 // bytes is a size as docker writes it: "12.3 MB".
 func bytes(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
+	format := "%.1f %s"
+	if n < units.KB {
+		format = "%.0f %s"
 	}
-	size, units := float64(n), []string{"kB", "MB", "GB", "TB"}
-	for _, unit := range units {
-		if size /= 1000; size < 1000 || unit == "TB" {
-			return fmt.Sprintf("%.1f %s", size, unit)
-		}
-	}
-	panic("unreachable")
+	return units.CustomSize(format, float64(n), units.KB, []string{"B", "kB", "MB", "GB", "TB"})
 }
