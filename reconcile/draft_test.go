@@ -12,6 +12,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 	"tagline/reconcile/report"
 )
@@ -81,6 +82,9 @@ func TestDraft(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := registrytest.NewMemory()
 			m.Push(t, "app", test.images...)
+			if test.images == nil { // the repository is there all the same
+				m.Manifests["sha256:untagged"] = registry.RawManifest{MediaType: ociIndex}
+			}
 			for tag, of := range test.tags {
 				m.Tags["r.test/app:"+tag] = m.Tags["r.test/app:"+of]
 			}

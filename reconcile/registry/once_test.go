@@ -96,3 +96,31 @@ func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
 	m.Unlock()
 	wg.Wait()
 }
+
+// A question whose asker gives up is asked again by whoever waits for it, or
+// comes later.
+func TestOnceAsksAgain(t *testing.T) {
+	m := registrytest.NewMemory()
+	want := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
+	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	ctx, cancel := context.WithCancel(t.Context())
+	m.Lock() // the registry does not answer
+	var wg sync.WaitGroup
+	wg.Go(func() { reader.Resolve(ctx, []string{"1"}) })
+	wg.Go(func() { reader.Manifests(ctx, []string{"1"}) })
+	for range 4 {
+		wg.Go(func() {
+			if a := reader.Resolve(t.Context(), []string{"1"})[0]; a.Value.Digest != want {
+				t.Errorf("1 is %+v, want %s", a, want)
+			}
+		})
+		wg.Go(func() {
+			if a := reader.Manifests(t.Context(), []string{"1"})[0]; a.Value.Digest != want {
+				t.Errorf("1 is %+v, want %s", a, want)
+			}
+		})
+	}
+	cancel()
+	m.Unlock()
+	wg.Wait()
+}
