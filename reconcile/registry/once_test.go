@@ -1,18 +1,16 @@
-package reconcile_test
+package registry_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"tagline/config"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // sharing are images that all take an alias from the repository base, whose own
@@ -30,20 +28,9 @@ func sharing(n int, source config.Source) []config.Image {
 	return images
 }
 
-// asks counts the questions about a reference.
-func (m *memory) asks(reference string) int {
-	n := 0
-	for _, q := range m.asked {
-		if strings.HasSuffix(q, " "+reference) {
-			n++
-		}
-	}
-	return n
-}
-
 func TestOnce(t *testing.T) {
-	m := newMemory()
-	digests := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "2", Platforms: []string{"linux/amd64"}})
+	m := registrytest.NewMemory()
+	digests := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "2", Platforms: []string{"linux/amd64"}})
 	base := config.Repository{Host: "r.test", Path: "base"}
 	readers := registry.Once(m, sharing(2, config.Source{Tag: "1"}))
 
@@ -64,28 +51,28 @@ func TestOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for _, tag := range []string{"1", "2", "no-such-tag"} {
-		if n := m.asks(tag); n != 1 {
-			t.Errorf("%s was asked %d times: %v", tag, n, m.asked)
+		if n := m.Asks(tag); n != 1 {
+			t.Errorf("%s was asked %d times: %v", tag, n, m.Asked)
 		}
 	}
 	// What one image alone reads is asked as it was, and not kept.
-	m.push(t, "app0", demo.Image{Tag: "x", Platforms: []string{"linux/amd64"}})
+	m.Push(t, "app0", demo.Image{Tag: "x", Platforms: []string{"linux/amd64"}})
 	for range 2 {
 		readers.Reader(config.Repository{Host: "r.test", Path: "app0"}).Manifests(t.Context(), []string{"x"})
 	}
-	if n := m.asks("x"); n != 2 {
+	if n := m.Asks("x"); n != 2 {
 		t.Errorf("x was asked %d times", n)
 	}
 }
 
 // A tag that moves after it was resolved is not a tag that is gone.
 func TestOnceTagMoves(t *testing.T) {
-	m := newMemory()
-	was := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
+	m := registrytest.NewMemory()
+	was := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
 	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
 	reader.Resolve(t.Context(), []string{"1"})
-	now := m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/arm64"}})["1"]
-	delete(m.manifests, was)
+	now := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/arm64"}})["1"]
+	delete(m.Manifests, was)
 	if got := reader.Manifests(t.Context(), []string{"1"})[0]; got.Value.Digest != now {
 		t.Errorf("1 is %+v, want %s", got, now)
 	}
@@ -93,10 +80,10 @@ func TestOnceTagMoves(t *testing.T) {
 
 // Who waits for another's question gives up when its own time is up.
 func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
-	m := newMemory()
-	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
+	m := registrytest.NewMemory()
+	m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
 	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
-	m.mu.Lock() // the registry does not answer
+	m.Lock() // the registry does not answer
 	var wg sync.WaitGroup
 	wg.Go(func() { reader.Resolve(t.Context(), []string{"1"}) })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -106,31 +93,34 @@ func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
 			t.Errorf("the answer is %+v", a)
 		}
 	})
-	m.mu.Unlock()
+	m.Unlock()
 	wg.Wait()
 }
 
-// A run over images that share a source asks for it once, and plans what it
-// would have planned.
-func TestObserveOnce(t *testing.T) {
-	m := newMemory()
-	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64", "linux/arm64"}})
-	images := sharing(5, config.Source{Tag: "1", Text: "base:1"})[1:]
-	plans := func(readers registry.Readers) []string {
-		var all []string
-		for _, image := range images {
-			for _, p := range reconcile.Diff(image, reconcile.Observe(t.Context(), readers, image)).Pushes {
-				all = append(all, fmt.Sprint(image.Repository, p.Tag, p.New, p.Copies))
+// A question whose asker gives up is asked again by whoever waits for it, or
+// comes later.
+func TestOnceAsksAgain(t *testing.T) {
+	m := registrytest.NewMemory()
+	want := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
+	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	ctx, cancel := context.WithCancel(t.Context())
+	m.Lock() // the registry does not answer
+	var wg sync.WaitGroup
+	wg.Go(func() { reader.Resolve(ctx, []string{"1"}) })
+	wg.Go(func() { reader.Manifests(ctx, []string{"1"}) })
+	for range 4 {
+		wg.Go(func() {
+			if a := reader.Resolve(t.Context(), []string{"1"})[0]; a.Value.Digest != want {
+				t.Errorf("1 is %+v, want %s", a, want)
 			}
-		}
-		return all
+		})
+		wg.Go(func() {
+			if a := reader.Manifests(t.Context(), []string{"1"})[0]; a.Value.Digest != want {
+				t.Errorf("1 is %+v, want %s", a, want)
+			}
+		})
 	}
-	want := plans(m)
-	m.asked = nil
-	if got := plans(registry.Once(m, images)); len(got) != 5 || !slices.Equal(got, want) {
-		t.Errorf("planned %v, want %v", got, want)
-	}
-	if n := m.asks("1"); n != 1 {
-		t.Errorf("base:1 was asked %d times: %v", n, m.asked)
-	}
+	cancel()
+	m.Unlock()
+	wg.Wait()
 }
