@@ -46,7 +46,8 @@ var fenced = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // TestPages runs the commands of every page. In a ```console block a line that
 // begins with "$ " is a command, and the lines after it are all that it prints.
-// No other block has such lines. A ```yaml block whose first line is "# NAME.yaml" is that file from there on.
+// No other block has such lines. A ```yaml block whose first line is
+// "# NAME.yaml" (or .yml) is that file from there on.
 //
 // Each page has a folder and a registry of its own. The registry holds the
 // demo's samples and stands in for localhost:5000. The blocks of a page run in
@@ -90,6 +91,7 @@ func runPage(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	dir, bin := t.TempDir(), filepath.Dir(self(t))
+	named := regexp.MustCompile(`^(?:[a-z0-9]+/)*[a-z0-9.-]+\.ya?ml$`)
 	local := regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	run := func(line string) string {
 		cmd := exec.Command("sh", "-c", line)
@@ -108,7 +110,10 @@ func runPage(t *testing.T, text string) string {
 		switch language {
 		case "yaml":
 			first, _, _ := strings.Cut(body, "\n")
-			if file, ok := strings.CutPrefix(first, "# "); ok && strings.HasSuffix(file, ".yaml") && filepath.IsLocal(file) {
+			if file, ok := strings.CutPrefix(first, "# "); ok && named.MatchString(file) {
+				if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(file)), 0o700); err != nil {
+					t.Fatal(err)
+				}
 				if err := os.WriteFile(filepath.Join(dir, file), []byte(strings.ReplaceAll(body, "localhost:5000", host)), 0o600); err != nil {
 					t.Fatal(err)
 				}
