@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -62,13 +63,11 @@ func (p *project) problems(err error) error {
 			return errorf(config.Pos{File: p.shown(p.main[0])}, IDInvalidCompose, "docker compose refuses this project, with the variables as they are set")
 		}
 	}
-	if strings.HasPrefix(said, "validating ") {
-		for _, s := range p.order {
-			found = append(found, p.invalid(s)...)
-		}
-		if len(found) > 0 {
-			return together(found)
-		}
+	for _, s := range p.order {
+		found = append(found, p.invalid(s)...)
+	}
+	if len(found) > 0 {
+		return together(found)
 	}
 	return p.guess(said)
 }
@@ -103,10 +102,15 @@ func (p *project) invalid(s *source) (found []error) {
 			return true
 		}
 		if err := schema.Validate(values); err != nil {
-			place, rest, _ := strings.Cut(err.Error(), " ")
-			below := strings.TrimPrefix(strings.TrimPrefix(place, strings.Join(path, ".")), ".")
+			below, rest := "", err.Error()
+			after, here := strings.CutPrefix(rest, strings.Join(path, "."))
+			if here {
+				below, rest, _ = strings.Cut(strings.TrimPrefix(after, "."), " ")
+			}
 			said := strings.Trim(strings.Join(path, ".")+"."+below, ".") + " " + rest
-			if key := len(path) - 1; rest == "false schema" { // of a key that isn't in the specification
+			if unsupported := (*json.UnsupportedTypeError)(nil); errors.As(err, &unsupported) {
+				said = strings.Join(path, ".") + " has a key that isn't text; put it in quotes"
+			} else if key := len(path) - 1; !here || rest == "false schema" { // it is about the parent: the key isn't in the schema
 				said = fmt.Sprintf("%s is not a key of %s", quote(path[key]), cmp.Or(strings.Join(path[:key], "."), "a compose file"))
 			}
 			found = append(found, errorf(s.pos(deeper(at, value, below)), IDInvalidCompose, "%s", unmarked(said)))
@@ -167,7 +171,7 @@ func deeper(at, value *yaml.Node, path string) *yaml.Node {
 
 var (
 	marks       = regexp.MustCompile(`(\x00|\\x00|\\u0000)\d+`)
-	serviceName = regexp.MustCompile(`services?[. ]"?([A-Za-z0-9_-]+)`)
+	serviceName = regexp.MustCompile(`services?[. \[]"?([A-Za-z0-9_-]+)`)
 )
 
 // unmarked takes the marks of images and platforms out of a message.
