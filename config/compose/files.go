@@ -18,9 +18,10 @@ const (
 	maxEnvBytes  = 64 << 10
 	maxFiles     = 200
 	maxDepth     = 100
-	maxNodes     = 100_000 // values of one file, with its YAML aliases written out
+	maxNodes     = 50_000  // values of one file, with its YAML aliases written out
+	maxKeys      = 10_000  // of one map: compose-go compares each key with each other
 	maxResets    = 200     // "!reset" and "!override" of one file
-	maxWork      = 500_000 // values of all files, each as often as it is included or extended
+	maxWork      = 200_000 // values of all files, each as often as it is included or extended
 	maxPorts     = 100_000 // that ranges stand for
 )
 

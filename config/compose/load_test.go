@@ -244,13 +244,13 @@ compose.yml:3:16: error[invalid-compose]: "imag" is not a key of services.b`},
 		{"project_directory above", "-- compose.yml --\ninclude:\n  - path: b.yml\n    project_directory: ..\n-- b.yml --\nservices: {}\n", `compose.yml:3:24: error[outside-workspace]: ".." is outside of the workspace, and is not read`},
 		{"extends an absolute path", "-- compose.yml --\nservices: {a: {extends: {file: /etc/passwd, service: root}}}\n", `compose.yml:1:32: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
 		{"include over the network", "-- compose.yml --\ninclude: [\"https://github.com/a/b.git\", \"oci://ghcr.io/a/b\"]\n", `compose.yml:1:11: error[remote-file]: "https://github.com/a/b.git" is not in the workspace; nothing is fetched`},
-		{"billion laughs", "-- compose.yml --\n" + laughs, `error[too-much]: file has more than 100000 values, with its YAML aliases written out`},
+		{"billion laughs", "-- compose.yml --\n" + laughs, `error[too-much]: file has more than 50000 values, with its YAML aliases written out`},
 		{"YAML alias of itself", "-- compose.yml --\nx-a: &a [*a]\n", `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
 		{"merge of itself", "-- compose.yml --\nservices: &a\n  <<: *a\n", `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
 		{"nested deep", "-- compose.yml --\nx-a: " + nested(5000), `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
 		{"variables that double", "-- .env --\n" + doubled + "-- compose.yml --\nservices: {}\n", `.env:8:1: error[too-much]: variable "A" has 128000 bytes; at most 65536 are read`},
 		{"long text with variables", "-- compose.yml --\nservices: {a: {image: \"" + strings.Repeat("${A:-", 20_000) + "\"}}\n", `compose.yml:1:23: error[invalid-compose]: text with variables in it has 100000 bytes; at most 4096 are read`},
-		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", `error[too-much]: more than 500000 values, each as often as it is included or extended`},
+		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", `error[too-much]: more than 200000 values, each as often as it is included or extended`},
 		{"line of .env that is none", "-- .env --\nA=1\nb c\n-- compose.yml --\nservices: {}\n", `.env:2:1: error[invalid-compose]: not a valid line of variables: key cannot contain a space`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -554,6 +554,10 @@ func TestLarge(t *testing.T) {
 		extends += fmt.Sprintf("  s%d: {extends: base}\n", i)
 		chain += fmt.Sprintf("  s%d: {extends: s%d}\n", i+1, i)
 	}
+	keys := ""
+	for i := range 10_001 {
+		keys += fmt.Sprintf("  s%d: {image: a}\n", i)
+	}
 	includes := "-- compose.yml --\ninclude: [0.yml]\n"
 	for i := range 150 {
 		includes += fmt.Sprintf("-- %d.yml --\ninclude: [%d.yml]\n", i, i+1)
@@ -561,9 +565,10 @@ func TestLarge(t *testing.T) {
 	for _, test := range []struct{ name, archive, want string }{
 		{"ports", "-- compose.yml --\nservices: {a: {image: x, ports: [\"1-65535\", \"1-65535:1-65535\"]}}\n", "error[too-much]: more than 100000 ports are given as ranges"},
 		{"ports by a variable", "-- .env --\nP=1-65535\n-- compose.yml --\nservices: {a: {image: x, ports: [\"$P\", \"${P}/udp\"]}}\n", "error[too-much]: more than 100000 ports are given as ranges"},
-		{"extends of a large service", "-- compose.yml --\n" + wide + extends, "error[too-much]: more than 500000 values"},
+		{"extends of a large service", "-- compose.yml --\n" + wide + extends, "error[too-much]: more than 200000 values"},
 		{"a long chain of extends", "-- compose.yml --\n" + chain, "error[invalid-compose]: services extend each other"},
-		{"a long chain of includes", includes + "-- 150.yml --\n" + wide + "services:\n  a: {labels: *wide}\n  b: {labels: *wide}\n", "error[too-much]: more than 500000 values"},
+		{"a long chain of includes", includes + "-- 150.yml --\n" + wide + "services:\n  a: {labels: *wide}\n  b: {labels: *wide}\n", "error[too-much]: more than 200000 values"},
+		{"a map", "-- compose.yml --\nservices:\n" + keys, "compose.yml:2:3: error[too-much]: map has more than 10000 keys"},
 		{"resets", "-- compose.yml --\nservices: {a: {command: [" + strings.Repeat("!reset a,", 300) + "]}}\n", "error[too-much]: file has more than 200 values with !reset or !override"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -49,6 +49,10 @@ func (s *screen) value(n *yaml.Node, depth int) {
 }
 
 func (s *screen) mapping(n *yaml.Node, depth int) {
+	if len(n.Content)/2 > maxKeys {
+		s.fail(n, IDTooMuch, "map has more than %d keys", maxKeys)
+		return
+	}
 	first := map[string]*yaml.Node{}
 	for pair := range slices.Chunk(n.Content, 2) {
 		key := target(pair[0])
