@@ -231,23 +231,9 @@ func find(n *yaml.Node, text string) *yaml.Node {
 // place is where the image or the platform of a service is written. Its mark
 // tells what is written, and the services that it extends where.
 func (p *project) place(name, part, written string) config.Pos {
-	if p.written == nil {
-		p.written = map[[2]string]config.Pos{}
-		for _, s := range slices.Backward(p.order) {
-			for _, d := range s.documents {
-				for _, service := range d.services {
-					for _, part := range []string{"image", "platform"} {
-						if n := child(service.value, part); n != nil {
-							p.written[[2]string{part, target(n).Value}] = s.pos(target(n))
-						}
-					}
-				}
-			}
-		}
-	}
 	names := []string{name}
 	for i := 0; i < len(names); i++ {
-		for _, s := range p.precedence() {
+		for _, s := range p.order {
 			for _, d := range slices.Backward(s.documents) {
 				service, ok := d.services[names[i]]
 				if !ok {
@@ -266,20 +252,5 @@ func (p *project) place(name, part, written string) config.Pos {
 			}
 		}
 	}
-	return p.written[[2]string{part, written}]
-}
-
-// precedence are the files, the last of the main ones first: it wins.
-func (p *project) precedence() []*source {
-	if p.ranked == nil {
-		for _, path := range slices.Backward(p.main) {
-			p.ranked = append(p.ranked, p.sources[path])
-		}
-		for _, s := range p.order {
-			if !slices.Contains(p.main, s.path) {
-				p.ranked = append(p.ranked, s)
-			}
-		}
-	}
-	return p.ranked
+	return p.where(written)
 }

@@ -43,8 +43,6 @@ type project struct {
 	last      Text   // what substitute returned last
 	texts     []Text // of images and platforms; their marks are the index
 	portCount int
-	written   map[[2]string]config.Pos // where an image or a platform is written so
-	ranked    []*source                // the last of the main files first
 }
 
 func newProject(root *os.Root, dir string, environment map[string]string) *project {
