@@ -86,6 +86,9 @@ const (
 	architectures = "amd64 arm64 arm 386 loong64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x wasm"
 )
 
+// IsSystem reports whether a word names an operating system, as GOOS has it.
+func IsSystem(word string) bool { return isWord(systems, word) }
+
 // ParsePlatform reads "[os/]architecture[/variant]"; the system is linux if
 // none is named. The error suggests what other names of a platform mean, such
 // as x86_64.

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tagline/config"
+	"tagline/config/compose"
 	"tagline/reconcile"
 	"tagline/reconcile/report"
 )
@@ -85,8 +86,10 @@ func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error
 		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
 			inputs = append(inputs, plan.Value.String())
 		}
-		if files, err := cmd.Flags().GetStringArray("compose"); err == nil {
-			inputs = append(inputs, files...)
+		if projects, err := cmd.Flags().GetStringArray("compose"); err == nil {
+			for _, project := range slices.Concat(projects, args) {
+				inputs = append(inputs, compose.Files(project)...)
+			}
 		}
 		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", inputs)
 		if err != nil {
