@@ -95,7 +95,7 @@ func (a *app) checkCompose(cfg *config.Config, projects []string, out *outputs) 
 	return nil
 }
 
-// leaves are the errors that one is made of, itself if it is one.
+// leaves returns the errors that an error joins, or the error itself.
 func leaves(err error) []error {
 	if all := (*multierror.Error)(nil); errors.As(err, &all) {
 		return all.Errors

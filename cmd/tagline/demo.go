@@ -95,8 +95,8 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	return nil
 }
 
-// threeRuns is the main job: a plan, what it does, and that nothing is left to
-// do. Each run has a client of its own, like the commands that it shows.
+// threeRuns shows the main job: the plan, the run, and a second run with nothing
+// to do. Each has a client of its own, like the commands that it shows.
 func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	run := func(title string, write bool) error {
 		a.say("\n%s", title)
@@ -124,7 +124,8 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	return run("3. tagline apply, once more", true)
 }
 
-// demoImages is the built-in images.yaml, or the file, on the demo's registry.
+// demoImages returns the built-in images.yaml, or the file, for the demo's
+// registry.
 func demoImages(file, host string) ([]config.Image, error) {
 	name, data := "images.yaml", []byte(demo.ImagesYAML())
 	if file != "" {
@@ -141,7 +142,7 @@ func demoImages(file, host string) ([]config.Image, error) {
 	return cfg.Images, nil
 }
 
-// say writes a line of the story; a closed stdout shows in the next report.
+// say writes a line of the story. A closed stdout shows in the next report.
 func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
 }
