@@ -80,6 +80,9 @@ func settle[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question
 // wait ends with the answer or with the context, and reports whether the
 // question has to be asked again, since another asker has abandoned it.
 func (q *question[T]) wait(ctx context.Context) (a Answer[T], again bool) {
+	if err := ctx.Err(); err != nil { // the answer may be there as well
+		return Answer[T]{Err: err}, false
+	}
 	select {
 	case <-q.answered:
 		return q.answer, q.abandoned && ctx.Err() == nil

@@ -228,6 +228,17 @@ func copies(t *testing.T, x *trial) {
 	}
 	want["nested"] = "nested"
 	x.is(t, target, want)
+	// So is what the run itself has copied and deleted.
+	for _, name := range []string{"alone", "nested"} {
+		for range 2 {
+			if err := writer.Copy(t.Context(), x.repository, x.digest(name)); err != nil {
+				t.Error(err)
+			}
+			x.is(t, target, map[string]string{x.digest(name): name})
+			none(t, writer.DeleteManifests(t.Context(), []string{x.digest(name)}), 1)
+			x.is(t, target, map[string]string{x.digest(name): ""})
+		}
+	}
 	x.unchanged(t)
 }
 
@@ -236,10 +247,10 @@ func interruptedWrites(t *testing.T, x *trial) {
 	cancel()
 	asked := x.requests()
 	errs := slices.Concat(
-		x.writer.Put(cancelled, []registry.TaggedManifest{x.tagged("10", "docker"), x.tagged("new", "alias")}),
-		x.writer.DeleteTags(cancelled, []string{"10.10", "alone", "no-such-tag"}),
-		x.writer.DeleteManifests(cancelled, []string{x.digest("nested"), absent}),
 		[]error{x.writer.Copy(cancelled, x.repository, x.digest("both"))},
+		x.writer.DeleteManifests(cancelled, []string{x.digest("nested"), absent}),
+		x.writer.DeleteTags(cancelled, []string{"10.10", "alone", "no-such-tag"}),
+		x.writer.Put(cancelled, []registry.TaggedManifest{x.tagged("10", "docker"), x.tagged("new", "alias")}),
 	)
 	if len(errs) != 8 {
 		t.Errorf("%d errors for 8 writes", len(errs))
@@ -253,6 +264,9 @@ func interruptedWrites(t *testing.T, x *trial) {
 		t.Errorf("%d requests were sent", n)
 	}
 	x.unchanged(t)
+	none(t, x.writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("new", "both")}), 1)
+	none(t, x.writer.DeleteManifests(t.Context(), []string{x.digest("alone")}), 1)
+	x.is(t, x.repository, map[string]string{"new": "both", "alone": ""})
 }
 
 func concurrentWrites(t *testing.T, x *trial) {
