@@ -9,10 +9,9 @@ import (
 	"tagline/config"
 )
 
-// Once returns readers that put no question twice to a repository that several
-// of the images read, such as the one of a base image. What such a repository
-// answers is kept for as long as the readers are: what one image alone needs
-// is not kept at all.
+// Once returns readers that ask a repository nothing twice if several of the
+// images read it, such as the repository of a base image. Its answers are kept as
+// long as the readers. The answers of other repositories are not kept.
 func Once(readers Readers, images []config.Image) Readers {
 	users := map[config.Repository]int{}
 	for _, image := range images {
@@ -161,8 +160,8 @@ func pick(all []string, at []int) []string {
 	return some
 }
 
-// Manifests implements [Reader]. It tells what a tag names too, and where that
-// is known already it asks by the digest.
+// Manifests implements [Reader]. Its answers also settle what the tags name. A
+// tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {
 	var (
 		questions = make([]*question[RawManifest], len(references))

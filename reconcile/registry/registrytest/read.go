@@ -314,6 +314,11 @@ func missingRepository(t *testing.T, x *trial) {
 	if got, err := reader.Referrers(t.Context(), absent); len(got) > 0 || err != nil && !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("referrers %+v, %v, want none or ErrNotFound", got, err)
 	}
+	for _, err := range append(writer.DeleteTags(t.Context(), []string{"10"}), writer.DeleteManifests(t.Context(), []string{absent})...) {
+		if err != nil && !errors.Is(err, registry.ErrNotFound) && !(x.KeepsTags && errors.Is(err, registry.ErrUnsupported)) {
+			t.Errorf("a deletion: %v, want none or ErrNotFound", err)
+		}
+	}
 	if got, err := reader.Facts(t.Context()); err != nil || got.Missing != (x.Create != nil) {
 		t.Errorf("facts %+v, %v; the repository is missing where a push does not make it", got, err)
 	}

@@ -35,7 +35,7 @@ type Backend struct {
 	LastTag        bool // it deletes a manifest with its last tag
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
-	TakesOrphans   bool // it takes an index that lists what is not there
+	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
 	ListsNone      bool // a missing repository has an empty list of tags
 	FallbackTags   bool // it has no referrers API
 	PlatformsAlone bool // a config may come as its platform alone, as from a cache
