@@ -15,8 +15,8 @@ import (
 	"tagline/policies"
 )
 
-// The config of an image by Docker (distribution, image manifest version 2
-// schema 2).
+// DockerConfig is the media type of an image config by Docker (distribution,
+// image manifest version 2 schema 2).
 const DockerConfig = "application/vnd.docker.container.image.v1+json"
 
 // Manifest is a parsed manifest.

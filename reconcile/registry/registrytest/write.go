@@ -46,13 +46,13 @@ func (x *trial) is(t *testing.T, repository config.Repository, want map[string]s
 // unchanged checks that the sample is there, tags and all.
 func (x *trial) unchanged(t *testing.T) {
 	t.Helper()
-	want := maps.Clone(x.content.tags)
+	want := maps.Clone(x.tags)
 	for digest, name := range x.stored() {
 		want[digest] = name
 	}
 	x.is(t, x.repository, want)
 	got, err := x.writer.Tags(t.Context())
-	checkTags(t, x, got, err, slices.Collect(maps.Keys(x.content.tags)))
+	checkTags(t, x, got, err, slices.Collect(maps.Keys(x.tags)))
 }
 
 // none wants so many errors, all of them nil.
@@ -121,7 +121,7 @@ func deleteTags(t *testing.T, x *trial) {
 	x.is(t, x.repository, want)
 	none(t, x.writer.DeleteTags(t.Context(), tags), len(tags))
 	x.is(t, x.repository, want)
-	left := maps.Clone(x.content.tags)
+	left := maps.Clone(x.tags)
 	delete(left, "10.10-again")
 	delete(left, "alone")
 	got, err := x.writer.Tags(t.Context())
@@ -266,7 +266,7 @@ func interruptedWrites(t *testing.T, x *trial) {
 }
 
 func concurrentWrites(t *testing.T, x *trial) {
-	want, tags := map[string]string{}, slices.Collect(maps.Keys(x.content.tags))
+	want, tags := map[string]string{}, slices.Collect(maps.Keys(x.tags))
 	var wg sync.WaitGroup
 	for i := range 8 {
 		tag, name := fmt.Sprint("new-", i), []string{"intel", "both", "docker"}[i%3]
