@@ -142,6 +142,9 @@ type reader struct {
 // it named last.
 func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
 	answers := make([]registry.Answer[registry.RawManifest], len(references))
+	if interrupted(ctx, answers) {
+		return answers
+	}
 	hints := make([]string, len(references))
 	var fetch, resolve []int
 	for i, reference := range references {
@@ -227,6 +230,9 @@ func (r *reader) fetch(ctx context.Context, references []string, at []int, answe
 // no more: the rest is large and may hold secrets.
 func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
 	answers := make([]registry.Answer[[]byte], len(digests))
+	if interrupted(ctx, answers) {
+		return answers
+	}
 	var fetch []int
 	for i, digest := range digests {
 		var ok bool
@@ -249,6 +255,14 @@ func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answe
 	}
 	r.shelf.keep(learned)
 	return answers
+}
+
+// interrupted answers every question with the error of a context that has ended.
+func interrupted[T any](ctx context.Context, answers []registry.Answer[T]) bool {
+	for i := range answers {
+		answers[i].Err = ctx.Err()
+	}
+	return ctx.Err() != nil
 }
 
 // Remember keeps platforms that an alias has told.
