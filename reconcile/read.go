@@ -125,7 +125,7 @@ func (s *State) parseManifest(from registry.Reader, at place, raw registry.RawMa
 		return m, err
 	}
 	image := place{at.repository, m.Config.Digest.String()}
-	if blob, ok := from.Remembered(image.reference); ok {
+	if blob, ok := registry.Remembered(from, image.reference); ok {
 		platform, err := parseConfig(from, image, blob)
 		s.platforms[image] = registry.Answer[config.Platform]{Value: platform, Err: err}
 	}
