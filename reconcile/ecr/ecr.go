@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"sync"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 
 	"tagline/config"
 	"tagline/reconcile/oci"
@@ -66,7 +65,7 @@ func New(options Options) *Client {
 	c.session.client = c
 	others := options.OCI
 	if others.Keychain == nil {
-		others.Keychain = authn.DefaultKeychain
+		others.Keychain = oci.NewLogins(others.Patience, others.Logger)
 	}
 	others.Keychain = &keychain{client: c, others: others.Keychain}
 	c.oci = oci.New(others)

@@ -121,16 +121,16 @@ func ask[V any](r *reader, references []string, one func(name.Reference) (V, err
 }
 
 // each does n things with a repository, several at a time, and returns an error
-// or nil for each. Until a host has let something through they go one by one,
-// and stop where its login is refused: all the rest would be, and a registry
-// that counts failed logins would lock the account.
+// or nil for each. Until one request for the repository has been let through,
+// they go one by one, and stop when its login is refused: all the rest would be
+// refused too, and a registry that counts failed logins would lock the account.
 func (c *Client) each(r repository, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var group errgroup.Group
 	group.SetLimit(c.options.Concurrency)
 	refused := 0
 	for i := range n {
-		_, admitted := c.admitted.Load(r.Host)
+		_, admitted := c.admitted.Load(r.Repository)
 		switch {
 		case r.err != nil:
 			errs[i] = r.err
@@ -141,7 +141,7 @@ func (c *Client) each(r repository, n int, do func(i int) error) []error {
 			if weight := refusal(errs[i]); weight > 0 {
 				refused += weight
 			} else {
-				c.admitted.Store(r.Host, true)
+				c.admitted.Store(r.Repository, true)
 			}
 		default:
 			group.Go(func() error {

@@ -124,7 +124,7 @@ func TestInterruptedWrites(t *testing.T) {
 		close(synced)
 	}()
 	c := newClient(t, Options{Concurrency: 2})
-	c.admitted.Store(server.host, true)
+	c.admitted.Store(server.app(), true)
 	var pushes []registry.TaggedManifest
 	for _, tag := range []string{"1", "2", "3", "4", "5", "6"} {
 		pushes = append(pushes, registry.TaggedManifest{Tag: tag, Manifest: registry.RawManifest{Body: []byte(index), MediaType: "application/vnd.oci.image.index.v1+json"}})
