@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"sync"
 
-
 	"tagline/config"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
