@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -196,6 +197,7 @@ type wire struct {
 	slots  chan struct{}
 	// unanswered counts the attempts since the last one that had any answer.
 	unanswered atomic.Int64
+	told       atomic.Bool // that a call is repeated
 }
 
 // Do implements [ecr.HTTPClient].
@@ -220,7 +222,11 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
 	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
 	if again = again && attempt != "1"; again {
-		w.client.options.OCI.Logger.WarnContext(req.Context(), "asking again", "operation", operation, "host", req.URL.Host, "attempt", attempt)
+		level, note := slog.LevelDebug, "asking again"
+		if !w.told.Swap(true) { // once: a throttled run would fill the log
+			level, note = slog.LevelWarn, "asking again; -vv logs every time"
+		}
+		w.client.options.OCI.Logger.Log(req.Context(), level, note, "operation", operation, "host", req.URL.Host, "attempt", attempt)
 	}
 	resp, err := w.next.Do(sent)
 	w.client.counts.add(operation, resp, again)

@@ -93,7 +93,7 @@ func New(options Options) *Client {
 	c := &Client{
 		options: options,
 		base:    baseTransport(options.Concurrency),
-		hosts:   &hosts{concurrency: options.Concurrency},
+		hosts:   &hosts{concurrency: options.Concurrency, backoff: options.Patience.Backoff},
 		pings:   &pings{},
 	}
 	c.puller = must(remote.NewPuller(c.remoteOptions(c.chain(readsWhole))...))

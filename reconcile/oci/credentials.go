@@ -78,7 +78,7 @@ func (l *Logins) ResolveContext(ctx context.Context, target authn.Resource) (aut
 }
 
 func noCredentials(host string, err error) error {
-	return ofHost(&failure{fmt.Sprintf("credentials for %s: %s", host, printable(err.Error())), []error{err}})
+	return ofHost(host, fmt.Errorf("credentials: %w", err))
 }
 
 // place is one file, or several that count alike.

@@ -197,16 +197,16 @@ func TestWhichLoginCounts(t *testing.T) {
 		},
 		{
 			name: "a file that is no JSON", files: map[string]string{podmanFile: "no", dockerFile: loginsOf(auths("ghcr.io"))},
-			want: map[string]string{"ghcr.io/app": "credentials for ghcr.io: HOME/.config/containers/auth.json: invalid character 'o' in literal null (expecting 'u')"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: HOME/.config/containers/auth.json: invalid character 'o' in literal null (expecting 'u')"},
 		},
 		{
 			name: "a file that was named and is not there", files: map[string]string{dockerFile: loginsOf(auths("ghcr.io"))},
 			env:  map[string]string{"REGISTRY_AUTH_FILE": "HOME/nope.json"},
-			want: map[string]string{"ghcr.io/app": "credentials for ghcr.io: REGISTRY_AUTH_FILE: open HOME/nope.json: no such file or directory"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: REGISTRY_AUTH_FILE: open HOME/nope.json: no such file or directory"},
 		},
 		{
 			name: "a variable that is no JSON", env: map[string]string{"DOCKER_AUTH_CONFIG": "no"},
-			want: map[string]string{"ghcr.io/app": "credentials for ghcr.io: DOCKER_AUTH_CONFIG: invalid character 'o' in literal null (expecting 'u')"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: DOCKER_AUTH_CONFIG: invalid character 'o' in literal null (expecting 'u')"},
 		},
 	}
 	for _, tt := range tests {

@@ -36,11 +36,11 @@ func TestCredentialHelper(t *testing.T) {
 	}{
 		{name: "answers", script: `echo '{"Username":"me","Secret":"s"}'`, want: "me"},
 		{name: "has none", script: "echo credentials not found in native keychain; exit 1"},
-		{name: "is missing", want: `credentials for ghcr.io: exec: "docker-credential-fake": executable file not found in $PATH; install it, or take it out of the config.json that names it`},
-		{name: "fails", script: "echo the keyring is locked; exit 1", want: "credentials for ghcr.io: docker-credential-fake: error getting credentials - err: exit status 1, out: `the keyring is locked`" + check},
-		{name: "fails in silence", script: "exit 1", want: "credentials for ghcr.io: docker-credential-fake: error getting credentials - err: exit status 1, out: ``" + check},
-		{name: "prints garbage", script: "echo garbage", want: "credentials for ghcr.io: docker-credential-fake: invalid character 'g' looking for beginning of value" + check},
-		{name: "prints nothing", script: "true", want: "credentials for ghcr.io: docker-credential-fake: EOF" + check},
+		{name: "is missing", want: `ghcr.io: credentials: exec: "docker-credential-fake": executable file not found in $PATH; install it, or take it out of the config.json that names it`},
+		{name: "fails", script: "echo the keyring is locked; exit 1", want: "ghcr.io: credentials: docker-credential-fake: error getting credentials - err: exit status 1, out: `the keyring is locked`" + check},
+		{name: "fails in silence", script: "exit 1", want: "ghcr.io: credentials: docker-credential-fake: error getting credentials - err: exit status 1, out: ``" + check},
+		{name: "prints garbage", script: "echo garbage", want: "ghcr.io: credentials: docker-credential-fake: invalid character 'g' looking for beginning of value" + check},
+		{name: "prints nothing", script: "true", want: "ghcr.io: credentials: docker-credential-fake: EOF" + check},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

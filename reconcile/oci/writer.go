@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -28,7 +29,22 @@ var _ registry.Writers = (*Writers)(nil)
 // and limits. Nothing else in this package can write.
 func NewWriters(c *Client) *Writers {
 	options := c.remoteOptions(c.chain(streams))
-	return &Writers{client: c, source: must(remote.NewPuller(options...)), pusher: must(remote.NewPusher(options...))}
+	again := []remote.Option{
+		remote.WithRetryPredicate(isBusyUpload),
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts}), // the transport waits
+	}
+	return &Writers{client: c, source: must(remote.NewPuller(options...)), pusher: must(remote.NewPusher(append(options, again...)...))}
+}
+
+// uploadAttempts is how often the upload of a blob is begun.
+const uploadAttempts = 3
+
+// isBusyUpload reports whether an upload was answered with 503, so that its
+// session may have moved on: go-containerregistry begins it again with a new
+// one.
+func isBusyUpload(err error) bool {
+	status := statusOf(err)
+	return status != nil && status.StatusCode == http.StatusServiceUnavailable && isUpload(status.Request)
 }
 
 // Writer opens a repository for writing. It asks nothing yet.
