@@ -3,17 +3,18 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // digestPattern is the one kind of digest that registries must know: OCI
 // image-spec 1.1, "Registered algorithms".
-var digestPattern = pattern(`^sha256:[0-9a-f]{64}$`)
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func checkDigest(text string) error {
 	algorithm, _, _ := strings.Cut(text, ":")
 	switch {
-	case digestPattern().MatchString(text):
+	case digestPattern.MatchString(text):
 		return nil
 	case isDigestAlgorithm(algorithm) && algorithm != "sha256":
 		return fmt.Errorf("digest %s is of %s; only sha256 digests can be used", quote(text), algorithm)

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
 )
 
-// Version is a tag that names a version: v?N.N[.N][-prerelease][-variant].
+// Version is a tag that is a version: v?N.N[.N][-prerelease][-variant].
 type Version struct {
 	Tag        string
 	Prerelease string // "rc.1"; "" of a release
@@ -19,18 +20,18 @@ type Version struct {
 }
 
 var (
-	// Two or three numbers without leading zeros. One number alone is an alias
-	// by everybody's habit, and 20240105 or 1a2b3c4 are no versions.
-	versionPattern = pattern(`^v?(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?(?:-(.+))?$`)
-	// What people call a version that is not released yet. Whatever else stands
-	// after a dash is a variant, as Docker's official images and Renovate's
-	// docker versioning have it: 10.10-alpine3.20.
-	prereleasePattern = pattern(`(?i)^(?:(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|canary|milestone)[.\d]*|[abm]\d+)$`)
+	// Two or three numbers without leading zeros. A single number is usually an
+	// alias, and 20240105 or 1a2b3c4 are not versions.
+	versionPattern = regexp.MustCompile(`^v?(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?(?:-(.+))?$`)
+	// Names of versions that are not released yet. Anything else after a dash is
+	// a variant, as in Docker's official images and Renovate's docker
+	// versioning: 10.10-alpine3.20.
+	prereleasePattern = regexp.MustCompile(`(?i)^(?:(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|canary|milestone)[.\d]*|[abm]\d+)$`)
 )
 
-// ParseVersion reads a version tag. The error says why a tag is none.
+// ParseVersion parses a version tag. The error says why a tag is not a version.
 func ParseVersion(tag string) (Version, error) {
-	match := versionPattern().FindStringSubmatch(tag)
+	match := versionPattern.FindStringSubmatch(tag)
 	if match == nil {
 		return Version{}, fmt.Errorf("tag %s is not a version: expected N.N or N.N.N without leading zeros, with an optional v before and -variant after", quote(tag))
 	}
@@ -39,7 +40,7 @@ func ParseVersion(tag string) (Version, error) {
 	}
 	v := Version{Tag: tag}
 	rest := match[4]
-	if first, after, _ := strings.Cut(rest, "-"); prereleasePattern().MatchString(first) {
+	if first, after, _ := strings.Cut(rest, "-"); prereleasePattern.MatchString(first) {
 		v.Prerelease, rest = first, after
 	}
 	v.Variant = rest
@@ -54,7 +55,7 @@ func ParseVersion(tag string) (Version, error) {
 	return v, nil
 }
 
-// isDate tells 2024.1.5, a day, from a version.
+// isDate reports whether a tag is a date, such as 2024.1.5.
 func isDate(year, month, day string) bool {
 	y, _ := strconv.Atoi(year)
 	m, _ := strconv.Atoi(month)
@@ -75,8 +76,8 @@ func semverPrerelease(text string) string {
 	return strings.Join(parts, ".")
 }
 
-// Compare orders versions by their numbers and prereleases, whatever their
-// variants: 10.9 < 10.10-rc.1 < 10.10 = v10.10.0.
+// Compare orders versions by number and prerelease, and ignores variants:
+// 10.9 < 10.10-rc.1 < 10.10 = v10.10.0.
 func (v Version) Compare(o Version) int { return v.number.Compare(o.number) }
 
 // Range is a set of versions in the words of Masterminds/semver: "10.x",
@@ -86,43 +87,42 @@ type Range struct {
 	constraints *semver.Constraints
 }
 
-// ParseRange reads a range of releases. A prerelease or variant does not
-// belong in it: the library would match neither in the way that a reader
-// expects.
+// ParseRange parses a range of releases. It refuses prereleases and variants: the
+// library matches neither as a reader would expect.
 func ParseRange(text string) (Range, error) {
 	if strings.TrimSpace(text) == "" {
 		return Range{}, errors.New(`range is empty; expected one such as "10.x" or ">=1.2 <2"`)
 	}
-	if suffixPattern().MatchString(text) {
+	if suffixPattern.MatchString(text) {
 		return Range{}, fmt.Errorf(`range %s has something after a dash; write "variant" or "prereleases: true" beside "newest" for that`, quote(text))
 	}
 	c, err := semver.NewConstraint(text)
-	if err != nil || leadingZeroPattern().MatchString(text) {
+	if err != nil || leadingZeroPattern.MatchString(text) {
 		return Range{}, fmt.Errorf(`range %s is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`, quote(text))
 	}
 	return Range{Text: text, constraints: c}, nil
 }
 
 var (
-	suffixPattern      = pattern(`[\dxX*]-\S`) // and not the " - " between two versions
-	leadingZeroPattern = pattern(`(?:^|\D)0\d`)
+	suffixPattern      = regexp.MustCompile(`[\dxX*]-\S`) // and not the " - " between two versions
+	leadingZeroPattern = regexp.MustCompile(`(?:^|\D)0\d`)
 )
 
-// Has tells whether a version is in the range; a prerelease is where its
-// release is, so that <11 has no 11.0-rc.1, and 10.x has 10.0-rc.1.
+// Has reports whether a version is in the range. A prerelease counts as its
+// release: <11 does not have 11.0-rc.1, and 10.x has 10.0-rc.1.
 func (r Range) Has(v Version) bool {
 	release := semver.New(v.number.Major(), v.number.Minor(), v.number.Patch(), "", "")
 	return r.constraints.Check(release)
 }
 
-// Possible tells whether any version at all can be in the range. A range that
-// has one has the lowest version there is, or one that the range names, or the
-// next patch, minor or major after such a one.
+// Possible reports whether any version can be in the range. If so, the range has
+// the lowest version of all, one that it names, or the next patch, minor or major
+// after such a one.
 func (r Range) Possible() bool {
 	if r.constraints.Check(semver.New(0, 0, 0, "", "")) {
 		return true
 	}
-	for _, named := range namedPattern().FindAllStringSubmatch(r.Text, -1) {
+	for _, named := range namedPattern.FindAllStringSubmatch(r.Text, -1) {
 		var n [3]uint64
 		for i := range n {
 			n[i], _ = strconv.ParseUint(named[i+1], 10, 32) // 0 for what is not there
@@ -136,5 +136,5 @@ func (r Range) Possible() bool {
 	return false
 }
 
-// namedPattern finds the versions in a range, whole or in part.
-var namedPattern = pattern(`(\d+)(?:\.(\d+))?(?:\.(\d+))?`)
+// namedPattern finds the versions in a range, complete or partial.
+var namedPattern = regexp.MustCompile(`(\d+)(?:\.(\d+))?(?:\.(\d+))?`)

@@ -12,6 +12,7 @@ import (
 
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // errOf is what became of a tag.
@@ -25,20 +26,20 @@ func errOf(t *testing.T, outcomes []reconcile.Outcome, tag string) error {
 }
 
 func TestApplyRefusesWhatMoved(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12, plain40, both50)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12, plain40, both50)
 	image := aliases(t, "1: 10.12\n2: 10.12\n3: 10.12\n4: absent\n5: absent")
 	for _, tag := range []string{"2", "3", "4", "5"} {
-		m.tags["r.test/app:"+tag] = m.tags["r.test/app:10.50"]
+		m.Tags["r.test/app:"+tag] = m.Tags["r.test/app:10.50"]
 	}
 	p := plan(t, m, image)
-	moved := m.tags["r.test/app:10.40"]
-	m.tags["r.test/app:1"] = moved                      // made by somebody else
-	m.tags["r.test/app:2"] = moved                      // moved by somebody else
-	m.tags["r.test/app:3"] = m.tags["r.test/app:10.12"] // done by another run
-	m.tags["r.test/app:4"] = moved                      // moved by somebody else
-	delete(m.tags, "r.test/app:5")                      // done by another run
-	before := maps.Clone(m.tags)
+	moved := m.Tags["r.test/app:10.40"]
+	m.Tags["r.test/app:1"] = moved                      // made by somebody else
+	m.Tags["r.test/app:2"] = moved                      // moved by somebody else
+	m.Tags["r.test/app:3"] = m.Tags["r.test/app:10.12"] // done by another run
+	m.Tags["r.test/app:4"] = moved                      // moved by somebody else
+	delete(m.Tags, "r.test/app:5")                      // done by another run
+	before := maps.Clone(m.Tags)
 
 	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), p)
 	for _, tag := range []string{"1", "2"} {
@@ -52,8 +53,8 @@ func TestApplyRefusesWhatMoved(t *testing.T) {
 	if err := errOf(t, r.Deleted, "4"); !errors.Is(err, reconcile.ErrSkipped) {
 		t.Errorf("tag 4: %v, want no deletion after a stale push", err)
 	}
-	if !maps.Equal(m.tags, before) || len(m.puts) > 0 {
-		t.Errorf("tags are %v, were %v", m.tags, before)
+	if !maps.Equal(m.Tags, before) || len(m.Puts) > 0 {
+		t.Errorf("tags are %v, were %v", m.Tags, before)
 	}
 
 	// Without the pushes it is the deletion itself that is stale.
@@ -65,19 +66,19 @@ func TestApplyRefusesWhatMoved(t *testing.T) {
 	if err := errOf(t, r.Deleted, "5"); err != nil {
 		t.Errorf("tag 5 is gone, but: %v", err)
 	}
-	if !maps.Equal(m.tags, before) {
-		t.Errorf("tags are %v, were %v", m.tags, before)
+	if !maps.Equal(m.Tags, before) {
+		t.Errorf("tags are %v, were %v", m.Tags, before)
 	}
 }
 
 func TestAFailedPushStopsWhatReliesOnIt(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12, both50)
-	m.tags["r.test/app:9"] = m.tags["r.test/app:10.50"]
-	m.broken["PUT 10"] = errors.New("503 Service Unavailable")
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12, both50)
+	m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.50"]
+	m.Broken["PUT 10"] = errors.New("503 Service Unavailable")
 	image := aliases(t, "9: absent\n10: 10.12\nlatest: 10\nnewest: latest\nother: 10.50")
 	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
-	if err := errOf(t, r.Pushed, "10"); !errors.Is(err, m.broken["PUT 10"]) {
+	if err := errOf(t, r.Pushed, "10"); !errors.Is(err, m.Broken["PUT 10"]) {
 		t.Errorf("tag 10: %v", err)
 	}
 	for _, tag := range []string{"latest", "newest"} {
@@ -85,26 +86,26 @@ func TestAFailedPushStopsWhatReliesOnIt(t *testing.T) {
 			t.Errorf("tag %s: %v, want it not done", tag, err)
 		}
 	}
-	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrSkipped) || m.tags["r.test/app:9"] == "" {
+	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrSkipped) || m.Tags["r.test/app:9"] == "" {
 		t.Errorf("tag 9: %v, want no deletion after a failed push", err)
 	}
-	if err := errOf(t, r.Pushed, "other"); err != nil || len(m.puts) != 1 {
-		t.Errorf("tag other: %v, pushed: %q", err, m.puts)
+	if err := errOf(t, r.Pushed, "other"); err != nil || len(m.Puts) != 1 {
+		t.Errorf("tag other: %v, pushed: %q", err, m.Puts)
 	}
 
-	m.broken = nil
+	m.Broken = nil
 	applyAndSettle(t, m, image)
 }
 
 func TestAnIncompleteReadDeletesNothing(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
-	m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
-	m.broken["10.40"] = errors.New("truncated")
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
+	m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"]
+	m.Broken["10.40"] = errors.New("truncated")
 	image := aliases(t, "9: absent\n10: 10.40")
 	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
-	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrSkipped) || m.tags["r.test/app:9"] == "" {
-		t.Errorf("tag 9: %v, tags %v", err, m.tags)
+	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, reconcile.ErrSkipped) || m.Tags["r.test/app:9"] == "" {
+		t.Errorf("tag 9: %v, tags %v", err, m.Tags)
 	}
 }
 
@@ -120,9 +121,9 @@ func (forgetful) DeleteTags(_ context.Context, tags []string) []error {
 
 func TestWritesAreReadBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // for the pauses between the reads
-		m := newMemory()
-		m.push(t, "app", plain12)
-		m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
+		m := registrytest.NewMemory()
+		m.Push(t, "app", plain12)
+		m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"]
 		image := aliases(t, "10: 10.12")
 		r := reconcile.Apply(t.Context(), forgetful{m.Writer(image.Repository)}, plan(t, m, image))
 		if err := errOf(t, r.Pushed, "10"); err == nil || !strings.Contains(err.Error(), "now names nothing") {
@@ -137,10 +138,10 @@ func TestWritesAreReadBack(t *testing.T) {
 }
 
 func TestUnsupportedDeletion(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
-	m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
-	m.broken["DELETE 9"] = fmt.Errorf("DELETE: 405: %w", registry.ErrUnsupported)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
+	m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"]
+	m.Broken["DELETE 9"] = fmt.Errorf("DELETE: 405: %w", registry.ErrUnsupported)
 	image := aliases(t, "9: absent")
 	r := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
 	if err := errOf(t, r.Deleted, "9"); !errors.Is(err, registry.ErrUnsupported) {
@@ -149,15 +150,15 @@ func TestUnsupportedDeletion(t *testing.T) {
 }
 
 func TestACancelledRunBeginsNothing(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
 	image := aliases(t, "10: 10.12")
 	p := plan(t, m, image)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := reconcile.Apply(ctx, m.Writer(image.Repository), p)
-	if err := errOf(t, r.Pushed, "10"); !errors.Is(err, context.Canceled) || !errors.Is(err, reconcile.ErrSkipped) || len(m.puts) > 0 {
-		t.Errorf("tag 10: %v, pushed %q", err, m.puts)
+	if err := errOf(t, r.Pushed, "10"); !errors.Is(err, context.Canceled) || !errors.Is(err, reconcile.ErrSkipped) || len(m.Puts) > 0 {
+		t.Errorf("tag 10: %v, pushed %q", err, m.Puts)
 	}
 }
 
@@ -175,29 +176,29 @@ func (q queue) Put(ctx context.Context, p []registry.TaggedManifest) []error {
 }
 
 func TestNoTagWaitsBetweenItsReReadAndItsWrite(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
 	image := aliases(t, "1: 10.12\n2: 10.12\n3: 10.12\n4: 10.12\n5: 10.12\n6: 10.12\n7: 10.12")
 	longest := 0
 	reconcile.Apply(t.Context(), queue{m.Writer(image.Repository), &longest}, plan(t, m, image))
-	if longest != 3 || len(m.puts) != 7 {
-		t.Errorf("%d tags were written, %d of them together, want 7 and 3", len(m.puts), longest)
+	if longest != 3 || len(m.Puts) != 7 {
+		t.Errorf("%d tags were written, %d of them together, want 7 and 3", len(m.Puts), longest)
 	}
 }
 
 func TestManyAliasesInBatches(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
 	var lines strings.Builder
 	for i := range 250 {
 		fmt.Fprintf(&lines, "a%d: 10.12\nb%d: a%d\n", i, i, i)
 	}
 	image := aliases(t, lines.String())
 	applyAndSettle(t, m, image)
-	if len(m.puts) != 500 {
-		t.Errorf("%d pushes, want 500", len(m.puts))
+	if len(m.Puts) != 500 {
+		t.Errorf("%d pushes, want 500", len(m.Puts))
 	}
-	if after := slices.IndexFunc(m.puts, func(p string) bool { return p[0] == 'b' }); after != 250 {
+	if after := slices.IndexFunc(m.Puts, func(p string) bool { return p[0] == 'b' }); after != 250 {
 		t.Errorf("a follower was pushed as number %d, before all that are followed", after)
 	}
 }

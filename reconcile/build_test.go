@@ -8,6 +8,7 @@ import (
 
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 const (
@@ -21,13 +22,13 @@ type object = map[string]any
 // builder makes manifests of every shape in a memory, and remembers what it
 // called them.
 type builder struct {
-	*memory
+	*registrytest.Memory
 	names  map[string]string // digest -> name
 	digest map[string]string // name -> digest
 }
 
 func build() *builder {
-	return &builder{newMemory(), map[string]string{}, map[string]string{}}
+	return &builder{registrytest.NewMemory(), map[string]string{}, map[string]string{}}
 }
 
 // store keeps a manifest under a name, pushed two days ago.
@@ -38,15 +39,15 @@ func (b *builder) store(name, mediaType string, body object) string {
 		panic(err)
 	}
 	d := digestOf(string(text))
-	b.manifests[d] = registry.RawManifest{Digest: d, MediaType: mediaType, Body: text}
-	b.pushed[d] = time.Now().Add(-48 * time.Hour)
+	b.Manifests[d] = registry.RawManifest{Digest: d, MediaType: mediaType, Body: text}
+	b.Pushed[d] = time.Now().Add(-48 * time.Hour)
 	b.names[d], b.digest[name] = name, d
 	return d
 }
 
 func (b *builder) blob(content string) string {
 	d := digestOf(content)
-	b.blobs[d] = []byte(content)
+	b.Blobs[d] = []byte(content)
 	return d
 }
 
@@ -92,7 +93,7 @@ func (b *builder) foreign(name string, mentions ...string) string {
 }
 
 func (b *builder) descriptor(d string) object {
-	m, known := b.manifests[d]
+	m, known := b.Manifests[d]
 	if !known {
 		return object{"mediaType": ociManifest, "digest": d, "size": 10}
 	}
@@ -123,7 +124,7 @@ func (b *builder) index(name string, annotations object, entries ...object) stri
 	return b.store(name, ociIndex, body)
 }
 
-func (b *builder) tag(tag, digest string) { b.tags["r.test/app:"+tag] = digest }
+func (b *builder) tag(tag, digest string) { b.Tags["r.test/app:"+tag] = digest }
 
 // release pushes a tag as BuildKit does: "1" has "1 linux/amd64" and "1
 // attestation of linux/amd64" in it, and so on.

@@ -12,47 +12,48 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 func TestDeep(t *testing.T) {
 	for _, test := range []struct {
 		name, aliases string
-		harm          func(m *memory, child string) // to the image of 10.10, which alias 10 lists
-		violations    []string                      // id and alias
+		harm          func(m *registrytest.Memory, child string) // to the image of 10.10, which alias 10 lists
+		violations    []string                                   // id and alias
 		errors        int
 		pushes        int
 		always        bool     // it is seen without a deep look, too: a push would lead to it
 		seen          []string // what is, if that is less
 	}{
-		{name: "whole", aliases: "10: {amd64: 10.10}", harm: func(*memory, string) {}},
-		{name: "an image is gone", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { delete(m.manifests, child) },
+		{name: "whole", aliases: "10: {amd64: 10.10}", harm: func(*registrytest.Memory, string) {}},
+		{name: "an image is gone", aliases: "10: {amd64: 10.10}", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) },
 			violations: []string{"missing-child 10"}},
-		{name: "of a new alias", aliases: "new: {amd64: 10.10}\nother: 10.20", harm: func(m *memory, child string) { delete(m.manifests, child) },
+		{name: "of a new alias", aliases: "new: {amd64: 10.10}\nother: 10.20", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) },
 			violations: []string{"missing-child new"}, pushes: 1, always: true},
-		{name: "of one in sync that a new alias follows", aliases: "10: {amd64: 10.10}\nnew: 10", harm: func(m *memory, child string) { delete(m.manifests, child) },
+		{name: "of one in sync that a new alias follows", aliases: "10: {amd64: 10.10}\nnew: 10", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) },
 			violations: []string{"missing-child 10", "blocked-source new"}, seen: []string{"missing-child new"}},
-		{name: "of a new alias, and nobody knows", aliases: "new: {amd64: 10.10}", harm: func(m *memory, child string) { m.broken[child] = errors.New("503") },
+		{name: "of a new alias, and nobody knows", aliases: "new: {amd64: 10.10}", harm: func(m *registrytest.Memory, child string) { m.Broken[child] = errors.New("503") },
 			errors: 1, always: true},
-		{name: "of a new alias that is the source", aliases: "new: 10.10", harm: func(m *memory, child string) { delete(m.manifests, child) },
+		{name: "of a new alias that is the source", aliases: "new: 10.10", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) },
 			violations: []string{"missing-child new"}, always: true},
-		{name: "of an alias that is blocked", aliases: "10: {amd64: 10.99}", harm: func(m *memory, child string) { delete(m.manifests, child) },
+		{name: "of an alias that is blocked", aliases: "10: {amd64: 10.99}", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) },
 			violations: []string{"missing-source 10", "missing-child 10"}},
-		{name: "and one that follows", aliases: "10: {amd64: 10.10}\nlatest: 10", harm: func(m *memory, child string) { delete(m.manifests, child) },
+		{name: "and one that follows", aliases: "10: {amd64: 10.10}\nlatest: 10", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) },
 			violations: []string{"missing-child 10", "blocked-source latest"}},
-		{name: "nobody knows", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { m.broken[child] = errors.New("503") }, errors: 1},
-		{name: "archived", aliases: "10: {amd64: 10.10}", harm: func(m *memory, child string) { m.archived = child },
+		{name: "nobody knows", aliases: "10: {amd64: 10.10}", harm: func(m *registrytest.Memory, child string) { m.Broken[child] = errors.New("503") }, errors: 1},
+		{name: "archived", aliases: "10: {amd64: 10.10}", harm: func(m *registrytest.Memory, child string) { m.Archived = child },
 			violations: []string{"missing-child 10"}},
-		{name: "absent", aliases: "10: absent", harm: func(m *memory, child string) { delete(m.manifests, child) }},
+		{name: "absent", aliases: "10: absent", harm: func(m *registrytest.Memory, child string) { delete(m.Manifests, child) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			m.push(t, "app", amd10, arm20)
+			m := registrytest.NewMemory()
+			m.Push(t, "app", amd10, arm20)
 			if p := plan(t, m, aliases(t, "10: {amd64: 10.10}")); len(p.Pushes) == 1 {
-				m.put("10", string(p.Pushes[0].Manifest))
+				m.Put("10", string(p.Pushes[0].Manifest))
 			}
 			child := ""
-			for digest := range m.manifests {
-				if strings.Contains(string(m.manifests[m.tags["r.test/app:10"]].Body), `"digest":"`+digest+`","size":`) && !strings.Contains(string(m.manifests[digest].Body), "in-toto") {
+			for digest := range m.Manifests {
+				if strings.Contains(string(m.Manifests[m.Tags["r.test/app:10"]].Body), `"digest":"`+digest+`","size":`) && !strings.Contains(string(m.Manifests[digest].Body), "in-toto") {
 					child = digest
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // household is a random repository with everything that one can hold, and a
@@ -26,7 +27,7 @@ type household struct {
 
 func drawHousehold(t *rapid.T, tb testing.TB) household {
 	b := build()
-	b.listed = rapid.Bool().Draw(t, "listed")
+	b.Listed = rapid.Bool().Draw(t, "listed")
 	some := func(what string, n int) int { return rapid.IntRange(0, n).Draw(t, what) }
 	any := func(of []string, what string) string { return rapid.SampledFrom(of).Draw(t, what) }
 
@@ -44,7 +45,7 @@ func drawHousehold(t *rapid.T, tb testing.TB) household {
 	}
 	for i := range some("foreign", 2) {
 		var mentions []string
-		if b.listed { // over HTTP what it mentions is read only where a tag names it
+		if b.Listed { // over HTTP what it mentions is read only where a tag names it
 			mentions = append(mentions, any(images, "mentioned"))
 		}
 		others = append(others, b.foreign(fmt.Sprintf("foreign%d", i), mentions...))
@@ -104,9 +105,9 @@ func drawHousehold(t *rapid.T, tb testing.TB) household {
 		d := any(images, "old")
 		b.tag(tag, b.index(tag, object{reconcile.AnnotationAlias: any([]string{tag, "other"}, "mark")}, b.entry(d, platform[d])))
 	}
-	for _, d := range slices.Sorted(maps.Keys(b.manifests)) {
+	for _, d := range slices.Sorted(maps.Keys(b.Manifests)) {
 		if some("young", 3) == 0 {
-			b.pushed[d] = time.Now().Add(-time.Hour)
+			b.Pushed[d] = time.Now().Add(-time.Hour)
 		}
 	}
 
@@ -138,19 +139,19 @@ func drawHousehold(t *rapid.T, tb testing.TB) household {
 }
 
 func (h household) String() string {
-	s := fmt.Sprintf("%slisted: %v\n", h.text, h.listed)
-	for _, name := range slices.Sorted(maps.Keys(h.tags)) {
-		s += name + " = " + h.called(h.tags[name])
+	s := fmt.Sprintf("%slisted: %v\n", h.text, h.Listed)
+	for _, name := range slices.Sorted(maps.Keys(h.Tags)) {
+		s += name + " = " + h.called(h.Tags[name])
 		if subject := subjectOf(name); subject != "" {
 			s += ", about " + h.called(subject)
 		}
 		s += "\n"
 	}
 	for _, d := range slices.Sorted(maps.Keys(h.names)) {
-		for _, child := range h.look(d).Manifests {
+		for _, child := range h.References(d).Manifests {
 			s += h.called(d) + " lists " + h.called(child.Digest) + "\n"
 		}
-		if l := h.look(d); l.Subject != nil {
+		if l := h.References(d); l.Subject != nil {
 			s += h.called(d) + " refers to " + h.called(l.Subject.Digest) + "\n"
 		}
 	}
@@ -165,8 +166,8 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 	defer func() { tb.Logf("%d repositories, %d manifests deleted", cases, deleted) }()
 	check := func(t *rapid.T) {
 		h := drawHousehold(t, tb)
-		before := household{builder: &builder{memory: &memory{tags: maps.Clone(h.tags), manifests: maps.Clone(h.manifests), pushed: h.pushed, listed: h.listed}}, settings: h.settings}
-		p := plan(tb, h.memory, h.image)
+		before := household{builder: &builder{Memory: &registrytest.Memory{Tags: maps.Clone(h.Tags), Manifests: maps.Clone(h.Manifests), Pushed: h.Pushed, Listed: h.Listed}}, settings: h.settings}
+		p := plan(tb, h.Memory, h.image)
 		if len(p.Errors) > 0 {
 			t.Fatalf("%s\nerrors %+v", h, p.Errors)
 		}
@@ -175,12 +176,12 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 		for i, d := range p.DeleteManifests {
 			got[d.Digest] = true
 			for _, later := range p.DeleteManifests[i:] {
-				if slices.ContainsFunc(h.look(later.Digest).Manifests, func(c struct{ Digest string }) bool { return c.Digest == d.Digest }) {
+				if slices.ContainsFunc(h.References(later.Digest).Manifests, func(c struct{ Digest string }) bool { return c.Digest == d.Digest }) {
 					t.Fatalf("%s\n%s is deleted before %s, which lists it", h, h.called(d.Digest), h.called(later.Digest))
 				}
 			}
 		}
-		for d := range maps.Keys(h.manifests) {
+		for d := range maps.Keys(h.Manifests) {
 			if got[d] != want[d] {
 				t.Fatalf("%s\n%s\n%s is deleted: %v, want %v", h, strings.Join(h.short(p), "\n"), h.called(d), got[d], want[d])
 			}
@@ -194,21 +195,21 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 				t.Fatalf("%s\n%s: %v", h, h.called(o.Tag), o.Err)
 			}
 		}
-		if !maps.Equal(h.tags, tags) {
-			t.Fatalf("%s\ntags are %v, want %v", h, h.tags, tags)
+		if !maps.Equal(h.Tags, tags) {
+			t.Fatalf("%s\ntags are %v, want %v", h, h.Tags, tags)
 		}
 		for d := range needed {
-			if _, was := before.manifests[d]; was && h.manifests[d].Body == nil {
+			if _, was := before.Manifests[d]; was && h.Manifests[d].Body == nil {
 				t.Fatalf("%s\n%s was needed and is gone", h, h.called(d))
 			}
 		}
-		again := plan(tb, h.memory, h.image)
+		again := plan(tb, h.Memory, h.image)
 		if onlyFallbacks(again) {
 			// Over HTTP an index that the run has untagged and kept is out of sight
 			// now, and with it why the attestations in it were kept. And everywhere
 			// what hangs on an attestation in a fallback tag may take a second run.
 			reconcile.Apply(tb.Context(), h.Writer(h.image.Repository), again)
-			again = plan(tb, h.memory, h.image)
+			again = plan(tb, h.Memory, h.image)
 		}
 		if !again.Empty() || len(again.Errors) > 0 {
 			t.Fatalf("%s\nthe second plan is\n%s", h, strings.Join(h.short(again), "\n"))
@@ -238,10 +239,10 @@ func onlyFallbacks(p reconcile.Plan) bool {
 
 // tagsAfter are the tags once a plan is carried out.
 func (h household) tagsAfter(p reconcile.Plan) map[string]string {
-	tags := maps.Clone(h.tags)
+	tags := maps.Clone(h.Tags)
 	for _, push := range p.Pushes {
 		tags["r.test/app:"+push.Tag] = push.New
-		h.manifests[push.New] = registry.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest}
+		h.Manifests[push.New] = registry.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest}
 	}
 	for _, d := range p.DeleteTags {
 		delete(tags, "r.test/app:"+d.Tag)
@@ -255,9 +256,9 @@ func (h household) below(digests ...string) map[string]bool {
 	for len(digests) > 0 {
 		d := digests[0]
 		digests = digests[1:]
-		if _, exists := h.manifests[d]; exists && !all[d] {
+		if _, exists := h.Manifests[d]; exists && !all[d] {
 			all[d] = true
-			for _, child := range h.look(d).Manifests {
+			for _, child := range h.References(d).Manifests {
 				digests = append(digests, child.Digest)
 			}
 		}
@@ -266,7 +267,7 @@ func (h household) below(digests ...string) map[string]bool {
 }
 
 func (h household) isAttestation(d string) bool {
-	return strings.Contains(string(h.manifests[d].Body), "in-toto.io/predicate-type")
+	return strings.Contains(string(h.Manifests[d].Body), "in-toto.io/predicate-type")
 }
 
 // subjectOf is what a tag sha256-<hex>[.suffix] is about.
@@ -283,7 +284,7 @@ func subjectOf(name string) string {
 // policies want: they can only take more from what is left.
 func (h household) needed(tags map[string]string, image config.Image, p reconcile.Plan) map[string]bool {
 	purge := h.settings["provenance"] == "purge"
-	read := h.below(slices.Collect(maps.Values(h.tags))...) // over HTTP: what tags lead to
+	read := h.below(slices.Collect(maps.Values(h.Tags))...) // over HTTP: what tags lead to
 	needed := map[string]bool{}
 	for name, d := range tags {
 		needed[d], needed[subjectOf(name)] = true, true
@@ -291,20 +292,20 @@ func (h household) needed(tags map[string]string, image config.Image, p reconcil
 	for _, d := range image.Pinned {
 		needed[d] = true
 	}
-	for d, m := range h.manifests {
-		if m.MediaType == foreignType && (h.listed || read[d]) {
+	for d, m := range h.Manifests {
+		if m.MediaType == foreignType && (h.Listed || read[d]) {
 			needed[d] = true
-			for other := range h.manifests {
+			for other := range h.Manifests {
 				if strings.Contains(string(m.Body), other) {
 					needed[other] = true
 				}
 			}
 		}
 	}
-	if h.settings["untagged"] == "delete" && h.listed {
-		was := slices.Collect(maps.Values(h.tags))
-		for d := range h.manifests {
-			young := h.pushed[d].After(time.Now().Add(-24 * time.Hour))
+	if h.settings["untagged"] == "delete" && h.Listed {
+		was := slices.Collect(maps.Values(h.Tags))
+		for d := range h.Manifests {
+			young := h.Pushed[d].After(time.Now().Add(-24 * time.Hour))
 			if young && !slices.Contains(was, d) && !h.purges(d, p) {
 				needed[d] = true
 			}
@@ -312,9 +313,9 @@ func (h household) needed(tags map[string]string, image config.Image, p reconcil
 	}
 	for before := -1; before != len(needed); {
 		before = len(needed)
-		for d := range h.manifests {
+		for d := range h.Manifests {
 			subject := ""
-			if s := h.look(d).Subject; s != nil {
+			if s := h.References(d).Subject; s != nil {
 				subject = s.Digest
 			}
 			if needed[d] {
@@ -360,33 +361,33 @@ func (h household) purges(d string, p reconcile.Plan) bool {
 		return false
 	}
 	led := map[string]bool{}
-	for name, top := range h.tags {
+	for name, top := range h.Tags {
 		if subjectOf(name) == "" {
 			maps.Copy(led, h.below(top))
 		}
 	}
-	old := h.pushed[d].Before(time.Now().Add(-24 * time.Hour))
-	return h.isAttestation(d) && (led[d] || old || !h.listed) || h.replacedBy(p)[d]
+	old := h.Pushed[d].Before(time.Now().Add(-24 * time.Hour))
+	return h.isAttestation(d) && (led[d] || old || !h.Listed) || h.replacedBy(p)[d]
 }
 
 // obvious is what is to be deleted.
 func (h household) obvious(image config.Image, p reconcile.Plan) map[string]bool {
-	after := household{builder: &builder{memory: &memory{manifests: maps.Clone(h.manifests), pushed: h.pushed, listed: h.listed, tags: h.tags}}, settings: h.settings}
+	after := household{builder: &builder{Memory: &registrytest.Memory{Manifests: maps.Clone(h.Manifests), Pushed: h.Pushed, Listed: h.Listed, Tags: h.Tags}}, settings: h.settings}
 	tags := after.tagsAfter(p)
 	needed := after.needed(tags, image, p)
 	known := map[string]bool{}
-	for d := range h.manifests {
-		known[d] = h.listed
+	for d := range h.Manifests {
+		known[d] = h.Listed
 	}
-	maps.Copy(known, h.below(slices.Collect(maps.Values(h.tags))...))
+	maps.Copy(known, h.below(slices.Collect(maps.Values(h.Tags))...))
 	refers := func(d string) bool {
-		for name := range h.tags {
+		for name := range h.Tags {
 			if subjectOf(name) == d {
 				return true
 			}
 		}
-		for r := range h.manifests {
-			if s := h.look(r).Subject; s != nil && s.Digest == d {
+		for r := range h.Manifests {
+			if s := h.References(r).Subject; s != nil && s.Digest == d {
 				return true
 			}
 		}
@@ -395,19 +396,19 @@ func (h household) obvious(image config.Image, p reconcile.Plan) map[string]bool
 	for {
 		// What is not asked to go stays, and what it lists.
 		stays := maps.Clone(needed)
-		for d := range h.manifests {
+		for d := range h.Manifests {
 			purged := h.purges(d, p) && (h.settings["untagged"] == "delete" || h.settings["signed"] == "purge" || !refers(d))
 			if known[d] && !purged && h.settings["untagged"] == "keep" {
 				maps.Copy(stays, h.below(d))
 			}
 		}
 		due, more := map[string]bool{}, false
-		for d := range h.manifests {
+		for d := range h.Manifests {
 			due[d] = known[d] && !stays[d]
 		}
 		// Over HTTP the referrers of what goes are found, and what they list.
-		for r := range h.manifests {
-			if s := h.look(r).Subject; s != nil && due[s.Digest] {
+		for r := range h.Manifests {
+			if s := h.References(r).Subject; s != nil && due[s.Digest] {
 				for d := range h.below(r) {
 					more = more || !known[d]
 					known[d] = true

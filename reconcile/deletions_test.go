@@ -53,12 +53,12 @@ func TestDeletions(t *testing.T) {
 		{"what an untagged index holds", "10: 1", []string{"provenance: purge"}, func(b *builder) {
 			b.release("1", false, intel)
 			b.release("gone", false, intel)
-			delete(b.tags, "r.test/app:gone")
+			delete(b.Tags, "r.test/app:gone")
 		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: 1", "delete attestation: 1 attestation of linux/amd64"}, nil},
 		{"and with untagged: delete", "10: 1", []string{"provenance: purge", "untagged: delete"}, func(b *builder) {
 			b.release("1", false, intel)
 			b.release("gone", false, intel)
-			delete(b.tags, "r.test/app:gone")
+			delete(b.Tags, "r.test/app:gone")
 		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: 1", "delete attestation: 1 attestation of linux/amd64"}, []string{
 			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete untagged: gone", "delete replaced: 1",
 			"delete attestation: 1 attestation of linux/amd64", "delete attestation: gone attestation of linux/amd64", "delete untagged: gone linux/amd64",
@@ -67,14 +67,14 @@ func TestDeletions(t *testing.T) {
 			image := b.image("plain", intel)
 			b.tag("plain", image)
 			b.attest("old", image, true)
-			b.pushed[b.attest("new", image, false)] = time.Now().Add(-time.Minute)
+			b.Pushed[b.attest("new", image, false)] = time.Now().Add(-time.Minute)
 			b.referrer("signature", image)
 		}, []string{"push 10 plain"}, []string{"push 10 plain", "delete attestation: old"}},
 		{"nested indexes are flattened where they hold attestations", "10: 1", []string{"provenance: purge"}, func(b *builder) {
 			b.release("inner", false, intel)
 			image := b.image("other", graviton)
 			b.tag("1", b.index("outer", nil, b.descriptor(b.digest["inner"]), b.entry(image, graviton)))
-			delete(b.tags, "r.test/app:inner")
+			delete(b.Tags, "r.test/app:inner")
 		}, []string{"push 10 outer without", "push 1 outer without", "delete replaced: outer", "delete replaced: inner", "delete attestation: inner attestation of linux/amd64"}, nil},
 		{"fallback tags of attestations go when they are empty", "10: 1", []string{"provenance: purge"}, func(b *builder) {
 			b.release("1", true, intel, graviton)
@@ -121,7 +121,7 @@ func TestDeletions(t *testing.T) {
 		{"prune leaves the last tag of what is a source by digest", "10: {amd64: DIGEST}", []string{"prune: true"}, func(b *builder) {
 			image := b.image("1", intel)
 			b.tag("1", b.index("1", object{reconcile.AnnotationAlias: "1"}, b.entry(image, intel)))
-			b.facts.LastTag = true
+			b.Facts.LastTag = true
 		}, []string{"push 10 ?"}, nil},
 		{"prune and untagged", "10: 1", []string{"prune: true", "untagged: delete"}, func(b *builder) {
 			image := b.image("1", intel)
@@ -129,7 +129,7 @@ func TestDeletions(t *testing.T) {
 			b.tag("10", image)
 			lost := b.image("lost", intel)
 			b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(lost, intel)))
-			b.pushed[lost], b.pushed[b.digest["9"]] = time.Now(), time.Now() // the run itself replaces what 9 was, but not its image
+			b.Pushed[lost], b.Pushed[b.digest["9"]] = time.Now(), time.Now() // the run itself replaces what 9 was, but not its image
 		}, []string{"untag 9", "delete untagged: 9", "delete untagged: lost"}, []string{"untag 9", "delete untagged: 9"}},
 		{"untagged", "10: 1", []string{"untagged: delete"}, func(b *builder) {
 			image := b.image("1", intel)
@@ -139,7 +139,7 @@ func TestDeletions(t *testing.T) {
 			b.index("loose", nil, b.entry(b.image("child", intel), intel), b.entry(image, intel))
 			b.referrer("signature of loose", b.digest["loose"])
 			b.image("old", intel)
-			b.pushed[b.image("young", intel)] = time.Now().Add(-time.Hour)
+			b.Pushed[b.image("young", intel)] = time.Now().Add(-time.Hour)
 			b.tag("signs", b.referrer("tagged referrer", b.image("subject", intel)))
 			b.foreign("foreign", b.image("mentioned", intel))
 			b.tag(fallback(b.image("with a fallback tag", intel))+".sbom", b.image("sbom", intel))
@@ -159,10 +159,10 @@ func TestDeletions(t *testing.T) {
 		for _, listed := range []bool{false, true} {
 			t.Run(map[bool]string{false: "over HTTP/", true: "listed/"}[listed]+test.name, func(t *testing.T) {
 				b := build()
-				b.listed = listed
+				b.Listed = listed
 				test.make(b)
 				image := aliases(t, strings.ReplaceAll(test.aliases, "DIGEST", b.digest["1"]), test.settings...)
-				p := plan(t, b.memory, image)
+				p := plan(t, b.Memory, image)
 				got := b.short(p)
 				want := test.overHTTP
 				if listed && test.listed != nil {
@@ -171,7 +171,7 @@ func TestDeletions(t *testing.T) {
 				if diff := difference(got, want); diff != "" {
 					t.Errorf("plan:\n%s\n%s", strings.Join(got, "\n"), diff)
 				}
-				applyAndSettle(t, b.memory, image)
+				applyAndSettle(t, b.Memory, image)
 			})
 		}
 	}

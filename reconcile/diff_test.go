@@ -16,6 +16,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 var (
@@ -32,7 +33,7 @@ var (
 
 func digestOf(body string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(body))) }
 
-func plan(t testing.TB, m *memory, image config.Image) reconcile.Plan {
+func plan(t testing.TB, m *registrytest.Memory, image config.Image) reconcile.Plan {
 	t.Helper()
 	return reconcile.Diff(image, reconcile.Observe(t.Context(), m, image))
 }
@@ -89,8 +90,8 @@ func TestComposedAliases(t *testing.T) {
 			[]string{"linux/arm64 <- 10"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			m.push(t, "app", test.images...)
+			m := registrytest.NewMemory()
+			m.Push(t, "app", test.images...)
 			image := aliases(t, test.alias, test.settings...)
 			p := plan(t, m, image)
 			if len(p.Violations)+len(p.Errors) > 0 || len(p.Pushes) != len(image.Aliases) {
@@ -112,7 +113,7 @@ func TestComposedAliases(t *testing.T) {
 }
 
 // applyAndSettle applies what is due, and wants nothing due afterwards.
-func applyAndSettle(t *testing.T, m *memory, image config.Image) {
+func applyAndSettle(t *testing.T, m *registrytest.Memory, image config.Image) {
 	t.Helper()
 	result := reconcile.Apply(t.Context(), m.Writer(image.Repository), plan(t, m, image))
 	for _, o := range slices.Concat(result.Pushed, result.Deleted) {
@@ -141,11 +142,11 @@ func TestAliasesThatReuseBytes(t *testing.T) {
 		{"the one image that dropping leaves", amd10, []string{"provenance: drop"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			want := m.push(t, "app", test.image)[test.image.Tag]
+			m := registrytest.NewMemory()
+			want := m.Push(t, "app", test.image)[test.image.Tag]
 			if test.child {
 				var index ocispec.Index
-				_ = json.Unmarshal(m.manifests[want].Body, &index)
+				_ = json.Unmarshal(m.Manifests[want].Body, &index)
 				want = index.Manifests[0].Digest.String()
 			}
 			image := aliases(t, "11: "+test.image.Tag+"\nlatest: 11", test.settings...)
@@ -153,7 +154,7 @@ func TestAliasesThatReuseBytes(t *testing.T) {
 			if len(p.Pushes) != 2 || p.Pushes[0].New != want || p.Pushes[1].New != want {
 				t.Fatalf("plan is %+v, want both aliases to be %s", p, want)
 			}
-			if p.Pushes[0].MediaType != m.manifests[want].MediaType || string(p.Pushes[0].Manifest) != string(m.manifests[want].Body) {
+			if p.Pushes[0].MediaType != m.Manifests[want].MediaType || string(p.Pushes[0].Manifest) != string(m.Manifests[want].Body) {
 				t.Error("the bytes are not those of the source")
 			}
 			applyAndSettle(t, m, image)
@@ -162,8 +163,8 @@ func TestAliasesThatReuseBytes(t *testing.T) {
 }
 
 func TestBytesDoNotDependOnTheOrderOfKeys(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", amd10, arm20, both50)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", amd10, arm20, both50)
 	one := plan(t, m, aliases(t, "10: {amd64: 10.10, arm64: 10.20}\n11: 10.50"))
 	other := plan(t, m, aliases(t, "11: 10.50\n10: {linux/arm64/v8: 10.20, linux/amd64: 10.10}"))
 	for i := range one.Pushes {
@@ -179,8 +180,8 @@ func index(children ...ocispec.Descriptor) string {
 	return string(body)
 }
 
-func (m *memory) descriptor(digest string, edit func(*ocispec.Descriptor)) ocispec.Descriptor {
-	raw := m.manifests[digest]
+func descriptor(m *registrytest.Memory, digest string, edit func(*ocispec.Descriptor)) ocispec.Descriptor {
+	raw := m.Manifests[digest]
 	var d ocispec.Descriptor
 	_ = json.Unmarshal(fmt.Appendf(nil, `{"mediaType":%q,"digest":%q,"size":%d}`, raw.MediaType, digest, len(raw.Body)), &d)
 	if edit != nil {
@@ -195,9 +196,9 @@ const (
 )
 
 func TestNestedIndexes(t *testing.T) {
-	m := newMemory()
-	tops := m.push(t, "app", amd10, arm20)
-	nested := m.put("nested", index(m.descriptor(tops["10.10"], nil), m.descriptor(tops["10.20"], nil)))
+	m := registrytest.NewMemory()
+	tops := m.Push(t, "app", amd10, arm20)
+	nested := m.Put("nested", index(descriptor(m, tops["10.10"], nil), descriptor(m, tops["10.20"], nil)))
 	p := plan(t, m, aliases(t, "10: {amd64: nested, arm64: nested}", "provenance: drop"))
 	if len(p.Pushes) != 1 {
 		t.Fatalf("plan is %+v", p)
@@ -208,7 +209,7 @@ func TestNestedIndexes(t *testing.T) {
 	}
 
 	for range 3 { // one too many
-		nested = m.put("deep", index(m.descriptor(nested, nil)))
+		nested = m.Put("deep", index(descriptor(m, nested, nil)))
 	}
 	p = plan(t, m, aliases(t, "10: {amd64: deep}"))
 	if len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Message, "deeper than 3") {
@@ -217,13 +218,13 @@ func TestNestedIndexes(t *testing.T) {
 }
 
 func TestEntriesThatOnlyTheirManifestExplains(t *testing.T) {
-	m := newMemory()
-	top := m.push(t, "app", amd10)["10.10"]
+	m := registrytest.NewMemory()
+	top := m.Push(t, "app", amd10)["10.10"]
 	var pushed ocispec.Index
-	_ = json.Unmarshal(m.manifests[top].Body, &pushed)
+	_ = json.Unmarshal(m.Manifests[top].Body, &pushed)
 	image, attestation := pushed.Manifests[0].Digest.String(), pushed.Manifests[1].Digest.String()
 	bare := func(d *ocispec.Descriptor) { d.Platform, d.Annotations = nil, nil }
-	m.put("bare", index(m.descriptor(image, bare), m.descriptor(attestation, bare)))
+	m.Put("bare", index(descriptor(m, image, bare), descriptor(m, attestation, bare)))
 
 	p := plan(t, m, aliases(t, "10: {amd64: bare}", "provenance: drop"))
 	if len(p.Pushes) != 1 {
@@ -274,9 +275,9 @@ func TestViolations(t *testing.T) {
 		{"an alias that follows a blocked one", "9: {amd64: gone}\n10: 9", nil, "blocked-source", `it follows alias "9", which is blocked`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			m.push(t, "app", amd10, plain12, plain40, both50, docker12)
-			m.twisted(t)
+			m := registrytest.NewMemory()
+			m.Push(t, "app", amd10, plain12, plain40, both50, docker12)
+			twisted(t, m)
 			image := aliases(t, test.alias+"\nok: 10.50", test.settings...)
 			image.Aliases[slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == "ok" })].Pos = config.Pos{}
 			p := plan(t, m, image)
@@ -305,34 +306,34 @@ func TestViolations(t *testing.T) {
 }
 
 // twisted adds tags that a careful registry would not hold.
-func (m *memory) twisted(t *testing.T) {
-	other := m.push(t, "app", demo.Image{Tag: "other", Platforms: []string{"linux/amd64"}})["other"]
+func twisted(t *testing.T, m *registrytest.Memory) {
+	other := m.Push(t, "app", demo.Image{Tag: "other", Platforms: []string{"linux/amd64"}})["other"]
 	on := func(os, arch string) func(*ocispec.Descriptor) {
 		return func(d *ocispec.Descriptor) { d.Platform = &ocispec.Platform{OS: os, Architecture: arch} }
 	}
-	plain := m.tags["r.test/app:10.12"]
-	m.put("twice", index(m.descriptor(plain, on("linux", "amd64")), m.descriptor(other, on("linux", "amd64"))))
+	plain := m.Tags["r.test/app:10.12"]
+	m.Put("twice", index(descriptor(m, plain, on("linux", "amd64")), descriptor(m, other, on("linux", "amd64"))))
 	windows := func(version string) func(*ocispec.Descriptor) {
 		return func(d *ocispec.Descriptor) {
 			d.Platform = &ocispec.Platform{OS: "windows", Architecture: "amd64", OSVersion: version}
 		}
 	}
-	m.put("windows", index(m.descriptor(plain, windows("10.0.1")), m.descriptor(other, windows("10.0.2"))))
-	m.put("windows-twice", index(m.descriptor(plain, windows("10.0.1")), m.descriptor(other, windows("10.0.1"))))
-	m.put("empty", index())
-	m.put("orphan", index(m.descriptor(digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
+	m.Put("windows", index(descriptor(m, plain, windows("10.0.1")), descriptor(m, other, windows("10.0.2"))))
+	m.Put("windows-twice", index(descriptor(m, plain, windows("10.0.1")), descriptor(m, other, windows("10.0.1"))))
+	m.Put("empty", index())
+	m.Put("orphan", index(descriptor(m, digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
 	var pushed ocispec.Index
-	_ = json.Unmarshal(m.manifests[m.tags["r.test/app:10.10"]].Body, &pushed)
-	m.put("attested", index(pushed.Manifests[1]))
+	_ = json.Unmarshal(m.Manifests[m.Tags["r.test/app:10.10"]].Body, &pushed)
+	m.Put("attested", index(pushed.Manifests[1]))
 }
 
 // As a whole, a source may have an image for each version of Windows.
 func TestVersionsOfWindows(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", amd10, plain12)
-	m.twisted(t)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", amd10, plain12)
+	twisted(t, m)
 	p := plan(t, m, aliases(t, "10: windows"))
-	if len(p.Violations) > 0 || len(p.Errors) > 0 || len(p.Pushes) != 1 || p.Pushes[0].New != m.tags["r.test/app:windows"] {
+	if len(p.Violations) > 0 || len(p.Errors) > 0 || len(p.Pushes) != 1 || p.Pushes[0].New != m.Tags["r.test/app:windows"] {
 		t.Errorf("got %+v", p)
 	}
 }
@@ -349,10 +350,10 @@ func TestFailuresToKnow(t *testing.T) {
 		{"a config", configOf(t, plain12), "10: {amd64: 10.12}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			m.push(t, "app", amd10, arm20, plain12, both50)
-			m.tags["r.test/app:10"] = m.tags["r.test/app:10.50"]
-			m.broken[test.broken] = boom
+			m := registrytest.NewMemory()
+			m.Push(t, "app", amd10, arm20, plain12, both50)
+			m.Tags["r.test/app:10"] = m.Tags["r.test/app:10.50"]
+			m.Broken[test.broken] = boom
 			p := plan(t, m, aliases(t, test.alias+"\nok: 10.50\ngone: absent"))
 			if !slices.ContainsFunc(p.Errors, func(f reconcile.Failure) bool {
 				return f.Alias == "10" && strings.Contains(f.Message, boom.Error())
@@ -381,13 +382,13 @@ func configOf(t *testing.T, image demo.Image) string {
 }
 
 func TestPlanSaysWhatChanges(t *testing.T) {
-	m := newMemory()
-	first := m.push(t, "app", amd10, arm20, both50)
+	m := registrytest.NewMemory()
+	first := m.Push(t, "app", amd10, arm20, both50)
 	image := aliases(t, "10: {amd64: 10.10, arm64: 10.20}", "provenance: drop")
 	applyAndSettle(t, m, image)
-	old := m.tags["r.test/app:10"]
+	old := m.Tags["r.test/app:10"]
 
-	m.push(t, "app", demo.Image{Tag: "10.21", Platforms: []string{"linux/arm64"}, Provenance: true})
+	m.Push(t, "app", demo.Image{Tag: "10.21", Platforms: []string{"linux/arm64"}, Provenance: true})
 	p := plan(t, m, aliases(t, "10: {amd64: 10.10, arm64: 10.21}", "provenance: drop"))
 	if len(p.Pushes) != 1 || p.Pushes[0].Old != old {
 		t.Fatalf("plan is %+v", p)
@@ -406,30 +407,30 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 	}
 
 	// An alias that can't be looked into is replaced; nobody needs what it was.
-	m.put("10", `{"schemaVersion":2,"manifests":[],"manifests":[]}`)
+	m.Put("10", `{"schemaVersion":2,"manifests":[],"manifests":[]}`)
 	if p = plan(t, m, image); len(p.Pushes) != 1 || len(p.Errors) > 0 {
 		t.Errorf("plan is %+v", p)
 	}
 }
 
 func TestAbsentAliases(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
-	m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"]
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
+	m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"]
 	image := aliases(t, "8: absent\n9: absent")
 	p := plan(t, m, image)
-	if len(p.DeleteTags) != 1 || p.DeleteTags[0].Tag != "9" || p.DeleteTags[0].Old != m.tags["r.test/app:10.12"] {
+	if len(p.DeleteTags) != 1 || p.DeleteTags[0].Tag != "9" || p.DeleteTags[0].Old != m.Tags["r.test/app:10.12"] {
 		t.Fatalf("plan is %+v", p)
 	}
 	applyAndSettle(t, m, image)
-	if _, ok := m.tags["r.test/app:9"]; ok || m.tags["r.test/app:10.12"] == "" {
-		t.Errorf("tags are %v", m.tags)
+	if _, ok := m.Tags["r.test/app:9"]; ok || m.Tags["r.test/app:10.12"] == "" {
+		t.Errorf("tags are %v", m.Tags)
 	}
 }
 
 func TestSourcesElsewhereAreCopied(t *testing.T) {
-	m := newMemory()
-	elsewhere := m.push(t, "base", both50)
+	m := registrytest.NewMemory()
+	elsewhere := m.Push(t, "base", both50)
 	image := aliases(t, "10: base:10.50\n11: {amd64: base:10.50}")
 	p := plan(t, m, image)
 	base := config.Repository{Host: "r.test", Path: "base"}
@@ -446,9 +447,9 @@ func TestSourcesElsewhereAreCopied(t *testing.T) {
 func TestAbsentLastTag(t *testing.T) {
 	for name, lastTag := range map[string]bool{"a registry that keeps it": false, "one that does not": true} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory()
-			digests := m.push(t, "app", both50, plain12)
-			m.facts = registry.Facts{LastTag: lastTag, Tags: registry.Mutability{Immutable: true}}
+			m := registrytest.NewMemory()
+			digests := m.Push(t, "app", both50, plain12)
+			m.Facts = registry.Facts{LastTag: lastTag, Tags: registry.Mutability{Immutable: true}}
 			p := plan(t, m, aliases(t, "10.50: absent\n10.12: absent\nx: {amd64: "+digests["10.50"]+"}"))
 			want := 2
 			if lastTag {
@@ -488,11 +489,11 @@ func TestFactsOfTheRepository(t *testing.T) {
 		{"unknown", registry.Facts{}, boom, "error", "access denied", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			m.push(t, "app", plain12, both50)
-			m.tags["r.test/app:10"] = m.tags["r.test/app:10.50"]
-			m.tags["r.test/app:8"] = m.tags["r.test/app:10.50"]
-			m.facts, m.broken["facts"] = test.facts, test.broken
+			m := registrytest.NewMemory()
+			m.Push(t, "app", plain12, both50)
+			m.Tags["r.test/app:10"] = m.Tags["r.test/app:10.50"]
+			m.Tags["r.test/app:8"] = m.Tags["r.test/app:10.50"]
+			m.Facts, m.Broken["facts"] = test.facts, test.broken
 			p := plan(t, m, aliases(t, "8: 10.50\n10: 10.12\n11: 10.12"))
 			var got, id string
 			for _, v := range p.Violations {
@@ -532,9 +533,9 @@ func TestPatterns(t *testing.T) {
 }
 
 func TestWarningsOfRulesThatExpire(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
-	m.facts.Expiries = []registry.Expiry{{Rule: "lifecycle rule 2", Tags: []string{"1*"}}}
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
+	m.Facts.Expiries = []registry.Expiry{{Rule: "lifecycle rule 2", Tags: []string{"1*"}}}
 	p := plan(t, m, aliases(t, "9: 10.12\n10: 10.12"))
 	if len(p.Warnings) != 1 || p.Warnings[0].Alias != "10" || !strings.Contains(p.Warnings[0].Message, `lifecycle rule 2 of r.test/app may delete alias "10"`) {
 		t.Errorf("warnings are %v", p.Warnings)
@@ -545,9 +546,9 @@ func TestWarningsOfRulesThatExpire(t *testing.T) {
 }
 
 func TestArchivedSource(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12)
-	m.broken["10.12"] = fmt.Errorf("app:10.12: %w", registry.ErrArchived)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12)
+	m.Broken["10.12"] = fmt.Errorf("app:10.12: %w", registry.ErrArchived)
 	p := plan(t, m, aliases(t, "10: 10.12"))
 	if len(p.Violations) != 1 || p.Violations[0].ID != "archived-source" || len(p.Errors)+len(p.Pushes) > 0 {
 		t.Errorf("plan is %+v", p)
@@ -557,13 +558,13 @@ func TestArchivedSource(t *testing.T) {
 // An index may list one manifest for two platforms. An alias takes the one that
 // it names, and no more.
 func TestOneManifestForTwoPlatforms(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", plain12, arm20)
-	image := m.manifests[m.tags["r.test/app:10.12"]]
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12, arm20)
+	image := m.Manifests[m.Tags["r.test/app:10.12"]]
 	entry := func(platform string) string {
 		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"platform":{"os":"linux","architecture":%q}}`, image.MediaType, image.Digest, len(image.Body), platform)
 	}
-	m.put("11.0", `{"schemaVersion":2,"mediaType":"`+ociIndex+`","manifests":[`+entry("amd64")+","+entry("arm64")+`]}`)
+	m.Put("11.0", `{"schemaVersion":2,"mediaType":"`+ociIndex+`","manifests":[`+entry("amd64")+","+entry("arm64")+`]}`)
 	p := plan(t, m, aliases(t, "f: {amd64: 11.0, arm64: 10.20}\ng: {arm64: 11.0}", "provenance: drop"))
 	for i, want := range [][]string{{"linux/amd64 11.0", "linux/arm64 10.20"}, {"linux/arm64 11.0"}} {
 		var got []string

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
 	"tagline/config"
 	"tagline/policies"
@@ -93,14 +91,14 @@ func (t tagged) images() []leaf {
 func (d *drafting) survey(tags []string) {
 	repository := d.draft.Repository
 	found := map[string]registry.Answer[tagged]{}
-	d.state.settle(d.ctx, d.readers, config.Image{Repository: repository}, func(p *planner) {
+	d.state.settle(d.ctx, d.readers, repository, func(v *view) {
 		for _, tag := range tags {
-			m, err := p.manifest(repository, tag)
+			m, err := v.manifest(repository, tag)
 			if err != nil {
 				found[tag] = registry.Answer[tagged]{Err: err}
 				continue
 			}
-			leaves, err := p.leaves(repository, m, descriptorOf(m), 0)
+			leaves, err := v.leaves(repository, m, descriptorOf(m), 0)
 			found[tag] = registry.Answer[tagged]{Value: tagged{m.Digest, m.Annotations[AnnotationAlias], distinct(leaves), rankOf(tag)}, Err: err}
 		}
 	})
@@ -157,8 +155,7 @@ func (d *drafting) propose(provenance string) (aliases, near []config.Alias) {
 			}
 			continue
 		}
-		var plan Plan
-		d.state.settle(d.ctx, d.readers, image, func(p *planner) { plan = p.plan() })
+		plan := d.state.plan(d.ctx, d.readers, image)
 		changed := false
 		for _, a := range image.Aliases {
 			if slices.Contains(plan.InSync, a.Tag) {
@@ -327,46 +324,6 @@ func (d *drafting) best(alias string, fits func(tagged) bool) string {
 		}
 	}
 	return best
-}
-
-// rank says how much a tag looks like a name for one build, by its spelling
-// alone: 10 and latest could follow 10.20, 10.20 could follow 10.20.3, and no
-// version follows another one.
-type rank struct {
-	level   int // 0 a name, 1 a build, 2 and more a version with so many numbers
-	version config.Version
-	numbers string // of a version, "10.20."
-}
-
-// buildPattern is what people call one build: a commit or a day.
-var buildPattern = regexp.MustCompile(`(^|[-_.])([0-9a-f]*[0-9][0-9a-f]{6,}|[0-9a-f]{7,}[0-9][0-9a-f]*|\d{6,}|\d{4}[-.]\d{2}[-.]\d{2})([-_.]|$)`)
-
-func rankOf(tag string) rank {
-	v, err := config.ParseVersion(tag)
-	if err == nil {
-		numbers, _, _ := strings.Cut(strings.TrimPrefix(tag, "v"), "-")
-		return rank{1 + strings.Count(numbers, ".") + 1, v, numbers + "."}
-	}
-	if buildPattern.MatchString(tag) {
-		return rank{level: 1}
-	}
-	return rank{}
-}
-
-func (r rank) follows(source rank) bool {
-	if r.level < 2 {
-		return r.level == 0 && source.level > 0
-	}
-	return source.level > r.level && strings.HasPrefix(source.numbers, r.numbers) &&
-		source.version.Variant == r.version.Variant && source.version.Prerelease == r.version.Prerelease
-}
-
-// over tells whether it is the better source of the two.
-func (r rank) over(o rank) bool {
-	if r.level >= 2 && o.level >= 2 && r.version.Compare(o.version) != 0 {
-		return r.version.Compare(o.version) > 0
-	}
-	return r.level > o.level
 }
 
 // same are the tags of one digest that are no aliases of the draft.

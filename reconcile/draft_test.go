@@ -12,13 +12,15 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 	"tagline/reconcile/report"
 )
 
 var app = config.Repository{Host: "r.test", Path: "app"}
 
 // draft is the images.yaml that DraftOf makes of the repository app.
-func draft(t testing.TB, m *memory) (reconcile.Draft, string) {
+func draft(t testing.TB, m *registrytest.Memory) (reconcile.Draft, string) {
 	t.Helper()
 	d, err := reconcile.DraftOf(t.Context(), m, app)
 	if err != nil {
@@ -78,10 +80,13 @@ func TestDraft(t *testing.T) {
 		{name: "nothing there", want: []string{"#   registry: r.test", "#   images: {app: {aliases: {ALIAS: TAG}}}"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMemory()
-			m.push(t, "app", test.images...)
+			m := registrytest.NewMemory()
+			m.Push(t, "app", test.images...)
+			if test.images == nil { // the repository is there all the same
+				m.Manifests["sha256:untagged"] = registry.RawManifest{MediaType: ociIndex}
+			}
 			for tag, of := range test.tags {
-				m.tags["r.test/app:"+tag] = m.tags["r.test/app:"+of]
+				m.Tags["r.test/app:"+tag] = m.Tags["r.test/app:"+of]
 			}
 			if test.apply != "" {
 				image := aliases(t, test.apply, test.policy)
@@ -91,7 +96,7 @@ func TestDraft(t *testing.T) {
 			if got := lines(text); !slices.Equal(got, test.want) {
 				t.Errorf("got\n%s\nwant\n%s\n\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"), text)
 			}
-			m.puts = nil
+			m.Puts = nil
 			changesNothing(t, m, text)
 		})
 	}
@@ -100,10 +105,10 @@ func TestDraft(t *testing.T) {
 // An index that somebody else composed of other tags' images has bytes of its
 // own, so it is no more than a comment.
 func TestDraftOfForeignIndex(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "10.20", Platforms: []string{"linux/arm64"}})
+	m := registrytest.NewMemory()
+	m.Push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "10.20", Platforms: []string{"linux/arm64"}})
 	p := plan(t, m, aliases(t, "10: {amd64: 10.10, arm64: 10.20}"))
-	m.put("10", strings.ReplaceAll(string(p.Pushes[0].Manifest), "dev.tagline", "org.example"))
+	m.Put("10", strings.ReplaceAll(string(p.Pushes[0].Manifest), "dev.tagline", "org.example"))
 	_, text := draft(t, m)
 	if !strings.Contains(text, "\n#   10: {amd64: 10.10, arm64: 10.20}\n") || strings.Contains(text, "\nimages:") {
 		t.Error(text)
@@ -112,15 +117,15 @@ func TestDraftOfForeignIndex(t *testing.T) {
 
 // What a registry says of itself is not trusted to be a line of YAML.
 func TestDraftOfHostileRegistry(t *testing.T) {
-	m := newMemory()
-	m.push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}})
-	child := m.tags["r.test/app:10.10"]
-	m.put("10", fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d,"platform":{"os":"linux\nimages: {evil: {aliases: {1: absent}}}","architecture":"amd64"}}]}`,
-		ociIndex, m.manifests[child].MediaType, child, len(m.manifests[child].Body)))
-	m.tags["r.test/app:bad\nimages:"] = child
-	m.tags["r.test/app:latest"] = m.tags["r.test/app:10"]
-	m.tags["r.test/app:unread"] = child
-	m.broken["unread"] = errors.New("503\nimages: {}")
+	m := registrytest.NewMemory()
+	m.Push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}})
+	child := m.Tags["r.test/app:10.10"]
+	m.Put("10", fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d,"platform":{"os":"linux\nimages: {evil: {aliases: {1: absent}}}","architecture":"amd64"}}]}`,
+		ociIndex, m.Manifests[child].MediaType, child, len(m.Manifests[child].Body)))
+	m.Tags["r.test/app:bad\nimages:"] = child
+	m.Tags["r.test/app:latest"] = m.Tags["r.test/app:10"]
+	m.Tags["r.test/app:unread"] = child
+	m.Broken["unread"] = errors.New("503\nimages: {}")
 	d, text := draft(t, m)
 	if strings.Contains(text, "\nimages:") || d.Unread() == nil {
 		t.Error(text)
@@ -128,15 +133,15 @@ func TestDraftOfHostileRegistry(t *testing.T) {
 }
 
 func TestDraftFailsWithTheList(t *testing.T) {
-	m := newMemory()
-	m.broken["tags"] = errors.New("503")
+	m := registrytest.NewMemory()
+	m.Broken["tags"] = errors.New("503")
 	if _, err := reconcile.DraftOf(t.Context(), m, app); err == nil {
 		t.Error("no error")
 	}
 }
 
 // changesNothing applies a draft, if it has an alias.
-func changesNothing(t testing.TB, m *memory, text string) {
+func changesNothing(t testing.TB, m *registrytest.Memory, text string) {
 	t.Helper()
 	if !strings.Contains(text, "\nimages:") {
 		return
@@ -158,12 +163,12 @@ func TestDraftChangesNothing(tb *testing.T) {
 		reconcile.Apply(tb.Context(), w.memory.Writer(app), plan(tb, w.memory, w.image))
 		names := rapid.SampledFrom([]string{"10", "10.1", "10.1.2", "v10.1", "10.1-alpine", "latest", "null", "absent", "sha-1a2b3c4d", "newest", "1e3", "010"})
 		tags := []string{"s0"}
-		for tag := range w.memory.tags {
+		for tag := range w.memory.Tags {
 			tags = append(tags, strings.TrimPrefix(tag, "r.test/app:"))
 		}
 		slices.Sort(tags)
 		for range rapid.IntRange(0, 8).Draw(t, "more") {
-			w.memory.tags["r.test/app:"+names.Draw(t, "name")] = w.memory.tags["r.test/app:"+rapid.SampledFrom(tags).Draw(t, "of")]
+			w.memory.Tags["r.test/app:"+names.Draw(t, "name")] = w.memory.Tags["r.test/app:"+rapid.SampledFrom(tags).Draw(t, "of")]
 		}
 		d, text := draft(tb, w.memory)
 		proposed += len(d.Aliases)

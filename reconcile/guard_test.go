@@ -87,25 +87,25 @@ func TestInDoubtNothingIsDeleted(t *testing.T) {
 		listed bool
 		want   string // of an error or a violation
 	}{
-		{"list of tags", func(b *builder) { b.broken["tags"] = unavailable }, false, "503"},
-		{"list of everything", func(b *builder) { b.broken["inventory"] = unavailable }, true, "503"},
-		{"referrers", func(b *builder) { b.broken["referrers"] = unavailable }, false, "503"},
-		{"a tag", func(b *builder) { b.broken["2"] = unavailable }, false, `tag "2": 503`},
-		{"a manifest", func(b *builder) { b.broken[b.digest["2"]] = unavailable }, true, "503"},
-		{"a nested index", func(b *builder) { b.broken[b.digest["nested"]] = unavailable }, false, "503"},
-		{"a source", func(b *builder) { b.broken["1"] = unavailable }, false, "503"},
-		{"what is to be deleted", func(b *builder) { b.broken[b.digest["2 attestation of linux/amd64"]] = unavailable }, false, "503"},
-		{"a list without an alias that exists", func(b *builder) { b.hidden = "10" }, false, `the list of tags lacks "10", which exists`},
-		{"a list with an alias that does not", func(b *builder) { b.ghost = "20" }, false, `the list of tags has "20", but there is no such tag`},
-		{"a tag that moves while it is read", func(b *builder) { b.ghost = "1" }, true, `tag "1" is`},
-		{"a clock that is behind", func(b *builder) { b.now = time.Now().Add(-6 * time.Minute) }, true, "clock-skew"},
-		{"a clock that is ahead", func(b *builder) { b.now = time.Now().Add(6 * time.Minute) }, true, "clock-skew"},
-		{"no clock", func(b *builder) { b.now = time.Unix(0, 0) }, true, "clock-skew"},
-		{"an archived index", func(b *builder) { b.archived = b.digest["nested"] }, true, "archived-manifest"},
+		{"list of tags", func(b *builder) { b.Broken["tags"] = unavailable }, false, "503"},
+		{"list of everything", func(b *builder) { b.Broken["inventory"] = unavailable }, true, "503"},
+		{"referrers", func(b *builder) { b.Broken["referrers"] = unavailable }, false, "503"},
+		{"a tag", func(b *builder) { b.Broken["2"] = unavailable }, false, `tag "2": 503`},
+		{"a manifest", func(b *builder) { b.Broken[b.digest["2"]] = unavailable }, true, "503"},
+		{"a nested index", func(b *builder) { b.Broken[b.digest["nested"]] = unavailable }, false, "503"},
+		{"a source", func(b *builder) { b.Broken["1"] = unavailable }, false, "503"},
+		{"what is to be deleted", func(b *builder) { b.Broken[b.digest["2 attestation of linux/amd64"]] = unavailable }, false, "503"},
+		{"a list without an alias that exists", func(b *builder) { b.Hidden = "10" }, false, `the list of tags lacks "10", which exists`},
+		{"a list with an alias that does not", func(b *builder) { b.Ghost = "20" }, false, `the list of tags has "20", but there is no such tag`},
+		{"a tag that moves while it is read", func(b *builder) { b.Ghost = "1" }, true, `tag "1" is`},
+		{"a clock that is behind", func(b *builder) { b.Now = time.Now().Add(-6 * time.Minute) }, true, "clock-skew"},
+		{"a clock that is ahead", func(b *builder) { b.Now = time.Now().Add(6 * time.Minute) }, true, "clock-skew"},
+		{"no clock", func(b *builder) { b.Now = time.Unix(0, 0) }, true, "clock-skew"},
+		{"an archived index", func(b *builder) { b.Archived = b.digest["nested"] }, true, "archived-manifest"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := build()
-			b.listed = test.listed
+			b.Listed = test.listed
 			b.release("1", false, intel)
 			b.release("2", false, intel)
 			b.index("nested", nil, b.entry(b.image("inner", intel), intel))
@@ -114,11 +114,11 @@ func TestInDoubtNothingIsDeleted(t *testing.T) {
 			b.image("loose", intel)
 			image := aliases(t, "10: 1\n20: 4", all)
 			b.tag("4", b.image("4", intel))
-			if p := plan(t, b.memory, image); len(p.DeleteManifests) < 4 {
+			if p := plan(t, b.Memory, image); len(p.DeleteManifests) < 4 {
 				t.Fatalf("without a doubt: %q", b.short(p))
 			}
 			test.change(b)
-			p := plan(t, b.memory, image)
+			p := plan(t, b.Memory, image)
 			if len(p.DeleteManifests) > 0 || len(p.Tags) > 0 {
 				t.Errorf("plan: %q", b.short(p))
 			}
@@ -139,11 +139,11 @@ func TestABuildCacheIsLeftAlone(t *testing.T) {
 	b.tag("cache", b.index("cache", nil, object{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digestOf("layer"), "size": 1},
 		object{"mediaType": "application/vnd.buildkit.cacheconfig.v0", "digest": digestOf("cache config"), "size": 1}))
 	image := aliases(t, "10: 1", "provenance: purge", "untagged: delete")
-	p := plan(t, b.memory, image)
-	if len(p.Errors) > 0 || len(p.DeleteManifests) != 2 || slices.Contains(b.asked, "app "+digestOf("layer")) {
-		t.Errorf("plan: %q, asked: %q", b.short(p), b.asked)
+	p := plan(t, b.Memory, image)
+	if len(p.Errors) > 0 || len(p.DeleteManifests) != 2 || slices.Contains(b.Asked, "app "+digestOf("layer")) {
+		t.Errorf("plan: %q, asked: %q", b.short(p), b.Asked)
 	}
-	applyAndSettle(t, b.memory, image)
+	applyAndSettle(t, b.Memory, image)
 }
 
 // A tag that lacks an image is not written anew: it would lead nowhere by this
@@ -152,8 +152,8 @@ func TestBrokenTagsAreNotPurged(t *testing.T) {
 	b := build()
 	b.release("1", false, intel, graviton)
 	b.release("2", false, intel, graviton)
-	delete(b.manifests, b.digest["1 "+graviton])
-	p := plan(t, b.memory, aliases(t, "10: absent", "provenance: purge"))
+	delete(b.Manifests, b.digest["1 "+graviton])
+	p := plan(t, b.Memory, aliases(t, "10: absent", "provenance: purge"))
 	if len(p.Violations) != 1 || p.Violations[0].ID != "missing-child" || !strings.Contains(p.Violations[0].Message, "any more: 1;") {
 		t.Errorf("violations %v", p.Violations)
 	}
@@ -162,8 +162,8 @@ func TestBrokenTagsAreNotPurged(t *testing.T) {
 	}) {
 		t.Errorf("plan: %q", b.short(p))
 	}
-	b.broken[b.digest["1 "+graviton]] = errors.New("503")
-	if p = plan(t, b.memory, aliases(t, "10: absent", "provenance: purge")); len(p.Errors) == 0 || len(p.Pushes)+len(p.DeleteManifests) > 0 {
+	b.Broken[b.digest["1 "+graviton]] = errors.New("503")
+	if p = plan(t, b.Memory, aliases(t, "10: absent", "provenance: purge")); len(p.Errors) == 0 || len(p.Pushes)+len(p.DeleteManifests) > 0 {
 		t.Errorf("where nobody knows: %q, errors %v", b.short(p), p.Errors)
 	}
 }
@@ -173,8 +173,8 @@ func TestImmutableTagsAreNotPurged(t *testing.T) {
 	b.release("1", false, intel)
 	b.release("2", false, intel)
 	b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(b.digest["1 "+intel], intel)))
-	b.facts.Tags = registry.Mutability{Immutable: true, Except: []string{"2"}}
-	p := plan(t, b.memory, aliases(t, "10: 1", "provenance: purge", "prune: true"))
+	b.Facts.Tags = registry.Mutability{Immutable: true, Except: []string{"2"}}
+	p := plan(t, b.Memory, aliases(t, "10: 1", "provenance: purge", "prune: true"))
 	want := []string{
 		"push 10 1 linux/amd64", "push 2 2 linux/amd64", "untag 9", "delete replaced: 2", "delete attestation: 2 attestation of linux/amd64",
 		"violation immutable-tag",
@@ -206,12 +206,12 @@ func TestDeletionsAreDroppedIfAnythingMoved(t *testing.T) {
 		{"a new tag", nil, func(b *builder) { b.tag("new", b.digest["1"]) }, reconcile.ErrStale},
 		{"a tag moved", nil, func(b *builder) { b.tag("plain", b.digest["1"]) }, reconcile.ErrStale},
 		{"a pushed tag moved back", nil, func(b *builder) { b.tag("1", b.digest["1"]) }, reconcile.ErrStale},
-		{"a tag gone", nil, func(b *builder) { delete(b.tags, "r.test/app:plain") }, reconcile.ErrStale},
-		{"a list that fails", nil, func(b *builder) { b.broken["tags"] = errors.New("503") }, errors.New("503")},
-		{"a tag that can't be read", nil, func(b *builder) { b.broken["plain"] = errors.New("503") }, errors.New("503")},
+		{"a tag gone", nil, func(b *builder) { delete(b.Tags, "r.test/app:plain") }, reconcile.ErrStale},
+		{"a list that fails", nil, func(b *builder) { b.Broken["tags"] = errors.New("503") }, errors.New("503")},
+		{"a tag that can't be read", nil, func(b *builder) { b.Broken["plain"] = errors.New("503") }, errors.New("503")},
 		{"a push that is stale", func(b *builder) { b.tag("1", b.digest["plain"]) }, nil, reconcile.ErrSkipped},
-		{"a push that fails", func(b *builder) { b.broken["PUT 1"] = errors.New("503") }, nil, reconcile.ErrSkipped},
-		{"a tag that is not deleted", func(b *builder) { b.broken["DELETE 9"] = errors.New("503") }, nil, reconcile.ErrSkipped},
+		{"a push that fails", func(b *builder) { b.Broken["PUT 1"] = errors.New("503") }, nil, reconcile.ErrSkipped},
+		{"a tag that is not deleted", func(b *builder) { b.Broken["DELETE 9"] = errors.New("503") }, nil, reconcile.ErrSkipped},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := build()
@@ -219,7 +219,7 @@ func TestDeletionsAreDroppedIfAnythingMoved(t *testing.T) {
 			b.tag("plain", b.image("plain", intel))
 			b.tag("9", b.digest["plain"])
 			image := aliases(t, "10: 1\n9: absent", "provenance: purge")
-			p := plan(t, b.memory, image)
+			p := plan(t, b.Memory, image)
 			if test.before != nil {
 				test.before(b)
 			}
@@ -239,8 +239,8 @@ func TestDeletionsAreDroppedIfAnythingMoved(t *testing.T) {
 					t.Errorf("%s: %v, want %v", b.called(o.Tag), o.Err, test.want)
 				}
 			}
-			if (len(b.deleted) > 0) != (test.want == nil) {
-				t.Errorf("deleted %q", b.deleted)
+			if (len(b.Deleted) > 0) != (test.want == nil) {
+				t.Errorf("deleted %q", b.Deleted)
 			}
 		})
 	}
@@ -251,17 +251,17 @@ func TestParentsFirst(t *testing.T) {
 	b := build()
 	b.release("1", false, intel)
 	b.release("2", false, intel)
-	b.broken["DELETE "+b.digest["1"]] = fmt.Errorf("DELETE: 405: %w", registry.ErrUnsupported)
+	b.Broken["DELETE "+b.digest["1"]] = fmt.Errorf("DELETE: 405: %w", registry.ErrUnsupported)
 	image := aliases(t, "10: 1", "provenance: purge")
-	r := reconcile.Apply(t.Context(), b.Writer(image.Repository), plan(t, b.memory, image))
+	r := reconcile.Apply(t.Context(), b.Writer(image.Repository), plan(t, b.Memory, image))
 	want := map[string]error{"1": registry.ErrUnsupported, "1 attestation of " + intel: registry.ErrUnsupported}
 	for _, o := range r.Removed {
 		if name := b.called(o.Tag); !errors.Is(o.Err, want[name]) {
 			t.Errorf("%s: %v, want %v", name, o.Err, want[name])
 		}
 	}
-	if len(r.Removed) != 4 || !slices.Equal(b.deleted, []string{b.digest["2"], b.digest["2 attestation of "+intel]}) {
-		t.Errorf("deleted %q of %d", b.deleted, len(r.Removed))
+	if len(r.Removed) != 4 || !slices.Equal(b.Deleted, []string{b.digest["2"], b.digest["2 attestation of "+intel]}) {
+		t.Errorf("deleted %q of %d", b.Deleted, len(r.Removed))
 	}
 }
 
@@ -269,7 +269,7 @@ func TestACancelledRunDeletesNothing(t *testing.T) {
 	b := build()
 	b.release("1", false, intel)
 	image := aliases(t, "10: 1", "provenance: purge")
-	p := plan(t, b.memory, image)
+	p := plan(t, b.Memory, image)
 	ctx, cancel := context.WithCancel(t.Context())
 	r := reconcile.Apply(ctx, meddler{b.Writer(image.Repository), cancel}, p)
 	for _, o := range r.Removed {
@@ -277,8 +277,8 @@ func TestACancelledRunDeletesNothing(t *testing.T) {
 			t.Errorf("%s: %v", b.called(o.Tag), o.Err)
 		}
 	}
-	if len(r.Removed) != 2 || len(b.deleted) > 0 {
-		t.Errorf("deleted %q", b.deleted)
+	if len(r.Removed) != 2 || len(b.Deleted) > 0 {
+		t.Errorf("deleted %q", b.Deleted)
 	}
 }
 
@@ -289,12 +289,12 @@ func TestReasons(t *testing.T) {
 	sbom := b.attest("sbom", image, false, "https://spdx.dev/Document")
 	b.tag("1", b.index("1", nil, b.entry(image, intel), b.attestation(sbom, image)))
 	b.tag("old", b.image("old", intel))
-	p := plan(t, b.memory, aliases(t, "10: 1\nold: absent", "provenance: purge", "untagged: delete"))
+	p := plan(t, b.Memory, aliases(t, "10: 1\nold: absent", "provenance: purge", "untagged: delete"))
 	got := map[string]reconcile.DeleteManifest{}
 	for _, d := range p.DeleteManifests {
 		got[b.called(d.Digest)] = d
 	}
-	size := func(name string) int64 { return int64(len(b.manifests[b.digest[name]].Body)) }
+	size := func(name string) int64 { return int64(len(b.Manifests[b.digest[name]].Body)) }
 	for name, want := range map[string]reconcile.DeleteManifest{
 		"1":    {Kind: reconcile.KindReplaced, Reason: "1 before the purge", Bytes: size("1")},
 		"sbom": {Kind: reconcile.KindAttestation, Reason: "attestation with SBOM of linux/amd64, nothing refers to it", Bytes: size("sbom") + 10 + 2*90, Parents: []string{b.digest["1"]}},

@@ -41,9 +41,9 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 		parts  []Part
 		failed error
 	)
-	state.settle(ctx, readers, config.Image{Repository: repository}, func(p *planner) {
+	state.settle(ctx, readers, repository, func(v *view) {
 		parts, failed = nil, nil
-		m, err := p.manifest(repository, reference)
+		m, err := v.manifest(repository, reference)
 		if err != nil {
 			failed = err
 			return
@@ -52,7 +52,7 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 		var missing []Part
 		there := *m
 		there.Children = slices.DeleteFunc(slices.Clone(m.Children), func(d ocispec.Descriptor) bool {
-			_, err := p.manifest(repository, d.Digest.String())
+			_, err := v.manifest(repository, d.Digest.String())
 			if !errors.Is(err, registry.ErrNotFound) {
 				return false
 			}
@@ -67,7 +67,7 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 			missing = append(missing, part)
 			return true
 		})
-		leaves, err := p.leaves(repository, &there, descriptorOf(m), 0)
+		leaves, err := v.leaves(repository, &there, descriptorOf(m), 0)
 		if err != nil {
 			failed = err
 			return
@@ -75,7 +75,7 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 		for _, l := range distinct(leaves) {
 			part := Part{Entry: l.Entry}
 			part.Source = l.descriptor.Annotations[AnnotationSource]
-			body, err := p.manifest(repository, l.Digest)
+			body, err := v.manifest(repository, l.Digest)
 			if err != nil {
 				failed = err
 				continue

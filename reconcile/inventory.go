@@ -9,24 +9,24 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// stock is all that the image's repository holds, nil where the registry lists
-// tags alone.
-func (p *planner) stock() (*stock, error) {
-	all, err := ask(p.state.inventories, p.open.inventories, p.image.Repository)
+// inventory returns all that the image's repository holds, nil if the registry
+// lists tags alone.
+func (v *view) inventory() (*stock, error) {
+	all, err := ask(v.State.inventories, v.open.inventories, v.home)
 	switch {
 	case errors.Is(err, registry.ErrUnsupported):
 		return nil, nil
 	case errors.Is(err, registry.ErrNotFound):
-		return &all, nil // of no manifests
+		return &all, nil // no repository, so no manifests
 	case err != nil:
 		return nil, err
 	}
 	return &all, nil
 }
 
-// names are all tags of the image's repository.
-func (p *planner) names() ([]string, error) {
-	all, err := p.stock()
+// tagNames returns all tags of the image's repository.
+func (v *view) tagNames() ([]string, error) {
+	all, err := v.inventory()
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (p *planner) names() ([]string, error) {
 		}
 		return names, nil
 	}
-	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
+	tags, err := v.versions()
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err
 	}
@@ -47,75 +47,77 @@ func (p *planner) names() ([]string, error) {
 	return names, nil
 }
 
-// named is what a tag of the repository names, nil if nobody can look into it.
-func (p *planner) named(tag string) (*registry.Manifest, error) {
-	all, err := p.stock()
+// tagged returns the manifest of any tag of the repository, nil if it can't be
+// looked into.
+func (v *view) tagged(tag string) (*registry.Manifest, error) {
+	all, err := v.inventory()
 	if err != nil {
 		return nil, err
 	}
 	if all == nil {
-		return p.manifest(p.image.Repository, tag)
+		return v.manifest(v.home, tag)
 	}
-	for _, stored := range all.Manifests {
-		if slices.Contains(stored.Tags, tag) {
-			return p.stored(stored)
+	for _, line := range all.Manifests {
+		if slices.Contains(line.Tags, tag) {
+			return v.stored(line)
 		}
 	}
-	return nil, fmt.Errorf("tag %q: %w", tag, registry.ErrNotFound) // the names come from the same list
+	return nil, fmt.Errorf("tag %q: %w", tag, registry.ErrNotFound) // its name comes from the same list
 }
 
-// fallbackTags are the tags that stand for the referrers of a digest, by that.
-func (p *planner) fallbackTags() (map[string][]string, error) {
-	if p.fallbacks != nil {
-		return p.fallbacks, nil
+// stored returns the manifest of a line of an inventory. It is nil for what
+// can't be looked into: an archived manifest, and Docker schema 1, which lists
+// no manifests and refers to none.
+func (v *view) stored(line registry.StoredManifest) (*registry.Manifest, error) {
+	if line.Archived || strings.HasPrefix(line.MediaType, "application/vnd.docker.distribution.manifest.v1+") {
+		return nil, nil
 	}
-	names, err := p.names()
+	return v.manifest(v.home, line.Digest)
+}
+
+// fallbackTags returns the tags that stand for the referrers of a digest, by
+// that digest.
+func (v *view) fallbackTags() (map[string][]string, error) {
+	if v.fallbacks != nil {
+		return v.fallbacks, nil
+	}
+	names, err := v.tagNames()
 	if err != nil {
 		return nil, err
 	}
-	p.fallbacks = map[string][]string{}
+	v.fallbacks = map[string][]string{}
 	for _, tag := range names {
 		if subject := registry.FallbackSubject(tag); subject != "" {
-			p.fallbacks[subject] = append(p.fallbacks[subject], tag)
+			v.fallbacks[subject] = append(v.fallbacks[subject], tag)
 		}
 	}
-	return p.fallbacks, nil
+	return v.fallbacks, nil
 }
 
-// referrers are the manifests whose subject is the digest.
-func (p *planner) referrers(digest string) ([]registry.Descriptor, error) {
-	all, err := p.stock()
+// referrersOf returns the manifests whose subject is the digest.
+func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
+	all, err := v.inventory()
 	if err != nil {
 		return nil, err
 	}
 	if all == nil {
-		return ask(p.state.referrers, p.open.referrers, place{p.image.Repository, digest})
+		return ask(v.State.referrers, v.open.referrers, place{v.home, digest})
 	}
-	if p.subjects == nil {
+	if v.subjects == nil {
 		subjects := map[string][]registry.Descriptor{}
 		var errs []error
-		for _, stored := range all.Manifests {
-			m, err := p.stored(stored)
+		for _, line := range all.Manifests {
+			m, err := v.stored(line)
 			errs = append(errs, err)
 			if m != nil && m.Subject != nil {
 				subject := m.Subject.Digest.String()
-				subjects[subject] = append(subjects[subject], stored.Descriptor)
+				subjects[subject] = append(subjects[subject], line.Descriptor)
 			}
 		}
 		if err := errors.Join(errs...); err != nil {
 			return nil, err
 		}
-		p.subjects = subjects
+		v.subjects = subjects
 	}
-	return p.subjects[digest], nil
-}
-
-// stored is the manifest of an inventory's line. It is nil where nobody can look
-// into it: what is archived, and Docker schema 1, which lists no manifests and
-// refers to none.
-func (p *planner) stored(s registry.StoredManifest) (*registry.Manifest, error) {
-	if s.Archived || strings.HasPrefix(s.MediaType, "application/vnd.docker.distribution.manifest.v1+") {
-		return nil, nil
-	}
-	return p.manifest(p.image.Repository, s.Digest)
+	return v.subjects[digest], nil
 }

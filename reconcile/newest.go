@@ -5,53 +5,66 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
-// maxExamined bounds how many versions a newest source looks into. The first
-// few have the platforms, or something is wrong that more reading would not
-// mend.
-const maxExamined = 32
+// search decides one newest source: which version serves which platform. It
+// looks into as few versions as possible.
+type search struct {
+	*finder
+	alias  config.Alias
+	source config.Source
+	fit    []listed // the candidates, from the newest down
+	all    []listed
 
-// listed is a tag of a repository, read as a version once.
-type listed struct {
-	tag     string
-	version config.Version
-	err     error // why it is no version
+	wanted  []config.Platform
+	chosen  map[config.Platform]string // tag, by normal platform
+	reasons []Candidate
+	waits   string // what the newest version lacks, if versions must not mix
 }
 
-// parseTags puts the tags of a repository in order: versions from the newest
-// down, those that compare equal by name, then what is no version.
-func parseTags(tags []string) []listed {
-	all := make([]listed, len(tags))
-	for i, tag := range tags {
-		v, err := config.ParseVersion(tag)
-		all[i] = listed{tag, v, err}
+// newest turns a newest source into sources with a tag, one a platform.
+func (f *finder) newest(alias config.Alias, source config.Source) ([]config.Source, []Candidate, problems) {
+	var ps problems
+	tags, err := f.versions()
+	if errors.Is(err, registry.ErrNotFound) {
+		tags, err = nil, nil // no repository, so no tags
 	}
-	slices.SortFunc(all, func(a, b listed) int {
-		switch {
-		case a.err != nil && b.err != nil:
-			return config.CompareTags(a.tag, b.tag)
-		case a.err != nil:
-			return 1
-		case b.err != nil:
-			return -1
+	if err != nil {
+		ps.fail(err)
+		return nil, nil, ps
+	}
+	s := &search{finder: f, alias: alias, source: source, all: tags, chosen: map[config.Platform]string{}}
+	for _, t := range tags {
+		if why := f.unfit(t, source.Newest); why != "" {
+			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: why})
+		} else {
+			s.fit = append(s.fit, t)
 		}
-		if c := b.version.Compare(a.version); c != 0 {
-			return c
-		}
-		return config.CompareTags(a.tag, b.tag)
-	})
-	return all
+	}
+	if len(s.fit) == 0 {
+		ps.forbid(violation(alias, source.Pos, "no-candidate", "%s", s.nothingFits()))
+		return nil, s.reasons, ps
+	}
+	if ps = s.run(); ps.any() {
+		return nil, s.reasons, ps
+	}
+	var sources []config.Source
+	for _, platform := range s.wanted {
+		tag := s.chosen[platform.Normal()]
+		sources = append(sources, config.Source{
+			Platform: platform, Repository: f.home, Tag: tag, Text: tag, Newest: source.Newest, Pos: source.Pos,
+		})
+	}
+	return sources, s.reasons, ps
 }
 
-// unfit says why a tag is no candidate, "" if it is one.
-func (p *planner) unfit(t listed, n *config.Newest) string {
-	switch _, managed := p.aliases[t.tag]; {
+// unfit says why a tag is not a candidate, "" if it is one.
+func (s scope) unfit(t listed, n *config.Newest) string {
+	switch _, managed := s.aliases[t.tag]; {
 	case managed:
 		return "alias"
 	case t.err != nil:
@@ -68,64 +81,14 @@ func (p *planner) unfit(t listed, n *config.Newest) string {
 	return ""
 }
 
-// search is one newest source being decided: which version serves which
-// platform, looking into as few as possible.
-type search struct {
-	p      *planner
-	alias  config.Alias
-	source config.Source
-	fit    []listed // the candidates, from the newest down
-	all    []listed
-
-	wanted  []config.Platform
-	chosen  map[config.Platform]string // tag by normal platform
-	reasons []Candidate
-	waits   string // what the newest version lacks, where versions must not mix
-}
-
-// newest turns a newest source into sources with a tag, one per platform.
-func (p *planner) newest(alias config.Alias, source config.Source) ([]config.Source, []Candidate, []error) {
-	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
-	if errors.Is(err, registry.ErrNotFound) {
-		tags, err = nil, nil // no such repository: there are no tags
-	}
-	if err != nil {
-		return nil, nil, []error{err}
-	}
-	s := &search{p: p, alias: alias, source: source, all: tags, chosen: map[config.Platform]string{}}
-	for _, t := range tags {
-		if why := p.unfit(t, source.Newest); why != "" {
-			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: why})
-		} else {
-			s.fit = append(s.fit, t)
-		}
-	}
-	if len(s.fit) == 0 {
-		return nil, s.reasons, []error{violation(alias, source.Pos, "no-candidate", "%s", s.nothingFits())}
-	}
-	if errs := s.run(); len(errs) > 0 {
-		return nil, s.reasons, errs
-	}
-	var sources []config.Source
-	for _, platform := range s.wanted {
-		tag := s.chosen[platform.Normal()]
-		sources = append(sources, config.Source{
-			Platform: platform, Repository: p.image.Repository, Tag: tag, Text: tag, Newest: source.Newest, Pos: source.Pos,
-		})
-	}
-	return sources, s.reasons, nil
-}
-
-// run looks into the candidates, newest first, until every platform has one.
-// It asks for one that is not known yet, then for as many more as it has seen
-// in vain, so that a few rounds are enough even for a platform that lags far
+// run looks into the candidates, newest first, until every platform has one. It
+// asks for one unknown candidate, and then for as many at once as it has seen
+// without an end, so that a few rounds are enough for a platform that lags far
 // behind.
-func (s *search) run() []error {
-	switch {
-	case s.source.Platform != (config.Platform{}):
+func (s *search) run() (ps problems) {
+	s.wanted = s.image.Policies[policies.Platforms.Name].Platforms
+	if s.source.Platform != (config.Platform{}) {
 		s.wanted = []config.Platform{s.source.Platform}
-	default:
-		s.wanted = s.p.image.Policies[policies.Platforms.Name].Platforms
 	}
 	seen, open := 0, 0
 	for i := 0; i < len(s.fit) && seen+open < maxExamined; {
@@ -135,65 +98,67 @@ func (s *search) run() []error {
 		}
 		same := s.fit[i:end]
 		i = end
-		has, errs := s.platforms(same)
-		if unknown(errs) {
+		has, why := s.platforms(same)
+		if why.open {
 			if open++; open >= max(1, seen) {
-				return errs
+				return why
 			}
 			continue
 		}
-		if len(errs) > 0 {
+		if why.any() {
 			s.reasons = append(s.reasons, Candidate{Tag: same[0].tag, Reason: "in the way"})
-			return errs
+			return why
 		}
 		seen++
 		for _, twin := range same[1:] {
 			s.reasons = append(s.reasons, Candidate{Tag: twin.tag, Reason: "the same as " + same[0].tag})
 		}
 		if open > 0 {
-			continue // what comes before is still to be read
+			continue // a newer one has to be read first
 		}
 		if len(has) == 0 {
 			continue // nothing to choose
 		}
-		if len(s.wanted) == 0 { // nobody says which: those of the newest
+		if len(s.wanted) == 0 { // no policy says which: those of the newest
 			s.wanted = slices.CompactFunc(has, func(a, b config.Platform) bool { return a.Normal() == b.Normal() })
 		}
 		if s.take(same[0].tag, has) {
-			s.rest(s.fit[i:])
-			return nil
+			s.passOver(s.fit[i:])
+			return ps
 		}
 	}
 	if open > 0 {
-		return []error{errUnknown}
+		ps.open = true
+		return ps
 	}
-	return s.lacking(seen)
+	ps.forbid(s.lacking(seen))
+	return ps
 }
 
-// platforms are those of the versions that compare equal, which must be one
-// and the same. An index that tagline made for the tag is no release: its line
-// has left images.yaml.
-func (s *search) platforms(same []listed) (has []config.Platform, errs []error) {
+// platforms returns the platforms of versions that compare equal, which must
+// have the same digest. An index that tagline made for the tag is no release:
+// it is an alias that has left images.yaml.
+func (s *search) platforms(same []listed) (has []config.Platform, ps problems) {
 	var first content
 	for _, t := range same {
-		m, err := s.p.manifest(s.p.image.Repository, t.tag)
+		m, err := s.manifest(s.home, t.tag)
 		if err == nil && m.Annotations[AnnotationAlias] == t.tag {
 			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: "made by tagline"})
 			continue
 		}
 		if errors.Is(err, registry.ErrNotFound) {
-			errs = append(errs, violation(s.alias, s.source.Pos, "missing-source",
+			ps.forbid(violation(s.alias, s.source.Pos, "missing-source",
 				"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", t.tag))
 			continue
 		}
-		c, why := s.p.source(s.alias, config.Source{Repository: s.p.image.Repository, Tag: t.tag, Text: t.tag, Pos: s.source.Pos})
-		errs = append(errs, why...)
+		c, why := s.offer(s.alias, config.Source{Repository: s.home, Tag: t.tag, Text: t.tag, Pos: s.source.Pos})
+		ps.join(why)
 		switch {
-		case len(errs) > 0:
+		case ps.any():
 		case first.Digest == "":
 			first = c
 		case c.Digest != first.Digest:
-			errs = append(errs, violation(s.alias, s.source.Pos, "ambiguous-version",
+			ps.forbid(violation(s.alias, s.source.Pos, "ambiguous-version",
 				"tags %q and %q are the same version, but %s and %s; delete one", same[0].tag, t.tag, first.Digest, c.Digest))
 		}
 	}
@@ -203,17 +168,16 @@ func (s *search) platforms(same []listed) (has []config.Platform, errs []error) 
 		}
 	}
 	slices.SortFunc(has, config.Platform.Compare)
-	return has, errs
+	return has, ps
 }
 
-// take notes what a version serves, and tells whether nothing is left to find.
+// take notes what a version serves, and reports whether every platform has one.
 func (s *search) take(tag string, has []config.Platform) bool {
 	var serves, lacks []config.Platform
 	for _, want := range s.wanted {
-		switch {
-		case slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }):
+		if slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
 			serves = append(serves, want)
-		default:
+		} else {
 			lacks = append(lacks, want)
 		}
 	}
@@ -241,15 +205,15 @@ func (s *search) take(tag string, has []config.Platform) bool {
 	return len(s.chosen) == len(s.wanted)
 }
 
-// rest are candidates that nobody had to look into.
-func (s *search) rest(older []listed) {
+// passOver notes the candidates that did not have to be looked into.
+func (s *search) passOver(older []listed) {
 	for _, t := range older {
 		s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: "older"})
 	}
 }
 
-// lacking is the violation of a platform that no candidate has.
-func (s *search) lacking(seen int) []error {
+// lacking is the violation for platforms that no candidate has.
+func (s *search) lacking(seen int) *config.Finding {
 	var lacks []config.Platform
 	for _, want := range s.wanted {
 		if s.chosen[want.Normal()] == "" {
@@ -264,16 +228,16 @@ func (s *search) lacking(seen int) []error {
 	if s.together() && len(lacks) > 1 {
 		all = "all of "
 	}
-	return []error{violation(s.alias, s.source.Pos, "missing-platform",
-		"%s in %q has %s%s; the newest is %s", versions, s.source.Newest.Range.Text, all, join(lacks), s.fit[0].tag)}
+	return violation(s.alias, s.source.Pos, "missing-platform",
+		"%s in %q has %s%s; the newest is %s", versions, s.source.Newest.Range.Text, all, join(lacks), s.fit[0].tag)
 }
 
-// together tells whether one version must serve every platform.
+// together reports whether one version must serve every platform.
 func (s *search) together() bool {
-	return s.source.Platform == (config.Platform{}) && s.p.image.Policies[policies.MixedVersions.Name].Value == "deny"
+	return s.source.Platform == (config.Platform{}) && s.image.Policies[policies.MixedVersions.Name].Value == "deny"
 }
 
-// nothingFits says what is nearest to a range or a variant that no tag has.
+// nothingFits says what comes nearest to a range or variant that no tag has.
 func (s *search) nothingFits() string {
 	n := s.source.Newest
 	var versions, variants []string
@@ -291,71 +255,7 @@ func (s *search) nothingFits() string {
 		slices.Sort(variants)
 		return fmt.Sprintf("no tag in %q has the variant %q; there are %s", n.Range.Text, n.Variant, cmp.Or(few(variants), "plain versions at most"))
 	case len(versions) > 0:
-		return fmt.Sprintf("no tag of %s is in %q; the newest are %s", s.p.image.Repository, n.Range.Text, few(versions))
+		return fmt.Sprintf("no tag of %s is in %q; the newest are %s", s.home, n.Range.Text, few(versions))
 	}
-	return fmt.Sprintf("no tag of %s is a version; it has %d tags", s.p.image.Repository, len(s.all))
-}
-
-// few joins the first of some words.
-func few(words []string) string {
-	const most = 5
-	if len(words) > most {
-		words = append(slices.Clone(words[:most]), fmt.Sprintf("and %d more", len(words)-most))
-	}
-	return strings.Join(words, ", ")
-}
-
-func join(platforms []config.Platform) string {
-	var all []string
-	for _, p := range platforms {
-		all = append(all, p.String())
-	}
-	return strings.Join(all, ", ")
-}
-
-// unknown tells whether something is yet to be asked.
-func unknown(errs []error) bool {
-	return slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, errUnknown) })
-}
-
-// carried tells from which version tag an alias has each of its images: by a
-// mark that tagline left on whatever index that is, or else by a tag that has
-// the same image. A source stays "" if neither knows.
-func (p *planner) carried(digest string) ([]oldImage, error) {
-	images, err := p.before("", digest)
-	if err != nil {
-		return nil, err
-	}
-	searched := false
-	for i, o := range images {
-		if _, err := config.ParseVersion(o.mark); err == nil {
-			images[i].source = o.mark
-		} else {
-			searched = true
-		}
-	}
-	if !searched {
-		return images, nil
-	}
-	tags, err := ask(p.state.lists, p.open.lists, p.image.Repository)
-	if err != nil {
-		return nil, err
-	}
-	open := false
-	for _, t := range tags[:min(maxExamined, len(tags))] {
-		if _, managed := p.aliases[t.tag]; managed || t.err != nil {
-			continue
-		}
-		c, errs := p.source(config.Alias{}, config.Source{Repository: p.image.Repository, Tag: t.tag, Text: t.tag})
-		open = open || unknown(errs)
-		for i, o := range images {
-			if o.source == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
-				images[i].source = t.tag
-			}
-		}
-	}
-	if open {
-		return nil, errUnknown
-	}
-	return images, nil
+	return fmt.Sprintf("no tag of %s is a version; it has %d tags", s.home, len(s.all))
 }

@@ -10,6 +10,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry/registrytest"
 )
 
 var (
@@ -18,9 +19,9 @@ var (
 )
 
 // releases is the repository of a team that mixes everything.
-func releases(t testing.TB) *memory {
-	m := newMemory()
-	m.push(t, "app",
+func releases(t testing.TB) *registrytest.Memory {
+	m := registrytest.NewMemory()
+	m.Push(t, "app",
 		demo.Image{Tag: "10.9", Platforms: amdAndArm, Provenance: true},
 		demo.Image{Tag: "10.10", Platforms: amd, Provenance: true},
 		demo.Image{Tag: "10.20", Platforms: arm, Provenance: true},
@@ -68,7 +69,7 @@ func TestNewest(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := releases(t)
-			m.tags["r.test/app:10"] = m.tags["r.test/app:latest"] // an alias is never a candidate
+			m.Tags["r.test/app:10"] = m.Tags["r.test/app:latest"] // an alias is never a candidate
 			image := aliases(t, test.alias, append(test.settings, "provenance: drop")...)
 			tag, _, _ := strings.Cut(test.alias, ":")
 			p := plan(t, m, image)
@@ -93,7 +94,7 @@ func TestNewestFollowsReleases(t *testing.T) {
 			t.Errorf("mixed-versions %s: candidates %+v", mixed, p.Choices[0].Candidates)
 		}
 		applyAndSettle(t, m, image)
-		m.push(t, "app", demo.Image{Tag: "10.20", Platforms: amdAndArm})
+		m.Push(t, "app", demo.Image{Tag: "10.20", Platforms: amdAndArm})
 		if got := platforms(plan(t, m, image), "10"); got != "amd64 10.20, arm64 10.20" {
 			t.Errorf("mixed-versions %s: %s", mixed, got)
 		}
@@ -103,7 +104,7 @@ func TestNewestFollowsReleases(t *testing.T) {
 
 func TestCandidatesSayWhy(t *testing.T) {
 	m := releases(t)
-	m.tags["r.test/app:10"] = m.tags["r.test/app:latest"]
+	m.Tags["r.test/app:10"] = m.Tags["r.test/app:latest"]
 	p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, "platforms: [amd64, arm64]"))
 	got := map[string]string{}
 	for _, c := range p.Choices[0].Candidates {
@@ -126,7 +127,7 @@ func TestDowngrades(t *testing.T) {
 		m := releases(t)
 		image := aliases(t, "10: {newest: \"10.x\"}\nstable: 10", both)
 		applyAndSettle(t, m, image)
-		delete(m.tags, "r.test/app:10.20")
+		delete(m.Tags, "r.test/app:10.20")
 		p := plan(t, m, image)
 		if len(p.Pushes) > 0 || len(p.Violations) != 2 || p.Violations[0].ID != "downgrade" || p.Violations[1].ID != "blocked-source" ||
 			!strings.Contains(p.Violations[0].Message, "linux/arm64 would be downgraded from 10.20 to 10.9") {
@@ -139,7 +140,7 @@ func TestDowngrades(t *testing.T) {
 	})
 	t.Run("made by hand from a version out of the range", func(t *testing.T) {
 		m := releases(t)
-		m.tags["r.test/app:10"] = m.tags["r.test/app:11.0"]
+		m.Tags["r.test/app:10"] = m.Tags["r.test/app:11.0"]
 		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
 		if len(p.Pushes) > 0 || len(p.Violations) != 2 || !strings.Contains(p.Violations[0].Message, "downgraded from 11.0 to 10.10") {
 			t.Errorf("plan is %+v", p)
@@ -148,8 +149,8 @@ func TestDowngrades(t *testing.T) {
 	t.Run("the mark is that of another alias", func(t *testing.T) {
 		m := releases(t)
 		applyAndSettle(t, m, aliases(t, "10: {newest: \"10.x\"}\nstable: 10\nlast: {amd64: 10, arm64: 10}", both))
-		delete(m.tags, "r.test/app:10.20")
-		delete(m.tags, "r.test/app:10")
+		delete(m.Tags, "r.test/app:10.20")
+		delete(m.Tags, "r.test/app:10")
 		p := plan(t, m, aliases(t, `stable: {newest: "10.x"}`, both))
 		if len(p.Pushes) > 0 || len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Message, "from 10.20 to 10.9") {
 			t.Errorf("plan is %+v", p)
@@ -211,18 +212,18 @@ func TestNewestViolations(t *testing.T) {
 	})
 	t.Run("tags that tie", func(t *testing.T) {
 		m := releases(t)
-		m.push(t, "app", demo.Image{Tag: "v10.20.0", Platforms: arm})
+		m.Push(t, "app", demo.Image{Tag: "v10.20.0", Platforms: arm})
 		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
 		if len(p.Violations) != 1 || p.Violations[0].ID != "ambiguous-version" || !strings.Contains(p.Violations[0].Message, `tags "10.20" and "v10.20.0" are the same version`) {
 			t.Errorf("plan is %+v", p)
 		}
-		m.tags["r.test/app:v10.20.0"] = m.tags["r.test/app:10.20"] // the same image: no matter
+		m.Tags["r.test/app:v10.20.0"] = m.Tags["r.test/app:10.20"] // the same image: no matter
 		if got := platforms(plan(t, m, aliases(t, `10: {newest: "10.x"}`, both)), "10"); got != "amd64 10.10, arm64 10.20" {
 			t.Errorf("got %s", got)
 		}
 	})
 	t.Run("no repository", func(t *testing.T) {
-		p := plan(t, newMemory(), aliases(t, `10: {newest: "10.x"}`))
+		p := plan(t, registrytest.NewMemory(), aliases(t, `10: {newest: "10.x"}`))
 		if len(p.Violations) != 1 || p.Violations[0].ID != "no-candidate" {
 			t.Errorf("plan is %+v", p)
 		}
@@ -233,7 +234,7 @@ func TestNewestViolations(t *testing.T) {
 func TestUnreadableCandidate(t *testing.T) {
 	for _, broken := range []string{"tags", "10.20"} {
 		m := releases(t)
-		m.broken[broken] = errors.New("503 Service Unavailable")
+		m.Broken[broken] = errors.New("503 Service Unavailable")
 		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, "platforms: [amd64, arm64]"))
 		if len(p.Errors) == 0 || len(p.Pushes)+len(p.Violations) > 0 {
 			t.Errorf("without %s the plan is %+v", broken, p)
@@ -244,7 +245,7 @@ func TestUnreadableCandidate(t *testing.T) {
 // Ten thousand tags cost one listing and a few manifests, even for a platform
 // that lags behind or is not there at all.
 func TestNewestReadsLittle(t *testing.T) {
-	m := newMemory()
+	m := registrytest.NewMemory()
 	var images []demo.Image
 	for i := range 10000 {
 		image := demo.Image{Tag: fmt.Sprintf("10.%d", i), Platforms: amd, Version: "same"}
@@ -253,11 +254,11 @@ func TestNewestReadsLittle(t *testing.T) {
 		}
 		images = append(images, image)
 	}
-	m.push(t, "app", images...)
+	m.Push(t, "app", images...)
 	count := func(image config.Image) (lists, manifests int) {
-		m.asked = nil
+		m.Asked = nil
 		plan(t, m, image)
-		for _, a := range m.asked {
+		for _, a := range m.Asked {
 			switch {
 			case a == "app tags":
 				lists++

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"tagline/config"
+	"tagline/reconcile/registry"
 )
 
 // Plan is what should be done to one repository. It is plain data: the exact
@@ -39,6 +40,22 @@ type Push struct {
 	Copies    []Copy   // to be brought into the repository first
 	Follows   []string // aliases whose pushes must be done before this one
 	Purged    int      // attestation manifests that a purge takes out of a tag; 0 for an alias
+}
+
+// manifest parses what is pushed.
+func (p Push) manifest() (*registry.Manifest, error) {
+	return registry.ParseManifest(registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest})
+}
+
+// home returns the repository that has a manifest which the push lists; own is
+// the one that it goes to.
+func (p Push) home(own config.Repository, digest string) config.Repository {
+	for _, c := range p.Copies {
+		if c.Digest == digest || c.Digest == p.New {
+			return c.From
+		}
+	}
+	return own
 }
 
 // PlatformChange is one image of an alias, before and after.

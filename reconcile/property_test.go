@@ -13,19 +13,20 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // world is a random registry, a random images.yaml for it, and what of it
 // can't be read.
 type world struct {
-	memory *memory
+	memory *registrytest.Memory
 	image  config.Image
 	text   string
 }
 
 func drawWorld(t *rapid.T, tb testing.TB) world {
-	m := newMemory()
-	m.listed = rapid.Bool().Draw(t, "listed")
+	m := registrytest.NewMemory()
+	m.Listed = rapid.Bool().Draw(t, "listed")
 	platforms := []string{"linux/amd64", "linux/arm64", "linux/arm/v7"}
 	var tags []string
 	for i := range rapid.IntRange(1, 5).Draw(t, "sources") {
@@ -41,7 +42,7 @@ func drawWorld(t *rapid.T, tb testing.TB) world {
 		case 2:
 			image.Provenance, image.Artifact = true, true
 		}
-		m.push(tb, "app", image)
+		m.Push(tb, "app", image)
 		tags = append(tags, image.Tag)
 	}
 	sources := append(tags, "gone")
@@ -50,7 +51,7 @@ func drawWorld(t *rapid.T, tb testing.TB) world {
 	for i := range rapid.IntRange(1, 5).Draw(t, "aliases") {
 		tag := fmt.Sprintf("a%d", i)
 		if rapid.Bool().Draw(t, "exists") {
-			m.tags["r.test/app:"+tag] = m.tags["r.test/app:"+rapid.SampledFrom(tags).Draw(t, "was")]
+			m.Tags["r.test/app:"+tag] = m.Tags["r.test/app:"+rapid.SampledFrom(tags).Draw(t, "was")]
 		}
 		of := rapid.SampledFrom(append(slices.Clone(sources), aliases...))
 		switch rapid.IntRange(0, 5).Draw(t, "kind") {
@@ -79,7 +80,7 @@ func drawWorld(t *rapid.T, tb testing.TB) world {
 func TestApplyConverges(tb *testing.T) {
 	rapid.Check(tb, func(t *rapid.T) {
 		w := drawWorld(t, tb)
-		before := maps.Clone(w.memory.tags)
+		before := maps.Clone(w.memory.Tags)
 		p := plan(tb, w.memory, w.image)
 		if len(p.Errors) > 0 {
 			t.Fatalf("%s\nerrors %+v", w.text, p.Errors)
@@ -102,12 +103,12 @@ func TestApplyConverges(tb *testing.T) {
 				t.Fatalf("%s\ntag %s: %v", w.text, o.Tag, o.Err)
 			}
 		}
-		if !maps.Equal(w.memory.tags, want) {
-			t.Fatalf("%s\ntags are %v, want %v", w.text, w.memory.tags, want)
+		if !maps.Equal(w.memory.Tags, want) {
+			t.Fatalf("%s\ntags are %v, want %v", w.text, w.memory.Tags, want)
 		}
-		for _, w.memory.listed = range []bool{true, false} {
+		for _, w.memory.Listed = range []bool{true, false} {
 			if again := plan(tb, w.memory, w.image); !again.Empty() || len(again.Violations) != len(p.Violations) {
-				t.Fatalf("%s\nlisted %v: the second plan is %+v", w.text, w.memory.listed, again)
+				t.Fatalf("%s\nlisted %v: the second plan is %+v", w.text, w.memory.Listed, again)
 			}
 		}
 	})
@@ -121,7 +122,7 @@ func TestUnreadableIsNeverAbsent(tb *testing.T) {
 		whole := plan(tb, w.memory, w.image)
 
 		broken := rapid.SampledFrom(slices.Sorted(maps.Keys(references(w)))).Draw(t, "broken")
-		w.memory.broken[broken] = errors.New("503 Service Unavailable")
+		w.memory.Broken[broken] = errors.New("503 Service Unavailable")
 		p := plan(tb, w.memory, w.image)
 		failed := map[string]bool{}
 		for _, e := range p.Errors {
@@ -147,13 +148,13 @@ func TestUnreadableIsNeverAbsent(tb *testing.T) {
 // references are all tags and digests that a world has.
 func references(w world) map[string]bool {
 	all := map[string]bool{}
-	for tag := range w.memory.tags {
+	for tag := range w.memory.Tags {
 		all[strings.TrimPrefix(tag, "r.test/app:")] = true
 	}
-	for digest := range w.memory.manifests {
+	for digest := range w.memory.Manifests {
 		all[digest] = true
 	}
-	for digest := range w.memory.blobs {
+	for digest := range w.memory.Blobs {
 		all[digest] = true
 	}
 	return all

@@ -12,17 +12,18 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // savedPlan is a plan with one of each thing, the registry and the image that
 // it is for.
-func savedPlan(t *testing.T) (*memory, config.Image, reconcile.Plan) {
+func savedPlan(t *testing.T) (*registrytest.Memory, config.Image, reconcile.Plan) {
 	t.Helper()
-	m := newMemory()
-	m.push(t, "app", plain12, plain40, both50)
-	m.push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
-	m.tags["r.test/app:9"] = m.tags["r.test/app:10.50"]
-	m.tags["r.test/app:moves"] = m.tags["r.test/app:10.12"]
+	m := registrytest.NewMemory()
+	m.Push(t, "app", plain12, plain40, both50)
+	m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
+	m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.50"]
+	m.Tags["r.test/app:moves"] = m.Tags["r.test/app:10.12"]
 	image := aliases(t, `
 9: absent
 10: 10.12
@@ -31,7 +32,7 @@ latest: 10
 moves: 10.40
 tool: base:1
 follows: {amd64: {newest: "10.x"}}
-pinned: app@`+m.tags["r.test/app:10.12"])
+pinned: app@`+m.Tags["r.test/app:10.12"])
 	p := plan(t, m, image)
 	if len(p.Pushes) != 7 || len(p.DeleteTags) != 1 || len(reconcile.CheckSaved(image, p)) > 0 {
 		t.Fatalf("plan is %+v: %v", p, reconcile.CheckSaved(image, p))
@@ -39,7 +40,7 @@ pinned: app@`+m.tags["r.test/app:10.12"])
 	return m, image, p
 }
 
-func applySaved(t *testing.T, m *memory, image config.Image, p reconcile.Plan) map[string]error {
+func applySaved(t *testing.T, m *registrytest.Memory, image config.Image, p reconcile.Plan) map[string]error {
 	t.Helper()
 	r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
 	became := map[string]error{}
@@ -61,41 +62,51 @@ func applySaved(t *testing.T, m *memory, image config.Image, p reconcile.Plan) m
 func TestApplySaved(t *testing.T) {
 	everything := []string{"10", "9", "early", "follows", "latest", "moves", "pinned", "tool"}
 	for name, test := range map[string]struct {
-		change  func(*memory, *reconcile.Plan)
+		change  func(*registrytest.Memory, *reconcile.Plan)
 		refused map[string]error // nil stands for a failure to read
 	}{
-		"nothing has changed": {func(*memory, *reconcile.Plan) {}, nil},
+		"nothing has changed": {func(*registrytest.Memory, *reconcile.Plan) {}, nil},
 		"an alias that was made": {
-			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:tool"] = m.tags["r.test/app:10.12"] },
+			func(m *registrytest.Memory, _ *reconcile.Plan) {
+				m.Tags["r.test/app:tool"] = m.Tags["r.test/app:10.12"]
+			},
 			map[string]error{"tool": reconcile.ErrStale},
 		},
 		"an alias that moved": {
-			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:moves"] = m.tags["r.test/app:10.50"] },
+			func(m *registrytest.Memory, _ *reconcile.Plan) {
+				m.Tags["r.test/app:moves"] = m.Tags["r.test/app:10.50"]
+			},
 			map[string]error{"moves": reconcile.ErrStale},
 		},
 		"a tag to delete that moved": {
-			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"] },
+			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"] },
 			map[string]error{"9": reconcile.ErrStale},
 		},
-		"a tag to delete that is gone": {func(m *memory, _ *reconcile.Plan) { delete(m.tags, "r.test/app:9") }, nil},
+		"a tag to delete that is gone": {func(m *registrytest.Memory, _ *reconcile.Plan) { delete(m.Tags, "r.test/app:9") }, nil},
 		"a source that moved, and who follows": {
-			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.12"] = m.tags["r.test/app:10.40"] },
+			func(m *registrytest.Memory, _ *reconcile.Plan) {
+				m.Tags["r.test/app:10.12"] = m.Tags["r.test/app:10.40"]
+			},
 			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped},
 		},
 		"a source elsewhere that is gone": {
-			func(m *memory, _ *reconcile.Plan) { delete(m.tags, "r.test/base:1") },
+			func(m *registrytest.Memory, _ *reconcile.Plan) { delete(m.Tags, "r.test/base:1") },
 			map[string]error{"tool": reconcile.ErrStale},
 		},
 		"a chosen version that moved": {
-			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.50"] = m.tags["r.test/app:10.12"] },
+			func(m *registrytest.Memory, _ *reconcile.Plan) {
+				m.Tags["r.test/app:10.50"] = m.Tags["r.test/app:10.12"]
+			},
 			map[string]error{"follows": reconcile.ErrStale},
 		},
 		"an image that its source lists and that is gone": {
-			func(m *memory, p *reconcile.Plan) { delete(m.manifests, tagged(p, "follows").Platforms[0].Digest) },
+			func(m *registrytest.Memory, p *reconcile.Plan) {
+				delete(m.Manifests, tagged(p, "follows").Platforms[0].Digest)
+			},
 			map[string]error{"follows": reconcile.ErrStale},
 		},
 		"an attestation that a plan brings along": {
-			func(_ *memory, p *reconcile.Plan) {
+			func(_ *registrytest.Memory, p *reconcile.Plan) {
 				push := tagged(p, "follows")
 				lost := digestOf("lost")
 				body := strings.Replace(string(push.Manifest), `"manifests":[`, `"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"`+lost+`","size":1,"platform":{"os":"unknown","architecture":"unknown"}},`, 1)
@@ -104,55 +115,59 @@ func TestApplySaved(t *testing.T) {
 			map[string]error{"follows": reconcile.ErrStale},
 		},
 		"an image that nobody can ask for": {
-			func(m *memory, p *reconcile.Plan) {
-				m.broken[tagged(p, "follows").Platforms[0].Digest] = errors.New("503")
+			func(m *registrytest.Memory, p *reconcile.Plan) {
+				m.Broken[tagged(p, "follows").Platforms[0].Digest] = errors.New("503")
 			},
 			map[string]error{"follows": nil, "9": reconcile.ErrSkipped},
 		},
-		"a newer version": {func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:10.60"] = m.tags["r.test/app:10.12"] }, nil},
-		"done already": {func(m *memory, p *reconcile.Plan) {
-			m.tags["r.test/app:tool"] = tagged(p, "tool").New
-			delete(m.tags, "r.test/base:1")
+		"a newer version": {func(m *registrytest.Memory, _ *reconcile.Plan) {
+			m.Tags["r.test/app:10.60"] = m.Tags["r.test/app:10.12"]
+		}, nil},
+		"done already": {func(m *registrytest.Memory, p *reconcile.Plan) {
+			m.Tags["r.test/app:tool"] = tagged(p, "tool").New
+			delete(m.Tags, "r.test/base:1")
 		}, nil},
 		"an unreadable source": {
-			func(m *memory, _ *reconcile.Plan) { m.broken["1"] = errors.New("503") },
+			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Broken["1"] = errors.New("503") },
 			map[string]error{"tool": nil, "9": reconcile.ErrSkipped},
 		},
 		"an unreadable alias": {
-			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = errors.New("503") },
+			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Broken["10"] = errors.New("503") },
 			map[string]error{"10": nil, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
 		},
 		"a tag to delete that a refused push would keep": {
-			func(m *memory, p *reconcile.Plan) {
-				m.tags["r.test/app:10.12"], m.tags["r.test/app:9"] = m.tags["r.test/app:10.40"], tagged(p, "10").New
+			func(m *registrytest.Memory, p *reconcile.Plan) {
+				m.Tags["r.test/app:10.12"], m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.40"], tagged(p, "10").New
 				p.DeleteTags[0].Old = tagged(p, "10").New
 			},
 			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
 		},
 		"a tag to delete that a refused index would hold": {
-			func(m *memory, p *reconcile.Plan) {
-				m.tags["r.test/app:10.50"], m.tags["r.test/app:9"] = m.tags["r.test/app:10.12"], tagged(p, "follows").Platforms[0].Digest
-				p.DeleteTags[0].Old = m.tags["r.test/app:9"]
+			func(m *registrytest.Memory, p *reconcile.Plan) {
+				m.Tags["r.test/app:10.50"], m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"], tagged(p, "follows").Platforms[0].Digest
+				p.DeleteTags[0].Old = m.Tags["r.test/app:9"]
 			},
 			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"an interruption": {
-			func(m *memory, _ *reconcile.Plan) { m.broken["10"] = context.Canceled },
+			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Broken["10"] = context.Canceled },
 			map[string]error{"10": reconcile.ErrSkipped, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
 		},
 		"an incomplete plan": {
-			func(_ *memory, p *reconcile.Plan) { p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}} },
+			func(_ *registrytest.Memory, p *reconcile.Plan) {
+				p.Errors = []reconcile.Failure{{Alias: "x", Message: "503"}}
+			},
 			map[string]error{"9": reconcile.ErrSkipped},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, image, p := savedPlan(t)
 			test.change(m, &p)
-			before := maps.Clone(m.tags)
+			before := maps.Clone(m.Tags)
 			became := applySaved(t, m, image, p)
 			for _, tag := range everything {
 				want, refused := test.refused[tag]
-				now := m.tags["r.test/app:"+tag]
+				now := m.Tags["r.test/app:"+tag]
 				switch {
 				case !refused && became[tag] != nil:
 					t.Errorf("%s: %v", tag, became[tag])
@@ -227,10 +242,10 @@ func TestASavedPlanIsAppliedOnce(t *testing.T) {
 
 // purgePlan is a plan that rewrites a tag which images.yaml does not list, and
 // deletes what nothing needs then.
-func purgePlan(t *testing.T) (*memory, config.Image, reconcile.Plan) {
+func purgePlan(t *testing.T) (*registrytest.Memory, config.Image, reconcile.Plan) {
 	t.Helper()
-	m := newMemory()
-	m.push(t, "app", demo.Image{Tag: "1.0", Platforms: []string{"linux/amd64"}, Provenance: true},
+	m := registrytest.NewMemory()
+	m.Push(t, "app", demo.Image{Tag: "1.0", Platforms: []string{"linux/amd64"}, Provenance: true},
 		demo.Image{Tag: "2.0", Platforms: []string{"linux/amd64", "linux/arm64"}, Provenance: true})
 	image := aliases(t, "1: 1.0\n2: 2.0", "provenance: purge")
 	p := plan(t, m, image)
@@ -261,14 +276,14 @@ func TestASavedPurge(t *testing.T) {
 func TestASavedPurgeIsVouchedFor(t *testing.T) {
 	var digest12, digestOfChild string
 	for name, test := range map[string]struct {
-		change  func(*memory, *reconcile.Plan)
+		change  func(*registrytest.Memory, *reconcile.Plan)
 		refused func(tag string) bool
 		want    string
 	}{
 		"a manifest that nothing says is unneeded": {
-			func(m *memory, p *reconcile.Plan) {
-				digest12 = m.push(t, "app", plain12)["10.12"]
-				delete(m.tags, "r.test/app:10.12")
+			func(m *registrytest.Memory, p *reconcile.Plan) {
+				digest12 = m.Push(t, "app", plain12)["10.12"]
+				delete(m.Tags, "r.test/app:10.12")
 				last := &p.DeleteManifests[len(p.DeleteManifests)-1]
 				last.Parents, digestOfChild = append(last.Parents, digest12), last.Digest
 				p.DeleteManifests = append([]reconcile.DeleteManifest{{Digest: digest12}}, p.DeleteManifests...)
@@ -277,20 +292,20 @@ func TestASavedPurgeIsVouchedFor(t *testing.T) {
 			"stale: a plan of now would not do it; plan again",
 		},
 		"a new tag": {
-			func(m *memory, _ *reconcile.Plan) { m.tags["r.test/app:new"] = m.tags["r.test/app:1.0"] },
+			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Tags["r.test/app:new"] = m.Tags["r.test/app:1.0"] },
 			func(what string) bool { return strings.HasPrefix(what, "sha256:") },
 			"is new since the plan",
 		},
 		"a tag that is not to be purged": {
-			func(_ *memory, p *reconcile.Plan) {
+			func(_ *registrytest.Memory, p *reconcile.Plan) {
 				tagged(p, "1.0").New, tagged(p, "1.0").Manifest = tagged(p, "2.0").New, tagged(p, "2.0").Manifest
 			},
 			func(what string) bool { return what == "1" || what == "1.0" || strings.HasPrefix(what, "sha256:") },
 			"stale: a plan of now would not do it; plan again",
 		},
 		"a repository that can't be listed": {
-			func(m *memory, _ *reconcile.Plan) {
-				m.broken["tags"], m.broken["inventory"] = errors.New("503"), errors.New("503")
+			func(m *registrytest.Memory, _ *reconcile.Plan) {
+				m.Broken["tags"], m.Broken["inventory"] = errors.New("503"), errors.New("503")
 			},
 			func(string) bool { return true },
 			"it could not be planned again: ",

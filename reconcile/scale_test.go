@@ -8,6 +8,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // What Diff allocates grows with the aliases, not with their square.
@@ -31,7 +32,7 @@ func BenchmarkPlan(b *testing.B) {
 	m, image := many(b, 10000)
 	b.ReportAllocs()
 	for b.Loop() {
-		m.asked = nil
+		m.Asked = nil
 		if plan := reconcile.Diff(image, reconcile.Observe(b.Context(), m, image)); len(plan.Pushes) != 10000 {
 			b.Fatal(plan.Errors)
 		}
@@ -40,7 +41,7 @@ func BenchmarkPlan(b *testing.B) {
 
 // many is an image of so many aliases, and a registry that has none of them
 // yet.
-func many(t testing.TB, aliases int) (*memory, config.Image) {
+func many(t testing.TB, aliases int) (*registrytest.Memory, config.Image) {
 	t.Helper()
 	var images []demo.Image
 	var text strings.Builder
@@ -51,7 +52,7 @@ func many(t testing.TB, aliases int) (*memory, config.Image) {
 		fmt.Fprintf(&text, "%d: {amd64: %s, arm64: %s}, ", i, tag, tag)
 	}
 	text.WriteString("}}}")
-	m := newMemory()
-	m.push(t, "app", images...)
+	m := registrytest.NewMemory()
+	m.Push(t, "app", images...)
 	return m, parse(t, text.String())[0]
 }

@@ -15,9 +15,9 @@ import (
 
 // Which manifests of a repository nothing needs once the run is done.
 
-// maxSkew is how far our clock and the registry's may be apart. The age of a
-// manifest is judged by the registry's alone; clocks that differ by more mean
-// that one of them is wrong.
+// maxSkew is how far the local clock and the registry's may differ. Only the
+// registry's clock judges the age of a manifest, but if they differ by more, one
+// of them is wrong.
 const maxSkew = 5 * time.Minute
 
 // judge decides which manifests stay for reasons of policy.
@@ -32,7 +32,7 @@ func (s *sweep) judge() {
 		case s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest)):
 		case !s.untagged:
 			m.untagged = true
-		case s.stock == nil: // nobody tells its age, so it goes only if this run took its tag away
+		case s.stock == nil: // its age is not known, so it goes only if this run took its tag away
 			m.untagged = !s.reached[digest]
 		default:
 			m.young = !was[digest] && !s.old(digest)
@@ -41,15 +41,15 @@ func (s *sweep) judge() {
 	}
 }
 
-// purges tells what a purge deletes by what it is: attestations, and indexes
-// that it has replaced for the sake of theirs.
+// purges reports whether a purge deletes a manifest for what it is: an
+// attestation, or an index that the purge replaced because of its attestations.
 func (s *sweep) purges(digest string) bool {
-	return s.p.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
+	return s.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
 }
 
-// old tells whether a manifest is older than grace, by the registry's clock. Of
-// an attestation it is believed where nobody tells: a fallback tag led to it,
-// and its image is there to stay.
+// old reports whether a manifest is older than grace, by the registry's clock.
+// If the registry lists tags alone, it is taken to be old: only a fallback tag
+// can have led to it, and its image stays.
 func (s *sweep) old(digest string) bool {
 	if s.stock == nil {
 		return true
@@ -60,13 +60,13 @@ func (s *sweep) old(digest string) bool {
 			s.pushed[stored.Digest] = stored.Pushed
 		}
 	}
-	grace, _ := time.ParseDuration(s.p.image.Policies[policies.Grace.Name].Value) // config has checked it
+	grace, _ := time.ParseDuration(s.image.Policies[policies.Grace.Name].Value) // config has checked it
 	pushed, listed := s.pushed[digest]
 	return listed && !pushed.IsZero() && s.stock.Now.Sub(pushed) >= grace
 }
 
-// due are the manifests that nothing needs, parents before children. Each is
-// read, and asked for its referrers, before it is believed.
+// due returns the manifests that nothing needs, parents before children. Before
+// one is believed to be, it is read, and its referrers are asked for.
 func (s *sweep) due() ([]DeleteManifest, error) {
 	examined := map[string]bool{}
 	var errs []error
@@ -106,15 +106,15 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	switch {
 	case len(due) == 0 && aged == 0:
 	case s.blind != "" && len(due) > 0:
-		s.warnings = append(s.warnings, &config.Finding{ID: "archived-manifest", Warning: true, Pos: s.p.image.Pos, Message: fmt.Sprintf(
-			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.p.image.Repository, len(due))})
+		s.warnings = append(s.warnings, &config.Finding{ID: "archived-manifest", Warning: true, Pos: s.image.Pos, Message: fmt.Sprintf(
+			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.home, len(due))})
 		return nil, nil
 	case aged > 0 && s.skew() > maxSkew:
 		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
-			s.p.image.Repository.Host, s.skew().Round(time.Second), maxSkew, aged)
+			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}
-	return ordered(due), nil
+	return slices.Concat(deletionWaves(due)...), nil
 }
 
 // aged counts the manifests whose age decides whether they are deleted.
@@ -135,7 +135,7 @@ func (s *sweep) skew() time.Duration { return s.stock.seen.Sub(s.stock.Now).Abs(
 
 // examine reads a manifest that may be deleted, and what refers to it.
 func (s *sweep) examine(digest string) error {
-	m, err := s.p.manifest(s.p.image.Repository, digest)
+	m, err := s.manifest(s.home, digest)
 	if errors.Is(err, registry.ErrNotFound) {
 		delete(s.after.manifests, digest) // gone already
 		return nil
@@ -151,12 +151,12 @@ func (s *sweep) examine(digest string) error {
 			s.reach(child.Digest.String())
 		}
 	}
-	referrers, err := s.p.referrers(digest)
+	referrers, err := s.referrersOf(digest)
 	if err != nil {
 		return err
 	}
 	of := s.after.manifests[digest]
-	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && s.p.image.Policies[policies.Signed.Name].Value != "purge"
+	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && s.image.Policies[policies.Signed.Name].Value != "purge"
 	s.after.manifests[digest] = of
 	for _, r := range referrers {
 		of, known := s.after.manifests[r.Digest]
@@ -172,9 +172,9 @@ func (s *sweep) examine(digest string) error {
 	return nil
 }
 
-// deletion says of a manifest why it can go.
+// deletion says why a manifest can go.
 func (s *sweep) deletion(digest string) DeleteManifest {
-	m := s.manifests[digest]
+	m := s.bodies[digest]
 	d := DeleteManifest{Digest: digest, Bytes: int64(len(m.Body))}
 	if !m.Index {
 		d.Bytes += m.Config.Size
@@ -183,7 +183,7 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 		}
 	}
 	switch {
-	case s.p.purging() && s.after.manifests[digest].attestation:
+	case s.purging() && s.after.manifests[digest].attestation:
 		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])
 	case s.purges(digest):
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
@@ -199,7 +199,7 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 	return d
 }
 
-// tagsOf are the tags that name a manifest now.
+// tagsOf returns the tags that name a manifest now.
 func (s *sweep) tagsOf(digest string) []string {
 	var tags []string
 	for tag, named := range s.before {
@@ -211,44 +211,10 @@ func (s *sweep) tagsOf(digest string) []string {
 	return tags
 }
 
-// ordered puts parents before their children, and else goes by digest.
-func ordered(due []DeleteManifest) []DeleteManifest {
-	var all []DeleteManifest
-	for _, wave := range deletionWaves(due) {
-		all = append(all, wave...)
-	}
-	return all
-}
-
-// deletionWaves are manifests that can be deleted together: none of them lists
-// another, and what lists them is in an earlier wave.
-func deletionWaves(due []DeleteManifest) [][]DeleteManifest {
-	var all [][]DeleteManifest
-	for rest := due; len(rest) > 0; {
-		pending := map[string]bool{}
-		for _, d := range rest {
-			pending[d.Digest] = true
-		}
-		var wave, later []DeleteManifest
-		for _, d := range rest {
-			if slices.ContainsFunc(d.Parents, func(parent string) bool { return pending[parent] }) {
-				later = append(later, d)
-			} else {
-				wave = append(wave, d)
-			}
-		}
-		if len(wave) == 0 { // a cycle, which no digests can make
-			return all
-		}
-		all, rest = append(all, wave), later
-	}
-	return all
-}
-
-// heldAttestations counts what a purge would delete, but for an untagged index
-// that lists it.
+// heldAttestations counts the attestations that a purge would delete if no
+// untagged index listed them.
 func (s *sweep) heldAttestations() int {
-	if !s.p.purging() {
+	if !s.purging() {
 		return 0
 	}
 	all, needed, counted := s.after.needed(), s.after.tagged().needed(), map[string]bool{}

@@ -16,29 +16,29 @@ import (
 
 // What the tags of a repository will be once the run is done.
 
-// retag works out what the tags will be once the run is done, but for what a
-// purge does to those that are no aliases.
+// retag applies the plan's pushes and deletions to the tags, and adds those of
+// prune.
 func (s *sweep) retag(plan *Plan, prune bool) error {
 	maps.Copy(s.after.tags, s.before)
 	var errs []error
 	for _, push := range plan.Pushes {
-		errs = append(errs, s.push(push))
+		errs = append(errs, s.point(push))
 	}
 	for _, d := range plan.DeleteTags {
 		delete(s.after.tags, d.Tag)
 	}
 	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
-		_, alias := s.p.aliases[tag]
-		m := s.manifests[s.before[tag]]
+		_, alias := s.aliases[tag]
+		m := s.bodies[s.before[tag]]
 		if !prune || alias || m == nil || !m.Index || m.Annotations[AnnotationAlias] != tag {
 			continue
 		}
-		if s.p.image.Used[tag] != "" { // it is no alias any more, but a source
+		if s.image.Used[tag] != "" { // no alias any more, but a source
 			continue
 		}
-		last, err := s.lastTag()
+		last, err := s.deletesWithLastTag()
 		errs = append(errs, err)
-		if last && slices.Contains(s.p.image.Pinned, s.before[tag]) {
+		if last && slices.Contains(s.image.Pinned, s.before[tag]) {
 			continue
 		}
 		s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: s.before[tag], Reason: "no longer in images.yaml"})
@@ -47,9 +47,9 @@ func (s *sweep) retag(plan *Plan, prune bool) error {
 	return errors.Join(errs...)
 }
 
-// push has a tag name what is about to be pushed.
-func (s *sweep) push(push Push) error {
-	m, err := registry.ParseManifest(registry.RawManifest{Digest: push.New, MediaType: push.MediaType, Body: push.Manifest})
+// point has a tag name what is about to be pushed.
+func (s *sweep) point(push Push) error {
+	m, err := push.manifest()
 	if err != nil {
 		return err
 	}
@@ -60,59 +60,58 @@ func (s *sweep) push(push Push) error {
 	return nil
 }
 
-// lastTag tells whether the registry deletes a manifest with its last tag. It is
-// asked only for tags that are to go.
-func (s *sweep) lastTag() (bool, error) {
-	facts, err := ask(s.p.state.facts, s.p.open.facts, s.p.image.Repository)
+// deletesWithLastTag reports whether the registry deletes a manifest with its
+// last tag.
+func (s *sweep) deletesWithLastTag() (bool, error) {
+	facts, err := s.settings()
 	return facts.LastTag, err
 }
 
-// fixed tells whether the registry would refuse to move a tag. It is asked only
-// for tags that are to change.
-func (s *sweep) fixed(tag string) (bool, error) {
-	facts, err := ask(s.p.state.facts, s.p.open.facts, s.p.image.Repository)
+// immutable reports whether the registry would refuse to move a tag.
+func (s *sweep) immutable(tag string) (bool, error) {
+	facts, err := s.settings()
 	return err == nil && facts.Tags.Fixed(tag), err
 }
 
-// refuse notes what stands in the way of a policy.
+// refuse notes why a policy can't be carried out.
 func (s *sweep) refuse(id string, policy policies.Policy, format string, args ...any) {
-	s.found = append(s.found, &config.Finding{ID: id, Pos: s.p.image.Policies[policy.Name].Pos, Message: fmt.Sprintf(format, args...)})
+	s.found = append(s.found, &config.Finding{ID: id, Pos: s.image.Policies[policy.Name].Pos, Message: fmt.Sprintf(format, args...)})
 }
 
-// purge rewrites every tag that is no alias without its attestations. Aliases
-// are composed without; what they were is replaced all the same.
-func (s *sweep) purge() error {
+// purgeTags rewrites every tag without its attestations. Aliases are composed
+// without them already, but what they were is replaced all the same.
+func (s *sweep) purgeTags() error {
 	var (
-		errs          []error
-		fixed, broken []string
+		errs              []error
+		immutable, broken []string
 	)
 	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
-		m := s.manifests[s.before[tag]]
+		m := s.bodies[s.before[tag]]
 		if m == nil || s.after.tags[tag] == "" {
 			continue
 		}
-		if _, alias := s.p.aliases[tag]; alias {
+		if _, alias := s.aliases[tag]; alias {
 			errs = append(errs, s.replace(tag, m))
 			continue
 		}
-		change, err := s.p.purge(tag, m)
+		change, err := s.purge(tag, m)
 		if err != nil || change == nil {
 			errs = append(errs, err)
 			continue
 		}
 		if len(change.signed) > 0 {
-			s.warnings = append(s.warnings, s.p.warnSigned(tag, change))
+			s.warnings = append(s.warnings, s.warnSigned(tag, change))
 		}
-		if !s.p.mayPurge(change) {
+		if !change.allow {
 			continue
 		}
-		stays, err := s.fixed(tag)
+		stays, err := s.immutable(tag)
 		if stays {
-			fixed = append(fixed, tag)
+			immutable = append(immutable, tag)
 			continue
 		}
-		gone, lost := s.missing(change.content)
-		if errs = append(errs, err, lost); len(gone) > 0 || lost != nil {
+		gone, unread := s.missingFrom(change.content)
+		if errs = append(errs, err, unread); len(gone) > 0 || unread != nil {
 			broken = append(broken, tag)
 			continue
 		}
@@ -121,34 +120,34 @@ func (s *sweep) purge() error {
 			s.replaced[digest] = true
 		}
 	}
-	if len(fixed) > 0 {
-		s.refuse("immutable-tag", policies.Provenance, "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.p.image.Repository, few(fixed))
+	if len(immutable) > 0 {
+		s.refuse("immutable-tag", policies.Provenance, "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
 	}
 	if len(broken) > 0 && errors.Join(errs...) == nil {
-		s.refuse("missing-child", policies.Provenance, "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.p.image.Repository, few(broken))
+		s.refuse("missing-child", policies.Provenance, "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
 	}
 	return errors.Join(errs...)
 }
 
-// missing is what a tag would list once it is rewritten, and nobody can pull. A
-// registry that lists everything deletes nothing that an index has.
-func (s *sweep) missing(content *registry.Manifest) ([]ocispec.Descriptor, error) {
+// missingFrom returns what a rewritten tag would list and can't be pulled. A
+// registry that lists everything deletes nothing that an index lists, so there
+// it is not asked.
+func (s *sweep) missingFrom(content *registry.Manifest) ([]ocispec.Descriptor, error) {
 	if s.stock != nil {
 		return nil, nil
 	}
 	manifests := *content
 	manifests.Children = slices.DeleteFunc(slices.Clone(content.Children), func(d ocispec.Descriptor) bool { return !registry.KnownType(d.MediaType) })
-	return s.p.gone(&manifests, func(string) config.Repository { return s.p.image.Repository }, 0)
+	return s.missing(&manifests, func(string) config.Repository { return s.home }, 0)
 }
 
-// replace notes the indexes that an alias leaves behind with attestations in
-// them.
+// replace notes the indexes with attestations that an alias leaves behind.
 func (s *sweep) replace(tag string, m *registry.Manifest) error {
 	if !m.Index || s.after.tags[tag] == m.Digest {
 		return nil
 	}
-	var change purged
-	_, err := s.p.strip(m, &change, 0)
+	var change stripped
+	_, err := s.keep(m, &change, 0)
 	for _, digest := range change.replaced {
 		s.replaced[digest] = true
 	}
@@ -160,7 +159,7 @@ func (s *sweep) rewrite(tag string, from, to *registry.Manifest, attestations in
 	push := Push{
 		Tag: tag, Old: from.Digest, New: to.Digest, MediaType: to.MediaType, Manifest: to.Body, Purged: attestations,
 	}
-	leaves, err := s.p.leaves(s.p.image.Repository, from, descriptorOf(from), 0)
+	leaves, err := s.leaves(s.home, from, descriptorOf(from), 0)
 	if errors.Is(err, errUnknown) {
 		return err
 	}
@@ -170,17 +169,17 @@ func (s *sweep) rewrite(tag string, from, to *registry.Manifest, attestations in
 		}
 	}
 	s.pushes = append(s.pushes, push)
-	return s.push(push)
+	return s.point(push)
 }
 
-// fallbacks takes out of each fallback tag the attestations that no index holds
-// any more, if a tag leads to their image, and deletes the tag if nothing is
-// left in it. Where none does, somebody may just be pushing the image.
-func (s *sweep) fallbacks() error {
+// emptyFallbacks takes out of each fallback tag the attestations that no index
+// lists any more, if a tag leads to their image. If no tag does, the image may
+// be being pushed right now. A fallback tag that is left empty is deleted.
+func (s *sweep) emptyFallbacks() error {
 	without := s.after
 	without.tags, without.manifests = maps.Clone(s.after.tags), maps.Clone(s.after.manifests)
 	for tag, digest := range s.after.tags {
-		m := s.manifests[digest]
+		m := s.bodies[digest]
 		if registry.FallbackSubject(tag) != "" && m != nil && slices.ContainsFunc(m.Children, registry.MarksAttestation) {
 			delete(without.tags, tag)
 			without.manifests[digest] = held{children: s.after.manifests[digest].children}
@@ -192,11 +191,11 @@ func (s *sweep) fallbacks() error {
 	needed, led := without.needed(), without.tagged().needed()
 	var errs []error
 	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
-		_, alias := s.p.aliases[tag]
+		_, alias := s.aliases[tag]
 		if _, kept := without.tags[tag]; kept || alias || led[registry.FallbackSubject(tag)] == "" {
 			continue
 		}
-		m := s.manifests[s.after.tags[tag]]
+		m := s.bodies[s.after.tags[tag]]
 		var raw struct{ Manifests []json.RawMessage }
 		if err := json.Unmarshal(m.Body, &raw); err != nil {
 			errs = append(errs, err)
@@ -218,7 +217,7 @@ func (s *sweep) fallbacks() error {
 			delete(s.after.tags, tag)
 			continue
 		}
-		to, err := rewritten(m, stay)
+		to, err := withEntries(m, stay)
 		if err == nil {
 			err = s.rewrite(tag, m, to, lost)
 		}

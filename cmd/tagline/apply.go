@@ -65,7 +65,8 @@ Exit codes:
 			}
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
-				images: images, readers: store.Readers(client, images), writers: writers, saved: saved, out: out, stats: client.Stats, store: store,
+				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Saved: saved, Planned: store.Release},
+				images: images, out: out, stats: client.Stats,
 			})
 			if err != nil {
 				return err

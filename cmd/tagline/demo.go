@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/registry"
@@ -94,8 +95,8 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	return nil
 }
 
-// threeRuns is the main job: a plan, what it does, and that nothing is left to
-// do. Each run has a client of its own, like the commands that it shows.
+// threeRuns shows the main job: the plan, the run, and a second run with nothing
+// to do. Each has a client of its own, like the commands that it shows.
 func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	run := func(title string, write bool) error {
 		a.say("\n%s", title)
@@ -106,7 +107,8 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 			writers = ecr.NewWriters(client)
 		}
 		done, err := a.reconcile(ctx, job{
-			images: images, readers: client, writers: writers, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
+			Job:    reconcile.Job{Readers: client, Writers: writers},
+			images: images, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
 		})
 		if err != nil {
 			return err
@@ -122,7 +124,8 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	return run("3. tagline apply, once more", true)
 }
 
-// demoImages is the built-in images.yaml, or the file, on the demo's registry.
+// demoImages returns the built-in images.yaml, or the file, for the demo's
+// registry.
 func demoImages(file, host string) ([]config.Image, error) {
 	name, data := "images.yaml", []byte(demo.ImagesYAML())
 	if file != "" {
@@ -139,7 +142,7 @@ func demoImages(file, host string) ([]config.Image, error) {
 	return cfg.Images, nil
 }
 
-// say writes a line of the story; a closed stdout shows in the next report.
+// say writes a line of the story. A closed stdout shows in the next report.
 func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
 }

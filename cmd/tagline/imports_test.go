@@ -24,6 +24,8 @@ var mayImport = map[string][]string{
 	"reconcile/oci/ocitest": {"reconcile/demo"},
 	"reconcile/ecr":         {"config", "policies", "reconcile/registry", "reconcile/oci"},
 	"reconcile/ecr/ecrtest": {"reconcile/demo"},
+
+	"reconcile/registry/registrytest": {"config", "reconcile/demo", "reconcile/registry"}, // for tests
 }
 
 // Planning must not be able to reach a registry, whatever comes between.

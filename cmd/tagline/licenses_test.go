@@ -20,6 +20,7 @@ var licences = []struct{ words, id string }{
 	{"Apache License Version 2.0", "Apache-2.0"},
 	{"Permission to use, copy, modify, and/or distribute this software", "ISC"},
 	{"Permission is hereby granted, free of charge", "MIT"},
+	{"This is free and unencumbered software released into the public domain", "Unlicense"},
 	{"Neither the name of", "BSD-3-Clause"},
 	{"Redistributions in binary form must reproduce", "BSD-2-Clause"},
 }

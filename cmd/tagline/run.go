@@ -5,82 +5,53 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/semaphore"
-
 	"tagline/config"
 	"tagline/reconcile"
-	"tagline/reconcile/cache"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
-// What a run holds in memory is bounded, however much images.yaml has: the
-// repositories that are under way, and those whose report waits for an earlier
-// one. Requests have a bound of their own, per host.
-const (
-	imagesAtOnce    = 16 // small repositories have one request at a time
-	imagesUnwritten = 4 * imagesAtOnce
-	aliasesAtOnce   = 5000 // of all of these; a repository with more goes alone
-)
-
-// job is what one run does, with what.
+// job is a run and where its report goes.
 type job struct {
-	images  []config.Image
-	readers registry.Readers
-	writers registry.Writers // nil of a dry run
-	saved   savedPlans       // to be applied as they are, nil to make new ones
-	out     *outputs
-	stats   func() oci.Stats
-	store   *cache.Cache
+	reconcile.Job
+	images []config.Image
+	out    *outputs
+	stats  func() oci.Stats
 }
 
-// reconciled is what became of one image.
-type reconciled struct {
-	plan   reconcile.Plan
-	result reconcile.Result
-}
-
-// reconcile does a job image by image, and reports in the order of images.
+// reconcile does a job, and reports in the order of images.
 func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
-	j.readers = registry.Once(j.readers, j.images)
 	progress := a.startProgress(len(j.images), j.stats)
 	defer progress.stop()
-
-	slots, window := make(chan struct{}, imagesAtOnce), make(chan chan reconciled, imagesUnwritten)
-	held := semaphore.NewWeighted(aliasesAtOnce) // in the order of images, until they are written
-	go func() {
-		defer close(window)
-		for _, image := range j.images {
-			_ = held.Acquire(context.WithoutCancel(ctx), weight(image)) // an interrupted run reports every image
-			result := make(chan reconciled, 1)
-			window <- result
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
-				result <- a.image(ctx, j, image)
-			}()
-		}
-	}()
+	j.Limit = a.deletions
+	j.Deep = a.deepness()
 
 	var all outcome
-	i := 0
-	for result := range window {
-		r := <-result
+	reconcile.RunAll(ctx, j.Job, j.images, func(plan reconcile.Plan, result reconcile.Result) {
 		progress.done()
-		progress.pause(func() { j.out.Repository(r.plan, r.result) })
-		for _, w := range a.warnings(r.plan) {
+		progress.pause(func() { j.out.Repository(plan, result) })
+		for _, w := range a.warnings(plan) {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
 		}
-		all.add(r.plan, r.result)
-		held.Release(weight(j.images[i]))
-		i++
-	}
+		all.add(plan, result)
+	})
 	progress.stop()
 	return all, j.out.text.Summary()
 }
 
-// warnings are those to print; none with -q, since they stand in nobody's way.
+// deepness is what --deep says, or leaves open.
+func (a *app) deepness() reconcile.Deepness {
+	switch {
+	case a.deep:
+		return reconcile.DeepAlways
+	case a.shallow:
+		return reconcile.DeepNever
+	}
+	return reconcile.DeepForDeletions
+}
+
+// warnings returns the warnings to print: none with -q.
 func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 	if a.quiet {
 		return nil
@@ -88,30 +59,7 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 	return plan.Warnings
 }
 
-// image is the whole story of one image: observe, diff, apply. Without writers
-// it ends at the plan.
-func (a *app) image(ctx context.Context, j job, image config.Image) (r reconciled) {
-	if j.saved != nil {
-		r.plan = reconcile.Guard(j.saved[image.Repository], a.deletions)
-		r.result = reconcile.ApplySaved(ctx, j.readers, j.writers.Writer(image.Repository), image, r.plan)
-		return r
-	}
-	observe := reconcile.Observe
-	if a.deep || !a.shallow && reconcile.Deletes(image) {
-		observe = reconcile.ObserveDeep
-	}
-	r.plan = reconcile.Guard(reconcile.Diff(image, observe(ctx, j.readers, image)), a.deletions)
-	j.store.Release(image)
-	if j.writers != nil {
-		r.result = reconcile.Apply(ctx, j.writers.Writer(image.Repository), r.plan)
-	}
-	return r
-}
-
-// weight is what an image takes up of aliasesAtOnce.
-func weight(image config.Image) int64 { return int64(min(len(image.Aliases), aliasesAtOnce)) }
-
-// outcome is a run as exit codes see it.
+// outcome is what decides the exit code of a run.
 type outcome struct {
 	changes, failed, blocked bool
 }
@@ -134,7 +82,7 @@ func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
 	}
 }
 
-// exit is nil or an exitCode.
+// exit returns nil or an exitCode.
 func (o *outcome) exit(detailed bool) error {
 	switch {
 	case o.failed:

@@ -18,7 +18,7 @@ import (
 	"tagline/reconcile/oci/ocitest"
 )
 
-var update = flag.Bool("update", false, "write what commands print into the scripts that compare it")
+var update = flag.Bool("update", false, "write what commands print into the scripts and pages that compare it")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tagline": main})

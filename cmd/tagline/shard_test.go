@@ -87,10 +87,10 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// The examples of the README do the whole, each part by itself. What Kubernetes
+// The examples of the page do the whole, each part by itself. What Kubernetes
 // and GitHub put into them is put in here.
 func TestShardExamples(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestShardExamples(t *testing.T) {
 		t.Helper()
 		match := regexp.MustCompile(pattern).FindSubmatch(readme)
 		if match == nil {
-			t.Fatalf("the README has no %s", pattern)
+			t.Fatalf("README.md has no %s", pattern)
 		}
 		return string(match[1])
 	}

@@ -21,12 +21,12 @@ import (
 	"time"
 )
 
-// layout is part of every path, so that another version of tagline with other
-// files finds its own.
+// layout is part of every path, so that versions of tagline with different
+// formats don't share files.
 const layout = "v1"
 
-// folder is the disk. One that can't be written is written to no more for the
-// rest of the run; one that can't be trusted is not even read.
+// folder is the cache on disk. After a failed write, the run writes no more. A
+// folder that can't be trusted is not even read.
 type folder struct {
 	dir   string
 	limit int64
@@ -40,7 +40,7 @@ type folder struct {
 	frozen, wrote atomic.Bool
 }
 
-// open is nil for a folder that is not there or can't be used.
+// open returns nil if the folder does not exist or can't be used.
 func (f *folder) open(create bool) *os.Root {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,10 +71,10 @@ func (f *folder) open(create bool) *os.Root {
 	return root
 }
 
-// private refuses a folder into which another user could put files: what they
-// say of media types and platforms would be believed.
+// private refuses a folder into which another user could put files, since their
+// media types and platforms would be believed.
 func private(root *os.Root) error {
-	if runtime.GOOS == "windows" { // where the mode tells nothing
+	if runtime.GOOS == "windows" { // where modes mean nothing
 		return nil
 	}
 	info, err := root.Stat(".")
@@ -89,17 +89,17 @@ func (f *folder) trouble(err error) {
 	f.warned.Do(func() { f.warn(fmt.Errorf("cache %s: %w; going on without it", f.dir, err)) })
 }
 
-// Each file ends with the SHA-256 of what comes before, since the digest of a
-// manifest does not cover its media type.
+// Each file ends with the SHA-256 of the rest, since the digest of a manifest
+// does not cover its media type.
 const sumLength = sha256.Size
 
-// maxFile is what no file reaches.
+// maxFile is larger than any file of a cache.
 const maxFile = 256 << 20
 
-// usedWithin is how exactly the folder knows when a file was last used.
+// usedWithin is how precisely the folder knows when a file was last used.
 const usedWithin = 24 * time.Hour
 
-// read has a file decoded that was written in whole, and tells when that was.
+// read decodes a file that was written completely, and returns when that was.
 func (f *folder) read(name string, decode func(io.Reader) error) (time.Time, error) {
 	root := f.open(false)
 	if root == nil {
@@ -119,7 +119,7 @@ func (f *folder) read(name string, decode func(io.Reader) error) (time.Time, err
 		return time.Time{}, fmt.Errorf("%s is no file that tagline wrote", name)
 	}
 	if err := verify(file, length); err != nil {
-		_ = root.Remove(name) // it is only in the way
+		_ = root.Remove(name) // it is of no use
 		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
 	}
 	if err := decode(bufio.NewReader(io.NewSectionReader(file, 0, length))); err != nil {
@@ -149,7 +149,7 @@ func verify(file io.ReaderAt, length int64) error {
 	return nil
 }
 
-// writtenAt is zero for a file that is not there.
+// writtenAt returns when a file was written, zero if there is none.
 func (f *folder) writtenAt(name string) time.Time {
 	root := f.open(false)
 	if root == nil {
@@ -162,7 +162,7 @@ func (f *folder) writtenAt(name string) time.Time {
 	return info.ModTime()
 }
 
-// write writes a file that appears in one step.
+// write writes a file so that it appears in one step.
 func (f *folder) write(name string, encode func(io.Writer) error) {
 	if f.frozen.Load() {
 		return
@@ -199,7 +199,7 @@ func writeSummed(root *os.Root, name string, encode func(io.Writer) error) error
 	return errors.Join(err, content.Flush(), file.Close())
 }
 
-// summed notes the sum of what passes through it.
+// summed computes the checksum of what is written through it.
 type summed struct {
 	*bufio.Writer
 	sum hash.Hash
@@ -228,7 +228,7 @@ func (f *folder) close() {
 	f.root = nil
 }
 
-// entry is a file, as the eviction sees it.
+// entry is a file that could be evicted.
 type entry struct {
 	name string
 	size int64 // on disk
@@ -237,11 +237,11 @@ type entry struct {
 
 const (
 	diskBlock = 4096
-	abandoned = time.Hour // after which nobody will rename a temporary file
+	abandoned = time.Hour // a temporary file this old will never be renamed
 )
 
-// evict removes what was not used for longest, a tenth more than it must so
-// that the next run need not do it again, and what a killed run left half done.
+// evict removes the least recently used files, a tenth more than it must so that
+// the next run need not evict again, and unfinished files of killed runs.
 func (f *folder) evict(root *os.Root, now time.Time) error {
 	files, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
@@ -278,7 +278,7 @@ func (f *folder) evict(root *os.Root, now time.Time) error {
 	return nil
 }
 
-// fileName is a name of a fixed length without meaning to a file system.
+// fileName returns a name of fixed length that is safe on every file system.
 func fileName(repository string) string {
 	sum := sha256.Sum256([]byte(repository))
 	return hex.EncodeToString(sum[:16])

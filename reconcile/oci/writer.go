@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -20,7 +21,7 @@ import (
 type Writers struct {
 	client *Client
 	source *remote.Puller // of copies: its blobs stream
-	pusher *remote.Pusher
+	pusher atomic.Pointer[remote.Pusher]
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -28,12 +29,19 @@ var _ registry.Writers = (*Writers)(nil)
 // NewWriters returns writers that share the client's connections, credentials
 // and limits. Nothing else in this package can write.
 func NewWriters(c *Client) *Writers {
-	options := c.remoteOptions(c.chain(streams))
-	again := []remote.Option{
+	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.chain(streams))...))}
+	w.Forget()
+	return w
+}
+
+// Forget drops what go-containerregistry remembers of earlier copies: it copies
+// a digest to a repository only once, even if the manifest is deleted meanwhile.
+// Call it after a deletion.
+func (w *Writers) Forget() {
+	options := append(w.client.remoteOptions(w.client.chain(streams)),
 		remote.WithRetryPredicate(isBusyUpload),
-		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts}), // the transport waits
-	}
-	return &Writers{client: c, source: must(remote.NewPuller(options...)), pusher: must(remote.NewPusher(append(options, again...)...))}
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts})) // the transport waits
+	w.pusher.Store(must(remote.NewPusher(options...)))
 }
 
 // uploadAttempts is how often the upload of a blob is begun.
@@ -75,7 +83,7 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer].
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
-		return w.writers.pusher.Put(ctx, w.name.Tag(pushes[i].Tag), taggable{pushes[i].Manifest})
+		return w.writers.pusher.Load().Put(ctx, w.name.Tag(pushes[i].Tag), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
 		if err != nil {
@@ -101,7 +109,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
 // deleteTag never goes by way of the digest, which would take every other tag
 // of the manifest with it.
 func (w *writer) deleteTag(ctx context.Context, tag string) error {
-	err := w.writers.pusher.Delete(ctx, w.name.Tag(tag))
+	err := w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)
 	switch {
 	case status == nil || routeOf(status.Request).resource != "manifests":
@@ -133,7 +141,7 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 // DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	errs := w.client.each(w.repository, len(digests), func(i int) error {
-		err := w.writers.pusher.Delete(ctx, w.name.Digest(digests[i]))
+		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
 		status := statusOf(err)
 		switch {
 		case isAbsent(err):
@@ -147,6 +155,9 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 		if err != nil {
 			errs[i] = w.failure("delete "+w.subject(digests[i]), err)
 		}
+	}
+	if len(digests) > 0 {
+		w.writers.Forget()
 	}
 	return errs
 }
@@ -199,7 +210,7 @@ func (w *writer) copy(ctx context.Context, source repository, digest string) err
 			return w.failure("copy to "+w.subject(digest), err)
 		}
 	}
-	if err := w.writers.pusher.Push(ctx, w.name.Digest(digest), manifest); err != nil {
+	if err := w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), manifest); err != nil {
 		return w.failure(fmt.Sprintf("copy %s to %s", source.subject(digest), w), err)
 	}
 	return nil

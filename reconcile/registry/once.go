@@ -9,10 +9,9 @@ import (
 	"tagline/config"
 )
 
-// Once returns readers that put no question twice to a repository that several
-// of the images read, such as the one of a base image. What such a repository
-// answers is kept for as long as the readers are: what one image alone needs
-// is not kept at all.
+// Once returns readers that ask a repository nothing twice if several of the
+// images read it, such as the repository of a base image. Its answers are kept as
+// long as the readers. The answers of other repositories are not kept.
 func Once(readers Readers, images []config.Image) Readers {
 	users := map[config.Repository]int{}
 	for _, image := range images {
@@ -58,28 +57,40 @@ type asked struct {
 	configs   map[string]*question[[]byte]
 }
 
-// question is one that somebody has put, and the answer once it is there.
+// question is one that has been asked, and the answer once it is there.
 type question[T any] struct {
-	answered chan struct{}
-	answer   Answer[T]
+	answered  chan struct{}
+	answer    Answer[T]
+	abandoned bool // it failed because the context of the asker had ended
 }
 
-func (q *question[T]) settle(a Answer[T]) {
-	q.answer = a
+// settle answers a question. One that was abandoned is not kept: its error says
+// nothing of the registry.
+func settle[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T], reference string, q *question[T], a Answer[T]) {
+	q.answer, q.abandoned = a, a.Err != nil && ctx.Err() != nil
+	if q.abandoned {
+		mu.Lock()
+		delete(all, reference)
+		mu.Unlock()
+	}
 	close(q.answered)
 }
 
-// wait ends with the answer, or with the patience of whoever waits for it.
-func (q *question[T]) wait(ctx context.Context) Answer[T] {
+// wait ends with the answer or with the context, and reports whether the
+// question has to be asked again, since another asker has abandoned it.
+func (q *question[T]) wait(ctx context.Context) (a Answer[T], again bool) {
+	if err := ctx.Err(); err != nil { // the answer may be there as well
+		return Answer[T]{Err: err}, false
+	}
 	select {
 	case <-q.answered:
-		return q.answer
+		return q.answer, q.abandoned && ctx.Err() == nil
 	case <-ctx.Done():
-		return Answer[T]{Err: ctx.Err()}
+		return Answer[T]{Err: ctx.Err()}, false
 	}
 }
 
-// put notes a question, and tells whether it is the caller's to ask.
+// put notes a question, and reports whether the caller has to ask it.
 func put[T any](all map[string]*question[T], reference string) (q *question[T], first bool) {
 	if q, ok := all[reference]; ok {
 		return q, false
@@ -89,8 +100,8 @@ func put[T any](all map[string]*question[T], reference string) (q *question[T], 
 	return q, true
 }
 
-// onceReader shares the answers of one repository. What it has to ask it asks
-// before it waits for others, so that nobody waits in a circle.
+// onceReader shares the answers of one repository. It asks its own questions
+// before it waits for those of others, so no two of them wait for each other.
 type onceReader struct {
 	Reader
 	asked *asked
@@ -122,18 +133,35 @@ func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T
 	mu.Unlock()
 	if len(open) > 0 {
 		for i, answer := range ask(ctx, open) {
-			own[i].settle(answer)
+			settle(ctx, mu, all, open[i], own[i], answer)
 		}
 	}
 	answers := make([]Answer[T], len(references))
+	var again []int
 	for i, q := range questions {
-		answers[i] = q.wait(ctx)
+		var repeat bool
+		if answers[i], repeat = q.wait(ctx); repeat {
+			again = append(again, i)
+		}
+	}
+	if len(again) > 0 {
+		for k, a := range once(ctx, mu, all, pick(references, again), ask) {
+			answers[again[k]] = a
+		}
 	}
 	return answers
 }
 
-// Manifests implements [Reader]. It tells what a tag names too, and where that
-// is known already it asks by the digest.
+func pick(all []string, at []int) []string {
+	some := make([]string, len(at))
+	for k, i := range at {
+		some[k] = all[i]
+	}
+	return some
+}
+
+// Manifests implements [Reader]. Its answers also settle what the tags name. A
+// tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {
 	var (
 		questions = make([]*question[RawManifest], len(references))
@@ -161,24 +189,35 @@ func (o *onceReader) Manifests(ctx context.Context, references []string) []Answe
 	o.asked.mu.Unlock()
 	if len(open) > 0 {
 		for i, a := range o.Reader.Manifests(ctx, open) {
-			own[i].settle(a)
+			settle(ctx, &o.asked.mu, o.asked.manifests, open[i], own[i], a)
 			if m := a.Value; tells[i] != nil {
-				tells[i].settle(Answer[Descriptor]{Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}, a.Err})
+				settle(ctx, &o.asked.mu, o.asked.tags, open[i], tells[i],
+					Answer[Descriptor]{Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}, a.Err})
 			}
 		}
 	}
 
 	answers := make([]Answer[RawManifest], len(references))
-	var at []int
+	var at, again []int
 	var digests []string
 	for i := range references {
+		var repeat bool
 		if questions[i] != nil {
-			answers[i] = questions[i].wait(ctx)
-			continue
+			answers[i], repeat = questions[i].wait(ctx)
+		} else {
+			var now Answer[Descriptor]
+			now, repeat = named[i].wait(ctx)
+			if answers[i].Err = now.Err; now.Err == nil {
+				at, digests = append(at, i), append(digests, now.Value.Digest)
+			}
 		}
-		now := named[i].wait(ctx)
-		if answers[i].Err = now.Err; now.Err == nil {
-			at, digests = append(at, i), append(digests, now.Value.Digest)
+		if repeat {
+			again = append(again, i)
+		}
+	}
+	if len(again) > 0 {
+		for k, a := range o.Manifests(ctx, pick(references, again)) {
+			answers[again[k]] = a
 		}
 	}
 	if len(digests) == 0 {

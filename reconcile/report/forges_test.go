@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/owenrumney/go-sarif/v2/sarif"
 	"pgregory.net/rapid"
 
 	"tagline/config"
@@ -80,18 +81,18 @@ func TestSARIF(t *testing.T) {
 	if err := validate(t, schemaFile(t, "testdata/sarif-schema-2.1.0.json"), text); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
-	var got sarifLog
+	var got sarif.Report
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
 	for _, result := range got.Runs[0].Results {
 		place := result.Locations[0].PhysicalLocation
-		lines = append(lines, fmt.Sprintf("%s %d %s %s:%d:%d %s", result.Level, result.RuleIndex, got.Runs[0].Tool.Driver.Rules[result.RuleIndex].ID,
-			place.ArtifactLocation.URI, place.Region.StartLine, place.Region.StartColumn, result.Message.Text))
+		lines = append(lines, fmt.Sprintf("%s %d %s %s:%d:%d %s", *result.Level, *result.RuleIndex, got.Runs[0].Tool.Driver.Rules[*result.RuleIndex].ID,
+			*place.ArtifactLocation.URI, *place.Region.StartLine, *place.Region.StartColumn, *result.Message.Text))
 	}
-	for _, n := range got.Runs[0].Invocations[0].Notifications {
-		lines = append(lines, n.Level+" "+n.Message.Text)
+	for _, n := range got.Runs[0].Invocations[0].ToolExecutionNotifications {
+		lines = append(lines, n.Level+" "+*n.Message.Text)
 	}
 	want := `error 2 unknown-field my%20folder/compose.yml:9:2 no such field
 error 1 missing-source my%20folder/images.yaml:3:7 source is gone
@@ -104,7 +105,7 @@ error tag "9" of my-image: not done`
 	if lines := strings.Join(lines, "\n"); lines != want {
 		t.Errorf("got\n%s\nwant\n%s", lines, want)
 	}
-	if got.Runs[0].Invocations[0].ExecutionSuccessful {
+	if *got.Runs[0].Invocations[0].ExecutionSuccessful {
 		t.Error("a run that failed is called successful")
 	}
 	if nothing := string(SARIF(Run{})); !strings.Contains(nothing, `"results": []`) || !strings.Contains(nothing, `"executionSuccessful": true`) {

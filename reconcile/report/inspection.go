@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/docker/go-units"
+
 	"tagline/policies"
 	"tagline/reconcile"
 )
@@ -83,10 +85,10 @@ type inspectedReferrer struct {
 	Bytes        int64  `json:"bytes"`
 }
 
-// InspectionJSON is an inspection for programs: alias is the one that tagline
-// made the tag for, or null; a part is an image, an attestation or an artifact;
-// its bytes are those of its config and layers, of one that is missing 0. Minor versions of the format
-// only add.
+// InspectionJSON returns an inspection for programs. alias is the alias that
+// tagline made the tag for, or null. A part is an image, an attestation or an
+// artifact. Its bytes are those of its config and layers, 0 if it is missing.
+// Minor versions of the format only add.
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
@@ -102,16 +104,11 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	return encode(out)
 }
 
-// bytes is a size as docker writes it: "12.3 MB".
+// bytes writes a size as docker does: "12.3 MB".
 func bytes(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
+	format := "%.1f %s"
+	if n < units.KB {
+		format = "%.0f %s"
 	}
-	size, units := float64(n), []string{"kB", "MB", "GB", "TB"}
-	for _, unit := range units {
-		if size /= 1000; size < 1000 || unit == "TB" {
-			return fmt.Sprintf("%.1f %s", size, unit)
-		}
-	}
-	panic("unreachable")
+	return units.CustomSize(format, float64(n), units.KB, []string{"B", "kB", "MB", "GB", "TB"})
 }

@@ -1,105 +1,45 @@
 package report
 
 import (
+	"cmp"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/owenrumney/go-sarif/v2/sarif"
+
 	"tagline/config"
 )
 
-// The part of SARIF 2.1.0 that findings need
-// (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
-type (
-	sarifLog struct {
-		Schema  string     `json:"$schema"`
-		Version string     `json:"version"`
-		Runs    []sarifRun `json:"runs"`
-	}
-	sarifRun struct {
-		Tool struct {
-			Driver sarifDriver `json:"driver"`
-		} `json:"tool"`
-		ColumnKind  string            `json:"columnKind"`
-		Invocations []sarifInvocation `json:"invocations"`
-		Results     []sarifResult     `json:"results"`
-	}
-	sarifDriver struct {
-		Name    string      `json:"name"`
-		Version string      `json:"version"`
-		Rules   []sarifRule `json:"rules"`
-	}
-	sarifRule struct {
-		ID               string    `json:"id"`
-		ShortDescription sarifText `json:"shortDescription"`
-	}
-	sarifText struct {
-		Text string `json:"text"`
-	}
-	sarifInvocation struct {
-		ExecutionSuccessful bool          `json:"executionSuccessful"`
-		Notifications       []sarifNotice `json:"toolExecutionNotifications"`
-	}
-	sarifNotice struct {
-		Level   string    `json:"level"`
-		Message sarifText `json:"message"`
-	}
-	sarifResult struct {
-		RuleID    string          `json:"ruleId"`
-		RuleIndex int             `json:"ruleIndex"`
-		Level     string          `json:"level"`
-		Message   sarifText       `json:"message"`
-		Locations []sarifLocation `json:"locations"`
-	}
-	sarifLocation struct {
-		PhysicalLocation sarifPlace `json:"physicalLocation"`
-	}
-	sarifPlace struct {
-		ArtifactLocation struct {
-			URI string `json:"uri"`
-		} `json:"artifactLocation"`
-		Region *sarifRegion `json:"region,omitempty"`
-	}
-	sarifRegion struct {
-		StartLine   int `json:"startLine"`
-		StartColumn int `json:"startColumn"`
-	}
-)
-
-// SARIF is the findings for code scanning. What failed is no finding: it is
-// told as a notification of the tool.
+// SARIF returns the findings for code scanning, as SARIF 2.1.0. A failure is
+// not a finding: it becomes a notification of the tool.
 func SARIF(run Run) []byte {
-	out := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
-	out.Tool.Driver = sarifDriver{Name: "tagline", Version: run.Version, Rules: []sarifRule{}}
+	out := sarif.NewRun(*sarif.NewTool(sarif.NewVersionedDriver("tagline", run.Version))).WithColumnKind("unicodeCodePoints")
 	all := run.judged()
-	var ids []string
-	for _, f := range all {
-		ids = append(ids, f.ID)
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	for _, id := range ids {
-		out.Tool.Driver.Rules = append(out.Tool.Driver.Rules, sarifRule{id, sarifText{strings.ReplaceAll(id, "-", " ")}})
+	byID := func(a, b *config.Finding) int { return cmp.Compare(a.ID, b.ID) }
+	for _, f := range slices.SortedFunc(slices.Values(all), byID) {
+		out.AddRule(f.ID).WithDescription(strings.ReplaceAll(f.ID, "-", " "))
 	}
 	for _, f := range all {
-		var place sarifPlace
-		place.ArtifactLocation.URI = fileURI(run.file(f.Pos.File))
+		place := sarif.NewPhysicalLocation().WithArtifactLocation(sarif.NewSimpleArtifactLocation(fileURI(run.file(f.Pos.File))))
 		if f.Pos.Line > 0 {
-			place.Region = &sarifRegion{f.Pos.Line, f.Pos.Column}
+			place.WithRegion(sarif.NewRegion().WithStartLine(f.Pos.Line).WithStartColumn(f.Pos.Column))
 		}
-		index, _ := slices.BinarySearch(ids, f.ID)
-		out.Results = append(out.Results, sarifResult{f.ID, index, sarifLevel(f), sarifText{f.Message}, []sarifLocation{{place}}})
+		result := sarif.NewRuleResult(f.ID).WithLevel(sarifLevel(f)).WithMessage(sarif.NewTextMessage(f.Message))
+		result.AddLocation(sarif.NewLocationWithPhysicalLocation(place))
+		out.AddResult(result) // which finds the index of its rule
 	}
-	invocation := sarifInvocation{ExecutionSuccessful: true, Notifications: []sarifNotice{}}
+	invocation := out.AddInvocation(true)
 	for _, f := range run.problems() {
 		if !slices.Contains(all, f) {
-			invocation.ExecutionSuccessful = false
-			invocation.Notifications = append(invocation.Notifications, sarifNotice{"error", sarifText{f.Message}})
+			invocation.WithExecutionSuccess(false)
+			invocation.AddTToolExecutionNotification(sarif.NewNotification().WithLevel("error").WithTextMessage(f.Message))
 		}
 	}
-	out.Invocations = []sarifInvocation{invocation}
-	return encode(sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{out}})
+	return encode(sarif.Report{
+		Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: string(sarif.Version210), Runs: []*sarif.Run{out},
+	})
 }
 
 func sarifLevel(f *config.Finding) string {

@@ -1,14 +1,8 @@
-// Package reconcile makes a repository's alias tags what images.yaml says, in
-// three steps: [Observe] is the only one that reads, [Diff] plans without
-// touching anything, [Apply] is the only one that writes. Registries are
-// behind [Reader] and [Writer]; what they hold is in a [State], what should be
-// done in a [Plan], both plain data.
 package reconcile
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -21,104 +15,17 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// State is what a registry holds, as far as one image needs to know it: the
-// answers to the questions that the planner asked, each asked once. A tag or
-// digest that certainly does not exist is an answer that wraps [ErrNotFound];
-// every other error means that nobody knows.
-type State struct {
-	tags      map[place]registry.Answer[registry.Descriptor] // what tags of aliases name now, and by digest what is there
-	manifests map[place]registry.Answer[*registry.Manifest]  // by tag or by digest
-	platforms map[place]registry.Answer[config.Platform]     // by digest of the config blob
-	facts     map[config.Repository]registry.Answer[registry.Facts]
-	lists     map[config.Repository]registry.Answer[[]listed]
-	cheap     map[config.Repository]bool // those of a [Reader] that is Listed
-	deep      bool                       // what aliases list is asked for, too
-	// For deletions, of the image's own repository:
-	inventories map[config.Repository]registry.Answer[stock]
-	referrers   map[place]registry.Answer[[]registry.Descriptor] // by digest of the subject
-}
-
-// stock is an inventory, and when it came by our own clock.
-type stock struct {
-	registry.Inventory
-	seen time.Time
-}
-
-// place is a tag or a digest in a repository.
-type place struct {
-	repository config.Repository
-	reference  string
-}
-
-// errUnknown is the answer to a question that nobody has put to a registry.
-var errUnknown = errors.New("not observed")
-
-// Observe reads what [Diff] needs to know to plan the image, and no more. It
-// plans in rounds: whatever the planner still asks is read in one batch a
-// repository, until it asks nothing.
-//
-// Failures to read are part of the state; they fail the aliases they concern.
-func Observe(ctx context.Context, readers registry.Readers, image config.Image) *State {
-	state := newState()
-	state.settle(ctx, readers, image, func(p *planner) { p.plan() })
-	return state
-}
-
-func newState() *State {
-	return &State{
-		tags:      map[place]registry.Answer[registry.Descriptor]{},
-		manifests: map[place]registry.Answer[*registry.Manifest]{},
-		platforms: map[place]registry.Answer[config.Platform]{},
-		facts:     map[config.Repository]registry.Answer[registry.Facts]{},
-		lists:     map[config.Repository]registry.Answer[[]listed]{},
-		cheap:     map[config.Repository]bool{},
-
-		inventories: map[config.Repository]registry.Answer[stock]{},
-		referrers:   map[place]registry.Answer[[]registry.Descriptor]{},
-	}
-}
-
-// settle reads whatever a planner asks for, until it asks for nothing new.
-func (s *State) settle(ctx context.Context, readers registry.Readers, image config.Image, ask func(*planner)) {
-	for _, alias := range image.Aliases {
-		for _, source := range alias.Sources {
-			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
-		}
-	}
+// settle reads what a function asks of its view, and calls it again with the
+// answers, until it asks for nothing new.
+func (s *State) settle(ctx context.Context, readers registry.Readers, home config.Repository, decide func(*view)) {
 	for {
-		p := newPlanner(image, s)
-		ask(p)
-		p.weigh()
-		if p.open.empty() {
-			remember(readers, p.told)
+		v := newView(s, home)
+		decide(v)
+		if v.open.empty() {
 			return
 		}
-		s.read(ctx, readers, p.open)
+		s.read(ctx, readers, v.open)
 	}
-}
-
-// remember spares the next run what aliases have told.
-func remember(readers registry.Readers, told map[place]config.Platform) {
-	platforms := map[config.Repository]map[string]config.Platform{}
-	for of, platform := range told {
-		if platforms[of.repository] == nil {
-			platforms[of.repository] = map[string]config.Platform{}
-		}
-		platforms[of.repository][of.reference] = platform
-	}
-	for repository, of := range platforms {
-		readers.Reader(repository).Remember(of)
-	}
-}
-
-// questions are the places whose answers a planner misses.
-type questions struct {
-	tags, manifests, configs, referrers map[place]bool
-	facts, lists, inventories           map[config.Repository]bool
-}
-
-func (q questions) empty() bool {
-	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
 }
 
 // read answers the questions, all at once.

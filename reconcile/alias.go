@@ -1,0 +1,284 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile/registry"
+)
+
+// What is to become of one alias. This is the one place where planning is
+// recursive: an alias can follow another alias of the same image.
+
+// planner decides the aliases of an image, each once.
+type planner struct {
+	*finder
+	verdicts map[string]verdict // of aliases that others follow
+	followed map[string]bool    // tags of aliases that others follow
+}
+
+func newPlanner(image config.Image, v *view) *planner {
+	s := newScope(image, v)
+	p := &planner{finder: &finder{scope: s, shortcut: newShortcut(s)}, verdicts: map[string]verdict{}, followed: map[string]bool{}}
+	for _, a := range image.Aliases {
+		for _, source := range a.Sources {
+			if source.Alias {
+				p.followed[source.Tag] = true
+			}
+		}
+	}
+	return p
+}
+
+// verdict decides on an alias, once.
+func (p *planner) verdict(alias config.Alias) verdict {
+	if v, decided := p.verdicts[alias.Tag]; decided {
+		return v
+	}
+	v := p.decide(alias)
+	p.check(alias, &v)
+	if v.any() {
+		v = verdict{problems: v.problems, choices: v.choices}
+	}
+	if p.followed[alias.Tag] { // no one else asks again
+		p.verdicts[alias.Tag] = v
+	}
+	return v
+}
+
+// check asks whether what an alias lists still exists: always for a push, and
+// for every alias if the run looks deep.
+func (p *planner) check(alias config.Alias, v *verdict) {
+	index := registry.IsIndex(v.content.MediaType)
+	switch {
+	case alias.Absent:
+	case v.any():
+		if p.deep {
+			p.checkBlocked(alias, v)
+		}
+	case v.push != nil && index:
+		for _, tag := range v.content.follows { // what another push brings is checked with that
+			if followed := p.verdict(p.aliases[tag]); followed.push != nil {
+				for _, l := range followed.content.leaves {
+					p.present[place{p.home, l.Digest}] = true
+				}
+			}
+		}
+		p.checkPush(alias, v)
+	case v.push == nil && p.deep && index && len(v.content.follows) == 0: // an alias that it follows is checked itself
+		p.mend(alias, v)
+	}
+}
+
+// decide compares what an alias should be with what it is.
+func (p *planner) decide(alias config.Alias) verdict {
+	if alias.Absent {
+		return p.absent(alias)
+	}
+	v := p.compose(alias) // before the tag is looked at, so that one round asks for both
+	old, err := p.tag(p.home, alias.Tag)
+	if p.shortcut.claimed(alias) && !v.open {
+		inSync := err == nil && !v.any() && old.Digest == v.content.Digest
+		if p.shortcut.judge(alias, inSync); !inSync {
+			v = p.compose(alias)
+		}
+	}
+	exists := !errors.Is(err, registry.ErrNotFound)
+	switch {
+	case exists && err != nil:
+		v.problems = problems{}
+		v.fail(err)
+		return v
+	case v.any() || old.Digest == v.content.Digest:
+		return v
+	}
+	p.change(alias, &v, old, exists)
+	return v
+}
+
+// absent decides on an alias that is set to absent.
+func (p *planner) absent(alias config.Alias) (v verdict) {
+	old, err := p.tag(p.home, alias.Tag)
+	switch {
+	case errors.Is(err, registry.ErrNoRepository):
+		v.warnings = append(v.warnings, warning(alias, p.image.Pos, "missing-repository", "repository %s does not exist; correct its name", p.home))
+	case errors.Is(err, registry.ErrNotFound):
+	case err != nil:
+		v.fail(err)
+	default:
+		var why problems
+		v.warnings, why = p.allowed(alias, old)
+		v.join(why)
+		v.remove = &DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"}
+	}
+	return v
+}
+
+// change adds the push of an alias that is not what it should be.
+func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor, exists bool) {
+	warnings, why := p.allowed(alias, old)
+	v.join(why)
+	v.warnings = append(v.warnings, warnings...)
+	c := v.content
+	if c.Body == nil {
+		m, err := p.manifest(c.repository, c.Digest)
+		if err != nil {
+			v.fail(err)
+			return
+		}
+		c.Body = m.Body
+		v.content.Body = m.Body
+	}
+	var before []oldImage
+	if exists {
+		var err error
+		before, err = p.before(alias.Tag, old.Digest)
+		v.fail(err)
+	}
+	v.push = &Push{
+		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
+		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
+	}
+}
+
+// compose works out what an alias should be, from its sources and under the
+// policies, and how its newest sources were chosen.
+func (p *planner) compose(alias config.Alias) (v verdict) {
+	var sources []config.Source
+	for _, s := range alias.Sources {
+		if s.Newest == nil {
+			sources = append(sources, s)
+			continue
+		}
+		found, candidates, why := p.newest(alias, s)
+		sources = append(sources, found...)
+		v.join(why)
+		v.choices = append(v.choices, Choice{alias.Tag, s.Newest.Range.Text, candidates})
+	}
+	var c, whole content // whole is the last source as it is
+	for _, s := range sources {
+		var why problems
+		if whole, why = p.source(alias, s); why.any() {
+			v.join(why)
+			continue
+		}
+		leaves, why := pick(alias, s, whole)
+		v.join(why)
+		c.leaves = append(c.leaves, leaves...)
+		c.follows = append(c.follows, whole.follows...)
+	}
+	if v.any() {
+		return v
+	}
+
+	a := policies.Alias{Tag: alias.Tag, OneSource: sources[0].Platform == (config.Platform{})}
+	for _, l := range c.leaves {
+		a.Entries = append(a.Entries, l.Entry)
+	}
+	a, warnings, why := p.apply(alias, a)
+	if why.any() {
+		v.join(why)
+		return v
+	}
+	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	p.finish(&c, a, whole)
+	if len(v.choices) > 0 {
+		if warnings, why = p.compare(alias, a, c.Digest); why.any() {
+			v.join(why)
+			return v
+		}
+	}
+	v.content, v.warnings = c, warnings
+	return v
+}
+
+// source returns all that one source offers to an alias.
+func (p *planner) source(alias config.Alias, s config.Source) (content, problems) {
+	if !s.Alias {
+		return p.offer(alias, s)
+	}
+	followed := p.verdict(p.aliases[s.Tag])
+	if followed.any() {
+		return content{}, p.blocked(alias, s, followed.problems)
+	}
+	c := content{
+		RawManifest: followed.content.RawManifest, repository: p.home,
+		leaves: slices.Clone(followed.content.leaves), follows: []string{s.Tag},
+	}
+	c.setSource(s)
+	return c, problems{}
+}
+
+// blocked says why an alias can't follow another one.
+func (p *planner) blocked(alias config.Alias, s config.Source, of problems) (ps problems) {
+	ps.open = of.open
+	if len(of.failures) > 0 {
+		ps.fail(fmt.Errorf("alias %q, which it follows: %w", s.Tag, of.failures[0]))
+	} else if !of.open {
+		ps.forbid(violation(alias, s.Pos, "blocked-source", "it follows alias %q, which is blocked", s.Tag))
+	}
+	return ps
+}
+
+// apply puts an alias through the policies.
+func (p *planner) apply(alias config.Alias, a policies.Alias) (_ policies.Alias, warnings []*config.Finding, ps problems) {
+	a, findings := policies.Apply(p.image.Policies, a)
+	for _, f := range findings {
+		if f.Warning {
+			warnings = append(warnings, warning(alias, alias.Pos, f.ID, "%s", f.Message))
+		} else {
+			ps.forbid(violation(alias, alias.Pos, f.ID, "%s", f.Message))
+		}
+	}
+	return a, warnings, ps
+}
+
+// compare has the policies judge an alias of newest sources once more, now with
+// what it carries today. An alias that does not change needs no judging.
+func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (warnings []*config.Finding, ps problems) {
+	old, err := p.tag(p.home, alias.Tag)
+	if errors.Is(err, registry.ErrNotFound) || err == nil && old.Digest == digest {
+		return nil, ps
+	}
+	var images []oldImage
+	if err == nil {
+		images, err = p.carried(old.Digest)
+	}
+	if err != nil {
+		ps.fail(err)
+		return nil, ps
+	}
+	for i, e := range a.Entries {
+		for _, o := range images {
+			if e.Kind == policies.Image && o.platform.Normal() == e.Platform.Normal() {
+				a.Entries[i].Was = policies.Past{Digest: o.digest, Source: o.source}
+			}
+		}
+	}
+	_, warnings, ps = p.apply(alias, a)
+	return warnings, ps
+}
+
+// finish decides whether an alias re-uses the bytes of its source, is the one
+// image that is left, or gets an index of its own; and what has to be copied.
+func (p *planner) finish(c *content, a policies.Alias, whole content) {
+	needed := c.leaves
+	switch {
+	case a.Composed():
+		c.RawManifest, c.repository = composeIndex(a.Tag, a.MediaType, c.leaves), p.home
+	case a.Filtered:
+		only := c.leaves[0]
+		c.Digest, c.MediaType, c.repository = only.Digest, only.MediaType, only.repository
+	default:
+		c.RawManifest, c.repository = whole.RawManifest, whole.repository
+		needed = []leaf{{Entry: policies.Entry{Digest: c.Digest}, repository: c.repository}}
+	}
+	for _, l := range needed {
+		if l.repository != p.home {
+			c.copies = append(c.copies, Copy{From: l.repository, Digest: l.Digest})
+		}
+	}
+}

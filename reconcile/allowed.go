@@ -1,0 +1,54 @@
+package reconcile
+
+import (
+	"slices"
+
+	"tagline/config"
+	"tagline/reconcile/registry"
+)
+
+// allowed decides whether the registry would let an alias change from what it
+// names now, old: whether its tag is immutable, its repository missing, and so on.
+func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []*config.Finding, ps problems) {
+	facts, err := s.settings()
+	if err != nil {
+		ps.fail(err)
+		return nil, ps
+	}
+	forbid := func(pos config.Pos, id, format string, args ...any) {
+		ps.forbid(violation(alias, pos, id, format, args...))
+	}
+	switch tags := facts.Tags; {
+	case facts.Missing:
+		forbid(s.image.Pos, "missing-repository",
+			"repository %s does not exist, and a push is not to create it; create it, or correct its name", s.home)
+	case old.Archived:
+		forbid(alias.Pos, "archived-alias",
+			"alias %q names %s in %s, which is archived, so it can't be told from one that is gone; restore it, or delete it by hand", alias.Tag, old.Digest, s.home)
+	case alias.Absent && facts.LastTag && slices.Contains(s.image.Pinned, old.Digest):
+		forbid(alias.Pos, "pinned-source",
+			"tag %q may be the last one of %s, which images.yaml has as a source by its digest, and %s deletes an image with its last tag; name that source by a tag that stays",
+			alias.Tag, old.Digest, s.home.Host)
+	case alias.Absent || old.Digest == "" || !tags.Fixed(alias.Tag):
+	case tags.Immutable:
+		except := ""
+		if len(tags.Except) > 0 {
+			except = ", but for those that match " + quoted(tags.Except)
+		}
+		forbid(alias.Pos, "immutable-tag",
+			"the tags of %s are immutable%s; an exclusion filter %q would let this one move", s.home, except, alias.Tag)
+	default:
+		forbid(alias.Pos, "immutable-tag",
+			"%s keeps the tags immutable that match %s; narrow that filter to let this one move", s.home, quoted(tags.Except))
+	}
+	if ps.any() {
+		return nil, ps
+	}
+	for _, e := range facts.Expiries {
+		if !alias.Absent && e.Covers(alias.Tag) {
+			warnings = append(warnings, warning(alias, alias.Pos, "expiring-alias",
+				"%s of %s may delete alias %q, whoever uses it; leave alias tags out of it", e.Rule, s.home, alias.Tag))
+		}
+	}
+	return warnings, ps
+}

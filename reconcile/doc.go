@@ -1,0 +1,62 @@
+// Package reconcile makes a repository's alias tags what images.yaml says.
+//
+// [Run] is the story of one image, in four steps:
+//
+//	Observe   reads what the plan depends on; nothing else reads
+//	Diff      works out the plan; pure
+//	Guard     takes deletions out of a plan that has too many of them
+//	Apply     carries the plan out; nothing else writes
+//
+// Registries are behind the interfaces of package registry. What they hold is a
+// [State], what should be done a [Plan].
+//
+// # Reading order
+//
+// Each file uses only files above it; a test checks that. Planning is recursive
+// in one place, alias.go, where an alias can follow another alias.
+//
+//	plan.go             what should be done to a repository, as data
+//	waves.go            actions that wait for other actions
+//	marks.go            the annotations of tagline's own indexes
+//	words.go            how messages list things
+//	problems.go         why an alias can't be decided
+//	versions.go         tags as versions
+//	state.go            what was read, and what has to be
+//	read.go             reading it, in rounds
+//	leaves.go           the images, attestations and artifacts of an index
+//	missing.go          what an index lists and can't be pulled
+//	inventory.go        everything in a repository; referrers
+//	strip.go            an index without its attestations
+//	purge.go            what provenance: purge makes of a tag
+//	reach.go            which manifests must stay, and why: every deletion is decided here
+//	sweep_look.go       what a repository holds now
+//	sweep_tags.go       what its tags will be: prune, purge
+//	sweep_manifests.go  which manifests nothing needs then
+//	sweep.go            the three together
+//	compose.go          the bytes of an index
+//	shortcut.go         platforms without reading configs
+//	source.go           what a tag or digest offers
+//	pick.go             the part of it that an alias wants
+//	past.go             what an alias has now
+//	changes.go          what it has now beside what it gets
+//	newest.go           which versions a newest source takes
+//	allowed.go          what the registry forbids: immutable tags and the like
+//	verdict.go          what is to become of an alias
+//	intact.go           whether what it lists still exists
+//	alias.go            what is to become of each alias
+//	diff.go             Observe and Diff
+//	guard.go            too many deletions
+//	outcome.go          what became of an action
+//	write.go            every tag is read before it is written, and after
+//	push.go             copies and pushes
+//	untag.go            deletions of tags
+//	delete.go           deletions of manifests
+//	apply.go            Apply
+//	saved_check.go      whether images.yaml asks for what a saved plan says
+//	saved_recheck.go    what a saved plan relies on, read again
+//	saved.go            ApplySaved
+//	run.go              Run: the story of one image
+//	inspect.go          what one tag is
+//	rank.go             how much a tag looks like a version
+//	draft.go            an images.yaml for what a repository holds
+package reconcile

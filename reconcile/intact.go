@@ -1,0 +1,104 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile/registry"
+)
+
+// Whether what an alias lists still exists. An index whose images are gone can't
+// be told from an intact one otherwise: its tag names what it should.
+
+// Deletes reports whether images.yaml has tagline delete from the image's
+// repository. There a deep look is worth its price.
+func Deletes(image config.Image) bool {
+	value := func(p policies.Policy) string { return image.Policies[p.Name].Value }
+	return value(policies.Prune) == "true" || value(policies.Untagged) == "delete" || value(policies.Provenance) == "purge" ||
+		slices.ContainsFunc(image.Aliases, func(a config.Alias) bool { return a.Absent })
+}
+
+// checkPush refuses to push an alias that would list something missing.
+func (s scope) checkPush(alias config.Alias, v *verdict) {
+	gone, err := s.missingOf(v.content, v.content.home)
+	v.fail(err)
+	if len(gone) > 0 {
+		v.push = nil
+		v.forbid(violation(alias, alias.Pos, "missing-child",
+			"it would list %s, which its source lists but which is not there; push the source again", listing(gone)))
+	}
+}
+
+// checkBlocked looks at an alias that stays as it is because something forbids
+// or prevents its change.
+func (s scope) checkBlocked(alias config.Alias, v *verdict) {
+	old, err := s.tag(s.home, alias.Tag)
+	if err != nil || !registry.IsIndex(old.MediaType) {
+		v.wait(err)
+		return
+	}
+	m, err := s.manifest(s.home, old.Digest)
+	if err != nil {
+		v.wait(err)
+		return
+	}
+	gone, err := s.missing(m, func(string) config.Repository { return s.home }, 0)
+	v.fail(err)
+	if len(gone) > 0 {
+		v.forbid(violation(alias, alias.Pos, "missing-child",
+			"alias %q lists %s, which is not in %s any more, so a pull of it fails", alias.Tag, listing(gone), s.home))
+	}
+}
+
+// mend copies again what an alias in sync has lost, if it came from another
+// repository that still has it. Otherwise it is a violation.
+func (s scope) mend(alias config.Alias, v *verdict) {
+	c := v.content
+	gone, err := s.missingOf(c, func(string) config.Repository { return s.home })
+	v.fail(err)
+	if len(gone) == 0 {
+		return
+	}
+	push := &Push{Tag: alias.Tag, Old: c.Digest, New: c.Digest, MediaType: c.MediaType}
+	var lost []ocispec.Descriptor
+	for _, d := range gone {
+		from := c.home(d.Digest.String())
+		_, err := s.tag(from, d.Digest.String())
+		switch {
+		case from == s.home || errors.Is(err, registry.ErrNotFound):
+			lost = append(lost, d)
+		case err != nil:
+			v.fail(err)
+		default:
+			push.Copies = append(push.Copies, Copy{From: from, Digest: d.Digest.String()})
+		}
+	}
+	switch m, err := s.body(c); {
+	case len(lost) > 0:
+		v.forbid(violation(alias, alias.Pos, "missing-child",
+			"alias %q lists %s, which is not in %s any more, so a pull of it fails; push its source again", alias.Tag, listing(lost), s.home))
+	case err != nil:
+		v.fail(err)
+	case !v.any():
+		push.Manifest = m.Body
+		before, err := s.before(alias.Tag, c.Digest)
+		v.fail(err)
+		push.Platforms = changes(before, c.leaves)
+		v.push = push
+		v.warnings = append(v.warnings, warning(alias, alias.Pos, "missing-child",
+			"alias %q lists %s, which is not in %s any more; it is copied again", alias.Tag, listing(gone), s.home))
+	}
+}
+
+// missingOf returns what a content lists and can't be pulled.
+func (v *view) missingOf(c content, where func(digest string) config.Repository) ([]ocispec.Descriptor, error) {
+	m, err := v.body(c)
+	if err != nil {
+		return nil, err
+	}
+	return v.missing(m, where, 0)
+}

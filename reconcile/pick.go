@@ -1,0 +1,65 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"tagline/config"
+	"tagline/policies"
+)
+
+// pick takes out of a source what an alias wants: everything, or one platform
+// with its attestations.
+func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps problems) {
+	var (
+		everything = s.Platform == (config.Platform{})
+		images     []leaf // the wanted ones
+		has        []string
+	)
+	for _, l := range of.leaves {
+		if l.Kind != policies.Image {
+			continue
+		}
+		has = append(has, l.Platform.String())
+		if !everything && !l.Platform.Is(s.Platform) {
+			continue
+		}
+		for _, other := range images {
+			switch same := other.Platform.Normal() == l.Platform.Normal(); {
+			case other.Digest == l.Digest || everything && !same:
+			case same:
+				ps.forbid(violation(alias, s.Pos, "ambiguous-platform",
+					"source %q has two images for %s, %s and %s; push it again with one", s.Text, l.Platform, other.Digest, l.Digest))
+			default: // two versions of Windows
+				ps.forbid(violation(alias, s.Pos, "ambiguous-platform",
+					"source %q has two images for %s, %s for %s and %s for %s; push it again with one, or take the source as a whole",
+					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform))
+			}
+		}
+		images = append(images, l)
+	}
+	plain := len(of.leaves) == 1 && of.leaves[0].Digest == of.Digest
+	switch {
+	case ps.any():
+		return nil, ps
+	case len(has) == 0 && !slices.ContainsFunc(of.leaves, func(l leaf) bool { return l.Kind == policies.Other }):
+		ps.forbid(violation(alias, s.Pos, "no-image",
+			"source %q holds no image, at most attestation manifests; push it again with its images", s.Text))
+		return nil, ps
+	case everything:
+		return distinct(of.leaves), ps
+	case len(images) == 0 && plain && len(has) == 1:
+		ps.forbid(violation(alias, s.Pos, "platform-mismatch",
+			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform))
+		return nil, ps
+	case len(images) == 0:
+		ps.forbid(violation(alias, s.Pos, "missing-platform",
+			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform")))
+		return nil, ps
+	}
+	image := images[0].Entry // an index may list one manifest for several platforms
+	return distinct(slices.DeleteFunc(slices.Clone(of.leaves), func(l leaf) bool {
+		return l.Entry != image && (l.Kind != policies.Attestation || l.Attests != image.Digest)
+	})), ps
+}

@@ -1,0 +1,57 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+
+	"tagline/config"
+)
+
+// errUnknown is the answer to a question that has not been read yet.
+var errUnknown = errors.New("not observed")
+
+// problems says why an alias can't be decided. Each kind leads to something
+// else: a violation is a result for the report, a failure fails the run, and an
+// open question is read before the next round of planning.
+type problems struct {
+	violations []*config.Finding
+	failures   []error
+	open       bool // an answer is not there yet
+}
+
+// any reports whether there is any problem.
+func (p problems) any() bool { return p.open || len(p.violations)+len(p.failures) > 0 }
+
+// forbid notes a violation.
+func (p *problems) forbid(v *config.Finding) { p.violations = append(p.violations, v) }
+
+// fail notes an error, if there is one.
+func (p *problems) fail(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, errUnknown):
+		p.open = true
+	default:
+		p.failures = append(p.failures, err)
+	}
+}
+
+// wait notes that an answer is still open, and leaves any other error out.
+func (p *problems) wait(err error) { p.open = p.open || errors.Is(err, errUnknown) }
+
+// join adds the problems of another part.
+func (p *problems) join(of problems) {
+	p.violations = append(p.violations, of.violations...)
+	p.failures = append(p.failures, of.failures...)
+	p.open = p.open || of.open
+}
+
+func violation(alias config.Alias, pos config.Pos, id, format string, args ...any) *config.Finding {
+	return &config.Finding{ID: id, Alias: alias.Tag, Pos: pos, Message: fmt.Sprintf(format, args...)}
+}
+
+func warning(alias config.Alias, pos config.Pos, id, format string, args ...any) *config.Finding {
+	w := violation(alias, pos, id, format, args...)
+	w.Warning = true
+	return w
+}

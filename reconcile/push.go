@@ -1,0 +1,103 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagline/reconcile/registry"
+)
+
+// push does one batch: copies, re-read, put, read back.
+func (a *applying) push(batch []Push) {
+	batch = a.keep(batch, a.mayBegin)
+	a.copy(batch)
+	batch = a.keep(batch, a.hasCopies)
+	tags := make([]string, len(batch))
+	for i, p := range batch {
+		tags[i] = p.Tag
+	}
+	before := a.w.Resolve(a.ctx, tags)
+	at := map[string]registry.Answer[registry.Descriptor]{}
+	for i, tag := range tags {
+		at[tag] = before[i]
+	}
+	batch = slices.DeleteFunc(batch, func(p Push) bool {
+		if at[p.Tag].Err == nil && at[p.Tag].Value.Digest == p.New { // another run has just done it
+			a.outcome[p.Tag], a.already[p.Tag] = nil, p.Old != p.New // or else only its copies were due
+			return true
+		}
+		return false
+	})
+	batch = a.keep(batch, func(p Push) error { return unmoved(at[p.Tag], p.Old) })
+	if len(batch) == 0 {
+		return
+	}
+
+	puts := make([]registry.TaggedManifest, len(batch))
+	for i, p := range batch {
+		puts[i] = registry.TaggedManifest{Tag: p.Tag, Manifest: registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
+	}
+	errs := a.w.Put(a.ctx, puts)
+	var check []string
+	want := map[string]string{}
+	for i, p := range batch {
+		a.outcome[p.Tag] = interrupted(errs[i])
+		if errs[i] == nil {
+			check, want[p.Tag] = append(check, p.Tag), p.New
+		}
+	}
+	a.readBack(check, want)
+}
+
+// mayBegin tells what stands in the way of a push before anything is sent.
+func (a *applying) mayBegin(p Push) error {
+	if err := a.ctx.Err(); err != nil {
+		return interrupted(err)
+	}
+	for _, tag := range p.Follows {
+		if a.outcome[tag] != nil {
+			return fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, tag)
+		}
+	}
+	return nil
+}
+
+// copiesAtOnce bounds the copies under way; each moves several blobs at once.
+const copiesAtOnce = 4
+
+// copy brings what the pushes need from elsewhere, each manifest once a run.
+func (a *applying) copy(batch []Push) {
+	var due []Copy
+	for _, p := range batch {
+		for _, c := range p.Copies {
+			if _, tried := a.copied[c]; !tried {
+				a.copied[c] = ErrSkipped
+				due = append(due, c)
+			}
+		}
+	}
+	errs := make([]error, len(due))
+	var g errgroup.Group
+	g.SetLimit(copiesAtOnce)
+	for i, c := range due {
+		g.Go(func() error {
+			errs[i] = a.w.Copy(a.ctx, c.From, c.Digest)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for i, c := range due {
+		a.copied[c] = errs[i]
+	}
+}
+
+func (a *applying) hasCopies(p Push) error {
+	for _, c := range p.Copies {
+		if err := a.copied[c]; err != nil {
+			return fmt.Errorf("copy of %s from %s: %w", c.Digest, c.From, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package reconcile
+
+import (
+	"context"
+
+	"golang.org/x/sync/semaphore"
+
+	"tagline/config"
+	"tagline/reconcile/registry"
+)
+
+// What a run holds in memory is bounded, however large images.yaml is: by the
+// images under way, and by those whose report waits for an earlier one. The
+// backends bound their requests themselves, per host.
+const (
+	imagesAtOnce    = 16 // most repositories are small and have one request at a time
+	imagesUnwritten = 4 * imagesAtOnce
+	aliasesAtOnce   = 5000 // of all these images; an image with more goes alone
+)
+
+// Job is what a run does, and with what.
+type Job struct {
+	Readers registry.Readers
+	Writers registry.Writers           // nil for a dry run, which ends with the plan
+	Limit   Limit                      // of deletions
+	Deep    Deepness                   // how far to look for what is missing
+	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
+	Planned func(config.Image)         // is told when nothing more is read for an image; may be nil
+}
+
+// Deepness says when a run asks whether everything that aliases in sync list
+// still exists; see [ObserveDeep].
+type Deepness int
+
+// When a run looks deep.
+const (
+	DeepForDeletions Deepness = iota // for images from which tagline deletes; see [Deletes]
+	DeepAlways
+	DeepNever
+)
+
+// Run is the story of one image: observe, diff, guard, apply. Without writers it
+// ends with the plan, and the result is zero.
+func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
+	if job.Saved != nil {
+		plan := Guard(job.Saved[image.Repository], job.Limit)
+		return plan, ApplySaved(ctx, job.Readers, job.Writers.Writer(image.Repository), image, plan)
+	}
+	observe := Observe
+	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {
+		observe = ObserveDeep
+	}
+	plan := Guard(Diff(image, observe(ctx, job.Readers, image)), job.Limit)
+	if job.Planned != nil {
+		job.Planned(image)
+	}
+	if job.Writers == nil {
+		return plan, Result{}
+	}
+	return plan, Apply(ctx, job.Writers.Writer(image.Repository), plan)
+}
+
+// RunAll runs a job for many images at once. It calls done for each, one after
+// the other and in the order of the images.
+func RunAll(ctx context.Context, job Job, images []config.Image, done func(Plan, Result)) {
+	job.Readers = registry.Once(job.Readers, images)
+	type outcome struct {
+		plan   Plan
+		result Result
+	}
+	slots, window := make(chan struct{}, imagesAtOnce), make(chan chan outcome, imagesUnwritten)
+	held := semaphore.NewWeighted(aliasesAtOnce) // taken in the order of images, until they are done
+	go func() {
+		defer close(window)
+		for _, image := range images {
+			_ = held.Acquire(context.WithoutCancel(ctx), weight(image)) // an interrupted run reports every image
+			result := make(chan outcome, 1)
+			window <- result
+			slots <- struct{}{}
+			go func() {
+				defer func() { <-slots }()
+				plan, r := Run(ctx, job, image)
+				result <- outcome{plan, r}
+			}()
+		}
+	}()
+	i := 0
+	for result := range window {
+		o := <-result
+		done(o.plan, o.result)
+		held.Release(weight(images[i]))
+		i++
+	}
+}
+
+// weight is what an image takes up of aliasesAtOnce.
+func weight(image config.Image) int64 { return int64(min(len(image.Aliases), aliasesAtOnce)) }

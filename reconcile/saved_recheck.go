@@ -1,0 +1,193 @@
+package reconcile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/reconcile/registry"
+)
+
+// What a saved plan relies on, read once more.
+
+// recheck reads what the actions of a plan rely on once more, as far as [Apply]
+// does not. It tells by tag or digest what is settled without a write: nil for
+// what is done already, or why it may not be done any more.
+func recheck(ctx context.Context, readers registry.Readers, image config.Image, plan Plan) map[string]error {
+	aliases := byTag(image)
+	// A digest can't move, and neither can what is dropped.
+	tagOf := func(p Push, c PlatformChange) (at place, isTag bool) {
+		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
+		return at, config.CheckTag(at.reference) == nil
+	}
+	ask, pushed := map[place]bool{}, map[place]string{}
+	for _, p := range plan.Pushes {
+		pushed[place{plan.Repository, p.Tag}] = p.New
+		ask[place{plan.Repository, p.Tag}] = true
+		for _, c := range p.Platforms {
+			if at, isTag := tagOf(p, c); isTag {
+				ask[at] = true
+			}
+		}
+	}
+	state := newState()
+	state.read(ctx, readers, questions{tags: ask})
+
+	settled, relies := map[string]error{}, map[string][]string{}
+	for _, p := range plan.Pushes {
+		now := state.tags[place{plan.Repository, p.Tag}]
+		if now.Err == nil && now.Value.Digest == p.New && p.Old != p.New {
+			settled[p.Tag] = nil
+			continue
+		}
+		settle(settled, p.Tag, "it", now, p.Old)
+		relies[p.Tag] = slices.Clone(p.Follows)
+		for _, c := range p.Platforms {
+			switch at, isTag := tagOf(p, c); {
+			case !isTag:
+			case pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
+				relies[p.Tag] = append(relies[p.Tag], at.reference)
+			default:
+				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
+			}
+		}
+	}
+	vouch(ctx, readers, image, plan, settled)
+	whole(ctx, readers, state, image, plan, settled)
+	for again := true; again; {
+		again = false
+		for _, p := range plan.Pushes {
+			for _, followed := range relies[p.Tag] {
+				if _, is := settled[p.Tag]; !is && settled[followed] != nil {
+					settled[p.Tag] = fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, followed)
+					again = true
+				}
+			}
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		for _, p := range plan.Pushes {
+			if settled[p.Tag] != nil && (p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))) {
+				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
+			}
+		}
+	}
+	return settled
+}
+
+// whole asks for what the pushes of a plan list: it can be deleted from under a
+// source that still is what it was.
+func whole(ctx context.Context, readers registry.Readers, state *State, image config.Image, plan Plan, settled map[string]error) {
+	gone, failed := map[string][]ocispec.Descriptor{}, map[string]error{}
+	state.settle(ctx, readers, plan.Repository, func(v *view) {
+		for _, push := range plan.Pushes {
+			if _, is := settled[push.Tag]; is || push.Purged > 0 { // a purge adds nothing to what its tag lists
+				continue
+			}
+			v.present = map[place]bool{}
+			for _, other := range plan.Pushes { // what those bring that it relies on is asked for with them
+				if m, err := other.manifest(); err == nil && other.New != push.New && slices.Contains(push.Follows, other.Tag) {
+					for _, d := range m.Children {
+						v.present[place{plan.Repository, d.Digest.String()}] = true
+					}
+				}
+			}
+			m, err := push.manifest()
+			if err == nil {
+				gone[push.Tag], err = v.missing(m, func(digest string) config.Repository { return push.home(plan.Repository, digest) }, 0)
+			}
+			failed[push.Tag] = err
+		}
+	})
+	for tag, err := range failed {
+		switch {
+		case errors.Is(err, context.Canceled):
+			settled[tag] = interrupted(err)
+		case err != nil:
+			settled[tag] = fmt.Errorf("what it lists could not be asked for: %w", err)
+		case len(gone[tag]) > 0:
+			settled[tag] = fmt.Errorf("%w: it lists %s, which is not there any more; plan again", ErrStale, listing(gone[tag]))
+		}
+	}
+}
+
+// vouch plans anew for what images.yaml does not name, tag by tag: what a purge
+// rewrites, what prune removes, manifests that nothing needs. That the saved
+// plan says so is not enough, since it takes the whole repository to know. What
+// a new plan would not do is stale.
+func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
+	aliases := byTag(image)
+	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
+	for _, p := range plan.Pushes {
+		unnamed[p.Tag] = p.New
+	}
+	for _, d := range plan.DeleteTags {
+		unnamed[d.Tag] = ""
+	}
+	maps.DeleteFunc(unnamed, func(tag, _ string) bool {
+		_, named := aliases[tag]
+		_, is := settled[tag]
+		return named || is
+	})
+	for _, d := range plan.DeleteManifests {
+		unnamed[d.Digest] = ""
+	}
+	if len(unnamed) == 0 {
+		return
+	}
+	fresh := Diff(image, Observe(ctx, readers, image))
+	would := map[string]string{}
+	for _, p := range fresh.Pushes {
+		would[p.Tag] = p.New
+	}
+	for _, d := range fresh.DeleteTags {
+		would[d.Tag] = ""
+	}
+	for _, d := range fresh.DeleteManifests {
+		would[d.Digest] = ""
+	}
+	maps.DeleteFunc(unnamed, func(what, becomes string) bool { now, is := would[what]; return is && now == becomes })
+	var gone []string
+	for what := range unnamed {
+		if len(fresh.Errors) > 0 {
+			settled[what] = fmt.Errorf("it could not be planned again: %s", fresh.Errors[0].Message)
+			continue
+		}
+		settled[what] = fmt.Errorf("%w: a plan of now would not do it; plan again", ErrStale)
+		gone = append(gone, what)
+	}
+	for i, now := range readers.Reader(plan.Repository).Manifests(ctx, gone) {
+		if errors.Is(now.Err, registry.ErrNotFound) && unnamed[gone[i]] == "" {
+			settled[gone[i]] = nil
+		}
+	}
+	for _, d := range plan.DeleteManifests { // parents stand before their children
+		for _, parent := range d.Parents {
+			if settled[parent] != nil && settled[d.Digest] == nil {
+				settled[d.Digest] = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, parent)
+			}
+		}
+	}
+}
+
+// settle notes that a tag is not what the plan saw, unless it is.
+func settle(settled map[string]error, action, what string, now registry.Answer[registry.Descriptor], planned string) {
+	_, is := settled[action]
+	switch {
+	case is:
+	case errors.Is(now.Err, context.Canceled):
+		settled[action] = interrupted(now.Err)
+	case now.Err != nil && !errors.Is(now.Err, registry.ErrNotFound):
+		settled[action] = fmt.Errorf("%s could not be read again: %w", what, now.Err)
+	case now.Value.Digest != planned:
+		settled[action] = fmt.Errorf("%w: %s named %s when it was planned, and now names %s; plan again",
+			ErrStale, what, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
+	}
+}

@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+
+	"tagline/config"
+	"tagline/reconcile/registry"
+)
+
+// content is what an alias should be, or what one of its sources is.
+type content struct {
+	registry.RawManifest                   // without Body if only a push would need it
+	repository           config.Repository // where the manifest is, if it exists yet
+	leaves               []leaf
+	copies               []Copy
+	follows              []string // aliases that it is made of
+}
+
+// home returns the repository that has what a content lists, by its digest.
+func (c content) home(digest string) config.Repository {
+	for _, l := range c.leaves {
+		if l.Digest == digest {
+			return l.repository
+		}
+	}
+	return c.repository
+}
+
+// setSource marks the leaves with the source that they come from.
+func (c *content) setSource(s config.Source) {
+	for i := range c.leaves {
+		l := &c.leaves[i]
+		if !s.Alias {
+			l.Origin = s.Reference()
+		}
+		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
+	}
+}
+
+// body returns the manifest of a content.
+func (v *view) body(c content) (*registry.Manifest, error) {
+	if c.Body == nil {
+		return v.manifest(c.repository, c.Digest)
+	}
+	return registry.ParseManifest(c.RawManifest)
+}
+
+// finder finds what tags and digests offer to an alias.
+type finder struct {
+	scope
+	shortcut *shortcut
+}
+
+// offer returns all that a tag or digest offers to an alias. The zero alias
+// takes no shortcut.
+func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) {
+	var ps problems
+	c, err := f.read(alias, s)
+	listed := (*listedError)(nil)
+	switch missing := errors.Is(err, registry.ErrNotFound); {
+	case err == nil:
+		c.setSource(s)
+		return c, ps
+	case errors.As(err, &listed) && !missing:
+		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))
+	case errors.As(err, &listed):
+		ps.forbid(violation(alias, s.Pos, "broken-source",
+			"source %q refers to something that is not there: %v; push it again", s.Text, err))
+	case errors.Is(err, registry.ErrNoRepository):
+		ps.forbid(violation(alias, s.Pos, "missing-source",
+			"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository))
+	case missing:
+		ps.forbid(violation(alias, s.Pos, "missing-source",
+			"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository))
+	case errors.Is(err, registry.ErrArchived):
+		ps.forbid(violation(alias, s.Pos, "archived-source",
+			"source %q is archived in %s, so it can't be pulled; restore it, or change the source", s.Text, s.Repository))
+	default:
+		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))
+	}
+	return content{}, ps
+}
+
+// listedError is about something that a source lists, not about the source itself.
+type listedError struct{ error }
+
+func (e *listedError) Unwrap() error { return e.error }
+
+// read reads a source and what it lists.
+func (f *finder) read(alias config.Alias, s config.Source) (content, error) {
+	m, known, err := f.find(alias, s)
+	if err == nil && s.Tag != "" {
+		f.present[place{s.Repository, m.Digest}] = true
+		if s.Repository == f.home {
+			m, err = f.afterPurge(s.Tag, m)
+		}
+	}
+	if err != nil {
+		return content{}, err
+	}
+	c := content{RawManifest: m.RawManifest, repository: s.Repository}
+	if known != nil {
+		c.leaves = []leaf{*known}
+		return c, nil
+	}
+	if c.leaves, err = f.leaves(s.Repository, m, descriptorOf(m), 0); err != nil {
+		return content{}, &listedError{err}
+	}
+	return c, nil
+}
+
+// find returns a source's manifest. If the alias's own index lists that digest,
+// its platform comes from there: known is the image, and no config is read.
+// Where tags are cheap to ask, the manifest isn't read either, and m has no body.
+func (f *finder) find(alias config.Alias, s config.Source) (m *registry.Manifest, known *leaf, err error) {
+	if s.Tag == "" || !f.cheap[s.Repository] {
+		if m, err = f.manifest(s.Repository, s.Reference()); err != nil || !m.IsImage() {
+			return m, nil, err
+		}
+		known, err = f.shortcut.image(alias, place{s.Repository, m.Config.Digest.String()}, descriptorOf(m))
+		return m, known, err
+	}
+	now, err := f.tag(s.Repository, s.Tag)
+	if err != nil {
+		return nil, nil, err
+	}
+	if now.Archived {
+		return nil, nil, fmt.Errorf("%s: %w", now.Digest, registry.ErrArchived)
+	}
+	if !registry.IsIndex(now.MediaType) {
+		m = &registry.Manifest{RawManifest: registry.RawManifest{Digest: now.Digest, MediaType: now.MediaType}}
+		if known, err = f.shortcut.unread(alias, descriptorOf(m)); known != nil || err != nil {
+			return m, known, err
+		}
+	}
+	m, err = f.manifest(s.Repository, now.Digest)
+	if errors.Is(err, registry.ErrNotFound) { // the tag itself is there
+		err = fmt.Errorf("it named %s, which was deleted a moment later; run again", now.Digest)
+	}
+	return m, nil, err
+}

@@ -1,0 +1,44 @@
+package reconcile
+
+import (
+	"slices"
+
+	"tagline/config"
+)
+
+// maxExamined bounds how many versions a newest source looks into. If none of
+// the newest few has the platforms, something is wrong that more reading would
+// not mend.
+const maxExamined = 32
+
+// listed is a tag of a repository, parsed as a version once.
+type listed struct {
+	tag     string
+	version config.Version
+	err     error // why it is not a version
+}
+
+// parseTags sorts the tags of a repository: versions from the newest down, equal
+// ones by name, then the tags that are not versions.
+func parseTags(tags []string) []listed {
+	all := make([]listed, len(tags))
+	for i, tag := range tags {
+		v, err := config.ParseVersion(tag)
+		all[i] = listed{tag, v, err}
+	}
+	slices.SortFunc(all, func(a, b listed) int {
+		switch {
+		case a.err != nil && b.err != nil:
+			return config.CompareTags(a.tag, b.tag)
+		case a.err != nil:
+			return 1
+		case b.err != nil:
+			return -1
+		}
+		if c := b.version.Compare(a.version); c != 0 {
+			return c
+		}
+		return config.CompareTags(a.tag, b.tag)
+	})
+	return all
+}
