@@ -105,7 +105,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	answered := h.answered.Load()
 	for attempt, first := 1, true; ; attempt, first = attempt+1, false {
-		if err := h.await(ctx, r.patience.MaxRetryAfter, r.patience.Backoff); err != nil {
+		if err := h.await(ctx, r.patience.MaxRetryAfter, r.patience.Backoff/2); err != nil {
 			if first {
 				closeBody(req)
 			}

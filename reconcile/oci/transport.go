@@ -42,7 +42,7 @@ func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
 	next = &deadlines{next: next, headers: p.Headers, idle: p.Idle, body: p.Body}
 	next = &meter{next: next, client: c}
 	next = &slots{next: next, hosts: c.hosts}
-	next = &verifier{next: next, wholeBlobs: wholeBlobs}
+	next = &verifier{next: next, wholeBlobs: wholeBlobs, heads: &c.heads}
 	next = &retries{next: next, hosts: c.hosts, patience: p, log: log}
 	next = &pinger{next: next, pings: c.pings}
 	return &edge{next: next, plainHTTP: c.plainHTTP}

@@ -114,7 +114,7 @@ func (w *writer) deleteTag(ctx context.Context, tag string) error {
 	switch {
 	case status == nil || routeOf(status.Request).resource != "manifests":
 		return err
-	case status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed:
+	case status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode):
 		return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 	case status.StatusCode == http.StatusNotFound: // perhaps it looked for a digest of that name
 		return w.gone(ctx, tag, err)
@@ -128,7 +128,7 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	if isDigest(reference) {
 		what = "manifest"
 	}
-	_, still := w.client.puller.Head(ctx, w.reference(reference))
+	_, still := w.head(ctx, w.reference(reference))
 	switch {
 	case still == nil:
 		return fmt.Errorf("%w (%s, though the %s is there)", registry.ErrUnsupported, w.reason(err), what)
@@ -162,12 +162,12 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 	return errs
 }
 
-// unsupported tells the answers of a registry that does not delete
-// (distribution-spec, "Deleting Manifests": 400 or 405) from a refusal of this
-// one manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists
-// (user guide, image-artifact-delete), and names its reason.
+// unsupported reports whether a registry deletes nothing (distribution-spec,
+// "Deleting Manifests": 400 or 405; others say 501). It is no refusal of this one
+// manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists (user
+// guide, image-artifact-delete), and names its reason.
 func unsupported(status *transport.Error) bool {
-	return (status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed) &&
+	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) &&
 		!strings.Contains(strings.ToLower(message(status)), "referenced")
 }
 
