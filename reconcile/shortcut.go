@@ -166,6 +166,6 @@ func (s *shortcut) remember(readers registry.Readers) {
 		platforms[of.repository][of.reference] = platform
 	}
 	for repository, of := range platforms {
-		readers.Reader(repository).Remember(of)
+		registry.Remember(readers.Reader(repository), of)
 	}
 }

@@ -19,7 +19,6 @@ import (
 
 // reader reads one repository.
 type reader struct {
-	registry.Forgetful
 	*account
 	config.Repository
 }

@@ -14,7 +14,6 @@ import (
 
 // reader reads one repository.
 type reader struct {
-	registry.Forgetful
 	client *Client
 	repository
 }

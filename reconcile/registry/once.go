@@ -160,6 +160,12 @@ func pick(all []string, at []int) []string {
 	return some
 }
 
+// Remembered implements [Memory].
+func (o *onceReader) Remembered(digest string) ([]byte, bool) { return Remembered(o.Reader, digest) }
+
+// Remember implements [Memory].
+func (o *onceReader) Remember(platforms map[string]config.Platform) { Remember(o.Reader, platforms) }
+
 // Manifests implements [Reader]. Its answers also settle what the tags name. A
 // tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {

@@ -72,12 +72,6 @@ type Reader interface {
 	//
 	// Errors: ErrNotFound for a digest that does not exist.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
-	// Remembered returns what Configs would return for a digest, if a cache has
-	// it. It sends no request.
-	Remembered(digest string) (config []byte, ok bool)
-	// Remember tells a cache the platforms of configs that were not read, by
-	// digest of the config.
-	Remember(platforms map[string]config.Platform)
 	// Facts returns what the registry states about the repository as a whole;
 	// the OCI distribution protocol states nothing, so the zero Facts. A
 	// repository that does not exist is Facts.Missing where a push would not
@@ -105,15 +99,6 @@ type Reader interface {
 	// distribution protocol; ErrNotFound if there is no such repository.
 	Inventory(ctx context.Context) (Inventory, error)
 }
-
-// Forgetful is embedded in a [Reader] that has no cache.
-type Forgetful struct{}
-
-// Remembered returns nothing.
-func (Forgetful) Remembered(string) ([]byte, bool) { return nil, false }
-
-// Remember does nothing.
-func (Forgetful) Remember(map[string]config.Platform) {}
 
 // Inventory is all that a repository holds.
 type Inventory struct {
