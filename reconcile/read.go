@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -67,6 +68,26 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 		})
 	}
 	r.wg.Wait()
+	s.doubtLists()
+}
+
+// doubtLists takes a list of tags that does not exist for one that could not be
+// read where the repository has answered for a tag or a digest: then it exists,
+// and its list is not empty.
+func (s *State) doubtLists() {
+	doubt := func(at place, err error) {
+		list := s.lists[at.repository]
+		if err == nil && errors.Is(list.Err, registry.ErrNotFound) {
+			list.Err = fmt.Errorf("list of tags of %s: the registry says that there is no such repository, and answers for what is in it", at.repository)
+			s.lists[at.repository] = list
+		}
+	}
+	for at, answer := range s.tags {
+		doubt(at, answer.Err)
+	}
+	for at, answer := range s.manifests {
+		doubt(at, answer.Err)
+	}
 }
 
 // reading is one round of questions under way.

@@ -296,7 +296,7 @@ func TestFaults(t *testing.T) {
 		{name: "pages in a circle", path: list, do: pages(link(`<?n=1&last=8>; rel="next"`)), exit: 1, says: `its pages lead in a circle`, left: pushes},
 		{name: "the next page is on another host", path: list, do: pages(link(`<http://127.0.0.1:1/v2/x/tags/list>; rel="next"`)), exit: 1, says: `does not match registry host`, left: pushes},
 		{name: "no tags", path: list, do: ocitest.Respond(200, `{"tags":[]}`, "Content-Type", "application/json"), exit: 1, says: `the list of tags lacks`, left: pushes},
-		{name: "no repository to list", path: list, do: unknown, exit: 1, says: `the list of tags lacks`, left: pushes},
+		{name: "no repository to list", path: list, do: unknown, exit: 1, says: `says that there is no such repository, and answers for what is in it`, left: pushes},
 
 		{name: "delete answered 405", method: "DELETE", do: ocitest.Status(405), exit: 3, says: `! 9 +error: .*not supported by this registry \(405`, left: pushes},
 		{name: "delete answered 404", method: "DELETE", do: unknown, exit: 3, says: `though the tag is there`, left: pushes},

@@ -51,6 +51,9 @@ func (p *progress) show() {
 	defer p.mu.Unlock()
 	now := p.stats()
 	line := fmt.Sprintf("%d of %d images, %d requests", p.images, p.total, now.Requests)
+	if now.Retries > 0 {
+		line += fmt.Sprintf(", %d asked again", now.Retries)
+	}
 	if now.BytesSent > 0 {
 		line += fmt.Sprintf(", %.1f MB copied", float64(now.BytesSent)/1e6)
 	}

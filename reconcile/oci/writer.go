@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -37,7 +38,21 @@ func NewWriters(c *Client) *Writers {
 // a digest to a repository only once, even if the manifest is deleted meanwhile.
 // Call it after a deletion.
 func (w *Writers) Forget() {
-	w.pusher.Store(must(remote.NewPusher(w.client.remoteOptions(w.client.chain(streams))...)))
+	options := append(w.client.remoteOptions(w.client.chain(streams)),
+		remote.WithRetryPredicate(isBusyUpload),
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts})) // the transport waits
+	w.pusher.Store(must(remote.NewPusher(options...)))
+}
+
+// uploadAttempts is how often the upload of a blob is begun.
+const uploadAttempts = 3
+
+// isBusyUpload reports whether an upload was answered with 503, so that its
+// session may have moved on: go-containerregistry begins it again with a new
+// one.
+func isBusyUpload(err error) bool {
+	status := statusOf(err)
+	return status != nil && status.StatusCode == http.StatusServiceUnavailable && isUpload(status.Request)
 }
 
 // Writer opens a repository for writing. It asks nothing yet.
@@ -99,7 +114,7 @@ func (w *writer) deleteTag(ctx context.Context, tag string) error {
 	switch {
 	case status == nil || routeOf(status.Request).resource != "manifests":
 		return err
-	case status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed:
+	case status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode):
 		return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 	case status.StatusCode == http.StatusNotFound: // perhaps it looked for a digest of that name
 		return w.gone(ctx, tag, err)
@@ -113,7 +128,7 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	if isDigest(reference) {
 		what = "manifest"
 	}
-	_, still := w.client.puller.Head(ctx, w.reference(reference))
+	_, still := w.head(ctx, w.reference(reference))
 	switch {
 	case still == nil:
 		return fmt.Errorf("%w (%s, though the %s is there)", registry.ErrUnsupported, w.reason(err), what)
@@ -147,12 +162,12 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 	return errs
 }
 
-// unsupported tells the answers of a registry that does not delete
-// (distribution-spec, "Deleting Manifests": 400 or 405) from a refusal of this
-// one manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists
-// (user guide, image-artifact-delete), and names its reason.
+// unsupported reports whether a registry deletes nothing (distribution-spec,
+// "Deleting Manifests": 400 or 405; others say 501). It is no refusal of this one
+// manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists (user
+// guide, image-artifact-delete), and names its reason.
 func unsupported(status *transport.Error) bool {
-	return (status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed) &&
+	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) &&
 		!strings.Contains(strings.ToLower(message(status)), "referenced")
 }
 
