@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -125,11 +126,12 @@ func ask[K comparable, T any](answers map[K]registry.Answer[T], open map[K]bool,
 type scope struct {
 	*view
 	image   config.Image
+	rules   policies.Rules          // the image's policies
 	aliases map[string]config.Alias // by tag
 }
 
 func newScope(image config.Image, v *view) scope {
-	s := scope{view: v, image: image, aliases: map[string]config.Alias{}}
+	s := scope{view: v, image: image, rules: policies.Of(image.Policies), aliases: map[string]config.Alias{}}
 	for _, a := range image.Aliases {
 		s.aliases[a.Tag] = a
 	}
