@@ -70,7 +70,7 @@ type Client struct {
 	hosts    *hosts
 	pings    *pings
 	puller   *remote.Puller
-	heads    sync.Map // hosts that have answered the HEAD of a manifest with something other than 404
+	heads    sync.Map // host -> whether it is honest; by its answers to the HEAD of manifests
 	admitted sync.Map // repositories that have answered something other than a refused login: each may have a login of its own
 
 	requests, bytesSent, bytesReceived atomic.Int64

@@ -57,7 +57,7 @@ func isBusyUpload(err error) bool {
 
 // Writer opens a repository for writing. It asks nothing yet.
 func (w *Writers) Writer(repository config.Repository) registry.Writer {
-	return &writer{reader: reader{client: w.client, repository: w.client.named(repository)}, writers: w}
+	return &writer{reader: reader{client: w.client, repository: w.client.named(repository), rereads: true}, writers: w}
 }
 
 // writer writes one repository. Reading is uncached anyway.
