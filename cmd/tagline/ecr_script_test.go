@@ -32,10 +32,7 @@ import (
 //	calls [OPERATION=N...]                    exactly these since the last time
 //	login                                     for programs that use $OVERHTTP
 func TestECRScripts(t *testing.T) {
-	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/ecr",
 		UpdateScripts:       *update,
@@ -57,8 +54,7 @@ func TestECRScripts(t *testing.T) {
 				"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_PAGER": "",
 
 				"HOME":     env.WorkDir,
-				"PATH":     env.Getenv("PATH") + ":" + tools,
-				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0",
+				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0", "TAGLINE_TEST_ALL": os.Getenv("TAGLINE_TEST_ALL"),
 			} {
 				env.Setenv(name, value)
 			}

@@ -272,6 +272,9 @@ func readFile(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
+// patience is how long tagline waits for registries. Tests shorten it.
+var patience oci.Patience
+
 // client returns a client that reads the registries of the images: ECR through
 // the AWS API, all others over HTTP.
 func (a *app) client(images ...config.Image) *ecr.Client {
@@ -281,6 +284,7 @@ func (a *app) client(images ...config.Image) *ecr.Client {
 			Insecure:    a.insecure,
 			UserAgent:   "tagline/" + version,
 			Logger:      a.logger(),
+			Patience:    patience,
 		},
 		PushRate: a.ecrPushRate,
 	}
