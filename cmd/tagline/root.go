@@ -337,7 +337,7 @@ func message(err error) string {
 		}
 		return strings.Join(lines, "\n")
 	}
-	return "tagline: error: " + report.Printable(err.Error())
+	return "tagline: error: " + report.Printable(registry.Line(err))
 }
 
 func (a *app) versionCommand() *cobra.Command {
