@@ -21,6 +21,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
