@@ -190,7 +190,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
-	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "speak plain http to this `HOST`; loopback needs no flag (repeatable)")
+	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "accept any certificate of this `HOST[:PORT]`, and plain http if it speaks no https, as Docker's insecure-registries does; no CIDR; plain http on loopback needs no flag (repeatable)")
 	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
 }
 

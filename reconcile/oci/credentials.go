@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	dockerconfig "github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
@@ -122,7 +123,7 @@ func readPlaces() ([]place, error) {
 	var usual place
 	for _, path := range usualFiles() {
 		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // DOCKER_CONFIG=/dev/null
 			continue
 		}
 		if err != nil {

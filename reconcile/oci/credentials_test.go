@@ -182,6 +182,12 @@ func TestWhichLoginCounts(t *testing.T) {
 			want:  map[string]string{"ghcr.io/app": "1 ghcr.io"},
 		},
 		{
+			name:  "DOCKER_CONFIG that is no folder",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io")), podmanFile: loginsOf(auths("quay.io"))},
+			env:   map[string]string{"DOCKER_CONFIG": "/dev/null"},
+			want:  map[string]string{"ghcr.io/app": "", "quay.io/app": "0 quay.io"},
+		},
+		{
 			name:  "XDG_CONFIG_HOME",
 			files: map[string]string{podmanFile: loginsOf(auths("ghcr.io")), "xdg/containers/auth.json": loginsOf(auths("x", "ghcr.io"))},
 			env:   map[string]string{"XDG_CONFIG_HOME": "HOME/xdg"},
