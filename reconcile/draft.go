@@ -15,11 +15,11 @@ import (
 // with the same images as other tags. Applying it changes nothing.
 type Draft struct {
 	Repository config.Repository
-	Provenance string         // the value of the policy under which applying changes nothing
-	Tags       []TagSummary   // all of them, in the order of [config.CompareTags]
-	Aliases    []config.Alias // in sync already; in the same order
-	Near       []config.Alias // have the images of other tags, but applying would write them anew
-	Same       [][]string     // groups of tags with one digest, none of which clearly follows another
+	Provenance policies.Attestations // the value of the policy under which applying changes nothing
+	Tags       []TagSummary          // all of them, in the order of [config.CompareTags]
+	Aliases    []config.Alias        // in sync already; in the same order
+	Near       []config.Alias        // have the images of other tags, but applying would write them anew
+	Same       [][]string            // groups of tags with one digest, none of which clearly follows another
 }
 
 // TagSummary is what one tag is.
@@ -55,7 +55,7 @@ func DraftOf(ctx context.Context, readers registry.Readers, repository config.Re
 	d.survey(slices.Compact(tags))
 
 	best := -1
-	for _, provenance := range []string{"keep", "drop"} {
+	for _, provenance := range []policies.Attestations{policies.Keep, policies.Drop} {
 		aliases, near := d.propose(provenance)
 		if len(aliases) > best {
 			best = len(aliases)
@@ -128,12 +128,8 @@ func (d *drafting) survey(tags []string) {
 // propose finds the aliases that are in sync under a provenance policy. The
 // planner decides: a candidate that it would change gives way to the next one of
 // its tag.
-func (d *drafting) propose(provenance string) (aliases, near []config.Alias) {
-	settings := config.Settings{}
-	for _, key := range policies.Keys() {
-		settings[key.Name] = config.Setting{Value: key.Default}
-	}
-	settings["provenance"] = config.Setting{Value: provenance}
+func (d *drafting) propose(provenance policies.Attestations) (aliases, near []config.Alias) {
+	settings := config.Settings{policies.Provenance.Name: {Value: provenance.String()}}
 
 	candidates := map[string][][]config.Source{}
 	for _, t := range d.draft.Tags {

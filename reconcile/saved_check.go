@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/policies"
 )
 
 // Whether a saved plan is one that images.yaml asks for.
@@ -20,7 +21,8 @@ func CheckSaved(image config.Image, plan Plan) []error {
 		}
 	}
 	// Two policies concern tags that images.yaml does not list.
-	others := image.Policies["provenance"].Value == "purge" || image.Policies["prune"].Value == "true"
+	rules := policies.Of(image.Policies)
+	others := policies.Provenance.Of(rules) == policies.Purge || policies.Prune.Of(rules)
 	var errs []error
 	problem := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{plan.Repository}, args...)...))

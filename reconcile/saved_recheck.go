@@ -60,7 +60,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 		}
 	}
 	vouch(ctx, readers, image, plan, settled)
-	whole(ctx, readers, state, image, plan, settled)
+	whole(ctx, readers, state, plan, settled)
 	for again := true; again; {
 		again = false
 		for _, p := range plan.Pushes {
@@ -84,7 +84,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 
 // whole asks whether what the pushes list still exists: it can be deleted while
 // its source stays the same.
-func whole(ctx context.Context, readers registry.Readers, state *State, image config.Image, plan Plan, settled map[string]error) {
+func whole(ctx context.Context, readers registry.Readers, state *State, plan Plan, settled map[string]error) {
 	gone, failed := map[string][]ocispec.Descriptor{}, map[string]error{}
 	state.settle(ctx, readers, plan.Repository, func(v *view) {
 		for _, push := range plan.Pushes {

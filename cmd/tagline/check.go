@@ -19,14 +19,14 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check images.yaml, and compose files against it, without asking any registry",
 		Long: `Check images.yaml, and compose files against it, without asking any registry.
 
-With --compose every service's image that is of a repository in images.yaml must
-be an alias there that offers the service's platform or, without one, all that
-the platforms policy requires. Findings are exit code 3.
+With --compose, each service's image is checked if its repository is in
+images.yaml. It must be an alias there that has the service's platform or,
+without one, all platforms that the policy requires. Findings lead to exit code 3.
 
 Each --compose is a project. Files of one project are joined with ":", as in
 COMPOSE_FILE; the later override the earlier. A file with a default name, such
 as compose.yml, brings compose.override.yml beside it, as docker compose does
-when no file is named.
+if no file is named.
 
 Variables come from the environment and from .env, as for docker compose.
 "include" and "extends" are followed within the git work tree of the file.
@@ -70,7 +70,7 @@ within the file's own folder. Nothing is fetched.`,
 	a.fileFlag(c)
 	a.registryFlag(c)
 	a.outputFlag(c, formats)
-	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to hold against images.yaml (repeatable, or followed by several files; FILE:FILE is one project)")
+	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to check against images.yaml (repeatable, or followed by several files; FILE:FILE is one project)")
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
 }

@@ -27,7 +27,7 @@ func (a *app) demoCommand() *cobra.Command {
 The registry listens on loopback and keeps everything in memory.
 It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
 for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
-job is to purge what nobody can explain there.`,
+job is to purge the untagged images that provenance leaves there.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if onECR {
@@ -38,7 +38,7 @@ job is to purge what nobody can explain there.`,
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
 	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
-	c.Flags().BoolVar(&onECR, "ecr", false, "on an Amazon ECR in memory, through the AWS API")
+	c.Flags().BoolVar(&onECR, "ecr", false, "use an Amazon ECR in memory, through the AWS API")
 	oneOf(c, "the Amazon ECR has an images.yaml of its own, and listens nowhere", "ecr", "file", "port")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c

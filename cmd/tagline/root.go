@@ -89,7 +89,7 @@ Exit codes:
 	root.SetArgs(args)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.color, "color", "auto", "colour the report: `WHEN` is auto, always or never")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report only what stands in the way")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report problems alone")
 	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))

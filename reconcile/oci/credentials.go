@@ -123,7 +123,7 @@ func readPlaces() ([]place, error) {
 	var usual place
 	for _, path := range usualFiles() {
 		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // DOCKER_CONFIG=/dev/null
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // DOCKER_CONFIG=/dev/null says "none"
 			continue
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
@@ -90,7 +91,7 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
 	fmt.Fprintf(b, "images:\n  %s:\n", name(d.Repository))
-	if d.Provenance != "keep" {
+	if d.Provenance != policies.Keep {
 		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
 	}
 	b.WriteString("    aliases:\n")

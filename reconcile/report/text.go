@@ -21,7 +21,7 @@ import (
 // in which nothing happens.
 //
 //   - a tag that is made   ~ a tag that moves   - a deletion
-//     ! something stands in the way   = in sync (verbose only)
+//     ! a problem   = in sync (verbose only)
 type Text struct {
 	w     io.Writer
 	opts  TextOptions
