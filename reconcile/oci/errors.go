@@ -148,6 +148,7 @@ func (r repository) reason(err error) string {
 		ours    *failure
 		request *requestError
 		outer   *url.Error
+		dial    *net.OpError
 	)
 	switch status := statusOf(err); {
 	case errors.Is(err, context.Canceled):
@@ -167,6 +168,8 @@ func (r repository) reason(err error) string {
 			text += ": " + message
 		}
 		return printable(text)
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil && r.isOn(dial.Addr.String()):
+		return printable(dial.Err.Error()) // without the address
 	case errors.As(err, &request):
 		return printable(request.Error())
 	case errors.As(err, &outer):

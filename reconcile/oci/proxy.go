@@ -63,7 +63,7 @@ type proxies struct {
 
 func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := p.next.RoundTrip(req)
-	var connect *net.OpError
+	var connect, dial *net.OpError
 	switch {
 	case err == nil && resp.StatusCode == http.StatusProxyAuthRequired:
 		if proxy := p.proxy(req); proxy != nil {
@@ -72,8 +72,12 @@ func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	case errors.As(err, &connect) && connect.Op == "proxyconnect":
 		if proxy := p.proxy(req); proxy != nil {
+			reason := connect.Err
+			if errors.As(reason, &dial) && dial.Addr != nil && dial.Addr.String() == proxy.Host {
+				reason = dial.Err // without the address
+			}
 			return nil, &advised{
-				lasting(&proxyError{proxy.Host, connect.Err.Error(), err}),
+				lasting(&proxyError{proxy.Host, reason.Error(), err}),
 				"check HTTPS_PROXY and HTTP_PROXY, or put the registry's host into NO_PROXY",
 			}
 		}
