@@ -73,7 +73,7 @@ func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
 	case errors.As(err, &connect) && connect.Op == "proxyconnect":
 		if proxy := p.proxy(req); proxy != nil {
 			reason := connect.Err
-			if errors.As(reason, &dial) && dial.Addr != nil && dial.Addr.String() == proxy.Host {
+			if errors.As(reason, &dial) {
 				reason = dial.Err // without the address
 			}
 			return nil, &advised{
