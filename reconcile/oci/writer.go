@@ -216,7 +216,14 @@ func (w *writer) copy(ctx context.Context, source repository, digest, listedBy s
 			return w.failure(what, err)
 		}
 	}
-	if err := w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), manifest); err != nil {
+	all, err := remote.Taggable(manifest), error(nil)
+	if !w.mayMount(ctx, source) {
+		all, err = unmounted(manifest)
+	}
+	if err == nil {
+		err = w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), all)
+	}
+	if err != nil {
 		return w.failure(what, err)
 	}
 	return nil
