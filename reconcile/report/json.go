@@ -6,6 +6,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // FormatVersion is the version of plan.json. A minor version only adds.
@@ -200,7 +201,7 @@ func jsonOutcome(outcomes []reconcile.Outcome, i int) planOutcome {
 	case err == nil:
 		return planOutcome{Outcome: done}
 	}
-	return planOutcome{outcome(err), err.Error()}
+	return planOutcome{outcome(err), registry.Line(err)}
 }
 
 func findingsOf(from []*config.Finding) []planFinding {
