@@ -37,7 +37,7 @@ type tests struct{ *testing.M }
 // Run runs more tests at a time than there are processors, since most of them
 // wait. It hides the credentials of whoever runs them.
 func (t tests) Run() int {
-	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", os.DevNull)); err != nil {
+	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", "/nonexistent")); err != nil {
 		panic(err)
 	}
 	return t.M.Run()

@@ -199,7 +199,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	}
 	rows = append(rows, t.deletions(plan, result)...)
 	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+v.ID+"]: "+v.Message)})
+		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}
