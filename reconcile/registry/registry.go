@@ -115,7 +115,8 @@ type Writer interface {
 	// AtOnce is how many tags Put and DeleteTags write at the same time. More
 	// would wait for each other.
 	AtOnce() int
-	// Put pushes manifests under their tags; all that they refer to is in the
+	// Put pushes manifests under their tags, and those without a tag by their
+	// digest; all that they refer to is in the
 	// repository already. A nil error means that the registry took it and named
 	// no other digest.
 	Put(ctx context.Context, pushes []TaggedManifest) []error
@@ -134,7 +135,8 @@ type Writer interface {
 	DeleteManifests(ctx context.Context, digests []string) []error
 }
 
-// TaggedManifest is a manifest and the tag it goes under.
+// TaggedManifest is a manifest and the tag it goes under. One without a tag is
+// pushed by its digest, and no tag changes.
 type TaggedManifest struct {
 	Tag      string
 	Manifest RawManifest

@@ -67,6 +67,7 @@ func Test(t *testing.T, b Backend) {
 
 		{"writers read past what is remembered", readsAnew},
 		{"put", put},
+		{"put by digest", putByDigest},
 		{"put of an orphan", putOrphan},
 		{"delete tags", deleteTags},
 		{"delete the last tag", deleteLastTag},
