@@ -62,6 +62,12 @@ func TestReadAndWrite(t *testing.T) {
 			t.Errorf("config: %s, %v", a.Value, a.Err)
 		}
 
+		for i, a := range reader.HasBlobs(t.Context(), []string{image.Config.Digest, someHash}) {
+			if a.Err != nil || a.Value != (i == 0) {
+				t.Errorf("blob %d: %+v", i, a)
+			}
+		}
+
 		// What is absent is so in every way.
 		absent := map[string]error{
 			"tag by HEAD":   reader.Resolve(t.Context(), []string{"nope"})[0].Err,

@@ -54,6 +54,9 @@ type Reader interface {
 	// Remember tells a cache which platforms configs name, by their digest,
 	// where nobody had to read them for it.
 	Remember(platforms map[string]config.Platform)
+	// HasBlobs reports which blobs the repository has: configs and layers, by
+	// digest. No cache answers it.
+	HasBlobs(ctx context.Context, digests []string) []Answer[bool]
 	// Facts tells what the registry knows of the repository as a whole.
 	Facts(ctx context.Context) (Facts, error)
 	// Tags lists all tags of the repository, in any order. ErrNotFound if there

@@ -254,6 +254,15 @@ func (v view) Configs(ctx context.Context, digests []string) []registry.Answer[[
 	})
 }
 
+// HasBlobs implements [registry.Reader].
+func (v view) HasBlobs(ctx context.Context, digests []string) []registry.Answer[bool] {
+	return each(ctx, v, digests, func(d string) (bool, error) {
+		v.Asked = append(v.Asked, "blob")
+		_, ok := v.Blobs[d]
+		return ok && v.isIn(v.repository, d), v.Broken[d]
+	})
+}
+
 // Inventory is there if the registry lists manifests.
 func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	v.Lock()

@@ -55,6 +55,7 @@ func Test(t *testing.T, b Backend) {
 		{"resolve", resolve},
 		{"manifests", manifests},
 		{"configs", configs},
+		{"blobs", blobs},
 		{"tags", tags},
 		{"referrers", referrers},
 		{"inventory", inventory},
