@@ -47,6 +47,7 @@ type app struct {
 	deep         bool
 	shallow      bool // --deep=false, by hand
 	cacheDir     string
+	trashDir     string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
@@ -93,7 +94,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// Runnable, it refuses a shell that it does not know; cobra alone would

@@ -98,9 +98,9 @@ func (f *Folder) write(name string, encode func(io.Writer) error, finish func(*o
 
 // Bounds are what [Folder.Trim] brings a folder back under.
 type Bounds struct {
-	Bytes int64         // on disk
-	Age   time.Duration // of files that nobody has written or touched since; 0 for any
-	Keep  string        // the beginning of the names of files that stay in any case; "" for none
+	Bytes int64                  // on disk
+	Age   time.Duration          // of files that nobody has written or touched since; 0 for any
+	Keep  func(name string) bool // files that stay in any case; nil for none
 }
 
 const (
@@ -132,7 +132,7 @@ func (f *Folder) Trim(b Bounds, now time.Time) error {
 			continue // gone meanwhile, or not of this folder's kind
 		}
 		age := now.Sub(info.ModTime())
-		kept := b.Keep != "" && strings.HasPrefix(file.Name(), b.Keep)
+		kept := b.Keep != nil && b.Keep(file.Name())
 		if strings.Contains(file.Name(), TemporarySuffix) && age > Abandoned || !kept && b.Age > 0 && age > b.Age {
 			_ = f.Remove(file.Name())
 			continue

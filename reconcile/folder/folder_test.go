@@ -102,6 +102,7 @@ func TestTrim(t *testing.T) {
 	}
 	defer func() { _ = f.Close() }()
 	now := time.Now()
+	own := func(name string) bool { return strings.HasPrefix(name, "own-") }
 	fill := func() {
 		for name, age := range map[string]time.Duration{
 			"a": 5 * time.Hour, "b": 4 * time.Hour, "c": 3 * time.Hour, "d": 0, "own-1": 100 * time.Hour, "own-2": 0,
@@ -120,10 +121,10 @@ func TestTrim(t *testing.T) {
 		bounds Bounds
 		want   string
 	}{
-		{"room for all", Bounds{Bytes: 8 * diskBlock, Keep: "own-"}, "a b c d own-1 own-2 x.tmp-UNDERWAY"},
-		{"too old", Bounds{Bytes: 8 * diskBlock, Age: 210 * time.Minute, Keep: "own-"}, "c d own-1 own-2 x.tmp-UNDERWAY"},
-		{"too many", Bounds{Bytes: 6 * diskBlock, Keep: "own-"}, "c d own-1 own-2 x.tmp-UNDERWAY"},
-		{"far too many", Bounds{Bytes: 0, Keep: "own-"}, "own-1 own-2"},
+		{"room for all", Bounds{Bytes: 8 * diskBlock, Keep: own}, "a b c d own-1 own-2 x.tmp-UNDERWAY"},
+		{"too old", Bounds{Bytes: 8 * diskBlock, Age: 210 * time.Minute, Keep: own}, "c d own-1 own-2 x.tmp-UNDERWAY"},
+		{"too many", Bounds{Bytes: 6 * diskBlock, Keep: own}, "c d own-1 own-2 x.tmp-UNDERWAY"},
+		{"far too many", Bounds{Bytes: 0, Keep: own}, "own-1 own-2"},
 		{"nothing is kept", Bounds{Bytes: 3 * diskBlock}, "own-2 x.tmp-UNDERWAY"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -155,7 +156,7 @@ func TestConcurrentRuns(t *testing.T) {
 				if err := f.WriteDurably(own+string(rune('a'+i)), text("x")); err != nil {
 					t.Error(err)
 				}
-				if err := f.Trim(Bounds{Bytes: 200 * diskBlock, Keep: own}, time.Now()); err != nil {
+				if err := f.Trim(Bounds{Bytes: 200 * diskBlock, Keep: func(name string) bool { return strings.HasPrefix(name, own) }}, time.Now()); err != nil {
 					t.Error(err)
 				}
 			}
