@@ -11,8 +11,8 @@ import (
 // absent is the word for an alias that should not exist.
 const absent = "absent"
 
-// alias reads one alias of an image in the repository own. Its Tag is "" if
-// that is no tag.
+// alias reads one alias of an image in the repository own. Its Tag is "" if the
+// key is not a valid tag.
 func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 	earlier := len(w.findings)
 	alias := Alias{Pos: w.pos(key)}
@@ -67,8 +67,8 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	return sources
 }
 
-// platform reads one of the platforms of a map or list; first has those
-// before it, by their normal form.
+// platform reads a platform of a map or list. first has the earlier ones, by
+// their normal form.
 func (w *walk) platform(n *yaml.Node, first map[Platform]*yaml.Node) (p Platform, ok bool) {
 	p, err := ParsePlatform(n.Value)
 	if err != nil {
@@ -135,7 +135,7 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	return s, true
 }
 
-// newestKey is the key of {newest: …}, or nil if n is something else.
+// newestKey returns the key of {newest: …}, nil if n is something else.
 func newestKey(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.MappingNode {
 		for pair := range slices.Chunk(n.Content, 2) {

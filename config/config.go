@@ -1,8 +1,8 @@
 // Package config reads images.yaml: which alias tags a registry should carry,
 // from which sources, under which policies.
 //
-// It is the leftmost package of the house: it knows the file format and the
-// names of things, and nothing of registries. [Parse] is its one entry point.
+// It knows the file format and the names of things, and nothing about
+// registries. [Parse] is its entry point.
 package config
 
 import "cmp"
@@ -22,7 +22,7 @@ type Image struct {
 	Aliases    []Alias // in the order of their tags, see [CompareTags]
 	Policies   Settings
 	Pinned     []string          // digests of this repository that sources of any image name
-	Used       map[string]string // tags of this repository that sources of any image name, and who does
+	Used       map[string]string // who names which tag of this repository as a source, in any image
 	Pos        Pos
 }
 
@@ -43,7 +43,7 @@ type Source struct {
 	Repository Repository
 	Tag        string  // one of this, Digest and Newest is set
 	Digest     string  // "sha256:" and 64 hex digits
-	Newest     *Newest // the tag is to be found out
+	Newest     *Newest // the tag has to be found
 	Alias      bool    // Tag is another alias of the same image: what that will be after this run
 	Text       string  // as images.yaml spells it
 	Pos        Pos
@@ -56,5 +56,5 @@ type Newest struct {
 	Prereleases bool
 }
 
-// Reference is the tag or the digest, whichever the source names.
+// Reference returns the tag or the digest of the source.
 func (s Source) Reference() string { return cmp.Or(s.Digest, s.Tag) }

@@ -11,7 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// What an images.yaml may take at most. Ten thousand aliases are half a MiB.
+// Bounds of an images.yaml. Ten thousand aliases take half a MiB.
 const (
 	MaxBytes = 5 << 20 // a caller need not read more than one byte above it
 	maxDepth = 100
@@ -22,10 +22,10 @@ const (
 // example is the least that a file can say.
 const example = "{registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}"
 
-// ReadYAML reads a YAML file of any kind and gives the roots of its documents,
-// for packages that look into files other than images.yaml. What YAML has and
-// images.yaml has not, such as anchors, is not refused. A file with no more
-// than comments in it has no documents.
+// ReadYAML reads any YAML file and returns the roots of its documents, for
+// packages that look into files other than images.yaml. It allows what
+// images.yaml does not, such as anchors. A file of comments alone has no
+// documents.
 //
 // The error is as that of [Parse].
 func ReadYAML(file string, data []byte) ([]*yaml.Node, error) {
@@ -43,8 +43,8 @@ func ReadYAML(file string, data []byte) ([]*yaml.Node, error) {
 	return roots, join(w.findings)
 }
 
-// document gives the root of the one YAML document in data, or nil, with a
-// finding, if there is none that can be walked.
+// document returns the root of the one YAML document in data. If there is none
+// to walk, it is nil and a finding says why.
 func (w *walk) document(data []byte) *yaml.Node {
 	documents, ok := w.documents(data, 2)
 	switch {
@@ -61,8 +61,8 @@ func (w *walk) document(data []byte) *yaml.Node {
 	return root
 }
 
-// documents decodes the documents in data, and no more of them than most. It is
-// not ok, and a finding, if they can't be read as text or as YAML.
+// documents decodes at most so many documents. If data is not text or not YAML,
+// ok is false and a finding says why.
 func (w *walk) documents(data []byte, most int) (documents []*yaml.Node, ok bool) {
 	if len(data) > MaxBytes {
 		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), MaxBytes)
@@ -82,8 +82,8 @@ func (w *walk) documents(data []byte, most int) (documents []*yaml.Node, ok bool
 	return documents, true
 }
 
-// isText tells whether data can be read as characters. If not, the first
-// problem is reported: it may be the cause of all the others.
+// isText reports whether data can be read as characters. If not, the first
+// problem is a finding: it may cause all the others.
 func (w *walk) isText(data []byte) bool {
 	control := bytes.IndexFunc(data, isControl)
 	switch {
@@ -104,8 +104,8 @@ func (w *walk) isText(data []byte) bool {
 	return false
 }
 
-// isControl tells of the characters that have no place in a line of text, and
-// of those that YAML 1.1 takes for the end of a line and editors don't.
+// isControl reports whether a character has no place in a line of text, or ends
+// a line in YAML 1.1 but not in editors.
 func isControl(r rune) bool {
 	switch r {
 	case '\n', '\t':
@@ -116,9 +116,8 @@ func isControl(r rune) bool {
 	return unicode.IsControl(r)
 }
 
-// decode reads the documents of data, and no more of them than most. read is
-// the number of lines that yaml.v3 asked for: where it fails, the problem is in
-// the last of them or shortly before.
+// decode reads at most so many documents of data. read is how many lines yaml.v3
+// asked for. If it failed, the problem is in the last of them or shortly before.
 func decode(data []byte, most int) (documents []*yaml.Node, read int, err error) {
 	lines := &lineReader{rest: data}
 	decoder := yaml.NewDecoder(lines)
@@ -148,8 +147,8 @@ func next(decoder *yaml.Decoder) (n *yaml.Node, err error) {
 	return n, decoder.Decode(n)
 }
 
-// lineReader hands out no more than a line at a time, so that what is left
-// tells how far its reader has come.
+// lineReader returns at most a line per read, so that what is left shows how far
+// its reader got.
 type lineReader struct{ rest []byte }
 
 func (l *lineReader) Read(p []byte) (int, error) {

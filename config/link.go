@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// link marks the sources that are other aliases of the same image, and
-// reports those that lead nowhere: an alias of itself, of an absent one, or of
-// one that leads back to it.
+// link marks the sources that are other aliases of the same image. It reports
+// an alias of itself, of an absent alias, or of one that leads back to it.
 func (w *walk) link(image Image) {
 	index := make(map[string]int, len(image.Aliases))
 	for i, alias := range image.Aliases {
@@ -32,8 +31,8 @@ func (w *walk) link(image Image) {
 	w.cycles(image.Aliases, index)
 }
 
-// cycles reports each alias that leads back to an earlier one on the path to
-// it, in a depth-first walk. index is the place of each tag in aliases.
+// cycles walks the aliases depth first, and reports each one that leads back to
+// an earlier one on its path. index is the position of each tag in aliases.
 func (w *walk) cycles(aliases []Alias, index map[string]int) {
 	const done = -1
 	steps := make([]int, len(aliases)) // up to and with this alias, while it is on the path
@@ -68,7 +67,7 @@ func (w *walk) reportSource(of Alias, s Source, id, format string, args ...any) 
 	w.findings = append(w.findings, &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)})
 }
 
-// arrows is "10 -> latest -> 11", shortened if it is long.
+// arrows returns "10 -> latest -> 11", shortened if it is long.
 func arrows(tags []string) string {
 	if n := len(tags); n > 10 {
 		tags = slices.Concat(tags[:6], []string{fmt.Sprintf("(%d more)", n-9)}, tags[n-3:])

@@ -20,8 +20,8 @@ type Options struct {
 
 // Parse reads an images.yaml. file is its name in positions.
 //
-// The error is a [*multierror.Error] of every problem there is, each of them a
-// [*Finding], in the order of their places.
+// The error is a [*multierror.Error] with every problem, each a [*Finding], in
+// the order of their positions.
 func Parse(file string, data []byte, opts Options) (*Config, error) {
 	w := &walk{file: file, policies: opts.Policies, refused: map[*yaml.Node]bool{}}
 	if opts.Registry != "" {
@@ -38,9 +38,8 @@ func Parse(file string, data []byte, opts Options) (*Config, error) {
 	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images, Warnings: w.warnings}, nil
 }
 
-// unreadHost stands in for a registry host that is missing or refused, so
-// that what depends on it is read without being reported as well. No registry
-// has it: RFC 2606.
+// unreadHost stands in for a registry host that is missing or refused, so that
+// what depends on it is not reported as well. No registry has it: RFC 2606.
 const unreadHost = "registry.invalid"
 
 func (w *walk) registry(text string, pos Pos) string {
@@ -93,8 +92,8 @@ func (w *walk) images(root *yaml.Node) []Image {
 	return images
 }
 
-// relate notes in each image what sources of all images name of its repository,
-// and reports those that name what another image wants absent.
+// relate notes in each image which of its tags and digests are sources of any
+// image. It reports sources that another image sets to absent.
 func (w *walk) relate(images []Image) {
 	pinned, used := map[Repository][]string{}, map[Repository]map[string]string{}
 	absent := map[Repository]map[string]string{} // the image by tag

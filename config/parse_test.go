@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParse(t *testing.T) {
@@ -51,14 +52,14 @@ images:
 		Images: []Image{
 			{
 				Name: "ghcr.io/team/other", Repository: Repository{"ghcr.io", "team/other"}, Pos: at(17, 3),
-				Policies: settings(Setting{Value: "24h"}), Used: map[string]string{},
+				Policies: settings(Setting{Value: "24h", Duration: 24 * time.Hour}), Used: map[string]string{},
 				Aliases: []Alias{{Tag: "1", Pos: at(19, 7), Sources: []Source{{
 					Repository: Repository{"ghcr.io", "my-image"}, Digest: digest, Text: "my-image@" + digest, Pos: at(19, 10),
 				}}}},
 			},
 			{
 				Name: "my-image", Repository: mine, Pos: at(9, 3),
-				Policies: settings(Setting{Value: "48h", Pos: at(10, 23)}),
+				Policies: settings(Setting{Value: "48h", Duration: 48 * time.Hour, Pos: at(10, 23)}),
 				Used:     map[string]string{"10": `alias "latest" of my-image`, "10.10": `alias "10" of my-image`, "10.20": `alias "10" of my-image`},
 				Aliases: []Alias{
 					{Tag: "9", Absent: true, Pos: at(16, 7)},

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ECRHost is what the name of an Amazon ECR registry tells: whose it is, where,
-// and by which kind of endpoint it wants to be reached.
+// ECRHost is what the host name of an Amazon ECR registry says: account, region
+// and kind of endpoint.
 type ECRHost struct {
 	Account   string // twelve digits
 	Region    string // "eu-central-1"
@@ -24,7 +24,7 @@ var ecrPattern = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-
 	`(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn|on\.amazonwebservices\.eu|` +
 	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$`)
 
-// ParseECRHost tells whether a registry's host is one of Amazon ECR. ECR Public
+// ParseECRHost reports whether a host is a registry of Amazon ECR. ECR Public
 // (public.ecr.aws) is not: its API can't read what a run needs.
 func ParseECRHost(name string) (h ECRHost, ok bool) {
 	m := ecrPattern.FindStringSubmatch(strings.ToLower(name))
@@ -34,10 +34,9 @@ func ParseECRHost(name string) (h ECRHost, ok bool) {
 	return ECRHost{Account: m[1], FIPS: m[2] != "", Region: m[3], DualStack: strings.HasPrefix(m[4], "on.")}, true
 }
 
-// place is what a repository is known by, whatever way its host is spelled:
-// one registry of Amazon ECR has up to four names, and so has this machine's
-// loopback. Two repositories of one place may be one and the same; what must
-// not be lost from one must not be lost from the other.
+// place returns the repository under one name for its host. A registry of Amazon
+// ECR has up to four host names, and so has loopback. Two repositories of one
+// place may be the same, so what one must keep the other must keep too.
 func (r Repository) place() Repository {
 	if h, ok := ParseECRHost(r.Host); ok {
 		return Repository{Host: h.Account + "." + h.Region, Path: r.Path}

@@ -9,8 +9,7 @@ import (
 
 // Platform is what an image runs on. The zero Platform means "every platform".
 //
-// The fields keep the spelling of their origin; [Platform.Is] compares what
-// they mean.
+// The fields keep their original spelling. [Platform.Is] compares their meaning.
 type Platform struct {
 	OS           string
 	Architecture string
@@ -18,7 +17,7 @@ type Platform struct {
 	OSVersion    string // of Windows images; never set by images.yaml
 }
 
-// String is "linux/arm64" or "linux/arm/v7".
+// String returns "linux/arm64" or "linux/arm/v7".
 func (p Platform) String() string {
 	if p == (Platform{}) {
 		return ""
@@ -33,9 +32,8 @@ func (p Platform) String() string {
 	return s
 }
 
-// Normal is the platform with the variants that a missing one stands for left
-// out: arm64 is arm64/v8 and arm is arm/v7, as containerd's platforms package
-// has it; amd64 and amd64/v3 stay two.
+// Normal drops a variant that is the default: arm64/v8 becomes arm64 and arm/v7
+// becomes arm, as in containerd's platforms package. amd64 and amd64/v3 differ.
 func (p Platform) Normal() Platform {
 	p.OS, p.Architecture, p.Variant = strings.ToLower(p.OS), strings.ToLower(p.Architecture), strings.ToLower(p.Variant)
 	switch {
@@ -47,8 +45,8 @@ func (p Platform) Normal() Platform {
 	return p
 }
 
-// Is tells whether an image for platform p serves the wanted one: the same
-// normal form, and the same OS version if one is asked for.
+// Is reports whether an image for platform p serves the wanted one: it has the
+// same normal form, and the same OS version if one is wanted.
 func (p Platform) Is(wanted Platform) bool {
 	p, wanted = p.Normal(), wanted.Normal()
 	if wanted.OSVersion == "" {
@@ -79,16 +77,19 @@ func (p Platform) Compare(o Platform) int {
 	)
 }
 
-// What container images are built for: the values of GOOS and GOARCH, as OCI
-// image-spec 1.1 wants them in an index ("Image index property descriptions").
+// Platforms of container images: values of GOOS and GOARCH, as OCI image-spec 1.1
+// wants them in an index ("Image index property descriptions").
 const (
 	systems       = "linux windows darwin freebsd netbsd openbsd dragonfly solaris illumos aix android ios plan9 js wasip1"
 	architectures = "amd64 arm64 arm 386 loong64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x wasm"
 )
 
-// ParsePlatform reads "[os/]architecture[/variant]"; the system is linux if
-// none is named. The error suggests what other names of a platform mean, such
-// as x86_64.
+// IsSystem reports whether a word names an operating system, as GOOS has it.
+func IsSystem(word string) bool { return isWord(systems, word) }
+
+// ParsePlatform reads "[os/]architecture[/variant]". Without an os it is linux.
+// For another name of a platform, such as x86_64, the error suggests the right
+// one.
 func ParsePlatform(text string) (Platform, error) {
 	if p, ok := parsePlatform(text); ok {
 		return p, nil
@@ -99,8 +100,8 @@ func ParsePlatform(text string) (Platform, error) {
 	return Platform{}, fmt.Errorf("platform %s is unknown; expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64", quote(text))
 }
 
-// ParseLoosePlatform is [ParsePlatform], and takes other names of a platform as
-// Docker does: x86_64 for amd64.
+// ParseLoosePlatform is [ParsePlatform], but accepts other names of a platform
+// as Docker does: x86_64 for amd64.
 func ParseLoosePlatform(text string) (Platform, error) {
 	if meant, ok := corrected(text); ok {
 		text = meant
@@ -108,8 +109,8 @@ func ParseLoosePlatform(text string) (Platform, error) {
 	return ParsePlatform(text)
 }
 
-// corrected is the platform that a text likely stands for, if it is not one as
-// it is.
+// corrected returns the platform that a text probably means, if it is not valid
+// itself.
 func corrected(text string) (meant string, ok bool) {
 	if len(text) > maxQuoted {
 		return "", false
@@ -136,8 +137,8 @@ func parsePlatform(text string) (p Platform, ok bool) {
 
 var (
 	variantPattern = regexp.MustCompile(`^[a-z0-9]+(\.[a-z0-9]+)*$`)
-	// knownVariants are those that image-spec 1.1 lists ("Platform
-	// variants"), and the later levels of amd64 and arm64.
+	// knownVariants are the variants of image-spec 1.1 ("Platform variants"),
+	// and the later levels of amd64 and arm64.
 	knownVariants = regexp.MustCompile(`^(amd64/v[1-4]|arm/v[5-8]|arm64/v[89](\.[0-9])?)$`)
 )
 
@@ -149,8 +150,8 @@ func isVariant(architecture, variant string) bool {
 	return variantPattern.MatchString(variant)
 }
 
-// correctedName is the name that one part of a platform is likely to stand
-// for, and the part itself if nothing is likely.
+// correctedName returns the name that one part of a platform probably means, or
+// the part itself.
 func correctedName(part string) string {
 	switch part = strings.ToLower(part); part {
 	case "x86_64", "x86-64", "x64", "intel64", "intel":
@@ -183,7 +184,7 @@ func correctedName(part string) string {
 	return cmp.Or(Closest(part, strings.Fields(systems+" "+architectures)), part)
 }
 
-// isWord tells whether the word is one of a list that is divided by spaces.
+// isWord reports whether a list, separated by spaces, has the word.
 func isWord(list, word string) bool {
 	for w := range strings.FieldsSeq(list) {
 		if w == word {

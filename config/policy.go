@@ -33,15 +33,20 @@ type Settings map[string]Setting
 
 // Setting is the value of one policy for one image.
 type Setting struct {
-	Value     string     // of a Choice or a Duration
-	Platforms []Platform // of a PlatformList, in the order of [Platform.Compare]
-	Pos       Pos        // of the value; zero for a default
+	Value     string        // the text, of a Choice or a Duration
+	Platforms []Platform    // of a PlatformList, in the order of [Platform.Compare]
+	Duration  time.Duration // of a Duration
+	Pos       Pos           // of the value; zero for a default
 }
 
 func (w *walk) defaults() Settings {
 	all := make(Settings, len(w.policies))
 	for _, policy := range w.policies {
-		all[policy.Name] = Setting{Value: policy.Default}
+		s := Setting{Value: policy.Default}
+		if policy.Kind == Duration {
+			s.Duration, _ = time.ParseDuration(policy.Default) // a test of package policies checks it
+		}
+		all[policy.Name] = s
 	}
 	return all
 }
@@ -74,10 +79,11 @@ func (w *walk) setting(policy PolicyKey, n *yaml.Node) Setting {
 		s.Platforms = w.platforms(policy.Name, n)
 	case Duration:
 		text, ok := w.scalar(n, policy.Name, "a duration, such as 24h")
-		if d, err := time.ParseDuration(text); ok && (err != nil || d < 0) {
+		d, err := time.ParseDuration(text)
+		if ok && (err != nil || d < 0) {
 			w.report(n, IDInvalidValue, `%s is %s; expected a duration of hours, minutes or seconds, such as 24h or 90m`, policy.Name, quote(text))
 		}
-		s.Value = text
+		s.Value, s.Duration = text, d
 	case Choice:
 		s.Value = w.choice(policy, n)
 	}

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Repository is a repository of a registry, in the one spelling that all of
-// tagline uses for it: lower case, no default port, Docker Hub as docker.io.
+// Repository is a repository of a registry in its canonical spelling: lower
+// case, no default port, Docker Hub as docker.io.
 type Repository struct {
 	Host string // "localhost:5000", "docker.io"
 	Path string // "my-image", "library/nginx"
@@ -25,17 +25,16 @@ func (r Repository) Compare(o Repository) int {
 }
 
 var (
-	// pathPattern is the grammar of a repository's name: OCI
+	// pathPattern is the grammar of a repository name: OCI
 	// distribution-spec 1.1, "Pulling manifests".
 	pathPattern = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 	// dnsPattern is a host name: RFC 1123, section 2.1.
 	dnsPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 )
 
-// ParseRepository reads "repository" or "host/repository". The first segment
-// is a host if it has a dot or a colon or is localhost, as Docker has it;
-// defaultHost is the host of a repository without one, and may be "" if there
-// is none.
+// ParseRepository reads "repository" or "host/repository". As in Docker, the
+// first segment is a host if it has a dot or a colon, or is localhost.
+// defaultHost is for a repository without a host, "" if there is none.
 func ParseRepository(text, defaultHost string) (Repository, error) {
 	if strings.Contains(text, "@") { // says nothing of what may be a password
 		return Repository{}, errors.New(`repository has "@" in it; expected repository or host/repository, without credentials or a digest`)
@@ -73,7 +72,7 @@ func errNoRegistry(text string) error {
 	return fmt.Errorf("repository %s has no registry; write it as host/repository, add \"registry: host\" to the file, or give --registry (or TAGLINE_REGISTRY)", quote(text))
 }
 
-// splitHost divides "host/path"; the host is "" if the text names none.
+// splitHost splits "host/path". The host is "" if the text has none.
 func splitHost(text string) (host, path string) {
 	first, rest, found := strings.Cut(text, "/")
 	if found && (strings.ContainsAny(first, ".:") || strings.EqualFold(first, "localhost")) {
@@ -84,10 +83,10 @@ func splitHost(text string) (host, path string) {
 
 const dockerHub = "docker.io"
 
-// ParseHost reads "host" or "host:port", and gives it in its one spelling.
+// ParseHost reads "host" or "host:port", and returns its canonical spelling.
 //
-// The port 443 is dropped from names with a dot alone: those are always
-// reached over HTTPS, while an address or localhost may not be.
+// The port 443 is dropped only from names with a dot: they always use HTTPS,
+// while an address or localhost may not.
 func ParseHost(text string) (string, error) {
 	_, bare, scheme := strings.Cut(text, "://")
 	if !scheme {
@@ -130,8 +129,8 @@ func ParseHost(text string) (string, error) {
 	return name + ":" + strconv.FormatUint(number, 10), nil
 }
 
-// isHostName tells whether the name is one of DNS or an IPv4 address. A name
-// that ends in a number is an address or nothing.
+// isHostName reports whether the name is a DNS name or an IPv4 address. A name
+// that ends in a number must be an address.
 func isHostName(name string) bool {
 	if len(name) > 253 || !dnsPattern.MatchString(name) {
 		return false
@@ -144,7 +143,7 @@ func isHostName(name string) bool {
 	return err == nil
 }
 
-// hubName is docker.io for each of the names that Docker Hub goes by.
+// hubName returns docker.io for every name of Docker Hub.
 func hubName(name string) string {
 	switch name {
 	case "index.docker.io", "registry-1.docker.io":

@@ -7,14 +7,14 @@ import (
 
 //go:generate go run ./schemagen images.schema.json
 
-// Schema is the JSON Schema (2020-12) of images.yaml, for editors. It can't say
-// all that [Parse] does.
+// Schema is the JSON Schema (2020-12) of images.yaml, for editors. [Parse] checks
+// more than it can express.
 //
 //go:embed images.schema.json
 var Schema []byte
 
-// Grammar is how names are spelt in images.yaml, as regular expressions of
-// whole texts in the common part of Go's and ECMA-262's, for the schema.
+// Grammar is how names are spelled in images.yaml. These regular expressions
+// match whole texts, in the syntax that Go and ECMA-262 share.
 type Grammar struct {
 	Registry, Repository, Tag, Platform, Range, Variant, Duration string
 
@@ -23,8 +23,8 @@ type Grammar struct {
 	Source, Digest, OtherDigest string
 }
 
-// Spelling is the grammar that Parse keeps to, but for what no regular
-// expression tells: ports out of range, lengths, and the like.
+// Spelling returns the grammar of Parse, but for what a regular expression can't
+// express: port ranges, lengths and the like.
 func Spelling() Grammar {
 	inner := func(pattern string) string { return strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), "$") }
 	const (

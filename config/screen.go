@@ -2,7 +2,7 @@ package config
 
 import "gopkg.in/yaml.v3"
 
-// screen reports, at whatever depth, what YAML has and images.yaml has not.
+// screen reports features of YAML that images.yaml does not allow, at any depth.
 func (w *walk) screen(n *yaml.Node, depth int) {
 	switch {
 	case depth > maxDepth:

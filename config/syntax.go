@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// syntax reports an error of yaml.v3 at the line that it is about. read is how
-// many lines yaml.v3 had asked for when it failed.
+// syntax reports an error of yaml.v3 at the right line. read is how many lines
+// yaml.v3 had asked for when it failed.
 //
 // The "line N: " of its messages is seldom that line. For a problem of its
 // scanner it is. For one of its parser N is the line before the one where the
@@ -36,7 +36,7 @@ func (w *walk) syntax(err error, data []byte, read int) {
 	w.reportAt(w.startOf(data, line), IDSyntax, "file is not YAML: %s%s", problem, advice(problem))
 }
 
-// advice is what most often helps against a problem that yaml.v3 names.
+// advice returns what usually fixes a problem that yaml.v3 names.
 func advice(problem string) string {
 	switch problem {
 	case "did not find expected key", "did not find expected '-' indicator":
@@ -53,7 +53,7 @@ func advice(problem string) string {
 	return ""
 }
 
-// splitError is the line that an error of yaml.v3 names, and the rest of it.
+// splitError splits an error of yaml.v3 into its line and the rest.
 func splitError(err error) (line int, problem string) {
 	problem = strings.TrimPrefix(err.Error(), "yaml: ")
 	if rest, found := strings.CutPrefix(problem, "line "); found {
@@ -66,9 +66,9 @@ func splitError(err error) (line int, problem string) {
 	return 1, problem
 }
 
-// failingLine finds the line of a problem that came up within the lines read:
-// the one without which it does not. The parser reads at most a token past
-// what it cannot place, so that few lines have to be tried.
+// failingLine finds the line of a problem within the lines read: the line
+// without which the problem is gone. The parser reads at most a token past the
+// problem, so few lines have to be tried.
 func failingLine(data []byte, read int, problem string) int {
 	lines := bytes.SplitAfterN(data, []byte("\n"), read+1)
 	lines = lines[:min(read, len(lines))]
@@ -86,15 +86,15 @@ func failingLine(data []byte, read int, problem string) int {
 	return len(lines)
 }
 
-// startOf is the place of the first character in a line, or in the last line
-// if there are not as many.
+// startOf returns the position of the first character in a line, or in the last
+// line if there are fewer.
 func (w *walk) startOf(data []byte, line int) Pos {
 	line = min(line, bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))+1)
 	text := lineAt(data, line)
 	return Pos{w.file, line, 1 + len(text) - len(bytes.TrimLeft(text, " \t"))}
 }
 
-// lineAt is the text of a line, counted from 1.
+// lineAt returns the text of a line, counted from 1.
 func lineAt(data []byte, line int) []byte {
 	for range line - 1 {
 		_, data, _ = bytes.Cut(data, []byte("\n"))
@@ -103,7 +103,7 @@ func lineAt(data []byte, line int) []byte {
 	return text
 }
 
-// tabIn is the column of the first tab in a line's indentation, or 0.
+// tabIn returns the column of the first tab in a line's indentation, or 0.
 func tabIn(line []byte) int {
 	indent := len(line) - len(bytes.TrimLeft(line, " \t"))
 	return 1 + bytes.IndexByte(line[:indent], '\t')

@@ -20,8 +20,8 @@ func CheckTag(text string) error {
 }
 
 // CompareTags orders tags as people read them, digits as numbers:
-// 9 < 10 < 10.2 < 10.10 < 10.10-alpine. Only equal tags compare equal; of two
-// that differ in leading zeros alone, the one in byte order first.
+// 9 < 10 < 10.2 < 10.10 < 10.10-alpine. Only equal tags compare equal: two that
+// differ in leading zeros alone are in byte order.
 func CompareTags(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
@@ -39,7 +39,7 @@ func CompareTags(a, b string) int {
 	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
 }
 
-// digits counts the digits that s begins with.
+// digits counts the leading digits of s.
 func digits(s string) int {
 	return len(s) - len(strings.TrimLeft(s, "0123456789"))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// Version is a tag that names a version: v?N.N[.N][-prerelease][-variant].
+// Version is a tag that is a version: v?N.N[.N][-prerelease][-variant].
 type Version struct {
 	Tag        string
 	Prerelease string // "rc.1"; "" of a release
@@ -20,16 +20,16 @@ type Version struct {
 }
 
 var (
-	// Two or three numbers without leading zeros. One number alone is an alias
-	// by everybody's habit, and 20240105 or 1a2b3c4 are no versions.
+	// Two or three numbers without leading zeros. A single number is usually an
+	// alias, and 20240105 or 1a2b3c4 are not versions.
 	versionPattern = regexp.MustCompile(`^v?(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?(?:-(.+))?$`)
-	// What people call a version that is not released yet. Whatever else stands
-	// after a dash is a variant, as Docker's official images and Renovate's
-	// docker versioning have it: 10.10-alpine3.20.
+	// Names of versions that are not released yet. Anything else after a dash is
+	// a variant, as in Docker's official images and Renovate's docker
+	// versioning: 10.10-alpine3.20.
 	prereleasePattern = regexp.MustCompile(`(?i)^(?:(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|canary|milestone)[.\d]*|[abm]\d+)$`)
 )
 
-// ParseVersion reads a version tag. The error says why a tag is none.
+// ParseVersion parses a version tag. The error says why a tag is not a version.
 func ParseVersion(tag string) (Version, error) {
 	match := versionPattern.FindStringSubmatch(tag)
 	if match == nil {
@@ -55,7 +55,7 @@ func ParseVersion(tag string) (Version, error) {
 	return v, nil
 }
 
-// isDate tells 2024.1.5, a day, from a version.
+// isDate reports whether a tag is a date, such as 2024.1.5.
 func isDate(year, month, day string) bool {
 	y, _ := strconv.Atoi(year)
 	m, _ := strconv.Atoi(month)
@@ -76,8 +76,8 @@ func semverPrerelease(text string) string {
 	return strings.Join(parts, ".")
 }
 
-// Compare orders versions by their numbers and prereleases, whatever their
-// variants: 10.9 < 10.10-rc.1 < 10.10 = v10.10.0.
+// Compare orders versions by number and prerelease, and ignores variants:
+// 10.9 < 10.10-rc.1 < 10.10 = v10.10.0.
 func (v Version) Compare(o Version) int { return v.number.Compare(o.number) }
 
 // Range is a set of versions in the words of Masterminds/semver: "10.x",
@@ -87,9 +87,8 @@ type Range struct {
 	constraints *semver.Constraints
 }
 
-// ParseRange reads a range of releases. A prerelease or variant does not
-// belong in it: the library would match neither in the way that a reader
-// expects.
+// ParseRange parses a range of releases. It refuses prereleases and variants: the
+// library matches neither as a reader would expect.
 func ParseRange(text string) (Range, error) {
 	if strings.TrimSpace(text) == "" {
 		return Range{}, errors.New(`range is empty; expected one such as "10.x" or ">=1.2 <2"`)
@@ -109,16 +108,16 @@ var (
 	leadingZeroPattern = regexp.MustCompile(`(?:^|\D)0\d`)
 )
 
-// Has tells whether a version is in the range; a prerelease is where its
-// release is, so that <11 has no 11.0-rc.1, and 10.x has 10.0-rc.1.
+// Has reports whether a version is in the range. A prerelease counts as its
+// release: <11 does not have 11.0-rc.1, and 10.x has 10.0-rc.1.
 func (r Range) Has(v Version) bool {
 	release := semver.New(v.number.Major(), v.number.Minor(), v.number.Patch(), "", "")
 	return r.constraints.Check(release)
 }
 
-// Possible tells whether any version at all can be in the range. A range that
-// has one has the lowest version there is, or one that the range names, or the
-// next patch, minor or major after such a one.
+// Possible reports whether any version can be in the range. If so, the range has
+// the lowest version of all, one that it names, or the next patch, minor or major
+// after such a one.
 func (r Range) Possible() bool {
 	if r.constraints.Check(semver.New(0, 0, 0, "", "")) {
 		return true
@@ -137,5 +136,5 @@ func (r Range) Possible() bool {
 	return false
 }
 
-// namedPattern finds the versions in a range, whole or in part.
+// namedPattern finds the versions in a range, complete or partial.
 var namedPattern = regexp.MustCompile(`(\d+)(?:\.(\d+))?(?:\.(\d+))?`)

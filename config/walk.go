@@ -9,14 +9,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// walk is one reading of a file: it goes on after a problem, to find the rest.
+// walk reads one file. After a problem it goes on, to find all of them.
 type walk struct {
 	file     string
 	policies []PolicyKey
 	host     string // of repositories without one; "" if there is none
 	findings []*Finding
 	warnings []*Finding
-	refused  map[*yaml.Node]bool // reported by refuse: nothing else is said of them
+	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them
 }
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
@@ -31,7 +31,7 @@ func (w *walk) report(n *yaml.Node, id, format string, args ...any) {
 	}
 }
 
-// refuse reports a node for what it is, whatever it says.
+// refuse reports a node for its kind, not its content.
 func (w *walk) refuse(n *yaml.Node, id, format string, args ...any) {
 	w.report(n, id, format, args...)
 	w.refused[n] = true
@@ -42,7 +42,7 @@ func (w *walk) reportFile(id, format string, args ...any) {
 	w.reportAt(Pos{File: w.file}, id, format, args...)
 }
 
-// mismatch reports a node of another kind than its place wants.
+// mismatch reports a node of the wrong kind.
 func (w *walk) mismatch(n *yaml.Node, what, want string) {
 	id, found := IDWrongType, "the text "+quote(n.Value)
 	switch {
@@ -58,8 +58,8 @@ func (w *walk) mismatch(n *yaml.Node, what, want string) {
 	w.report(n, id, "%s is %s; expected %s", what, found, want)
 }
 
-// scalar gives the source text of a scalar, whatever YAML takes it for: 10.10
-// is not a number here.
+// scalar returns the source text of a scalar. YAML's types don't count: 10.10 is
+// not a number here.
 func (w *walk) scalar(n *yaml.Node, what, want string) (text string, ok bool) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
 		w.mismatch(n, what, want)
@@ -68,8 +68,8 @@ func (w *walk) scalar(n *yaml.Node, what, want string) (text string, ok bool) {
 	return n.Value, !w.refused[n]
 }
 
-// entries ranges over the keys and values of a map, and reports keys that are
-// no text or were there before.
+// entries ranges over the keys and values of a map. It reports keys that are not
+// text or are repeated.
 func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if n.Kind != yaml.MappingNode {
@@ -98,8 +98,8 @@ func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *y
 	}
 }
 
-// fields gives the values of a map that has only the named keys; of a key
-// given twice, the first. It is not ok if n is no map.
+// fields returns the values of a map that has only the named keys, the first of
+// a repeated key. ok is false if n is not a map.
 func (w *walk) fields(n *yaml.Node, what string, names ...string) (values map[string]*yaml.Node, ok bool) {
 	values = map[string]*yaml.Node{}
 	for key, value := range w.entries(n, what, "a map of "+strings.Join(names, ", ")) {
@@ -113,7 +113,7 @@ func (w *walk) fields(n *yaml.Node, what string, names ...string) (values map[st
 	return values, n.Kind == yaml.MappingNode
 }
 
-// unknown reports a key that is not one of the names.
+// unknown reports a key that is not among the names.
 func (w *walk) unknown(key *yaml.Node, what string, names []string) {
 	hint := didYouMean(key.Value, names)
 	isPolicy := func(p PolicyKey) bool { return p.Name == key.Value }
@@ -130,7 +130,7 @@ func isNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0
 }
 
-// isEmpty tells of a value that is missing, null or a map of nothing.
+// isEmpty reports whether a value is missing, null or an empty map.
 func isEmpty(n *yaml.Node) bool {
 	return n == nil || isNull(n) || n.Kind == yaml.MappingNode && len(n.Content) == 0
 }

@@ -6,19 +6,16 @@ import (
 	"tagline/config"
 )
 
-// Downgrade keeps a newest source from choosing a lower version than the alias
-// carries now, as it would when a release is deleted. Where nobody can tell
-// what it carries, a warning says so. A tag that is written out is its author's
-// word, whichever way it goes.
-var Downgrade = Policy{
-	PolicyKey: config.PolicyKey{
-		Name:    "downgrade",
-		Doc:     "whether newest may choose a lower version than the alias has",
-		Values:  []string{"deny", "allow"},
-		Default: "deny",
-	},
-	Apply: func(s config.Setting, a Alias) (Alias, []Finding) {
-		if s.Value == "allow" {
+// Downgrade reports whether a newest source may choose a lower version than the
+// alias has now, as it would when a release is deleted. If it is not known what
+// version the alias has, a warning says so. A tag that images.yaml names may
+// always be lower.
+var Downgrade = Policy[bool]{
+	Name:   "downgrade",
+	Doc:    "whether newest may choose a lower version than the alias has",
+	Values: words[bool]{{"deny", false}, {"allow", true}},
+	Apply: func(allowed bool, a Alias) (Alias, []Finding) {
+		if allowed {
 			return a, nil
 		}
 		var found []Finding

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"tagline/config"
 )
 
 // Docker's media types (distribution, image manifest version 2 schema 2).
@@ -14,23 +12,16 @@ const (
 	DockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// Format chooses the media type of composed indexes. An OCI index may hold
-// Docker manifests; a Docker list must not hold OCI ones, which old clients
-// that asked for a list could not read.
-var Format = Policy{
-	PolicyKey: config.PolicyKey{
-		Name:    "format",
-		Doc:     "media type of the indexes that tagline composes",
-		Values:  []string{"oci", "docker"},
-		Default: "oci",
-	},
-	Apply: func(s config.Setting, a Alias) (Alias, []Finding) {
-		if s.Value == "oci" {
-			a.MediaType = ocispec.MediaTypeImageIndex
-			return a, nil
-		}
-		a.MediaType = DockerManifestList
-		if !a.Composed() {
+// Format is the media type of composed indexes. An OCI index may hold Docker
+// manifests. A Docker list must not hold OCI manifests: an old client that asks
+// for a list could not read them.
+var Format = Policy[string]{
+	Name:   "format",
+	Doc:    "media type of the indexes that tagline composes",
+	Values: words[string]{{"oci", ocispec.MediaTypeImageIndex}, {"docker", DockerManifestList}},
+	Apply: func(mediaType string, a Alias) (Alias, []Finding) {
+		a.MediaType = mediaType
+		if mediaType != DockerManifestList || !a.Composed() {
 			return a, nil
 		}
 		var found []Finding

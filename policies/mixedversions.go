@@ -7,19 +7,16 @@ import (
 	"tagline/config"
 )
 
-// MixedVersions says whether the platforms of an alias may come from
-// different versions. A newest source that must not mix takes the newest
-// version that has all the platforms; what is written out can only be judged.
-var MixedVersions = Policy{
-	PolicyKey: config.PolicyKey{
-		Name:    "mixed-versions",
-		Doc:     "whether the platforms of an alias may come from different versions",
-		Values:  []string{"allow", "deny"},
-		Default: "allow",
-	},
-	Apply: func(s config.Setting, a Alias) (Alias, []Finding) {
+// MixedVersions reports whether the platforms of an alias may come from
+// different versions. If they may not, a newest source takes the newest version
+// that has all the platforms; sources that images.yaml names can only be judged.
+var MixedVersions = Policy[bool]{
+	Name:   "mixed-versions",
+	Doc:    "whether the platforms of an alias may come from different versions",
+	Values: words[bool]{{"allow", true}, {"deny", false}},
+	Apply: func(allowed bool, a Alias) (Alias, []Finding) {
 		images := a.Images()
-		if s.Value == "allow" || len(images) == 0 {
+		if allowed || len(images) == 0 {
 			return a, nil
 		}
 		var from []string
@@ -36,8 +33,8 @@ var MixedVersions = Policy{
 	},
 }
 
-// sameVersion compares tags, or whatever else sources are: 10.10-amd64 and
-// 10.10-arm64 are one version, and so is anything and itself.
+// sameVersion reports whether two sources are one version: 10.10-amd64 and
+// 10.10-arm64 are. Sources that are no versions must be equal.
 func sameVersion(a, b string) bool {
 	v, err := config.ParseVersion(a)
 	w, other := config.ParseVersion(b)

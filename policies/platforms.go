@@ -9,21 +9,19 @@ import (
 	"tagline/config"
 )
 
-// Platforms names what every alias must offer. It requires, it does not
-// filter: what an alias has beyond it stays.
-var Platforms = Policy{
-	PolicyKey: config.PolicyKey{
-		Name: "platforms",
-		Doc:  "platforms that every alias must offer",
-		Kind: config.PlatformList,
-	},
-	Apply: func(s config.Setting, a Alias) (Alias, []Finding) {
+// Platforms are what every alias must offer. The policy requires platforms and
+// removes none: an alias may have more.
+var Platforms = Policy[[]config.Platform]{
+	Name:   "platforms",
+	Doc:    "platforms that every alias must offer",
+	Values: platformList{},
+	Apply: func(required []config.Platform, a Alias) (Alias, []Finding) {
 		var has []string
 		for _, e := range a.Images() {
 			has = append(has, e.Platform.String())
 		}
 		var found []Finding
-		for _, want := range s.Platforms {
+		for _, want := range required {
 			if slices.ContainsFunc(a.Images(), func(e Entry) bool { return e.Platform.Is(want) }) {
 				continue
 			}

@@ -1,8 +1,15 @@
-// Package policies has the rules that images.yaml can set for the aliases of
-// an image, one file each. A policy is a value: its key in images.yaml, and a
-// pure function from what an alias is about to be to what it may be.
+// Package policies has the rules that images.yaml can set, one file each. A
+// policy is a value: its key in images.yaml, how that key's values are decoded,
+// and, if it is about aliases, a pure function of one.
 //
-// To add one, write its file and its test, and put it into [All].
+// To add a policy, write its file and its test, and put it on one of the two
+// lists here. [forAliases] is for rules that decide what an alias may be; they
+// have an Apply. [forRepository] is for rules about what else the repository
+// holds; they have a value alone, which package reconcile reads. Then run
+// `go generate ./config`, which writes the JSON Schema.
+//
+// An Apply may look at its own value and at the [Alias] it is given, and at
+// nothing else: no other policy, no registry, no clock.
 package policies
 
 import (
@@ -11,97 +18,54 @@ import (
 	"tagline/config"
 )
 
-// Policy is one rule.
-type Policy struct {
-	config.PolicyKey
-	// Apply changes a copy of the alias, or says what forbids it, or both. It
-	// does no I/O. Nil for a policy of the repository as a whole.
-	Apply func(config.Setting, Alias) (Alias, []Finding)
-}
+// forAliases are the policies that every alias passes, in this order: first
+// those that take entries out of an alias, then those that judge what is left.
+var forAliases = []policy{Provenance, Format, Platforms, MixedVersions, Downgrade}
 
-// Finding is why a policy forbids an alias, or has a doubt about it. The caller
-// adds where.
-type Finding struct {
-	ID      string
-	Message string
-	Warning bool // it does not forbid the alias
-}
+// forRepository are the policies of the repository as a whole.
+var forRepository = []policy{Prune, Untagged, Grace, Signed}
 
-// All is every policy, in the order in which they apply: first those that
-// take entries out of an alias, then those that judge what is left.
-func All() []Policy { return append(slices.Clone(rules), Prune, Untagged, Grace, Signed) }
-
-// rules are the policies with an Apply. They are put together once: an alias
-// passes them in every round of planning.
-var rules = []Policy{Provenance, Format, Platforms, MixedVersions, Downgrade}
-
-// Keys is how images.yaml spells the policies, for [config.Parse].
+// Keys returns how images.yaml spells the policies, for [config.Parse].
 func Keys() []config.PolicyKey {
 	var keys []config.PolicyKey
-	for _, p := range All() {
-		keys = append(keys, p.PolicyKey)
+	for _, p := range slices.Concat(forAliases, forRepository) {
+		keys = append(keys, p.Key())
 	}
 	return keys
 }
 
+// Rules are the policies of one image, decoded: the value of a policy is, for
+// example, Grace.Of(rules). The zero Rules have every default.
+type Rules struct {
+	settings config.Settings
+	values   map[string]any // by the policy's name
+}
+
+// Of decodes the policies of an image. A policy that is not set has its default.
+func Of(settings config.Settings) Rules {
+	r := Rules{settings: settings, values: map[string]any{}}
+	for _, p := range slices.Concat(forAliases, forRepository) {
+		key := p.Key()
+		r.values[key.Name] = p.decode(settings[key.Name])
+	}
+	return r
+}
+
 // Apply puts an alias through every policy.
-func Apply(settings config.Settings, a Alias) (Alias, []Finding) {
+func (r Rules) Apply(a Alias) (Alias, []Finding) {
 	var findings []Finding
-	for _, p := range rules {
+	for _, p := range forAliases {
 		var found []Finding
-		a, found = p.Apply(settings[p.Name], a)
+		a, found = p.apply(r, a)
 		findings = append(findings, found...)
 	}
 	return a, findings
 }
 
-// Alias is what an alias tag is about to be.
-type Alias struct {
-	Tag       string
-	OneSource bool   // all of one source, rather than named platforms of several
-	Filtered  bool   // a policy took entries out
-	MediaType string // of the index, if one is composed
-	Entries   []Entry
+// Finding is why a policy forbids an alias, or what it warns of. The caller adds
+// where.
+type Finding struct {
+	ID      string
+	Message string
+	Warning bool // it does not forbid the alias
 }
-
-// Composed tells whether the alias needs an index of its own: not where it can
-// be the very bytes of its one source, or of the one image left in it.
-func (a Alias) Composed() bool {
-	return !a.OneSource || a.Filtered && len(a.Entries) != 1
-}
-
-// Images are the entries that are images, in order.
-func (a Alias) Images() []Entry {
-	return slices.DeleteFunc(slices.Clone(a.Entries), func(e Entry) bool { return e.Kind != Image })
-}
-
-// Entry is one manifest that an alias offers.
-type Entry struct {
-	Kind      Kind
-	Platform  config.Platform // of an Image
-	Attests   string          // of an Attestation: the digest of its image
-	MediaType string
-	Digest    string
-	Size      int64  // bytes of the manifest
-	Source    string // as images.yaml spells it; of a newest source, the tag it chose
-	Origin    string // the tag or digest behind an alias as a source, else as Source
-	Newest    bool   // a newest source chose it
-	Was       Past   // of a Newest one, what the alias has for the platform now
-}
-
-// Past is what an alias has today for one platform. The zero Past is that of
-// an alias without it.
-type Past struct {
-	Digest string
-	Source string // the version tag it came from, "" if nobody knows
-}
-
-// Kind is what a manifest in an index is there for.
-type Kind int
-
-// The kinds of entries.
-const (
-	Image       Kind = iota
-	Attestation      // BuildKit's provenance or SBOM of an image of the same index
-	Other            // an artifact that tagline carries along and does not look into
-)

@@ -3,6 +3,7 @@ package policies
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"tagline/config"
 )
@@ -44,7 +45,7 @@ func TestPolicies(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name     string
-		policy   Policy
+		policy   policy
 		setting  config.Setting
 		alias    Alias
 		entries  int
@@ -79,7 +80,7 @@ func TestPolicies(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := slices.Clone(test.alias.Entries)
-			a, found := test.policy.Apply(test.setting, test.alias)
+			a, found := test.policy.apply(Of(config.Settings{test.policy.Key().Name: test.setting}), test.alias)
 			if len(a.Entries) != test.entries || a.Filtered != test.filtered || !slices.Equal(ids(found), test.findings) {
 				t.Errorf("%+v, findings %v", a, found)
 			}
@@ -87,6 +88,30 @@ func TestPolicies(t *testing.T) {
 				t.Error("the entries it was given are changed")
 			}
 		})
+	}
+}
+
+// A value that images.yaml does not set is the default, and a word is decoded to
+// what it means.
+func TestOf(t *testing.T) {
+	unset := Of(nil)
+	if Provenance.Of(unset) != Keep || Prune.Of(unset) || Untagged.Of(unset) || Signed.Of(unset) || Grace.Of(unset) != 24*time.Hour ||
+		!MixedVersions.Of(unset) || Downgrade.Of(unset) || Platforms.Of(unset) != nil || Grace.Pos(unset) != (config.Pos{}) {
+		t.Errorf("defaults are %+v", unset)
+	}
+	at := config.Pos{File: "images.yaml", Line: 3, Column: 5}
+	set := Of(config.Settings{
+		"provenance": {Value: "purge"}, "prune": {Value: "true"}, "untagged": {Value: "delete"}, "signed": {Value: "purge"},
+		"grace": {Value: "0s", Pos: at}, "mixed-versions": {Value: "deny"}, "downgrade": {Value: "allow"},
+	})
+	if Provenance.Of(set) != Purge || !Prune.Of(set) || !Untagged.Of(set) || !Signed.Of(set) || Grace.Of(set) != 0 ||
+		MixedVersions.Of(set) || !Downgrade.Of(set) || Grace.Pos(set) != at {
+		t.Errorf("set, they are %+v", set)
+	}
+	for i, word := range []string{"keep", "drop", "purge"} {
+		if got := Attestations(i).String(); got != word {
+			t.Errorf("%q is written %q", word, got)
+		}
 	}
 }
 
@@ -111,6 +136,9 @@ func TestKeys(t *testing.T) {
 	for _, k := range Keys() {
 		if k.Name == "" || k.Doc == "" {
 			t.Errorf("%+v lacks a name or a doc", k)
+		}
+		if d, err := time.ParseDuration(k.Default); k.Kind == config.Duration && (err != nil || d < 0) {
+			t.Errorf("%s defaults to %q, which is no duration", k.Name, k.Default)
 		}
 		if k.Kind == config.Choice && !slices.Contains(k.Values, k.Default) {
 			t.Errorf("%s defaults to %q, which is none of %q", k.Name, k.Default, k.Values)

@@ -225,7 +225,7 @@ func (p *planner) blocked(alias config.Alias, s config.Source, of problems) (ps 
 
 // apply puts an alias through the policies.
 func (p *planner) apply(alias config.Alias, a policies.Alias) (_ policies.Alias, warnings []*config.Finding, ps problems) {
-	a, findings := policies.Apply(p.image.Policies, a)
+	a, findings := p.rules.Apply(a)
 	for _, f := range findings {
 		if f.Warning {
 			warnings = append(warnings, warning(alias, alias.Pos, f.ID, "%s", f.Message))

@@ -11,15 +11,15 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Draft is an images.yaml for what a repository holds already: aliases for the
-// tags that are the same image as other tags. To apply it changes nothing.
+// Draft is an images.yaml for what a repository holds already: aliases for tags
+// with the same images as other tags. Applying it changes nothing.
 type Draft struct {
 	Repository config.Repository
-	Provenance string         // the value of that policy under which it changes nothing
-	Tags       []TagSummary   // all of them, in the order of [config.CompareTags]
-	Aliases    []config.Alias // in sync as they stand; in the same order
-	Near       []config.Alias // have the images of other tags, but would be written anew
-	Same       [][]string     // tags that are one image, and nothing tells which follows which
+	Provenance policies.Attestations // the value of the policy under which applying changes nothing
+	Tags       []TagSummary          // all of them, in the order of [config.CompareTags]
+	Aliases    []config.Alias        // in sync already; in the same order
+	Near       []config.Alias        // have the images of other tags, but applying would write them anew
+	Same       [][]string            // groups of tags with one digest, none of which clearly follows another
 }
 
 // TagSummary is what one tag is.
@@ -28,21 +28,21 @@ type TagSummary struct {
 	Digest       string
 	Platforms    []config.Platform // of its images, in the order of [config.Platform.Compare]
 	Attestations int               // attestation manifests
-	Err          error             // why it could not be read; everything else is zero then
+	Err          error             // why it could not be read; the rest is zero then
 }
 
-// DraftOf looks at every tag of a repository and works out which of them could
-// be aliases of others. It asks for the list of tags, for the manifest of each,
-// and, of plain images, for the config that tells their platform.
+// DraftOf looks at every tag of a repository and works out which could be aliases
+// of others. It asks for the list of tags, the manifest of each, and the configs
+// of plain images, which name their platform.
 //
-// The error is about the list of tags; [ErrNotFound] if there is no such
-// repository. A tag that can't be read is no alias and no source.
+// The error is about the list of tags, [registry.ErrNotFound] if there is no such
+// repository. A tag that can't be read becomes neither alias nor source.
 func DraftOf(ctx context.Context, readers registry.Readers, repository config.Repository) (Draft, error) {
 	tags, err := readers.Reader(repository).Tags(ctx)
 	if err != nil {
 		return Draft{}, err
 	}
-	// What is no tag by the grammar is not asked for.
+	// An invalid tag is not asked for.
 	tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool {
 		_, err := config.ParseReference("tag:"+tag, repository.Host)
 		return err != nil
@@ -55,7 +55,7 @@ func DraftOf(ctx context.Context, readers registry.Readers, repository config.Re
 	d.survey(slices.Compact(tags))
 
 	best := -1
-	for _, provenance := range []string{"keep", "drop"} {
+	for _, provenance := range []policies.Attestations{policies.Keep, policies.Drop} {
 		aliases, near := d.propose(provenance)
 		if len(aliases) > best {
 			best = len(aliases)
@@ -75,7 +75,7 @@ type drafting struct {
 	tags    map[string]tagged // those that could be read
 }
 
-// tagged is what a tag that could be read is.
+// tagged is a tag that could be read.
 type tagged struct {
 	digest string
 	owner  string // the alias it was made for, by tagline's mark
@@ -109,7 +109,7 @@ func (d *drafting) survey(tags []string) {
 			continue
 		}
 		d.tags[tag] = a.Value
-		// The planner need not ask again what an alias is now.
+		// This saves the planner the question what the tag names.
 		d.state.tags[place{repository, tag}] = registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: a.Value.digest}}
 		s := TagSummary{Tag: tag, Digest: a.Value.digest}
 		for _, l := range a.Value.leaves {
@@ -125,15 +125,11 @@ func (d *drafting) survey(tags []string) {
 	}
 }
 
-// propose finds the aliases that are in sync under a provenance policy. It is
-// the planner that says so: a candidate that it would change gives way to the
-// next one of its tag.
-func (d *drafting) propose(provenance string) (aliases, near []config.Alias) {
-	settings := config.Settings{}
-	for _, key := range policies.Keys() {
-		settings[key.Name] = config.Setting{Value: key.Default}
-	}
-	settings["provenance"] = config.Setting{Value: provenance}
+// propose finds the aliases that are in sync under a provenance policy. The
+// planner decides: a candidate that it would change gives way to the next one of
+// its tag.
+func (d *drafting) propose(provenance policies.Attestations) (aliases, near []config.Alias) {
+	settings := config.Settings{policies.Provenance.Name: {Value: provenance.String()}}
 
 	candidates := map[string][][]config.Source{}
 	for _, t := range d.draft.Tags {
@@ -181,8 +177,8 @@ func (d *drafting) propose(provenance string) (aliases, near []config.Alias) {
 	}
 }
 
-// inCycle is the first alias that leads back to itself, or "": marks of tags
-// that were moved by hand can name each other, which images.yaml may not.
+// inCycle returns the first alias that leads back to itself, or "". Marks of tags
+// that were moved by hand can name each other, but aliases may not.
 func inCycle(aliases []config.Alias) string {
 	byTag := map[string]config.Alias{}
 	for _, a := range aliases {
@@ -217,7 +213,7 @@ func (d *drafting) linked(sources []config.Source, aliases map[string][][]config
 	return sources
 }
 
-// candidates are what a tag could be an alias of, the likeliest first.
+// candidates returns what a tag could be an alias of, the likeliest first.
 func (d *drafting) candidates(tag string) [][]config.Source {
 	t, ok := d.tags[tag]
 	if !ok {
@@ -240,15 +236,15 @@ func (d *drafting) source(tag string) config.Source {
 	return config.Source{Repository: d.draft.Repository, Tag: tag, Text: tag}
 }
 
-// marked reads the sources that tagline noted in an index of its own.
+// marked reads the sources that tagline noted in its own index.
 func (d *drafting) marked(t tagged) [][]config.Source {
 	var byPlatform []config.Source
 	for _, l := range t.images() {
 		mark := l.descriptor.Annotations[AnnotationSource]
 		s := d.source(mark)
 		if _, ours := d.tags[mark]; !ours {
-			// A digest, or a source in another repository: nobody is asked for
-			// that because a mark says so.
+			// A digest, or a source in another repository. A mark alone is no
+			// reason to ask for that.
 			of, err := config.ParseReference(d.draft.Repository.Path+"@"+mark, d.draft.Repository.Host)
 			if err != nil {
 				return nil
@@ -264,7 +260,7 @@ func (d *drafting) marked(t tagged) [][]config.Source {
 	return forms(byPlatform)
 }
 
-// composed finds the images of a tag in others that it could follow.
+// composed finds the images of a tag in other tags that it could follow.
 func (d *drafting) composed(tag string, t tagged) [][]config.Source {
 	var byPlatform []config.Source
 	for _, l := range t.images() {
@@ -283,8 +279,8 @@ func (d *drafting) composed(tag string, t tagged) [][]config.Source {
 	return forms(byPlatform)
 }
 
-// forms are the ways to write the same: one source for all platforms, where it
-// is one, and a source for each.
+// forms returns the ways to write the same: one source for all platforms, if
+// there is only one, and a source for each.
 func forms(byPlatform []config.Source) [][]config.Source {
 	if len(byPlatform) == 0 {
 		return nil
@@ -303,18 +299,18 @@ func forms(byPlatform []config.Source) [][]config.Source {
 	return [][]config.Source{{one}, byPlatform}
 }
 
-// named tells whether images.yaml can name a platform: what stands in a
-// manifest may be anything.
+// named reports whether images.yaml can name a platform. A manifest may hold
+// anything.
 func named(p config.Platform) bool {
 	_, err := config.ParsePlatform(p.String())
 	return err == nil && p.OSVersion == ""
 }
 
-// best is the tag that fits and that the alias could follow: the highest version
-// or, without any, the first by name; "" if there is none.
+// best returns the best tag that fits and that the alias could follow: the
+// highest version, or else the first by name, or "".
 func (d *drafting) best(alias string, fits func(tagged) bool) string {
 	best, of := "", d.tags[alias].rank
-	for _, t := range d.draft.Tags { // in order, so that a higher one of equals comes later
+	for _, t := range d.draft.Tags { // sorted, so that the higher of two equals comes later
 		o, ok := d.tags[t.Tag]
 		if !ok || t.Tag == alias || !of.follows(o.rank) || !fits(o) {
 			continue
@@ -326,7 +322,7 @@ func (d *drafting) best(alias string, fits func(tagged) bool) string {
 	return best
 }
 
-// same are the tags of one digest that are no aliases of the draft.
+// same returns the tags of one digest that are not aliases of the draft.
 func (d *drafting) same() [][]string {
 	known := map[string]bool{}
 	for _, a := range d.draft.Aliases {
@@ -348,7 +344,7 @@ func (d *drafting) same() [][]string {
 	return all
 }
 
-// Unread are the tags that could not be read, as one error; nil without any.
+// Unread joins the errors of tags that could not be read, nil if there are none.
 func (d Draft) Unread() error {
 	var errs []error
 	for _, t := range d.Tags {
@@ -359,7 +355,7 @@ func (d Draft) Unread() error {
 	return errors.Join(errs...)
 }
 
-// Summary is what the draft knows of a tag.
+// Summary returns what the draft knows about a tag.
 func (d Draft) Summary(tag string) TagSummary {
 	i, ok := slices.BinarySearchFunc(d.Tags, tag, func(t TagSummary, tag string) int { return config.CompareTags(t.Tag, tag) })
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Inspection is what a tag or digest is.
+// Inspection describes a tag or digest.
 type Inspection struct {
 	Repository config.Repository
 	Reference  string
@@ -25,10 +25,10 @@ type Inspection struct {
 	Referrers  []registry.Descriptor
 }
 
-// Part is one manifest that a tag offers.
+// Part is a manifest that a tag offers.
 type Part struct {
-	policies.Entry        // Source by tagline's mark, "" without
-	Missing        bool   // it is listed, and not there any more
+	policies.Entry        // Source is tagline's mark, "" without one
+	Missing        bool   // it is listed and does not exist any more
 	Bytes          int64  // of config and layers
 	Tells          string // predicate types of an attestation, or an artifact's type
 }
@@ -100,7 +100,7 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 	return in, nil
 }
 
-// tells is what is known of the content of an attestation or artifact.
+// tells describes the content of an attestation or artifact.
 func tells(kind policies.Kind, m *registry.Manifest) string {
 	switch kind {
 	case policies.Image:

@@ -17,8 +17,8 @@ import (
 // Deletes reports whether images.yaml has tagline delete from the image's
 // repository. There a deep look is worth its price.
 func Deletes(image config.Image) bool {
-	value := func(p policies.Policy) string { return image.Policies[p.Name].Value }
-	return value(policies.Prune) == "true" || value(policies.Untagged) == "delete" || value(policies.Provenance) == "purge" ||
+	rules := policies.Of(image.Policies)
+	return policies.Prune.Of(rules) || policies.Untagged.Of(rules) || policies.Provenance.Of(rules) == policies.Purge ||
 		slices.ContainsFunc(image.Aliases, func(a config.Alias) bool { return a.Absent })
 }
 

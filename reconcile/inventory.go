@@ -12,7 +12,7 @@ import (
 // inventory returns all that the image's repository holds, nil if the registry
 // lists tags alone.
 func (v *view) inventory() (*stock, error) {
-	all, err := ask(v.State.inventories, v.open.inventories, v.home)
+	all, err := ask(v.inventories, v.open.inventories, v.home)
 	switch {
 	case errors.Is(err, registry.ErrUnsupported):
 		return nil, nil
@@ -101,7 +101,7 @@ func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
 		return nil, err
 	}
 	if all == nil {
-		return ask(v.State.referrers, v.open.referrers, place{v.home, digest})
+		return ask(v.referrers, v.open.referrers, place{v.home, digest})
 	}
 	if v.subjects == nil {
 		subjects := map[string][]registry.Descriptor{}

@@ -86,7 +86,7 @@ func (s scope) unfit(t listed, n *config.Newest) string {
 // without an end, so that a few rounds are enough for a platform that lags far
 // behind.
 func (s *search) run() (ps problems) {
-	s.wanted = s.image.Policies[policies.Platforms.Name].Platforms
+	s.wanted = policies.Platforms.Of(s.rules)
 	if s.source.Platform != (config.Platform{}) {
 		s.wanted = []config.Platform{s.source.Platform}
 	}
@@ -234,7 +234,7 @@ func (s *search) lacking(seen int) *config.Finding {
 
 // together reports whether one version must serve every platform.
 func (s *search) together() bool {
-	return s.source.Platform == (config.Platform{}) && s.image.Policies[policies.MixedVersions.Name].Value == "deny"
+	return s.source.Platform == (config.Platform{}) && !policies.MixedVersions.Of(s.rules)
 }
 
 // nothingFits says what comes nearest to a range or variant that no tag has.

@@ -10,6 +10,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
 
@@ -239,6 +240,25 @@ func TestUnreadableCandidate(t *testing.T) {
 		if len(p.Errors) == 0 || len(p.Pushes)+len(p.Violations) > 0 {
 			t.Errorf("without %s the plan is %+v", broken, p)
 		}
+	}
+}
+
+// A list that is said not to exist is one that could not be read, where tags of
+// the same repository answer.
+func TestListAtOddsWithTags(t *testing.T) {
+	m := releases(t)
+	m.Broken["tags"] = registry.ErrNotFound
+	p := plan(t, m, aliases(t, "10: {newest: 10.x}\n11: {amd64: 11.0}", "prune: true"))
+	if len(p.Violations) > 0 || len(p.Pushes) != 1 || p.Pushes[0].Tag != "11" || len(p.DeleteTags) > 0 {
+		t.Errorf("plan is %+v, want 11 alone", p)
+	}
+	for _, e := range p.Errors {
+		if !strings.Contains(e.Message, "list of tags of r.test/app: the registry says that there is no such repository, and answers for what is in it") {
+			t.Errorf("error %+v", e)
+		}
+	}
+	if len(p.Errors) == 0 {
+		t.Error("no error")
 	}
 }
 

@@ -24,7 +24,7 @@ type purged struct {
 
 // purging reports whether every tag of the repository is to lose its attestations.
 func (s scope) purging() bool {
-	return s.image.Policies[policies.Provenance.Name].Value == "purge"
+	return policies.Provenance.Of(s.rules) == policies.Purge
 }
 
 // purge works out what a tag becomes. It is nil for a tag without attestations,
@@ -42,7 +42,7 @@ func (s scope) purge(tag string, m *registry.Manifest) (*purged, error) {
 		return nil, err
 	}
 	p.allow = p.content != nil &&
-		(len(p.signed) == 0 || s.image.Policies[policies.Signed.Name].Value == "purge")
+		(len(p.signed) == 0 || policies.Signed.Of(s.rules))
 	return p, nil
 }
 
@@ -117,7 +117,7 @@ func (s scope) warnSigned(tag string, change *purged) *config.Finding {
 		does = "is rewritten, so they no longer match"
 	}
 	return &config.Finding{
-		ID: "signed-tag", Alias: tag, Warning: true, Pos: s.image.Policies[policies.Provenance.Name].Pos,
+		ID: "signed-tag", Alias: tag, Warning: true, Pos: policies.Provenance.Pos(s.rules),
 		Message: fmt.Sprintf("tag %q of %s is %s, to which %s refer; it %s", tag, s.home, change.old.Digest, few(change.signed), does),
 	}
 }

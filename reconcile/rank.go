@@ -7,16 +7,16 @@ import (
 	"tagline/config"
 )
 
-// rank says how much a tag looks like a name for one build, by its spelling
+// rank says how much a tag looks like the name of one build, by its spelling
 // alone: 10 and latest could follow 10.20, 10.20 could follow 10.20.3, and no
-// version follows another one.
+// complete version follows another.
 type rank struct {
 	level   int // 0 a name, 1 a build, 2 and more a version with so many numbers
 	version config.Version
 	numbers string // of a version, "10.20."
 }
 
-// buildPattern is what people call one build: a commit or a day.
+// buildPattern matches names of single builds: a commit or a date.
 var buildPattern = regexp.MustCompile(`(^|[-_.])([0-9a-f]*[0-9][0-9a-f]{6,}|[0-9a-f]{7,}[0-9][0-9a-f]*|\d{6,}|\d{4}[-.]\d{2}[-.]\d{2})([-_.]|$)`)
 
 func rankOf(tag string) rank {
@@ -39,7 +39,7 @@ func (r rank) follows(source rank) bool {
 		source.version.Variant == r.version.Variant && source.version.Prerelease == r.version.Prerelease
 }
 
-// over tells whether it is the better source of the two.
+// over reports whether r is a better source than o.
 func (r rank) over(o rank) bool {
 	if r.level >= 2 && o.level >= 2 && r.version.Compare(o.version) != 0 {
 		return r.version.Compare(o.version) > 0

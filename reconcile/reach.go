@@ -9,18 +9,17 @@ import (
 )
 
 // What may be deleted is decided in this file and nowhere else. [holding.needed]
-// says what must stay and why; a manifest may go if that does not name it. Who
-// fills in a holding (sweep*.go) decides two things alone: what the tags will be
-// once the run is done, and which untagged manifests stay for reasons of
-// policy. Both are to be filled in completely or not at all: after one
-// incomplete read nothing is deleted.
+// says what must stay and why. Any other manifest may be deleted. The caller
+// (sweep*.go) decides only two things: what the tags will be once the run is
+// done, and which untagged manifests a policy keeps. Both must be complete: after
+// one incomplete read, nothing is deleted.
 //
 //	needed                                       because
 //	what a tag names                             it is pulled by that tag
 //	what images.yaml names by digest             the next run may look for it
-//	the subject of a tag sha256-<hex>[.suffix]   somebody signed it, or the like
-//	what is of an unknown type, and all digests  nobody knows what it is
-//	that it mentions, where it could be read
+//	the subject of a tag sha256-<hex>[.suffix]   it was signed, or the like
+//	what is of an unknown type, and all digests  it can't be looked into
+//	that it mentions, if it could be read
 //	what is younger than grace                   a push may be under way
 //	what a purge would delete, and something     signed: keep
 //	refers to
@@ -37,19 +36,19 @@ type holding struct {
 	purge     bool              // attestations are not kept by their own subject
 }
 
-// held is a manifest of a repository, as far as others need it.
+// held is a manifest of a repository, and its links to others.
 type held struct {
 	children    []string // of an index, what it lists; of an unknown type, all that it mentions
 	subject     string   // "" if it refers to nothing
 	unknown     bool     // it is of a type that tagline does not know
-	attestation bool     // it is BuildKit's, by what it is itself
+	attestation bool     // it is BuildKit's, by its own content
 	young       bool     // younger than grace, and this run did not replace it
 	signed      bool     // a purge would delete it, but something refers to it
 	untagged    bool     // stays untagged by policy
 }
 
-// needed tells for each digest that must stay the first reason that was found.
-// It is a pure function, and every deletion is justified by it.
+// needed returns the digests that must stay, each with the first reason found. It
+// is a pure function, and it justifies every deletion.
 func (h holding) needed() map[string]string {
 	referrers := map[string][]string{}
 	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
@@ -102,8 +101,8 @@ func (h holding) needed() map[string]string {
 		}
 	}
 	follow(true)
-	// What stays only since nobody asked to delete it is no reason to keep more
-	// than a pull of it needs.
+	// What stays only because no policy deletes it keeps no more than a pull of it
+	// needs.
 	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
 		if h.manifests[digest].untagged {
 			need(digest, keptUntagged)
@@ -113,8 +112,7 @@ func (h holding) needed() map[string]string {
 	return why
 }
 
-// tagged is a holding in which nothing stays but what tags and images.yaml lead
-// to.
+// tagged returns a holding in which only tags and images.yaml keep anything.
 func (h holding) tagged() holding {
 	h.manifests = maps.Clone(h.manifests)
 	for digest, m := range h.manifests {
@@ -128,8 +126,8 @@ const keptUntagged = "untagged: keep"
 
 var mentioned = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
-// holdingOf is a manifest as [holding.needed] sees it. The children of an index
-// are not looked into.
+// holdingOf returns a manifest for [holding.needed]. It does not look into the
+// children of an index.
 func holdingOf(m *registry.Manifest) held {
 	h := held{unknown: !registry.KnownType(m.MediaType), attestation: m.IsBuildKits()}
 	for _, child := range m.Children {

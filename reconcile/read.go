@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -31,7 +32,7 @@ func (s *State) settle(ctx context.Context, readers registry.Readers, home confi
 // read answers the questions, all at once.
 func (s *State) read(ctx context.Context, readers registry.Readers, q questions) {
 	r := reading{ctx: ctx, readers: readers}
-	if len(q.inventories) > 0 { // they answer most of the rest, where there are any
+	if len(q.inventories) > 0 { // an inventory answers most of the rest
 		q = questions{inventories: q.inventories}
 	}
 	read(&r, q.tags, s.tags, registry.Reader.Resolve, func(_ registry.Reader, _ place, d registry.Descriptor) (registry.Descriptor, error) { return d, nil })
@@ -67,6 +68,26 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 		})
 	}
 	r.wg.Wait()
+	s.doubtLists()
+}
+
+// doubtLists takes a list of tags that does not exist for one that could not be
+// read where the repository has answered for a tag or a digest: then it exists,
+// and its list is not empty.
+func (s *State) doubtLists() {
+	doubt := func(at place, err error) {
+		list := s.lists[at.repository]
+		if err == nil && errors.Is(list.Err, registry.ErrNotFound) {
+			list.Err = fmt.Errorf("list of tags of %s: the registry says that there is no such repository, and answers for what is in it", at.repository)
+			s.lists[at.repository] = list
+		}
+	}
+	for at, answer := range s.tags {
+		doubt(at, answer.Err)
+	}
+	for at, answer := range s.manifests {
+		doubt(at, answer.Err)
+	}
 }
 
 // reading is one round of questions under way.
@@ -77,8 +98,8 @@ type reading struct {
 	wg      sync.WaitGroup
 }
 
-// read puts the questions of one kind, a batch a repository, and keeps what
-// parse makes of the answers.
+// read asks the questions of one kind, a batch a repository, and keeps the parsed
+// answers.
 func read[A, T any](r *reading, open map[place]bool, answers map[place]registry.Answer[T],
 	ask func(registry.Reader, context.Context, []string) []registry.Answer[A], parse func(from registry.Reader, at place, a A) (T, error),
 ) {
@@ -99,8 +120,8 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]registry.
 	}
 }
 
-// referrersAtOnce bounds the requests for referrers, one a digest; a host has a
-// bound of its own.
+// referrersAtOnce bounds the requests for referrers, one a digest. Each host has
+// its own bound as well.
 const referrersAtOnce = 16
 
 func referrers(ctx context.Context, of registry.Reader, digests []string) []registry.Answer[[]registry.Descriptor] {
@@ -117,24 +138,24 @@ func referrers(ctx context.Context, of registry.Reader, digests []string) []regi
 	return answers
 }
 
-// parseManifest looks into a manifest, and notes the platform of an image where
-// that costs nothing.
+// parseManifest parses a manifest. It notes the platform of an image if that
+// costs no request.
 func (s *State) parseManifest(from registry.Reader, at place, raw registry.RawManifest) (*registry.Manifest, error) {
 	m, err := registry.ParseManifest(raw)
 	if err != nil || !m.IsImage() {
 		return m, err
 	}
 	image := place{at.repository, m.Config.Digest.String()}
-	if blob, ok := from.Remembered(image.reference); ok {
+	if blob, ok := registry.Remembered(from, image.reference); ok {
 		platform, err := parseConfig(from, image, blob)
 		s.platforms[image] = registry.Answer[config.Platform]{Value: platform, Err: err}
 	}
 	return m, nil
 }
 
-// parseConfig reads the platform out of an image's config blob (OCI
-// image-spec 1.1, config.md: architecture and os are required). It is zero if
-// there is none, as some builders leave it.
+// parseConfig reads the platform from an image's config blob (OCI image-spec 1.1,
+// config.md: architecture and os are required). It is zero if there is none, as
+// with some builders.
 func parseConfig(_ registry.Reader, at place, blob []byte) (config.Platform, error) {
 	var c ocispec.Platform
 	if err := json.Unmarshal(blob, &c); err != nil {

@@ -9,11 +9,10 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// ApplySaved carries out a plan that was made a while ago, each action by
-// itself: where the tag or one of its sources is no longer what the plan saw,
-// the action is stale and is not done, and the others are, but for those that
-// rely on it. It pushes the bytes of the plan and no others. The plan has passed
-// [CheckSaved].
+// ApplySaved carries out a saved plan, each action by itself. If a tag or one of
+// its sources is no longer what the plan saw, the action is stale and is not
+// done, nor is any that relies on it. All others are done. It pushes exactly the
+// bytes of the plan. The plan has passed [CheckSaved].
 func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer, image config.Image, plan Plan) Result {
 	settled := recheck(ctx, readers, image, plan)
 	is := func(tag string) bool { _, ok := settled[tag]; return ok }

@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/policies"
 )
 
 // Whether a saved plan is one that images.yaml asks for.
 
-// CheckSaved says what a saved plan would do that images.yaml does not ask for.
-// A plan that was made from it, and not altered, has nothing of the kind.
+// CheckSaved returns what a saved plan would do that images.yaml does not ask
+// for. An unaltered plan of this images.yaml does nothing of the kind.
 func CheckSaved(image config.Image, plan Plan) []error {
 	aliases := byTag(image)
 	known := map[config.Repository]bool{}
@@ -19,8 +20,9 @@ func CheckSaved(image config.Image, plan Plan) []error {
 			known[s.Repository] = true
 		}
 	}
-	// Two policies are about tags that images.yaml does not list.
-	others := image.Policies["provenance"].Value == "purge" || image.Policies["prune"].Value == "true"
+	// Two policies concern tags that images.yaml does not list.
+	rules := policies.Of(image.Policies)
+	others := policies.Provenance.Of(rules) == policies.Purge || policies.Prune.Of(rules)
 	var errs []error
 	problem := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{plan.Repository}, args...)...))
@@ -67,8 +69,8 @@ func byTag(image config.Image) map[string]config.Alias {
 	return aliases
 }
 
-// sourceOf is where an alias takes a source of this spelling from. A newest
-// source is spelled as the version that it came to.
+// sourceOf returns where an alias takes a source of this spelling from. A newest
+// source is spelled as the version that it chose.
 func sourceOf(image config.Image, alias config.Alias, text string) (place, bool) {
 	for _, s := range alias.Sources {
 		switch {

@@ -17,12 +17,12 @@ import (
 
 // What a saved plan relies on, read once more.
 
-// recheck reads what the actions of a plan rely on once more, as far as [Apply]
-// does not. It tells by tag or digest what is settled without a write: nil for
-// what is done already, or why it may not be done any more.
+// recheck reads again what the actions of a plan rely on, as far as [Apply] does
+// not. It returns, by tag or digest, what is settled without a write: nil if it is
+// done already, or why it must not be done any more.
 func recheck(ctx context.Context, readers registry.Readers, image config.Image, plan Plan) map[string]error {
 	aliases := byTag(image)
-	// A digest can't move, and neither can what is dropped.
+	// A digest can't move, and a platform that is dropped has no source.
 	tagOf := func(p Push, c PlatformChange) (at place, isTag bool) {
 		at, _ = sourceOf(image, aliases[p.Tag], c.Source)
 		return at, config.CheckTag(at.reference) == nil
@@ -60,7 +60,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 		}
 	}
 	vouch(ctx, readers, image, plan, settled)
-	whole(ctx, readers, state, image, plan, settled)
+	whole(ctx, readers, state, plan, settled)
 	for again := true; again; {
 		again = false
 		for _, p := range plan.Pushes {
@@ -82,17 +82,17 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 	return settled
 }
 
-// whole asks for what the pushes of a plan list: it can be deleted from under a
-// source that still is what it was.
-func whole(ctx context.Context, readers registry.Readers, state *State, image config.Image, plan Plan, settled map[string]error) {
+// whole asks whether what the pushes list still exists: it can be deleted while
+// its source stays the same.
+func whole(ctx context.Context, readers registry.Readers, state *State, plan Plan, settled map[string]error) {
 	gone, failed := map[string][]ocispec.Descriptor{}, map[string]error{}
 	state.settle(ctx, readers, plan.Repository, func(v *view) {
 		for _, push := range plan.Pushes {
-			if _, is := settled[push.Tag]; is || push.Purged > 0 { // a purge adds nothing to what its tag lists
+			if _, is := settled[push.Tag]; is || push.Purged > 0 { // a purge adds nothing to its tag
 				continue
 			}
 			v.present = map[place]bool{}
-			for _, other := range plan.Pushes { // what those bring that it relies on is asked for with them
+			for _, other := range plan.Pushes { // what a push brings that this one follows is asked for with that
 				if m, err := other.manifest(); err == nil && other.New != push.New && slices.Contains(push.Follows, other.Tag) {
 					for _, d := range m.Children {
 						v.present[place{plan.Repository, d.Digest.String()}] = true
@@ -118,10 +118,10 @@ func whole(ctx context.Context, readers registry.Readers, state *State, image co
 	}
 }
 
-// vouch plans anew for what images.yaml does not name, tag by tag: what a purge
-// rewrites, what prune removes, manifests that nothing needs. That the saved
-// plan says so is not enough, since it takes the whole repository to know. What
-// a new plan would not do is stale.
+// vouch plans anew for what images.yaml does not name: tags that a purge rewrites
+// or prune removes, manifests that nothing needs. The word of the saved plan is
+// not enough, since that takes the whole repository to know. What a new plan
+// would not do is stale.
 func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
 	aliases := byTag(image)
 	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
@@ -168,7 +168,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 			settled[gone[i]] = nil
 		}
 	}
-	for _, d := range plan.DeleteManifests { // parents stand before their children
+	for _, d := range plan.DeleteManifests { // parents come before their children
 		for _, parent := range d.Parents {
 			if settled[parent] != nil && settled[d.Digest] == nil {
 				settled[d.Digest] = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, parent)
@@ -177,7 +177,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	}
 }
 
-// settle notes that a tag is not what the plan saw, unless it is.
+// settle notes a tag that is not what the plan saw.
 func settle(settled map[string]error, action, what string, now registry.Answer[registry.Descriptor], planned string) {
 	_, is := settled[action]
 	switch {

@@ -41,14 +41,14 @@ func newShortcut(s scope) *shortcut {
 // image returns a plain image as the alias's own index lists it. It is nil if
 // its config has to tell the platform, or has told it already.
 func (s *shortcut) image(alias config.Alias, blob place, d ocispec.Descriptor) (*leaf, error) {
-	if _, read := s.State.platforms[blob]; read || s.doubted[alias.Tag] || alias.Tag == "" {
+	if _, read := s.platforms[blob]; read || s.doubted[alias.Tag] || alias.Tag == "" {
 		return nil, nil
 	}
 	index, ok, err := s.index(alias)
 	if !ok || err != nil {
 		return nil, err
 	}
-	if _, read := s.State.manifests[index]; !read { // weigh decides which of the two to read
+	if _, read := s.manifests[index]; !read { // weigh decides which of the two to read
 		if s.saves[index] == nil {
 			s.saves[index] = map[place]bool{}
 		}
@@ -166,6 +166,6 @@ func (s *shortcut) remember(readers registry.Readers) {
 		platforms[of.repository][of.reference] = platform
 	}
 	for repository, of := range platforms {
-		readers.Reader(repository).Remember(of)
+		registry.Remember(readers.Reader(repository), of)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -86,29 +87,29 @@ func (q questions) empty() bool {
 
 // tag returns what a tag names now. Of a digest it tells whether it exists.
 func (v *view) tag(in config.Repository, tag string) (registry.Descriptor, error) {
-	return ask(v.State.tags, v.open.tags, place{in, tag})
+	return ask(v.tags, v.open.tags, place{in, tag})
 }
 
 // manifest returns a manifest by tag or by digest.
 func (v *view) manifest(in config.Repository, reference string) (*registry.Manifest, error) {
-	return ask(v.State.manifests, v.open.manifests, place{in, reference})
+	return ask(v.manifests, v.open.manifests, place{in, reference})
 }
 
 // platform returns the platform that a config blob names, zero if it names none.
 func (v *view) platform(in config.Repository, digest string) (config.Platform, error) {
-	return ask(v.State.platforms, v.open.configs, place{in, digest})
+	return ask(v.platforms, v.open.configs, place{in, digest})
 }
 
 // settings returns what the registry knows of the image's repository as a whole.
 // Ask only for what is about to change, so that a run with nothing to do does
 // not pay for it.
 func (v *view) settings() (registry.Facts, error) {
-	return ask(v.State.facts, v.open.facts, v.home)
+	return ask(v.facts, v.open.facts, v.home)
 }
 
 // versions returns the tags of the image's repository, in the order of parseTags.
 func (v *view) versions() ([]listed, error) {
-	return ask(v.State.lists, v.open.lists, v.home)
+	return ask(v.lists, v.open.lists, v.home)
 }
 
 // ask looks an answer up, and notes the question if there is none.
@@ -125,11 +126,12 @@ func ask[K comparable, T any](answers map[K]registry.Answer[T], open map[K]bool,
 type scope struct {
 	*view
 	image   config.Image
+	rules   policies.Rules          // the image's policies
 	aliases map[string]config.Alias // by tag
 }
 
 func newScope(image config.Image, v *view) scope {
-	s := scope{view: v, image: image, aliases: map[string]config.Alias{}}
+	s := scope{view: v, image: image, rules: policies.Of(image.Policies), aliases: map[string]config.Alias{}}
 	for _, a := range image.Aliases {
 		s.aliases[a.Tag] = a
 	}

@@ -14,8 +14,7 @@ import (
 // known, the plan gets an error, and nothing of the sweep. Nor does a plan that
 // has errors already.
 func (s scope) sweep(plan *Plan) {
-	setting := func(policy policies.Policy) string { return s.image.Policies[policy.Name].Value }
-	prune, untagged := setting(policies.Prune) == "true", setting(policies.Untagged) == "delete"
+	prune, untagged := policies.Prune.Of(s.rules), policies.Untagged.Of(s.rules)
 	if !prune && !untagged && !s.purging() {
 		return
 	}

@@ -177,7 +177,7 @@ func (s *sweep) addStored(line registry.StoredManifest) error {
 	for _, tag := range line.Tags {
 		s.before[tag] = line.Digest
 		at := place{s.home, tag}
-		resolved, fetched := s.State.tags[at], s.State.manifests[at]
+		resolved, fetched := s.tags[at], s.manifests[at]
 		if digest := resolved.Value.Digest; digest != "" && digest != line.Digest {
 			errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, digest))
 		}

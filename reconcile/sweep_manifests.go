@@ -60,9 +60,8 @@ func (s *sweep) old(digest string) bool {
 			s.pushed[stored.Digest] = stored.Pushed
 		}
 	}
-	grace, _ := time.ParseDuration(s.image.Policies[policies.Grace.Name].Value) // config has checked it
 	pushed, listed := s.pushed[digest]
-	return listed && !pushed.IsZero() && s.stock.Now.Sub(pushed) >= grace
+	return listed && !pushed.IsZero() && s.stock.Now.Sub(pushed) >= policies.Grace.Of(s.rules)
 }
 
 // due returns the manifests that nothing needs, parents before children. Before
@@ -110,7 +109,7 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.home, len(due))})
 		return nil, nil
 	case aged > 0 && s.skew() > maxSkew:
-		s.refuse("clock-skew", policies.Untagged, "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
+		s.refuse("clock-skew", policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
 			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}
@@ -156,7 +155,7 @@ func (s *sweep) examine(digest string) error {
 		return err
 	}
 	of := s.after.manifests[digest]
-	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && s.image.Policies[policies.Signed.Name].Value != "purge"
+	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && !policies.Signed.Of(s.rules)
 	s.after.manifests[digest] = of
 	for _, r := range referrers {
 		of, known := s.after.manifests[r.Digest]

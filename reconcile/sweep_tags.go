@@ -73,9 +73,9 @@ func (s *sweep) immutable(tag string) (bool, error) {
 	return err == nil && facts.Tags.Fixed(tag), err
 }
 
-// refuse notes why a policy can't be carried out.
-func (s *sweep) refuse(id string, policy policies.Policy, format string, args ...any) {
-	s.found = append(s.found, &config.Finding{ID: id, Pos: s.image.Policies[policy.Name].Pos, Message: fmt.Sprintf(format, args...)})
+// refuse notes why a policy, by its position, can't be carried out.
+func (s *sweep) refuse(id string, policy config.Pos, format string, args ...any) {
+	s.found = append(s.found, &config.Finding{ID: id, Pos: policy, Message: fmt.Sprintf(format, args...)})
 }
 
 // purgeTags rewrites every tag without its attestations. Aliases are composed
@@ -121,10 +121,10 @@ func (s *sweep) purgeTags() error {
 		}
 	}
 	if len(immutable) > 0 {
-		s.refuse("immutable-tag", policies.Provenance, "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
+		s.refuse("immutable-tag", policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
 	}
 	if len(broken) > 0 && errors.Join(errs...) == nil {
-		s.refuse("missing-child", policies.Provenance, "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
+		s.refuse("missing-child", policies.Provenance.Pos(s.rules), "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
 	}
 	return errors.Join(errs...)
 }

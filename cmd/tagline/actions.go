@@ -8,14 +8,14 @@ import (
 	"tagline/reconcile/report"
 )
 
-// inActions tells whether GitHub Actions runs this (docs.github.com,
+// inActions reports whether GitHub Actions runs this (docs.github.com,
 // "Variables reference").
 func inActions() bool { return os.Getenv("GITHUB_ACTIONS") == "true" }
 
-// actions adds what a step of GitHub Actions should have without flags: the
-// step summary, the outputs of the step, and annotations, on stderr because
-// stdout is the report. One that can't be written is a warning: nobody asked
-// for it.
+// actions adds what a step of GitHub Actions should have without flags: the step
+// summary, the outputs of the step, and annotations, on stderr because stdout is
+// the report. If one can't be written, that is a warning, since no flag asked for
+// it.
 func (o *outputs) actions() {
 	if !inActions() {
 		return
@@ -47,7 +47,7 @@ func (o *outputs) actions() {
 	}
 }
 
-// appendTo adds to a file that other commands of the same step write, too.
+// appendTo adds to a file to which other commands of the same step write as well.
 func appendTo(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -60,8 +60,8 @@ func appendTo(path string, data []byte) error {
 	return f.Close()
 }
 
-// inCheckout is the current folder as a forge sees it: from the root of its
-// checkout, "" for that itself and where nobody knows.
+// inCheckout returns the current folder, relative to the root of the forge's
+// checkout. It is "" for the root, and if it is not known.
 func inCheckout() string {
 	for _, variable := range []string{"GITHUB_WORKSPACE", "CI_PROJECT_DIR"} {
 		root := os.Getenv(variable)
@@ -82,7 +82,7 @@ func inCheckout() string {
 	return ""
 }
 
-// warn says on stderr what does not change the course of a run.
+// warn writes a warning to stderr.
 func (a *app) warn(format string, args ...any) {
 	_, _ = fmt.Fprintln(a.stderr, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
 }

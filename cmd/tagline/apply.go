@@ -16,8 +16,8 @@ func (a *app) applyCommand() *cobra.Command {
 	var planFile, part string
 	c := &cobra.Command{
 		Use:   "apply",
-		Short: "Make the registry what images.yaml says, or with --dry-run report what is missing",
-		Long: `Make the registry what images.yaml says, or with --dry-run report what is missing.
+		Short: "Make the registry agree with images.yaml, or report what would change with --dry-run",
+		Long: `Make the registry agree with images.yaml, or report what would change with --dry-run.
 
 Exit codes:
   0  done, or in sync; a dry run with changes too
@@ -88,13 +88,13 @@ Exit codes:
 	a.imageFlag(c)
 	a.outputFlag(c, formatNames())
 	shardFlag(c, &part)
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and do nothing")
-	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 to all jobs together")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and write nothing")
+	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 for all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
-		"tags and manifests that may be deleted in a repository; given by hand, it also allows more than a quarter of its manifests. What provenance: purge deletes does not count")
-	c.Flags().BoolVar(&a.deep, "deep", false, "ask of all that an alias lists whether it is still there, a request for each, and copy again what came from elsewhere; on for images that delete, unless --deep=false")
-	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes and no errors")
-	c.Flags().StringVar(&planFile, "plan", "", "do what this `FILE` says, which apply --dry-run -o json=FILE has written, and nothing else")
+		"how many tags and manifests may be deleted in a repository; if given, more than a quarter of its manifests may go, too. What provenance: purge deletes does not count")
+	c.Flags().BoolVar(&a.deep, "deep", false, "check that everything that an alias lists still exists, a request each, and copy again what came from another repository; the default for images with deletions, unless --deep=false")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there are changes and no errors")
+	c.Flags().StringVar(&planFile, "plan", "", "apply the saved plan in this `FILE`, which apply --dry-run -o json=FILE has written, and nothing else")
 	oneOf(c, "a saved plan is applied as it is", "plan", "dry-run", "image")
 	_ = c.MarkFlagFilename("plan", "json")
 	return c

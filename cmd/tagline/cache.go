@@ -19,8 +19,8 @@ func (a *app) cacheFlag(c *cobra.Command) {
 	_ = c.MarkFlagDirname("cache-dir")
 }
 
-// cache opens the one that the flag names. Where nobody names one and the
-// system knows no folder for it, there is none.
+// cache opens the cache that the flag names. It is nil without the flag if the
+// system has no folder for caches.
 func (a *app) cache() *cache.Cache {
 	dir, err := a.cacheFolder()
 	if err != nil || a.cacheDir == noCache {

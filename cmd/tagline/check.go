@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tagline/config/compose"
 	"tagline/reconcile/report"
 )
 
@@ -18,21 +19,27 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check images.yaml, and compose files against it, without asking any registry",
 		Long: `Check images.yaml, and compose files against it, without asking any registry.
 
-With --compose every service's image that is of a repository in images.yaml must
-be an alias there that offers the service's platform or, without one, all that
-the platforms policy requires. Findings are exit code 3.
+With --compose, each service's image is checked if its repository is in
+images.yaml. It must be an alias there that has the service's platform or,
+without one, all platforms that the policy requires. Findings lead to exit code 3.
+
+Each --compose is a project. Files of one project are joined with ":", as in
+COMPOSE_FILE; the later override the earlier. A file with a default name, such
+as compose.yml, brings compose.override.yml beside it, as docker compose does
+if no file is named.
 
 Variables come from the environment and from .env, as for docker compose.
 "include" and "extends" are followed within the git work tree of the file.
 Without one, that is within the current folder if the file is below it, or else
 within the file's own folder. Nothing is fetched.`,
 		Example: `  tagline check
-  tagline check --compose compose.yml --compose deploy/compose.yml`,
+  tagline check --compose compose.yml --compose deploy/compose.yml
+  tagline check --compose compose.yml:compose.prod.yml`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch none := noArguments(cmd, args); {
 			case none != nil && len(composeFiles) == 0:
 				return fmt.Errorf("%w; name another file with --file, or compose files with --compose", none)
-			case slices.Contains(slices.Concat(composeFiles, args), ""):
+			case slices.ContainsFunc(slices.Concat(composeFiles, args), namesNoFile):
 				return errors.New("--compose is empty; name a file")
 			}
 			return nil
@@ -63,7 +70,10 @@ within the file's own folder. Nothing is fetched.`,
 	a.fileFlag(c)
 	a.registryFlag(c)
 	a.outputFlag(c, formats)
-	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to hold against images.yaml (repeatable, or followed by several files)")
+	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to check against images.yaml (repeatable, or followed by several files; FILE:FILE is one project)")
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
 }
+
+// namesNoFile reports whether a project, or one of its files, has no name.
+func namesNoFile(project string) bool { return slices.Contains(compose.Files(project), "") }

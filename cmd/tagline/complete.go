@@ -11,8 +11,8 @@ import (
 	"tagline/reconcile/report"
 )
 
-// named are the images of images.yaml for the shell, whatever registry they
-// are on; none where the file can't be read.
+// named returns the images of images.yaml for the shell, of any registry. There
+// are none if the file can't be read.
 func (a *app) named() []config.Image {
 	a.images, a.registry = nil, cmp.Or(a.registry, "localhost")
 	cfg, err := a.load()

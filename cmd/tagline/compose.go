@@ -17,12 +17,11 @@ import (
 	"tagline/reconcile/report"
 )
 
-// checkCompose holds compose files against images.yaml and says what it finds.
-// A file that can't be judged does not keep the others from it. What is found
-// through several files is said once.
-func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) error {
-	// compose-go tells of unset variables in a log of its own; the findings do
-	// with a place.
+// checkCompose checks the images of compose projects against images.yaml and
+// prints what it finds. A project that can't be loaded doesn't stop the others.
+// What several projects share is printed once.
+func (a *app) checkCompose(cfg *config.Config, projects []string, out *outputs) error {
+	// compose-go logs unset variables; the findings have them with their places.
 	logrus.SetOutput(io.Discard)
 	environment := map[string]string{}
 	for _, variable := range os.Environ() {
@@ -43,12 +42,18 @@ func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) err
 		defer func() { said[key] = true }()
 		return said[key]
 	}
-	for _, file := range files {
-		if read[full(file)] {
-			continue
+	for _, project := range projects {
+		files := compose.Files(project)
+		var paths []string
+		for _, file := range files {
+			paths = append(paths, full(file))
 		}
-		read[full(file)] = true
-		services, err := compose.Load(file, environment)
+		if key := strings.Join(paths, "\x00"); read[key] {
+			continue
+		} else {
+			read[key] = true
+		}
+		services, err := compose.Load(project, environment)
 		if err != nil {
 			failed = true
 			for _, e := range leaves(err) {
@@ -77,7 +82,7 @@ func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) err
 		if wrong || a.quiet {
 			continue
 		}
-		if _, err := fmt.Fprintf(out.textTo, "%s is right: %s, %d of images.yaml.\n", report.Printable(file), report.Count(len(services), "service"), result.Managed); err != nil {
+		if _, err := fmt.Fprintf(out.textTo, "%s is right: %s, %d of images.yaml.\n", report.Printable(strings.Join(files, " with ")), report.Count(len(services), "service"), result.Managed); err != nil {
 			return err
 		}
 	}
@@ -90,7 +95,7 @@ func (a *app) checkCompose(cfg *config.Config, files []string, out *outputs) err
 	return nil
 }
 
-// leaves are the errors that one is made of, itself if it is one.
+// leaves returns the errors that an error joins, or the error itself.
 func leaves(err error) []error {
 	if all := (*multierror.Error)(nil); errors.As(err, &all) {
 		return all.Errors

@@ -27,7 +27,7 @@ func (a *app) demoCommand() *cobra.Command {
 The registry listens on loopback and keeps everything in memory.
 It holds two releases as docker buildx pushes them: 10.10 for amd64 and 10.20
 for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
-job is to purge what nobody can explain there.`,
+job is to purge the untagged images that provenance leaves there.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if onECR {
@@ -38,7 +38,7 @@ job is to purge what nobody can explain there.`,
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
 	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
-	c.Flags().BoolVar(&onECR, "ecr", false, "on an Amazon ECR in memory, through the AWS API")
+	c.Flags().BoolVar(&onECR, "ecr", false, "use an Amazon ECR in memory, through the AWS API")
 	oneOf(c, "the Amazon ECR has an images.yaml of its own, and listens nowhere", "ecr", "file", "port")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c
@@ -95,8 +95,8 @@ func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err e
 	return nil
 }
 
-// threeRuns is the main job: a plan, what it does, and that nothing is left to
-// do. Each run has a client of its own, like the commands that it shows.
+// threeRuns shows the main job: the plan, the run, and a second run with nothing
+// to do. Each has a client of its own, like the commands that it shows.
 func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	run := func(title string, write bool) error {
 		a.say("\n%s", title)
@@ -124,7 +124,8 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	return run("3. tagline apply, once more", true)
 }
 
-// demoImages is the built-in images.yaml, or the file, on the demo's registry.
+// demoImages returns the built-in images.yaml, or the file, for the demo's
+// registry.
 func demoImages(file, host string) ([]config.Image, error) {
 	name, data := "images.yaml", []byte(demo.ImagesYAML())
 	if file != "" {
@@ -141,7 +142,7 @@ func demoImages(file, host string) ([]config.Image, error) {
 	return cfg.Images, nil
 }
 
-// say writes a line of the story; a closed stdout shows in the next report.
+// say writes a line of the story. A closed stdout shows in the next report.
 func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
 }

@@ -29,8 +29,8 @@ images:
       10: {amd64: 10.10, arm64: 10.20}
 `
 
-// demoECR is the demo on an Amazon ECR in memory: where the untagged images
-// come from that nobody can explain, and how they go.
+// demoECR is the demo on an Amazon ECR in memory: where the untagged images come
+// from, and how they go away.
 func (a *app) demoECR(ctx context.Context, keep bool) (err error) {
 	registry, err := ecrtest.Start(ecrtest.Options{})
 	if err != nil {

@@ -33,10 +33,7 @@ import (
 //	lose REPOSITORY DIGEST...    ECR clears these layers away
 //	login                                     for programs that use $OVERHTTP
 func TestECRScripts(t *testing.T) {
-	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/ecr",
 		UpdateScripts:       *update,
@@ -58,8 +55,7 @@ func TestECRScripts(t *testing.T) {
 				"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_PAGER": "",
 
 				"HOME":     env.WorkDir,
-				"PATH":     env.Getenv("PATH") + ":" + tools,
-				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0",
+				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0", "TAGLINE_TEST_ALL": os.Getenv("TAGLINE_TEST_ALL"),
 			} {
 				env.Setenv(name, value)
 			}

@@ -45,7 +45,7 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 			switch missing := errors.Is(err, registry.ErrNotFound); {
 			case err != nil && !missing:
 				return err
-			case missing || len(draft.Tags) == 0: // some registries list no tags where there is no repository
+			case missing || len(draft.Tags) == 0: // some registries list no tags for a missing repository
 				return fmt.Errorf("repository %s has no tags, or does not exist", repository)
 			}
 			if err := report.Draft(a.stdout, draft); err != nil {
@@ -69,7 +69,7 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 	return c
 }
 
-// repository finds out what REPOSITORY names, as reference does for REF.
+// repository resolves REPOSITORY, as reference does REF.
 func (a *app) repository(text string) (config.Repository, error) {
 	repository, err := config.ParseRepository(text, a.registry)
 	if err == nil {

@@ -70,9 +70,9 @@ image of images.yaml by its name there, or is on the --registry.`,
 	return c
 }
 
-// reference finds out what REF names. Without a host in it or a --registry,
-// the registry is that of images.yaml. An images.yaml that was named has to be
-// there all the same.
+// reference resolves REF. Without a host in it and without --registry, the
+// registry is the one of images.yaml. If -f names an images.yaml, it must exist
+// in any case.
 func (a *app) reference(text string, named bool) (config.Repository, string, error) {
 	ref, err := config.ParseReference(text, a.registry)
 	if err == nil && !named {

@@ -1,6 +1,5 @@
 // Command tagline keeps a container registry's stable tags true to a committed
-// images.yaml. README.md says what it does; this package is its face: flags,
-// output, exit codes.
+// images.yaml. This package has its flags, output and exit codes.
 package main
 
 import (
@@ -17,12 +16,12 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	// A reader that goes away, such as head, must not end a run in the middle of
-	// its writes: it shows as an error of the report.
+	// If the reader of stdout goes away, as head does, the run goes on, and the
+	// report has an error.
 	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
-		// A run waits for registries: the processor has time to collect twice as
-		// often, and ten thousand aliases take a fifth less memory.
+		// A run mostly waits for registries, so it can afford to collect garbage
+		// twice as often. Ten thousand aliases take a fifth less memory.
 		debug.SetGCPercent(50)
 	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -33,10 +32,10 @@ const (
 	exitDone    = 0 // done, or in sync
 	exitFailed  = 1 // something failed, or was applied only in part
 	exitChanges = 2 // --detailed-exitcode: changes are pending, or were made
-	exitBlocked = 3 // nothing failed, but something stands in the way
+	exitBlocked = 3 // nothing failed, but something is forbidden
 )
 
-// exitCode is the error of a command that has said all there is to say.
+// exitCode is the error of a command that has printed its messages already.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

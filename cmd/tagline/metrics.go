@@ -9,20 +9,20 @@ import (
 	"tagline/reconcile/report"
 )
 
-// metered is what a run takes.
+// metered is what the metrics of a run are taken from.
 type metered struct {
 	started time.Time
-	client  *ecr.Client // nil of a run that did not come so far
+	client  *ecr.Client // nil if the run ended before it had one
 	cache   *cache.Cache
 }
 
-// meter tells the outputs what to measure.
+// meter sets what the metrics are taken from.
 func (o *outputs) meter(client *ecr.Client, store *cache.Cache) {
 	o.metered.client, o.metered.cache = client, store
 }
 
-// metrics are those of a run that has ended. One that failed keeps the time of
-// the last success from the file that it replaces, "" for none.
+// metrics returns the metrics of a finished run. A failed run keeps the time of
+// the last success from the file that it replaces; path is "" for none.
 func (o *outputs) metrics(path string) func(report.Run) []byte {
 	return func(run report.Run) []byte {
 		now := time.Now()

@@ -18,12 +18,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"tagline/config"
+	"tagline/config/compose"
 	"tagline/reconcile"
 	"tagline/reconcile/report"
 )
 
-// formats are those of -o, but for text, which is written while the run goes
-// on; each of these is written at its end.
+// formats are the formats of -o that are written at the end of a run. Text is
+// written as the run goes on.
 var formats = []struct {
 	name   string
 	render func(report.Run) []byte
@@ -36,7 +37,7 @@ var formats = []struct {
 	{"metrics", nil}, // needs more than a Run
 }
 
-// formatNames are all that -o takes but those that a command has no use for.
+// formatNames returns the formats of -o, but for those that a command can't offer.
 func formatNames(without ...string) []string {
 	names := []string{"text"}
 	for _, f := range formats {
@@ -53,31 +54,30 @@ func (a *app) outputFlag(c *cobra.Command, names []string) {
 	_ = c.RegisterFlagCompletionFunc("output", completeOutput(names))
 }
 
-// outputs is everything that a run reports to. Reports go to stdout and to
-// files, and never tell a different story: all are made from the same plans
-// and results.
+// outputs is everything that a run reports to. Reports go to stdout and to files.
+// All are made from the same plans and results, so they agree.
 type outputs struct {
 	a         *app
-	textTo    io.Writer    // nobody's if nobody asked for text
+	textTo    io.Writer    // io.Discard unless -o asks for text
 	text      *report.Text // on textTo
 	documents []document
-	whole     bool              // a document wants the whole run at its end
+	whole     bool              // a document needs the whole run
 	paths     map[string]string // the flag that asked for each file, by absolute path
 	run       report.Run
 	did       report.Actions
 	metered   metered
 }
 
-// document is a report that is written when the run has come to its end.
+// document is a report that is written at the end of a run.
 type document struct {
 	name   string // for messages: "json=plan.json"
 	render func(report.Run) []byte
 	write  func([]byte) error
 }
 
-// reporting is a command that reports: it opens the outputs before anything
-// else is done, so that a path that can't be written is found before a
-// registry is changed, and writes them whatever becomes of the command.
+// reporting wraps a command that reports. It opens the outputs first, so that a
+// path that can't be written is found before a registry is changed, and writes
+// them however the command ends.
 func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		dryRun := cmd.Flags().Lookup("dry-run")
@@ -85,8 +85,10 @@ func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error
 		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
 			inputs = append(inputs, plan.Value.String())
 		}
-		if files, err := cmd.Flags().GetStringArray("compose"); err == nil {
-			inputs = append(inputs, files...)
+		if projects, err := cmd.Flags().GetStringArray("compose"); err == nil {
+			for _, project := range slices.Concat(projects, args) {
+				inputs = append(inputs, compose.Files(project)...)
+			}
 		}
 		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", inputs)
 		if err != nil {
@@ -137,7 +139,7 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 	return o, nil
 }
 
-// asked tells whether an output of this format was asked for.
+// asked reports whether a flag asks for a format.
 func (o *outputs) asked(format string) bool {
 	return slices.ContainsFunc(o.a.outputs, func(flag string) bool {
 		name, _, _ := strings.Cut(flag, "=")
@@ -145,7 +147,7 @@ func (o *outputs) asked(format string) bool {
 	})
 }
 
-// open prepares one output; path is "" for stdout.
+// open prepares one output. path is "" for stdout.
 func (o *outputs) open(flag, format, path string) error {
 	d := document{name: flag, write: func(data []byte) error { _, err := o.a.stdout.Write(data); return err }}
 	if path != "" {
@@ -181,7 +183,7 @@ func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
 	})
 }
 
-// config tells what images.yaml the run is of.
+// config sets the images.yaml of the run.
 func (o *outputs) config(cfg *config.Config) {
 	o.run.ConfigSHA256, o.run.Images, o.run.Findings = cfg.SHA256, cfg.Images, cfg.Warnings
 }
@@ -195,8 +197,8 @@ func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 	}
 }
 
-// close writes the documents of a run that has ended with err, and returns
-// what the command should end with.
+// close writes the documents of a run that ended with err, and returns the error
+// to end the command with.
 func (o *outputs) close(err error) error {
 	o.ended(err)
 	for _, d := range o.documents {
@@ -223,7 +225,7 @@ func (o *outputs) ended(err error) {
 	o.run.ExitCode = int(code)
 }
 
-// note has the reports tell of what kept the run from going further.
+// note adds the error that stopped the run to the reports.
 func (o *outputs) note(err error) {
 	all := &multierror.Error{}
 	if !errors.As(err, &all) {
@@ -238,9 +240,9 @@ func (o *outputs) note(err error) {
 	}
 }
 
-// fileWriter finds out now what would go wrong with writing a file later, and
-// returns the way to write it. A file is replaced as a whole or not at all; a
-// device or a pipe is written to.
+// fileWriter checks that a file can be written, and returns the function that
+// writes it later. A file is replaced completely or not at all. A device or a pipe
+// is written to.
 func fileWriter(path string) (func([]byte) error, error) {
 	real := path
 	if target, err := filepath.EvalSymlinks(path); err == nil {
@@ -283,8 +285,7 @@ func fileWriter(path string) (func([]byte) error, error) {
 	return func(data []byte) error { return maybe.WriteFile(real, data, 0o666) }, nil
 }
 
-// absolute is one name for a file, whatever folder it is seen from, and through
-// whatever links.
+// absolute returns one name for a file, from any folder and through any links.
 func absolute(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

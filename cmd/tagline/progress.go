@@ -9,8 +9,8 @@ import (
 	"tagline/reconcile/oci"
 )
 
-// progress is one line on a terminal's stderr that says how far a run is. On
-// anything else it is silent.
+// progress is a line on stderr that says how far a run is. It is silent unless
+// stderr is a terminal.
 type progress struct {
 	w     io.Writer // nil: silent
 	total int
@@ -51,6 +51,9 @@ func (p *progress) show() {
 	defer p.mu.Unlock()
 	now := p.stats()
 	line := fmt.Sprintf("%d of %d images, %d requests", p.images, p.total, now.Requests)
+	if now.Retries > 0 {
+		line += fmt.Sprintf(", %d asked again", now.Retries)
+	}
 	if now.BytesSent > 0 {
 		line += fmt.Sprintf(", %.1f MB copied", float64(now.BytesSent)/1e6)
 	}
@@ -64,7 +67,7 @@ func (p *progress) done() {
 	p.images++
 }
 
-// pause takes the line away while something else is written.
+// pause removes the line while something else is written.
 func (p *progress) pause(write func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +77,7 @@ func (p *progress) pause(write func()) {
 	write()
 }
 
-// stop takes the line away for good.
+// stop removes the line for good.
 func (p *progress) stop() {
 	p.once.Do(func() {
 		close(p.ended)

@@ -27,7 +27,7 @@ import (
 // version is set by the Makefile.
 var version = "devel"
 
-// app is what the commands share: where output goes, and the common flags.
+// app is what the commands share: the streams and the common flags.
 type app struct {
 	stdout, stderr io.Writer
 
@@ -71,7 +71,7 @@ Exit codes:
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.checkFlags(cmd)
 		},
-		// Find refuses an unknown command, but for an empty one and after a --.
+		// Find refuses an unknown command, unless it is empty or comes after "--".
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return noCommand(cmd, args[0])
@@ -89,7 +89,7 @@ Exit codes:
 	root.SetArgs(args)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.color, "color", "auto", "colour the report: `WHEN` is auto, always or never")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report only what stands in the way")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report problems alone")
 	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
@@ -97,8 +97,8 @@ Exit codes:
 	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		// Runnable, it refuses a shell that it does not know; cobra alone would
-		// print its help for one, into somebody's profile.
+		// With Args it refuses an unknown shell. cobra alone would print its help,
+		// and that would end up in a shell profile.
 		completion.Args = func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return noCommand(cmd, args[0])
@@ -112,7 +112,7 @@ Exit codes:
 	}
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
-		help.Run, help.RunE = nil, helpOn // cobra's own ends well whatever it was asked for
+		help.Run, help.RunE = nil, helpOn // cobra's own never fails
 	}
 	return root
 }
@@ -127,11 +127,11 @@ func helpOn(cmd *cobra.Command, args []string) error {
 	return topic.Help()
 }
 
-// unknownCommand says which command of a command line does not exist, nil if
-// none is missing. cobra finds it too, but its hint takes several lines.
+// unknownCommand returns an error for a command that does not exist, nil if all
+// do. cobra has one too, but it takes several lines.
 func unknownCommand(root *cobra.Command, args []string) error {
 	for i, arg := range args {
-		// It is the only error of Find, which knows the flags with a value.
+		// Find has no other error. It knows which flags take a value.
 		if _, _, err := root.Find(args[:i+1]); err != nil {
 			return noCommand(root, arg)
 		}
@@ -139,7 +139,7 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	return nil
 }
 
-// noCommand is the error of a command that has none of this name.
+// noCommand returns the error for an unknown subcommand.
 func noCommand(of *cobra.Command, name string) error {
 	of.SuggestionsMinimumDistance = 2 // cobra's default, which it sets too late for this
 	near := of.SuggestionsFor(name)
@@ -153,7 +153,7 @@ func noCommand(of *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %q for %q; did you mean %s?", name, of.CommandPath(), strings.Join(near, " or "))
 }
 
-// noArguments is the Args of a command that has flags alone.
+// noArguments is the Args of a command that takes flags alone.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s has no arguments, and was given %q", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0])
@@ -161,13 +161,13 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneOf refuses a flag together with each of the others. The shell does not
+// oneOf refuses a flag together with any of the others. The shell does not
 // complete them together either.
 func oneOf(c *cobra.Command, why, flag string, others ...string) {
 	for _, other := range others {
 		c.MarkFlagsMutuallyExclusive(flag, other)
 	}
-	c.PreRunE = func(cmd *cobra.Command, _ []string) error { // before cobra says it in its way
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error { // before cobra does, in other words
 		for _, other := range others {
 			if cmd.Flags().Changed(flag) && cmd.Flags().Changed(other) {
 				return fmt.Errorf("--%s and --%s can't go together: %s", flag, other, why)
@@ -177,7 +177,7 @@ func oneOf(c *cobra.Command, why, flag string, others ...string) {
 	}
 }
 
-// fileFlag, registryFlags: what not every command has.
+// fileFlag and the functions below add the flags that not every command has.
 func (a *app) fileFlag(c *cobra.Command) {
 	c.Flags().StringVarP(&a.file, "file", "f", "images.yaml", "`FILE` to read")
 	_ = c.MarkFlagFilename("file", "yaml", "yml")
@@ -262,8 +262,8 @@ func (a *app) load() (*config.Config, error) {
 	return cfg, nil
 }
 
-// readFile reads a file up to one byte above a limit, since a file that is
-// named may be a device or a pipe without an end.
+// readFile reads a file up to one byte above a limit, since the file may be an
+// endless device or pipe.
 func readFile(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -273,8 +273,11 @@ func readFile(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
-// client opens the way to the registries of the images, for reading. ECR is
-// read through the AWS API, all others over HTTP.
+// patience is how long tagline waits for registries. Tests shorten it.
+var patience oci.Patience
+
+// client returns a client that reads the registries of the images: ECR through
+// the AWS API, all others over HTTP.
 func (a *app) client(images ...config.Image) *ecr.Client {
 	options := ecr.Options{
 		OCI: oci.Options{
@@ -282,6 +285,7 @@ func (a *app) client(images ...config.Image) *ecr.Client {
 			Insecure:    a.insecure,
 			UserAgent:   "tagline/" + version,
 			Logger:      a.logger(),
+			Patience:    patience,
 		},
 		PushRate: a.ecrPushRate,
 	}
@@ -291,7 +295,7 @@ func (a *app) client(images ...config.Image) *ecr.Client {
 	return ecr.New(options)
 }
 
-// logger writes warnings to stderr, and every request with -vv.
+// logger logs warnings to stderr, and with -vv every request.
 func (a *app) logger() *slog.Logger {
 	level := slog.LevelWarn
 	switch {
@@ -323,8 +327,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// message is an error as the reader sees it: findings carry their own place
-// and stand a line each, everything else says who speaks.
+// message formats an error for the reader. Findings have their own position and a
+// line each. Other errors begin with "tagline: ".
 func message(err error) string {
 	var all *multierror.Error
 	if errors.As(err, &all) {

@@ -59,7 +59,7 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 	return plan.Warnings
 }
 
-// outcome is a run as exit codes see it.
+// outcome is what decides the exit code of a run.
 type outcome struct {
 	changes, failed, blocked bool
 }
@@ -82,7 +82,7 @@ func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
 	}
 }
 
-// exit is nil or an exitCode.
+// exit returns nil or an exitCode.
 func (o *outcome) exit(detailed bool) error {
 	switch {
 	case o.failed:

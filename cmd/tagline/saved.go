@@ -11,11 +11,11 @@ import (
 	"tagline/reconcile/report"
 )
 
-// savedPlans are those of a plan file; nil if there is none.
+// savedPlans are the plans of a file, nil if there is none.
 type savedPlans map[config.Repository]reconcile.Plan
 
-// loadPlan reads a saved plan and the images that it is for. All of it is
-// refused unless it was made from this images.yaml, and asks for nothing else.
+// loadPlan reads a saved plan and the images that it is for. It refuses a plan
+// that was not made from this images.yaml, or asks for anything else.
 func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPlans, error) {
 	data, err := readFile(file, report.MaxPlan)
 	if err != nil {
@@ -53,12 +53,12 @@ func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPl
 	return images, plans, refusedPlan(file, problems)
 }
 
-// refusedPlan is one error of all problems, nil if there are none.
+// refusedPlan joins all problems, nil if there are none.
 func refusedPlan(file string, problems []error) error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
 		lines := make([]string, len(errs))
 		for i, err := range errs {
-			lines[i] = report.Printable(err.Error()) // whose newlines are no lines
+			lines[i] = report.Printable(err.Error()) // escapes newlines
 		}
 		return strings.Join(lines, "\n")
 	}}

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
-	"path/filepath"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,26 @@ import (
 
 var update = flag.Bool("update", false, "write what commands print into the scripts and pages that compare it")
 
+// TestMain makes the test binary tagline and crane, too, whenever a test runs
+// one of them as a command. tagline waits for a moment before it asks a registry
+// again, instead of seconds, unless all tests run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tagline": main})
+	if !ocitest.All() {
+		patience.Backoff = 10 * time.Millisecond
+	}
+	testscript.Main(tests{m}, map[string]func(){"tagline": main, "crane": ocitest.Crane})
+}
+
+// tests are those of the package, where the binary is no command.
+type tests struct{ *testing.M }
+
+// Run runs more tests at a time than there are processors, since most of them
+// wait. It hides the credentials of whoever runs them.
+func (t tests) Run() int {
+	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", os.DevNull)); err != nil {
+		panic(err)
+	}
+	return t.M.Run()
 }
 
 // TestScripts runs each script of testdata/script on each registry. $REGISTRY
@@ -36,16 +55,16 @@ func TestMain(m *testing.M) {
 //	requests [METHOD...]         no other methods were used since the last call
 //	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
-	tools, err := filepath.Abs("../../bin") // crane, see the Makefile
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
 	for name, start := range map[string]func(testing.TB) string{
 		"olareg":       ocitest.Olareg,
 		"distribution": func(t testing.TB) string { return ocitest.Distribution(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name == "distribution" && !ocitest.HasDistribution(t) {
+				t.Skip("bin/registry is missing: `make tools` installs it")
+			}
 			testscript.Run(t, testscript.Params{
 				Dir:                 "testdata/script",
 				UpdateScripts:       *update,
@@ -58,7 +77,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("REGISTRY", s.proxy.Host)
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
 					env.Setenv("HOME", env.WorkDir)
-					env.Setenv("PATH", env.Getenv("PATH")+":"+tools) // after the tagline under test
+					env.Setenv("TAGLINE_TEST_ALL", os.Getenv("TAGLINE_TEST_ALL"))
 					env.Setenv("NO_COLOR", "")
 					env.Setenv("GORACE", "atexit_sleep_ms=0") // or every command takes a second longer under -race
 					return nil

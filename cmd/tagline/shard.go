@@ -14,7 +14,7 @@ import (
 )
 
 // shard is one of count parts of images.yaml, counted from 0. The zero shard is
-// the whole.
+// all of it.
 type shard struct{ index, count int }
 
 func shardFlag(c *cobra.Command, text *string) {

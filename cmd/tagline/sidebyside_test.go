@@ -526,7 +526,7 @@ are its own processor time, two thirds of that HTTP. What was found, and changed
 | log lines put together for every request, and thrown away | only with -vv |
 | GET /v2/ a second time now and then, where three repositories began at once | looked up again before it is asked |
 | without a cache: a config for every source | the index of the alias, which tells the platforms of the images it has, where that is less |
-| 6 of the 12 ms in which every command starts: the compiling of JSON meta-schemas for a library, and of regular expressions | compose files are checked without that library; expressions are compiled when they are used |
+| 6 of the 12 ms in which every command starts: the compiling of JSON meta-schemas, and of regular expressions | compiled when they are used |
 `)
 }
 

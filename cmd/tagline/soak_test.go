@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -76,19 +75,22 @@ var soakFaults = []struct {
 }
 
 // Two runs at a time reconcile one registry for as long as TAGLINE_SOAK says
-// (ten seconds), while somebody moves the sources and two requests in a hundred
-// go wrong. At no check is a tag missing that should exist, or a pull of one
-// impossible; in the end all is as images.yaml says, and nothing has leaked.
+// (three seconds, or ten with [ocitest.All]), while the sources move and two
+// requests in a hundred go wrong. At no check is a tag missing that should exist,
+// or a pull of one impossible; in the end all is as images.yaml says, and nothing
+// has leaked.
 func TestSoak(t *testing.T) {
-	length := 10 * time.Second
+	length := 3 * time.Second
+	if ocitest.All() {
+		length = 10 * time.Second
+	}
 	if text := os.Getenv("TAGLINE_SOAK"); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	upstream := ocitest.Distribution(t)
+	upstream := ocitest.Registry(t)
 	proxy := ocitest.Proxy(t, upstream)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "images.yaml")
@@ -124,13 +126,19 @@ func TestSoak(t *testing.T) {
 		requests atomic.Int64
 		wg       sync.WaitGroup
 	)
+	numbers := ocitest.Rand(t)
+	random := func(n int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return numbers.IntN(n)
+	}
 	proxy.Script(ocitest.Fault{Do: func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
 		requests.Add(1)
-		if rand.IntN(50) > 0 {
+		if random(50) > 0 {
 			registry.ServeHTTP(w, r)
 			return
 		}
-		fault := soakFaults[rand.IntN(len(soakFaults))]
+		fault := soakFaults[random(len(soakFaults))]
 		mu.Lock()
 		injected[fault.name]++
 		mu.Unlock()
@@ -160,8 +168,8 @@ func TestSoak(t *testing.T) {
 	}
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			repository := slices.Sorted(maps.Keys(soakSources))[rand.IntN(len(soakSources))]
-			push(repository, soakSources[repository][rand.IntN(len(soakSources[repository]))])
+			repository := slices.Sorted(maps.Keys(soakSources))[random(len(soakSources))]
+			push(repository, soakSources[repository][random(len(soakSources[repository]))])
 			pause(500 * time.Millisecond)
 		}
 	})

@@ -19,7 +19,7 @@ type Result struct {
 
 // Check holds the images of services against images.yaml. It is the desired
 // state that counts, not what a registry holds now: the change that adds an
-// alias may use it. Images of other repositories are nobody's business.
+// alias may use it. Images of other repositories are not looked at.
 func Check(cfg *config.Config, services []Service) Result {
 	c := &check{images: map[config.Repository]config.Image{}}
 	for _, image := range cfg.Images {
@@ -136,7 +136,7 @@ func (c *check) find(name string) (config.Image, bool) {
 	return image, ok
 }
 
-// mayBe tells whether a name with unset variables in it could be one of
+// mayBe reports whether a name with unset variables in it could be one of
 // images.yaml: whether all that is around them fits.
 func (c *check) mayBe(name string) bool {
 	var parts []string
@@ -158,7 +158,7 @@ func (c *check) mayBe(name string) bool {
 	return false
 }
 
-// around tells whether the text begins with the first part, ends with the last,
+// around reports whether the text begins with the first part, ends with the last,
 // and has the others between them in order.
 func around(text string, parts []string) bool {
 	last := len(parts) - 1
@@ -292,14 +292,21 @@ func list(tags []string) string {
 }
 
 // platforms checks that the alias offers what the service needs: the platform
-// it names or, as it may run anywhere, all that the policy requires.
+// it names or, as it may run anywhere, all that the policy requires. A system
+// alone, such as "linux", is any architecture of it.
 func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 	has, known := offers(image, alias)
 	required := image.Policies["platforms"].Platforms
 	text := s.Platform
-	if text.Written == "" {
+	system := strings.ToLower(text.Value)
+	if text.Written == "" || config.IsSystem(system) {
+		of := func(p config.Platform) bool { return text.Written == "" || p.OS == system }
+		if known && text.Written != "" && !slices.ContainsFunc(has, of) {
+			c.report(s.Image.Pos, alias.Tag, IDMissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), text.shown())
+			return
+		}
 		for _, want := range required {
-			if known && !slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
+			if known && of(want) && !slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
 				c.report(s.Image.Pos, alias.Tag, IDMissingPlatform, "%s: alias %q has %s; the platforms policy requires %s", s.Image.shown(), alias.Tag, platforms(has), want)
 			}
 		}
@@ -359,7 +366,7 @@ func offers(image config.Image, alias config.Alias) (has []config.Platform, know
 	return has, len(has) > 0
 }
 
-// serves tells whether a machine of the wanted platform runs an image of the
+// serves reports whether a machine of the wanted platform runs an image of the
 // other: of the same, or of a lower level of its architecture, as containerd's
 // platforms.Only has it.
 func serves(has, want config.Platform) bool {

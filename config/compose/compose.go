@@ -1,11 +1,12 @@
-// Package compose reads compose files as docker compose does, and checks their
-// images against the aliases of images.yaml.
+// Package compose loads compose projects with compose-go, the library of docker
+// compose, and checks their images against the aliases of images.yaml.
 //
-// A compose file may come from a stranger's pull request. So nothing outside of
-// its workspace is read, over no link either; nothing is fetched; and file
-// sizes, nesting and work are bounded. What Compose's own library reads by
-// itself (its loader opens whatever a file names) is done here instead; its
-// schema, its variables and its .env files are used.
+// A compose file may come from a stranger's pull request, and compose-go opens
+// whatever a file names. So survey follows all files first: each must be in the
+// workspace, no link may lead out of it, nothing is fetched, and sizes, nesting
+// and work are bounded. compose-go then gets to those files alone. It does not
+// tell where a value is written; images and platforms carry a mark through it
+// that tells.
 package compose
 
 import (
@@ -17,7 +18,7 @@ import (
 	"tagline/config"
 )
 
-// What can be wrong with a compose file, beside the problems of YAML that
+// What can be wrong with a compose file, besides the problems of YAML that
 // package config names. These names are part of the contract: they never change
 // their meaning.
 const (
@@ -26,7 +27,7 @@ const (
 	IDUnreadableFile   = "unreadable-file"   // not there, not a plain file, or not permitted
 	IDOutsideWorkspace = "outside-workspace" // a file that is not in the workspace
 	IDRemoteFile       = "remote-file"       // include or extends over the network
-	IDTooMuch          = "too-much"          // more files, variables or services than are looked into
+	IDTooMuch          = "too-much"          // more files, variables or values than are read
 
 	// An image that is not as images.yaml has it.
 	IDNotAnAlias       = "not-an-alias"      // a tag that is no alias
@@ -59,8 +60,6 @@ type Text struct {
 
 	marked string // Value with a mark where an unset variable stands
 }
-
-func (t Text) present() bool { return t.Pos.File != "" }
 
 // shown is the text for a message: as it is written, and what it stands for
 // where that is no secret.

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,58 +13,83 @@ import (
 	"strconv"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/consts"
+	"github.com/compose-spec/compose-go/v2/interpolation"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/template"
+	"github.com/compose-spec/compose-go/v2/tree"
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
 )
 
-// Load reads a compose file and gives its services by name, those of every
-// profile, with what it includes and extends. environment is that of the
-// process.
+// Files returns the files of a project: one file, or several joined with the
+// separator of PATH, as in COMPOSE_FILE. A file with a default name brings the
+// override file beside it, which docker compose merges when no file is named.
+func Files(project string) []string {
+	if _, err := os.Lstat(project); err != nil && strings.ContainsRune(project, os.PathListSeparator) {
+		return strings.Split(project, string(os.PathListSeparator))
+	}
+	files := []string{project}
+	if slices.Contains(cli.DefaultFileNames, filepath.Base(project)) {
+		for _, name := range cli.DefaultOverrideFileNames {
+			override := filepath.Join(filepath.Dir(project), name)
+			if _, err := os.Lstat(override); err == nil {
+				return append(files, override)
+			}
+		}
+	}
+	return files
+}
+
+// Load reads the files of a project (see [Files]) and returns its services by
+// name, those of every profile. environment is that of the process.
 //
-// The workspace, of which no file is read outside, is the git work tree that
-// the file is in, or else the current folder, or else the file's own folder.
+// No file outside the workspace is read. The workspace is the git work tree of
+// the first file. Without one, it is the current folder if the file is below
+// it, or else the file's own folder.
 //
-// The error is a [*config.Finding] or has some in it; it says where a file is
+// The error is a [*config.Finding], or several joined. It says where a file is
 // not one that docker compose would accept.
-func Load(file string, environment map[string]string) ([]Service, error) {
-	at := config.Pos{File: file}
-	full, err := filepath.Abs(file)
+func Load(name string, environment map[string]string) ([]Service, error) {
+	given := Files(name)
+	full, err := filepath.Abs(given[0])
 	if err != nil {
-		return nil, errorf(at, IDUnreadableFile, "%v", err)
+		return nil, errorf(config.Pos{File: given[0]}, IDUnreadableFile, "%v", err)
 	}
 	dir := workspace(full)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, errorf(at, IDUnreadableFile, "%v", reason(err))
+		return nil, errorf(config.Pos{File: given[0]}, IDUnreadableFile, "%v", reason(err))
 	}
 	defer func() { _ = root.Close() }()
-	path, err := filepath.Rel(dir, full)
-	if err != nil {
-		return nil, errorf(at, IDUnreadableFile, "%v", err)
-	}
-	l := &loader{root: root, dir: dir, main: path, given: file, parsed: map[string]*parsed{}}
-	env, err := l.environment(path, environment)
-	if err != nil {
+	p := newProject(root, dir, environment)
+	if err := p.survey(given); err != nil {
 		return nil, err
 	}
-	services, err := l.project([]string{path}, filepath.Dir(path), env, nil)
+	loaded, err := p.load(false)
 	if err != nil {
-		return nil, err
+		return nil, p.problems(err)
 	}
-	all := make([]Service, 0, len(services))
-	for name, s := range services {
-		all = append(all, Service{Name: name, Image: s.image.Text, Platform: s.platform.Text, Build: s.build.present})
+	services := make([]Service, 0, len(loaded.Services))
+	for name, s := range loaded.Services {
+		services = append(services, Service{
+			Name:     name,
+			Image:    p.unmark(name, "image", s.Image),
+			Platform: p.unmark(name, "platform", s.Platform),
+			Build:    s.Build != nil,
+		})
 	}
-	slices.SortFunc(all, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
-	return all, nil
+	slices.SortFunc(services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
+	return services, nil
 }
 
-// workspace is the folder that all of a project's files have to be in.
+// workspace is the folder that all of a project's files must be in.
 func workspace(full string) string {
 	own := filepath.Dir(full)
 	for dir := own; ; dir = filepath.Dir(dir) {
-		// Git refuses to check out a .git, so nobody can bring one along.
+		// Git refuses to check out a .git, so a pull request can't bring one.
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
 			return dir
 		}
@@ -79,411 +105,156 @@ func workspace(full string) string {
 	return own
 }
 
-// loader is one reading of a project. Paths of files are relative to the
-// workspace's root.
-type loader struct {
-	root   *os.Root
-	dir    string // the workspace, absolute
-	main   string // the file that was asked for
-	given  string // as it was spelt
-	parsed map[string]*parsed
-	files  int // read
-	steps  int // services and includes looked into
-}
-
-// shown is how messages name a file: as the reader would, who named main.
-func (l *loader) shown(path string) string {
-	if path == l.main {
-		return l.given
-	}
-	rel, err := filepath.Rel(filepath.Dir(l.main), path)
-	if err != nil {
-		rel = path
-	}
-	return filepath.Join(filepath.Dir(l.given), rel)
-}
-
-// environment is the process's variables, then those of the .env file beside
-// the project's.
-func (l *loader) environment(path string, process map[string]string) (*variables, error) {
-	env := &variables{process: process, files: map[string]string{}, hidden: map[string]bool{}, spent: new(int)}
-	if off, _ := strconv.ParseBool(process["COMPOSE_DISABLE_ENV_FILE"]); !off {
-		var err error
-		if env, err = l.withEnv(env, filepath.Join(filepath.Dir(path), ".env")); err != nil {
-			return nil, err
+// load has compose-go load the project that survey has followed. With conceal,
+// variables of the process have a made-up value.
+//
+// What needs the whole project, such as depends_on, is not checked: override
+// files and files to extend are checked alone, too.
+func (p *project) load(conceal bool) (loaded *types.Project, err error) {
+	defer func() {
+		// compose-go asserts types that its schema check would refuse later.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("compose-go can't read this project: %v", r)
 		}
+	}()
+	p.conceal, p.texts = conceal, nil
+	details := types.ConfigDetails{WorkingDir: filepath.Join(p.dir, p.folder), Environment: maps.Clone(p.env.values)}
+	for _, path := range p.main {
+		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: p.full(path)})
 	}
-	// The name that docker compose gives the project, unless the file does.
-	name := filepath.Base(filepath.Dir(filepath.Join(l.dir, path)))
-	if documents, err := l.documents(path); err == nil {
-		for _, d := range documents {
-			name = cmp.Or(d.name, name)
-		}
-	}
-	name = strings.TrimLeft(notInName.ReplaceAllString(strings.ToLower(name), ""), "_-")
-	return env.with(envFile{values: map[string]string{"COMPOSE_PROJECT_NAME": name}}), nil
+	return loader.LoadWithContext(context.Background(), details, func(o *loader.Options) {
+		o.SetProjectName(p.env.values[consts.ComposeProjectName], true)
+		o.ResourceLoaders = []loader.ResourceLoader{&surveyed{project: p}}
+		o.Profiles = []string{"*"}
+		o.SkipConsistencyCheck, o.SkipResolveEnvironment, o.SkipResolveLabels = true, true, true
+		o.Interpolate = p.interpolation(details.LookupEnv)
+	})
 }
 
-var notInName = regexp.MustCompile(`[^a-z0-9_-]`)
+// surveyed is the resource loader that confines compose-go: it leads to files
+// that survey has followed, and to no others.
+type surveyed struct {
+	*project
+	from, asked, gave string // of the last Load
+}
 
-// withEnv adds the variables of a .env file, if it is there.
-func (l *loader) withEnv(env *variables, path string) (*variables, error) {
-	if info, err := l.root.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.IsDir() {
-		return env, nil
+// Accept reports that every path is looked up here; compose-go resolves none.
+func (s *surveyed) Accept(string) bool { return true }
+
+// Load returns the absolute path of a file that includes or extends name.
+func (s *surveyed) Load(ctx context.Context, name string) (string, error) {
+	s.from, _ = ctx.Value(consts.ComposeFileKey{}).(string)
+	s.asked, s.gave = name, s.named[reference{s.from, name}]
+	if s.gave == "" {
+		return "", fmt.Errorf("%s was not found before", quote(name))
 	}
-	return l.withEnvFile(env, path)
+	return s.gave, nil
 }
 
-func (l *loader) withEnvFile(env *variables, path string) (*variables, error) {
-	content, err := l.read(path, maxEnvBytes)
-	if err != nil {
-		return nil, err
+// Dir returns the folder of the file that was loaded last, or what a
+// project_directory beside it stands for.
+func (s *surveyed) Dir(name string) string {
+	if name == s.asked || name == s.gave {
+		return filepath.Dir(s.gave)
 	}
-	found, err := env.parseEnv(l.shown(path), string(content))
-	if err != nil {
-		return nil, err
+	return s.named[reference{s.from, name}]
+}
+
+// interpolation gives compose-go our substitution of variables, and hooks at the
+// paths whose values matter here.
+func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation.Options {
+	casts := maps.Clone(loader.ToOptions(&types.ConfigDetails{}, nil).Interpolate.TypeCastMapping)
+	for path, cast := range casts {
+		casts[path] = p.lenient(cast)
 	}
-	return env.with(found), nil
-}
-
-// service is a service while it is put together.
-type service struct {
-	image, platform, build field
-	override               bool
-	extends                *yaml.Node
-	file                   string // where extends is written
-	folder                 string // what the file that it extends is relative to
-	at                     config.Pos
-	invalid                error // what keeps it from being extended
-}
-
-// field is a part of a service. A reset one takes away what it would be merged
-// over, within its own file and what that includes.
-type field struct {
-	Text
-	present, reset bool
-}
-
-func (f field) over(base field) field {
-	if f.present || f.reset {
-		return f
+	for path, cast := range map[tree.Path]interpolation.Cast{
+		"services.*.image":             p.mark,
+		"services.*.platform":          p.mark,
+		"services.*.ports.[]":          p.ports,
+		"jobs.*.ports.[]":              p.ports,
+		"include.[].project_directory": p.approved,
+		"include.[].env_file":          p.approved,
+		"include.[].env_file.[]":       p.approved,
+	} {
+		casts[path] = cast
 	}
-	base.reset = false
-	return base
-}
-
-// over puts a service over the one that it extends or overrides.
-func (s service) over(base service) service {
-	if s.override {
-		return s
-	}
-	s.image, s.platform, s.build = s.image.over(base.image), s.platform.over(base.platform), s.build.over(base.build)
-	return s
-}
-
-// project merges compose files, the later over the earlier. folder is what
-// their paths are relative to; including is the way to them.
-func (l *loader) project(paths []string, folder string, env *variables, including []string) (map[string]service, error) {
-	merged := map[string]service{}
-	for _, path := range paths {
-		documents, err := l.documents(path)
+	return &interpolation.Options{LookupValue: lookup, TypeCastMapping: casts, Substitute: func(text string, lookup template.Mapping) (string, error) {
+		t, err := p.substitute(text, lookup)
 		if err != nil {
-			return nil, err
+			return "", &misplaced{text, IDInvalidCompose, err.Error()}
 		}
-		for _, d := range documents {
-			services, err := l.evaluate(d, folder, env, append(slices.Clip(including), path))
-			if err != nil {
-				return nil, err
-			}
-			if d.dropped {
-				clear(merged)
-			}
-			for name := range d.resets {
-				delete(merged, name)
-			}
-			for name, s := range services {
-				if base, there := merged[name]; there {
-					s = s.over(base)
-				}
-				merged[name] = s
-			}
-		}
-	}
-	return merged, nil
+		p.last = t
+		return t.Value, nil
+	}}
 }
 
-// evaluate gives the services of one document: its own, over those it includes,
-// and then over those they extend.
-func (l *loader) evaluate(d document, folder string, env *variables, including []string) (map[string]service, error) {
-	services, err := l.own(d, folder, env)
-	if err != nil {
-		return nil, err
+// misplaced is an error about a text of a file, whose place is not known yet.
+type misplaced struct{ text, id, message string }
+
+func (m *misplaced) Error() string { return m.message }
+
+// mark adds to an image or a platform a number that stays with it while
+// compose-go merges files, and that tells what the value was made of.
+func (p *project) mark(value string) (any, error) {
+	if p.last.Written == "" {
+		return value, nil
 	}
-	if d.include != nil {
-		for _, entry := range target(d.include).Content {
-			included, err := l.include(d.file, entry, folder, env, including)
-			if err != nil {
-				return nil, err
-			}
-			for name, base := range included {
-				if d.resets[name] {
-					continue
-				}
-				if s, there := services[name]; there {
-					base = s.over(base)
-					base.extends, base.file, base.folder, base.at = s.extends, s.file, s.folder, s.at
-				}
-				services[name] = base
+	p.texts = append(p.texts, p.last)
+	return value + "\x00" + strconv.Itoa(len(p.texts)-1), nil
+}
+
+// unmark returns the text that a marked value was made of, with its place.
+func (p *project) unmark(service, part, value string) Text {
+	i, err := strconv.Atoi(value[strings.LastIndexByte(value, 0)+1:])
+	if err != nil || i >= len(p.texts) {
+		return Text{}
+	}
+	t := p.texts[i]
+	t.Pos = p.place(service, part, t.Written)
+	return t
+}
+
+// lenient lets a variable without a value pass where a number or a boolean is
+// wanted: the check may run where only the images' variables are set.
+func (p *project) lenient(cast interpolation.Cast) interpolation.Cast {
+	return func(value string) (any, error) {
+		v, err := cast(value)
+		for _, other := range []string{"0", "false"} {
+			if err != nil && len(p.last.Unset) > 0 {
+				v, err = cast(other)
 			}
 		}
-	}
-	e := &extending{loader: l, env: env, services: services, done: map[string]bool{}}
-	for name := range services {
-		if err := e.resolve(name, nil); err != nil {
-			return nil, err
+		switch {
+		case err == nil:
+			return v, nil
+		case p.last.Hidden:
+			err = errors.New("not of the type that is expected here, with the variables as they are set")
+		case errors.Is(err, strconv.ErrSyntax), errors.Is(err, strconv.ErrRange):
+			err = errors.New("expected a number")
 		}
+		return nil, &misplaced{p.last.Written, IDInvalidCompose, fmt.Sprintf("%s: %v", p.last.shown(), err)}
 	}
-	return services, nil
 }
 
-// own reads the services of a document, and nothing that they refer to.
-func (l *loader) own(d document, folder string, env *variables) (map[string]service, error) {
-	services := map[string]service{}
-	for _, n := range d.services {
-		at := config.Pos{File: l.shown(d.file), Line: n.at.Line, Column: n.at.Column}
-		if err := l.step(at); err != nil {
-			return nil, err
-		}
-		s := service{extends: n.extends, file: d.file, folder: folder, override: n.override, at: at}
-		for _, part := range []struct {
-			name string
-			to   *field
-			from *yaml.Node
-		}{{"image", &s.image, n.image}, {"platform", &s.platform, n.platform}} {
-			text, err := l.text(d.file, part.from, env)
-			if err != nil {
-				return nil, err
-			}
-			*part.to = field{Text: text, present: text.present(), reset: n.resets[part.name]}
-		}
-		s.build = field{present: n.build != nil && scalar(target(n.build)) != nil, reset: n.resets["build"]}
-		services[n.name] = s
+var portRange = regexp.MustCompile(`(\d+)-(\d+)`)
+
+// ports counts the ports of a range: compose-go makes an entry of each.
+func (p *project) ports(value string) (any, error) {
+	for _, m := range portRange.FindAllStringSubmatch(value, -1) {
+		from, _ := strconv.Atoi(m[1])
+		to, _ := strconv.Atoi(m[2])
+		p.portCount += max(0, to-from)
 	}
-	return services, nil
+	if p.portCount > maxPorts {
+		return nil, &misplaced{p.last.Written, IDTooMuch, fmt.Sprintf("more than %d ports are given as ranges", maxPorts)}
+	}
+	return value, nil
 }
 
-// include reads what one entry of "include" names.
-func (l *loader) include(file string, entry *yaml.Node, folder string, env *variables, including []string) (map[string]service, error) {
-	pathNode, projectNode, envNode := entry, (*yaml.Node)(nil), (*yaml.Node)(nil)
-	if target(entry).Kind == yaml.MappingNode {
-		pathNode, projectNode, envNode = child(entry, "path"), child(entry, "project_directory"), child(entry, "env_file")
+// approved refuses a path that survey has not seen.
+func (p *project) approved(value string) (any, error) {
+	if !p.seen[value] {
+		return nil, &misplaced{p.last.Written, IDOutsideWorkspace, "path was not found before"}
 	}
-	at := config.Pos{File: l.shown(file), Line: target(entry).Line, Column: target(entry).Column}
-	if err := l.step(at); err != nil {
-		return nil, err
-	}
-	texts, err := l.texts(file, pathNode, env)
-	if err != nil {
-		return nil, err
-	}
-	if len(texts) == 0 {
-		return nil, errorf(at, IDInvalidCompose, "include has no path")
-	}
-	var paths []string
-	for _, t := range texts {
-		path, err := l.place(t, folder)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(including, path) {
-			return nil, errorf(t.Pos, IDInvalidCompose, "files include each other: %s", l.way(append(slices.Clip(including), path)))
-		}
-		paths = append(paths, path)
-	}
-	// A file that is not there is reported where it is named.
-	for i, path := range paths {
-		if err := l.there(texts[i], path); err != nil {
-			return nil, err
-		}
-	}
-
-	project := filepath.Dir(paths[0])
-	directories, err := l.texts(file, projectNode, env)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range directories {
-		if project, err = l.place(t, folder); err != nil {
-			return nil, err
-		}
-	}
-
-	files, err := l.texts(file, envNode, env)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		if env, err = l.withEnv(env, filepath.Join(project, ".env")); err != nil {
-			return nil, err
-		}
-	}
-	more := envFile{map[string]string{}, map[string]bool{}}
-	for _, t := range files {
-		if t.Value == "/dev/null" { // the documented way to say "none"
-			continue
-		}
-		path, err := l.place(t, folder)
-		if err != nil {
-			return nil, err
-		}
-		if err := l.there(t, path); err != nil {
-			return nil, err
-		}
-		content, err := l.read(path, maxEnvBytes)
-		if err != nil {
-			return nil, err
-		}
-		found, err := env.with(more).parseEnv(l.shown(path), string(content))
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(more.values, found.values) // a later file wins
-		maps.Copy(more.hidden, found.hidden)
-	}
-	services, err := l.project(paths, project, env.with(more), including)
-	for name, s := range services {
-		s.image.reset, s.platform.reset, s.build.reset, s.override = false, false, false, false
-		services[name] = s
-	}
-	return services, err
-}
-
-// step bounds what files that are small can ask for: ten that each include the
-// next one twice are a thousand.
-func (l *loader) step(at config.Pos) error {
-	if l.steps++; l.steps > maxSteps {
-		return errorf(at, IDTooMuch, "more than %d services and includes, each as often as it is included", maxSteps)
-	}
-	return nil
-}
-
-// there reports a file that does not exist where it is named.
-func (l *loader) there(t Text, path string) error {
-	if _, err := l.root.Stat(path); err != nil {
-		return errorf(t.Pos, IDUnreadableFile, "%s: %v", t.shown(), reason(err))
-	}
-	return nil
-}
-
-// way is "a.yml -> b.yml -> a.yml".
-func (l *loader) way(paths []string) string {
-	shown := make([]string, len(paths))
-	for i, p := range paths {
-		shown[i] = l.shown(p)
-	}
-	return strings.Join(shown, " -> ")
-}
-
-// extending resolves "extends" among the services of one file.
-type extending struct {
-	*loader
-	env      *variables
-	services map[string]service
-	done     map[string]bool
-	bases    map[string]*extending // of other files
-	file     string
-}
-
-// resolve puts a service over what it extends. on is the way to it, for cycles.
-func (e *extending) resolve(name string, on []string) error {
-	s := e.services[name]
-	if s.invalid != nil {
-		return s.invalid
-	}
-	if e.done[name] || s.extends == nil {
-		return nil
-	}
-	step := fmt.Sprintf("%s in %s", quote(name), s.at.File)
-	if len(on) > maxDepth || slices.Contains(on, step) {
-		on = append(on, step)
-		return errorf(s.at, IDInvalidCompose, "services extend each other: %s", strings.Join(on[max(0, len(on)-5):], " -> "))
-	}
-	on = append(slices.Clip(on), step)
-
-	nameNode, fileNode := s.extends, (*yaml.Node)(nil)
-	if target(s.extends).Kind == yaml.MappingNode {
-		nameNode, fileNode = child(s.extends, "service"), child(s.extends, "file")
-	}
-	names, err := e.texts(s.file, nameNode, e.env)
-	if err != nil {
-		return err
-	}
-	if len(names) != 1 {
-		return errorf(s.at, IDInvalidCompose, "extends names no service")
-	}
-	files, err := e.texts(s.file, fileNode, e.env)
-	if err != nil {
-		return err
-	}
-	from := e
-	for _, file := range files {
-		if from, err = e.base(file, s.folder); err != nil {
-			return err
-		}
-	}
-	if _, there := from.services[names[0].Value]; !there {
-		return errorf(names[0].Pos, IDInvalidCompose, "service %s extends %s, which is not in %s", quote(name), names[0].shown(),
-			cmp.Or(from.file, s.at.File))
-	}
-	if err := from.resolve(names[0].Value, on); err != nil {
-		return err
-	}
-	s = s.over(from.services[names[0].Value])
-	s.extends = nil
-	e.services[name] = s
-	e.done[name] = true
-	return nil
-}
-
-// base reads a file for "extends": its own services, whatever it includes.
-func (e *extending) base(named Text, folder string) (*extending, error) {
-	path, err := e.place(named, folder)
-	if err != nil {
-		return nil, err
-	}
-	if e.bases == nil {
-		e.bases = map[string]*extending{}
-	}
-	if b := e.bases[path]; b != nil {
-		return b, nil
-	}
-	if err := e.there(named, path); err != nil {
-		return nil, err
-	}
-	f := e.parse(path)
-	if f.err != nil {
-		return nil, f.err
-	}
-	b := &extending{loader: e.loader, env: e.env, services: map[string]service{}, done: map[string]bool{}, bases: e.bases, file: e.shown(path)}
-	for _, d := range f.documents {
-		services, err := e.own(d, filepath.Dir(path), e.env)
-		if err != nil {
-			return nil, err
-		}
-		for name, s := range services {
-			if earlier, there := b.services[name]; there {
-				merged := s.over(earlier)
-				if merged.extends == nil {
-					merged.extends, merged.file, merged.folder = earlier.extends, earlier.file, earlier.folder
-				}
-				s = merged
-			}
-			s.invalid = problems(slices.DeleteFunc(slices.Clone(f.invalid), func(p misplaced) bool {
-				return len(p.path) < 2 || p.path[0] != "services" || p.path[1] != name
-			}))
-			b.services[name] = s
-		}
-	}
-	e.bases[path] = b
-	return b, nil
+	return value, nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -23,35 +22,36 @@ const (
 	maxRequired   = 20      // required variables of one text
 )
 
-// variables are those of one compose file: of the process first, then of .env
-// files. They are never changed once they are made.
-type variables struct {
-	process map[string]string
-	files   map[string]string
-	hidden  map[string]bool // those of files that have something of the process in them
-	spent   *int            // of maxSubstitute
+// environment is the variables of a level: those of the process, then those of
+// .env files. It never changes once a level has it.
+type environment struct{ values map[string]string }
+
+func (e *environment) lookup(name string) (string, bool) {
+	value, ok := e.values[name]
+	return value, ok
 }
 
-// isHidden tells whether the value of a variable must not get into a log: a
+// variables are what all levels share.
+type variables struct {
+	process  map[string]string
+	hidden   map[string]bool // those of .env files that have something of the process in them
+	spent    int             // of maxSubstitute
+	conceal  bool            // hidden variables have a made-up value
+	revealed bool            // a hidden variable was asked for
+}
+
+// hides reports whether the value of a variable must not get into a log: a
 // stranger's compose file can name any, and the process has secrets in some.
-func (v *variables) isHidden(name string) bool {
+func (v *variables) hides(name string) bool {
 	_, process := v.process[name]
 	return process || v.hidden[name]
-}
-
-func (v *variables) lookup(name string) (value string, ok bool) {
-	if value, ok = v.process[name]; !ok {
-		value, ok = v.files[name]
-	}
-	*v.spent += len(value) + 1
-	return value, ok
 }
 
 func (v *variables) check(text string) error {
 	switch {
 	case strings.Contains(text, "$") && len(text) > maxText:
 		return fmt.Errorf("text with variables in it has %d bytes; at most %d are read", len(text), maxText)
-	case *v.spent > maxSubstitute:
+	case v.spent > maxSubstitute:
 		return errors.New("the variables' values are too large")
 	}
 	return nil
@@ -59,18 +59,29 @@ func (v *variables) check(text string) error {
 
 // substitute puts the variables' values into a text. What is not set and has
 // no default is a mark in the text's marked form.
-func (v *variables) substitute(text string) (Text, error) {
+func (v *variables) substitute(text string, lookup template.Mapping) (Text, error) {
+	t := Text{Written: text, Value: text, marked: text}
+	if !strings.Contains(text, "$") {
+		return t, nil
+	}
 	if err := v.check(text); err != nil {
 		return Text{}, err
 	}
-	t := Text{Written: text}
 	mark := func(name string) string { return "\x00" + name + "\x00" }
 	required := map[string]bool{} // ${NAME:?message} without a value: the mark is one
 	marked, err := "", error(nil)
 	for range maxRequired {
 		marked, err = template.Substitute(text, func(name string) (string, bool) {
-			value, ok := v.lookup(name)
-			t.Hidden = t.Hidden || v.isHidden(name)
+			value, ok := lookup(name)
+			if v.spent += len(value) + 1; v.spent > maxSubstitute {
+				return "", true
+			}
+			if v.hides(name) {
+				t.Hidden, v.revealed = true, true
+				if v.conceal && ok {
+					value = "x"
+				}
+			}
 			switch {
 			case required[name]:
 			case ok, strings.Contains(text, "${"+name+"+"), strings.Contains(text, "${"+name+":+"):
@@ -105,35 +116,18 @@ func (v *variables) substitute(text string) (Text, error) {
 	return t, v.check("")
 }
 
-// with adds the variables of .env files: what is set already stays.
-func (v *variables) with(more envFile) *variables {
-	files, hidden := maps.Clone(v.files), maps.Clone(v.hidden)
-	for name, value := range more.values {
-		if _, there := files[name]; !there {
-			files[name], hidden[name] = value, more.hidden[name]
-		}
-	}
-	return &variables{process: v.process, files: files, hidden: hidden, spent: v.spent}
-}
-
-// envFile is what a .env file sets.
-type envFile struct {
-	values map[string]string
-	hidden map[string]bool
-}
-
 // parseEnv reads a .env file. Each variable is parsed by itself, so that what
-// it refers to comes through lookup, which counts.
-func (v *variables) parseEnv(shown, content string) (envFile, error) {
-	found := envFile{map[string]string{}, map[string]bool{}}
+// it refers to is looked up here, and counted.
+func (v *variables) parseEnv(shown, content string, env *environment) (map[string]string, error) {
+	found := map[string]string{}
 	hidden := false // the statement at hand
 	lookup := func(name string) (string, bool) {
-		hidden = hidden || v.isHidden(name) || found.hidden[name]
-		if value, ok := v.lookup(name); ok {
-			return value, true
+		hidden = hidden || v.hides(name)
+		value, ok := env.lookup(name)
+		if !ok {
+			value, ok = found[name]
 		}
-		value, ok := found.values[name]
-		*v.spent += len(value)
+		v.spent += len(value) + 1
 		return value, ok
 	}
 	content = strings.TrimPrefix(strings.ReplaceAll(content, "\r\n", "\n"), "\ufeff")
@@ -149,7 +143,7 @@ func (v *variables) parseEnv(shown, content string) (envFile, error) {
 			}
 		}
 		if err := v.check(statement); err != nil {
-			return envFile{}, errorf(at, IDTooMuch, "%v", err)
+			return nil, errorf(at, IDTooMuch, "%v", err)
 		}
 		hidden = false
 		parsed, err := dotenv.ParseWithLookup(strings.NewReader(statement), lookup)
@@ -158,16 +152,17 @@ func (v *variables) parseEnv(shown, content string) (envFile, error) {
 			if hidden {
 				why = "it has variables in it that don't fit"
 			}
-			return envFile{}, errorf(at, IDInvalidCompose, "not a valid line of variables: %s", why)
+			return nil, errorf(at, IDInvalidCompose, "not a valid line of variables: %s", why)
 		}
 		for name, value := range parsed {
 			if len(value) > maxVariable {
-				return envFile{}, errorf(at, IDTooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
+				return nil, errorf(at, IDTooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
 			}
-			found.values[name], found.hidden[name] = value, hidden
+			found[name] = value
+			v.hidden[name] = v.hidden[name] || hidden
 		}
 		if err := v.check(""); err != nil {
-			return envFile{}, errorf(at, IDTooMuch, "%v", err)
+			return nil, errorf(at, IDTooMuch, "%v", err)
 		}
 	}
 	return found, nil

@@ -1,11 +1,11 @@
 // Package cache remembers between runs what a registry can't change: manifests
-// by their digest, and the platforms that image configs name. What a tag names
-// now is always asked; the digest it named last is a hint that lets a HEAD tell
-// what would take a GET.
+// by digest, and the platforms in image configs. It always asks what a tag names
+// now, but with the digest that the tag named last, a HEAD is enough where a GET
+// would be needed.
 //
-// A cache is a folder that concurrent runs may share. Everything read from it
-// is verified, everything written to it appears in one step, and whatever is
-// wrong with it costs requests and a warning, never a run.
+// A cache is a folder that concurrent runs may share. All that is read from it
+// is verified, and all that is written to it appears in one step. A broken cache
+// costs requests and a warning, never a run.
 package cache
 
 import (
@@ -29,20 +29,20 @@ type Cache struct {
 	hits, misses atomic.Int64
 }
 
-// DefaultLimit is how much disk a cache may take up, in bytes: room for half a
+// DefaultLimit is how large a cache may grow on disk, in bytes: enough for half a
 // million manifests.
 const DefaultLimit = 512 << 20
 
-// Open uses the folder dir, which is made with the first entry. Limit bounds
-// the disk that it takes up. warn is told the first thing that goes wrong, and
-// nothing after it. Close the cache at the end of the run.
+// Open uses the folder dir, which the first entry creates. limit bounds its size
+// on disk, in bytes. warn gets the first problem and no other. Close the cache at
+// the end of the run.
 func Open(dir string, limit int64, warn func(error)) *Cache {
 	return &Cache{disk: &disk{dir: dir, limit: limit, warn: warn}}
 }
 
-// Release writes what was learned of the repositories that an image reads, and
-// lets go of their content. It is for the end of the observation; an image that
-// shares one of them with another goes on with the file.
+// Release writes what was learned of an image's repositories, and frees their
+// content. Call it once the image has been observed. Another image that shares a
+// repository reads the file again.
 func (c *Cache) Release(image config.Image) {
 	if c == nil {
 		return
@@ -57,7 +57,7 @@ func (c *Cache) Release(image config.Image) {
 	}
 }
 
-// Close releases everything, and keeps the folder within its limit.
+// Close releases everything and keeps the folder within its limit.
 func (c *Cache) Close() {
 	if c == nil {
 		return
@@ -79,11 +79,11 @@ func (c *Cache) shelf(repository config.Repository) *shelf {
 
 // Stats count manifests and platforms since [Open].
 type Stats struct {
-	Hits   int64 // that the folder had
-	Misses int64 // that a registry was asked for
+	Hits   int64 // found in the folder
+	Misses int64 // asked of a registry
 }
 
-// Stats may be called at any time.
+// Stats returns the counts so far.
 func (c *Cache) Stats() Stats {
 	if c == nil {
 		return Stats{}
@@ -91,12 +91,11 @@ func (c *Cache) Stats() Stats {
 	return Stats{c.hits.Load(), c.misses.Load()}
 }
 
-// Readers reads through the cache. The images are those of the run: a digest
-// that one of them names itself is always asked for, since a manifest that was
-// there yesterday may be gone. Every other digest comes from a tag or an index
-// of the same repository, and what is cached for one repository is never served
-// for another one, so that a run sees nothing that its credentials would not
-// show it.
+// Readers reads through the cache, for a run of the given images. A digest that
+// images.yaml names is always asked for, since that manifest may be gone. Every
+// other digest comes from a tag or an index of the same repository. What is
+// cached for one repository is never served for another, so a run sees nothing
+// that its credentials would not show.
 func (c *Cache) Readers(readers registry.Readers, images []config.Image) registry.Readers {
 	if c == nil {
 		return readers
@@ -131,7 +130,7 @@ func (c *cachedReaders) Reader(repository config.Repository) registry.Reader {
 	}
 }
 
-// reader is a Reader that asks for manifests and configs only if it must.
+// reader asks for manifests and configs only if the cache lacks them.
 type reader struct {
 	registry.Reader
 	cache *Cache
@@ -139,10 +138,13 @@ type reader struct {
 	named map[string]bool // digests of this repository
 }
 
-// Manifests asks for a tag without a hint by GET, and for one with a hint by
-// whatever Resolve costs.
+// Manifests asks for a tag by GET, or by Resolve if the cache knows which digest
+// it named last.
 func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
 	answers := make([]registry.Answer[registry.RawManifest], len(references))
+	if interrupted(ctx, answers) {
+		return answers
+	}
 	hints := make([]string, len(references))
 	var fetch, resolve []int
 	for i, reference := range references {
@@ -174,8 +176,8 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 	return answers
 }
 
-// resolve asks what tags name now, and fetches what the cache does not have of
-// it. The manifest of a tag that moves just then is asked for by the tag.
+// resolve asks what tags name now, and fetches the manifests that the cache
+// lacks. If a tag moves meanwhile, its manifest is fetched by tag.
 func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers []registry.Answer[registry.RawManifest]) {
 	named := r.Resolve(ctx, pick(tags, at))
 	digests := make([]string, len(tags))
@@ -198,7 +200,7 @@ func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers [
 	r.fetch(ctx, tags, moved, answers)
 }
 
-// recall takes a manifest from the cache, if it is there.
+// recall takes a manifest from the cache, and reports whether it was there.
 func (r *reader) recall(digest string, answer *registry.Answer[registry.RawManifest]) bool {
 	manifest, ok := r.shelf.manifest(digest)
 	if ok {
@@ -208,7 +210,7 @@ func (r *reader) recall(digest string, answer *registry.Answer[registry.RawManif
 	return ok
 }
 
-// fetch asks the registry, and keeps what it gets.
+// fetch asks the registry, and keeps the answers.
 func (r *reader) fetch(ctx context.Context, references []string, at []int, answers []registry.Answer[registry.RawManifest]) {
 	if len(at) == 0 {
 		return
@@ -224,10 +226,13 @@ func (r *reader) fetch(ctx context.Context, references []string, at []int, answe
 	r.shelf.keep(learned)
 }
 
-// Configs serves the part of a config that tells the platform, and keeps no
-// more of it: the rest is large and may hold secrets.
+// Configs returns the part of a config that names the platform. The cache keeps
+// no more: the rest is large and may hold secrets.
 func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
 	answers := make([]registry.Answer[[]byte], len(digests))
+	if interrupted(ctx, answers) {
+		return answers
+	}
 	var fetch []int
 	for i, digest := range digests {
 		var ok bool
@@ -244,12 +249,20 @@ func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answe
 	for k, i := range fetch {
 		var platform ocispec.Platform
 		if answers[i] = got[k]; got[k].Err == nil && json.Unmarshal(got[k].Value, &platform) == nil {
-			platform.OSFeatures = nil // nobody asks for them
+			platform.OSFeatures = nil // not used
 			learned.Platforms[digests[i]] = platform
 		}
 	}
 	r.shelf.keep(learned)
 	return answers
+}
+
+// interrupted answers every question with the error of a context that has ended.
+func interrupted[T any](ctx context.Context, answers []registry.Answer[T]) bool {
+	for i := range answers {
+		answers[i].Err = ctx.Err()
+	}
+	return ctx.Err() != nil
 }
 
 // Remember keeps platforms that an alias has told.

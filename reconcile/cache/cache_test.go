@@ -33,7 +33,6 @@ type fake struct {
 
 // view is a repository of it.
 type view struct {
-	registry.Forgetful
 	*fake
 	unasked
 }
@@ -234,13 +233,13 @@ func TestRemember(t *testing.T) {
 	dir, r := t.TempDir(), &fake{}
 	d := digest.FromString("config").String()
 	cold := start(t, dir, r)
-	if config, ok := cold.Remembered(d); ok {
+	if config, ok := registry.Remembered(cold.Reader, d); ok {
 		t.Errorf("an empty cache remembers %s", config)
 	}
-	cold.Remember(map[string]config.Platform{d: {OS: "windows", Architecture: "amd64", OSVersion: "10.0.1"}})
+	registry.Remember(cold.Reader, map[string]config.Platform{d: {OS: "windows", Architecture: "amd64", OSVersion: "10.0.1"}})
 	cold.cache.Close()
 	warm := start(t, dir, r)
-	got, ok := warm.Remembered(d)
+	got, ok := registry.Remembered(warm.Reader, d)
 	if want := `{"architecture":"amd64","os":"windows","os.version":"10.0.1"}`; !ok || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, ok, want)
 	}

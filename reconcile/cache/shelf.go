@@ -15,16 +15,16 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// shelf is what the folder has of one repository, in one file: to make a file
-// for each manifest would cost more than the request that it saves. It is read
-// when it is first needed, and written when it is released.
+// shelf is what the folder has of one repository. It is one file: a file for each
+// manifest would cost more than the request that it saves. It is read when it is
+// first needed, and written when it is released.
 type shelf struct {
 	disk *disk
 	name string // of the file; no user's or registry's text ever becomes a path
 
 	mu      sync.Mutex
 	loaded  bool
-	changed bool      // used has what the file has not
+	changed bool      // used has something that the file lacks
 	as      time.Time // of the file, when it was read
 	used    book      // in this run
 	rest    book
@@ -46,7 +46,7 @@ func newBook() book {
 	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}}
 }
 
-// size is about how many bytes a book takes up.
+// size estimates the bytes of a book.
 func (b book) size() int {
 	const each = 150 // of a digest and what goes with it
 	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests))
@@ -56,7 +56,7 @@ func (b book) size() int {
 	return size
 }
 
-// add puts in what is not there yet.
+// add adds what is missing.
 func (b book) add(other book) {
 	add(b.Tags, other.Tags)
 	add(b.Platforms, other.Platforms)
@@ -71,7 +71,7 @@ func add[V any](all, more map[string]V) {
 	}
 }
 
-// tag is the digest that a tag named last.
+// tag returns the digest that a tag named last.
 func (s *shelf) tag(tag string) (of string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *shelf) tag(tag string) (of string, ok bool) {
 	return take(s.used.Tags, s.rest.Tags, tag)
 }
 
-// platform is the platform in a config.
+// platform returns the platform in a config.
 func (s *shelf) platform(config string) (ocispec.Platform, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (s *shelf) platform(config string) (ocispec.Platform, bool) {
 	return take(s.used.Platforms, s.rest.Platforms, config)
 }
 
-// manifest is one that was kept, and still is what it was.
+// manifest returns a manifest that was kept and is not damaged.
 func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 	return registry.RawManifest{Digest: of, MediaType: m.MediaType, Body: m.Body}, true
 }
 
-// take finds what is used, and notes that it is.
+// take looks a key up, and marks it as used.
 func take[V any](used, rest map[string]V, key string) (V, bool) {
 	value, ok := used[key]
 	if ok {
@@ -117,13 +117,13 @@ func take[V any](used, rest map[string]V, key string) (V, bool) {
 	return value, ok
 }
 
-// keep puts in what a registry has said, where it is new.
+// keep adds what a registry answered, as far as it is new.
 func (s *shelf) keep(learned book) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load()
 	for of, m := range learned.Manifests {
-		if digest.FromBytes(m.Body).String() != of { // which nobody should have let through
+		if digest.FromBytes(m.Body).String() != of { // every reader should have refused it
 			delete(learned.Manifests, of)
 		}
 	}
@@ -133,7 +133,7 @@ func (s *shelf) keep(learned book) {
 	s.changed = s.changed || len(learned.Tags)+len(learned.Platforms)+len(learned.Manifests) > 0
 }
 
-// release writes what is new, and holds nothing any more.
+// release writes what is new, and frees the rest.
 func (s *shelf) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +151,7 @@ func (s *shelf) load() {
 	s.rest, s.as = s.read()
 }
 
-// read is empty if there is no file, or none that can be believed.
+// read returns an empty book if there is no file, or a damaged one.
 func (s *shelf) read() (b book, as time.Time) {
 	b = newBook()
 	as, err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
@@ -165,14 +165,14 @@ func (s *shelf) read() (b book, as time.Time) {
 }
 
 // A shelf may hold a few times what a run uses: other runs read the same
-// repository, and tags move back. One that holds more forgets the rest.
+// repository, and tags move back. Beyond that it forgets what was not used.
 const (
 	roomy    = 1 << 20
 	perUsage = 4
 )
 
-// write adds what another run has written meanwhile. If the two write at the
-// same moment what one of them has learned is lost, which costs a request.
+// write writes the shelf, with what another run has written meanwhile. If two
+// runs write at the same moment, one loses what it learned. That costs requests.
 func (s *shelf) write() {
 	if as := s.disk.writtenAt(s.name); !as.Equal(s.as) {
 		theirs, _ := s.read()

@@ -32,7 +32,7 @@ func (i Image) attest(image Object, platform string) (Object, []Object) {
 		cmp.Or(i.Version, i.Tag), url.QueryEscape(platform), image.Digest.Encoded(), i.Build))
 	statement.Annotations = map[string]string{"in-toto.io/predicate-type": slsaProvenance}
 
-	// Tools that know no attestations see an image for a platform that no
+	// Tools that don't know attestations see an image for a platform that no
 	// machine has.
 	nowhere := ocispec.Platform{OS: unknown, Architecture: unknown}
 	config := object(types.OCIConfigJSON, compact(ocispec.Image{

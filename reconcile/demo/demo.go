@@ -13,16 +13,16 @@ import (
 //go:embed images.yaml
 var imagesYAML string
 
-// ImagesYAML is the images.yaml that fits the samples. It names the registry
+// ImagesYAML returns the images.yaml for the samples. Its registry is
 // localhost:5000; --registry or TAGLINE_REGISTRY points it at a [Registry].
 func ImagesYAML() string { return imagesYAML }
 
 // SampleRepository is the repository that [Seed] fills.
 const SampleRepository = "my-image"
 
-// Samples is the problem that tagline solves: one version for Intel, another
-// for Arm, and no tag that serves both. Both are an index all the same, since
-// each brings its provenance.
+// Samples returns the problem that tagline solves: one version for Intel,
+// another for Arm, and no tag that serves both. Each is an index, since it comes
+// with its provenance.
 func Samples() []Image {
 	return []Image{
 		{Tag: "10.10", Platforms: []string{"linux/amd64"}, Provenance: true},

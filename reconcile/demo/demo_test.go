@@ -26,11 +26,11 @@ func TestSampleDigests(t *testing.T) {
 		"10.10": "sha256:4a1c6ed7f0cbb01805e9730a49be36dce09e37ab8ea74d99720f1f464043beb0",
 		"10.20": "sha256:c9e7f9247401fb60bf123f833f66be6b943bee638a72f7e5ae99255a69fc0c5e",
 	}
-	for name, host := range map[string]string{"olareg": ocitest.Olareg(t), "distribution": ocitest.Distribution(t)} {
+	ocitest.Each(t, func(t *testing.T, host string) {
 		if got, err := demo.Seed(t.Context(), host); err != nil || !maps.Equal(got, want) {
-			t.Errorf("%s: got %v, %v; want %v", name, got, err, want)
+			t.Errorf("got %v, %v; want %v", got, err, want)
 		}
-	}
+	})
 }
 
 // An image has the structure of what BuildKit made of the same options, down

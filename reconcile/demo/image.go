@@ -14,11 +14,11 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image describes a tag as `docker buildx build --push` leaves it: one
-// platform without provenance is a plain manifest, everything else an index.
+// Image describes a tag as `docker buildx build --push` leaves it: a single
+// platform without provenance is a plain manifest, anything else an index.
 //
-// Its bytes depend on these fields alone, not on the clock, the repository or
-// a compressor, so tests may know its digests by heart.
+// Its bytes depend on these fields alone, not on the clock, the repository or a
+// compressor, so tests can spell out its digests.
 type Image struct {
 	Tag        string
 	Platforms  []string // "linux/amd64", "linux/arm/v7"; the index lists them in this order
@@ -35,9 +35,9 @@ type Object struct {
 	Body               []byte
 }
 
-// Objects returns what the image is made of in an order that every registry
-// takes: blobs before manifests, children before their index. The last one is
-// what the tag names.
+// Objects returns the parts of the image in an order that every registry
+// accepts: blobs before manifests, children before their index. The tag names
+// the last one.
 func (i Image) Objects() ([]Object, error) {
 	switch {
 	case len(i.Platforms) == 0:
@@ -104,8 +104,8 @@ func (i Image) image(platform string) (Object, []Object, error) {
 
 type mediaTypes struct{ index, manifest, config, layer types.MediaType }
 
-// mediaTypes has layers without compression: no compressor promises to write
-// the same bytes for ever.
+// mediaTypes has uncompressed layers, since no compressor promises the same
+// bytes in every version.
 func (i Image) mediaTypes() mediaTypes {
 	if i.Docker {
 		return mediaTypes{types.DockerManifestList, types.DockerManifestSchema2, types.DockerConfigJSON, types.DockerUncompressedLayer}
@@ -120,7 +120,7 @@ func object(mediaType types.MediaType, body []byte) Object {
 	}
 }
 
-// archive is a tar of one file, as old as the epoch.
+// archive makes a tar of one file, with the epoch as its time.
 func archive(name, content string) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -135,7 +135,7 @@ func archive(name, content string) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// compact is how BuildKit writes configs, indented how it writes manifests.
+// compact writes JSON as BuildKit writes configs; indented, as it writes manifests.
 func compact(v any) []byte {
 	body, err := json.Marshal(v)
 	if err != nil {

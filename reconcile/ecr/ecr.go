@@ -14,8 +14,6 @@ import (
 	"net/url"
 	"sync"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-
 	"tagline/config"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
@@ -66,7 +64,7 @@ func New(options Options) *Client {
 	c.session.client = c
 	others := options.OCI
 	if others.Keychain == nil {
-		others.Keychain = authn.DefaultKeychain
+		others.Keychain = oci.NewLogins(others.Patience, others.Logger)
 	}
 	others.Keychain = &keychain{client: c, others: others.Keychain}
 	c.oci = oci.New(others)

@@ -41,6 +41,9 @@ func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 // describe tells of the repository. One that is missing or forbidden fails the
 // call for all (API_DescribeRepositories); then each is asked for alone.
 func (r *reader) describe(ctx context.Context) (types.Repository, error) {
+	if err := r.interrupted(ctx); err != nil { // or else no other image of the run would be described
+		return types.Repository{}, err
+	}
 	api, err := r.reads(ctx)
 	if err != nil {
 		return types.Repository{}, err

@@ -45,8 +45,20 @@ type listing struct {
 	now    time.Time      // when it began, by ECR's clock
 }
 
+// interrupted is the error of a context that has ended: then nothing answers,
+// not even what is remembered.
+func (r *reader) interrupted(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return r.failure(r.String(), err)
+	}
+	return nil
+}
+
 // list reads all images of the repository once a run.
 func (r *reader) list(ctx context.Context) (*listing, error) {
+	if err := r.interrupted(ctx); err != nil {
+		return nil, err
+	}
 	l := r.listing()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,6 +143,9 @@ var errTooMany = errors.New("too many calls")
 // images finds images by tag or digest: by their ids if those are few, else by
 // listing the repository. What does not exist is not in the map.
 func (r *reader) images(ctx context.Context, ids []string) (map[string]image, error) {
+	if err := r.interrupted(ctx); err != nil {
+		return nil, err
+	}
 	l := r.remembered()
 	if l == nil && len(ids) <= maxIDs {
 		api, err := r.reads(ctx)

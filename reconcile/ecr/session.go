@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 )
 
 // session is the AWS configuration of a run: files, environment, credentials.
@@ -37,6 +39,8 @@ type session struct {
 	http   *awshttp.BuildableClient
 	config aws.Config
 	err    error
+
+	underWay atomic.Value // string: the service that is being asked for credentials
 }
 
 // Of one attempt. Answers are at most a few MB.
@@ -66,19 +70,20 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 		}
 		ctx = context.WithoutCancel(ctx) // for all of the run, whichever image comes first
 		s.config, s.err = awsconfig.LoadDefaultConfig(ctx,
-			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()))
+			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()),
+			awsconfig.WithAPIOptions([]func(*middleware.Stack) error{s.asked}))
 		if s.err != nil {
 			s.err = fmt.Errorf("AWS configuration: %w", s.err)
 			return
 		}
-		patience := credentialsTimeout
+		patience := cmp.Or(s.client.options.OCI.Patience.Headers, credentialsTimeout)
 		if s.onlyMetadata() {
-			patience = metadataTimeout
+			patience = min(patience, metadataTimeout)
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		if _, err := s.config.Credentials.Retrieve(ctx); err != nil {
-			s.err = s.noCredentials(err)
+			s.err = s.noCredentials(ctx, err, patience)
 		}
 	})
 	return s.config, s.err
@@ -99,17 +104,6 @@ func checkEndpoints() error {
 // EC2 is all that is left to ask.
 func (s *session) onlyMetadata() bool {
 	return aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil))
-}
-
-// noCredentials says what was tried. Where a source of credentials is set up,
-// the SDK asks that one alone.
-func (s *session) noCredentials(err error) error {
-	if !s.onlyMetadata() {
-		return &failure{fmt.Sprintf("AWS credentials: %v", root(err)), []error{err}}
-	}
-	return fmt.Errorf("no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, "+
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI), none for profile %q in the files of the AWS CLI, "+
-		"and no EC2 instance role; set one of them up", cmp.Or(os.Getenv("AWS_PROFILE"), "default"))
 }
 
 func (s *session) close() {
@@ -203,6 +197,7 @@ type wire struct {
 	slots  chan struct{}
 	// unanswered counts the attempts since the last one that had any answer.
 	unanswered atomic.Int64
+	told       atomic.Bool // that a call is repeated
 }
 
 // Do implements [ecr.HTTPClient].
@@ -227,7 +222,11 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
 	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
 	if again = again && attempt != "1"; again {
-		w.client.options.OCI.Logger.WarnContext(req.Context(), "asking again", "operation", operation, "host", req.URL.Host, "attempt", attempt)
+		level, note := slog.LevelDebug, "asking again"
+		if !w.told.Swap(true) { // once: a throttled run would fill the log
+			level, note = slog.LevelWarn, "asking again; -vv logs every time"
+		}
+		w.client.options.OCI.Logger.Log(req.Context(), level, note, "operation", operation, "host", req.URL.Host, "attempt", attempt)
 	}
 	resp, err := w.next.Do(sent)
 	w.client.counts.add(operation, resp, again)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -28,15 +29,14 @@ func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
 // Resolve asks for the images themselves, since for them a tag that does not
 // exist fails alone. What the reader remembers is no answer.
 func (w *writer) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
-	answers := make([]registry.Answer[registry.Descriptor], len(tags))
-	place := map[string]int{}
-	for i, tag := range tags {
-		place[tag] = i
-	}
-	w.all(tags, func(batch []string) {
+	var mu sync.Mutex
+	got := map[string]registry.Answer[registry.Descriptor]{}
+	w.all(slices.Compact(slices.Sorted(slices.Values(tags))), func(batch []string) {
 		images, refused, err := w.batchGet(ctx, batch)
+		mu.Lock()
+		defer mu.Unlock()
 		for _, tag := range batch {
-			answer := &answers[place[tag]]
+			var answer registry.Answer[registry.Descriptor]
 			img, ok := images[tag]
 			switch f, isRefused := refused[tag]; {
 			case err != nil:
@@ -51,8 +51,13 @@ func (w *writer) Resolve(ctx context.Context, tags []string) []registry.Answer[r
 					Size: int64(len(aws.ToString(img.ImageManifest))),
 				}
 			}
+			got[tag] = answer
 		}
 	})
+	answers := make([]registry.Answer[registry.Descriptor], len(tags))
+	for i, tag := range tags {
+		answers[i] = got[tag]
+	}
 	w.archivedAmong(ctx, tags, answers)
 	return answers
 }
@@ -169,6 +174,7 @@ func (w *writer) delete(ctx context.Context, ids []string) []error {
 			}
 		}
 	}
+	w.writers.oci.Forget() // what copies have brought may be gone
 	errs := make([]error, len(ids))
 	for i, id := range ids {
 		if outcome[id] != nil {

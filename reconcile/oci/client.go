@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
 	Insecure    []string       // hosts spoken to over plain HTTP besides loopback, as images.yaml spells them
-	Keychain    authn.Keychain // authn.DefaultKeychain if nil
+	Keychain    authn.Keychain // [NewLogins] if nil
 	UserAgent   string         // "tagline/1.2.3"
 	Logger      *slog.Logger   // debug: every request; warn: what is asked again. Silent if nil
 	Patience    Patience
@@ -50,17 +50,28 @@ type Patience struct {
 	Body          time.Duration // for the whole of a body that is not a blob; 1 min
 }
 
+func (p Patience) withDefaults() Patience {
+	return Patience{
+		Attempts:      cmp.Or(p.Attempts, 5),
+		Backoff:       cmp.Or(p.Backoff, 500*time.Millisecond),
+		MaxRetryAfter: cmp.Or(p.MaxRetryAfter, time.Minute),
+		Headers:       cmp.Or(p.Headers, 30*time.Second),
+		Idle:          cmp.Or(p.Idle, time.Minute),
+		Body:          cmp.Or(p.Body, time.Minute),
+	}
+}
+
 // Client reads registries. It holds what one run shares: connections,
 // credentials, tokens, and how each host has answered so far. It offers no way
 // to write; [NewWriters] does.
 type Client struct {
 	options  Options
-	keychain *keychain
 	base     *http.Transport
 	hosts    *hosts
 	pings    *pings
 	puller   *remote.Puller
-	admitted sync.Map // hosts that have answered something other than a refused login
+	heads    sync.Map // hosts that have answered the HEAD of a manifest with something other than 404
+	admitted sync.Map // repositories that have answered something other than a refused login: each may have a login of its own
 
 	requests, bytesSent, bytesReceived atomic.Int64
 	counts                             sync.Map // Count -> *atomic.Int64
@@ -73,26 +84,18 @@ func New(options Options) *Client {
 	if options.Concurrency <= 0 {
 		options.Concurrency = DefaultConcurrency
 	}
-	if options.Keychain == nil {
-		options.Keychain = authn.DefaultKeychain
-	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &options.Patience
-	p.Attempts = cmp.Or(p.Attempts, 5)
-	p.Backoff = cmp.Or(p.Backoff, 500*time.Millisecond)
-	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
-	p.Headers = cmp.Or(p.Headers, 30*time.Second)
-	p.Idle = cmp.Or(p.Idle, time.Minute)
-	p.Body = cmp.Or(p.Body, time.Minute)
-
+	options.Patience = options.Patience.withDefaults()
+	if options.Keychain == nil {
+		options.Keychain = NewLogins(options.Patience, options.Logger)
+	}
 	c := &Client{
-		options:  options,
-		keychain: &keychain{inner: options.Keychain, patience: p.Headers},
-		base:     baseTransport(options.Concurrency),
-		hosts:    &hosts{concurrency: options.Concurrency},
-		pings:    &pings{},
+		options: options,
+		base:    baseTransport(options.Concurrency),
+		hosts:   &hosts{concurrency: options.Concurrency, backoff: options.Patience.Backoff},
+		pings:   &pings{},
 	}
 	c.puller = must(remote.NewPuller(c.remoteOptions(c.chain(readsWhole))...))
 	return c
@@ -110,7 +113,7 @@ func (c *Client) Close() { c.base.CloseIdleConnections() }
 func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
 	return []remote.Option{
 		remote.WithTransport(transport),
-		remote.WithAuthFromKeychain(c.keychain),
+		remote.WithAuthFromKeychain(c.options.Keychain),
 		remote.WithUserAgent(c.options.UserAgent),
 		remote.WithJobs(c.options.Concurrency),
 		// The transport retries. Handing go-containerregistry a

@@ -1,68 +1,271 @@
 package oci
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
-	"time"
+	"syscall"
 
+	dockerconfig "github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
 	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// keychain asks for the credentials of each host once per run: a helper is a
-// program, and go-containerregistry would start it for every repository. What
-// it answered is kept, an error too. A helper that fails is an error of its
-// host: to go on without credentials could make private tags look absent.
-type keychain struct {
-	inner    authn.Keychain
-	patience time.Duration
-	hosts    sync.Map // host -> *credentials
+// Logins is a keychain: the credentials that docker login, podman login and
+// credential helpers have left on this machine. Files are read once a run, and
+// a helper is asked once a host.
+//
+// An error is an error of the host: to go on without credentials could make
+// private tags look absent.
+type Logins struct {
+	places  func() ([]place, error)
+	helpers helpers
+	log     *slog.Logger
 }
 
-type credentials struct {
-	once sync.Once
-	done chan struct{}
-	auth authn.Authenticator
-	err  error
+// NewLogins returns the keychain of one run. It reads nothing yet.
+func NewLogins(patience Patience, log *slog.Logger) *Logins {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Logins{places: sync.OnceValues(readPlaces), helpers: helpers{patience: patience.withDefaults().Headers}, log: log}
 }
 
 // Resolve implements [authn.Keychain].
-func (k *keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
-	return k.ResolveContext(context.Background(), target)
+func (l *Logins) Resolve(target authn.Resource) (authn.Authenticator, error) {
+	return l.ResolveContext(context.Background(), target)
 }
 
-// ResolveContext implements [authn.ContextKeychain]. A helper that hangs is
-// left behind: docker/cli offers no way to end it.
-func (k *keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
-	host := hostResource(target.RegistryStr())
-	entry, _ := k.hosts.LoadOrStore(host, &credentials{done: make(chan struct{})})
-	c := entry.(*credentials)
-	c.once.Do(func() {
-		go func() {
-			defer close(c.done)
-			c.auth, c.err = authn.Resolve(context.WithoutCancel(ctx), k.inner, host)
-			if c.err != nil {
-				c.err = ofHost(&failure{
-					fmt.Sprintf("credentials for %s: %s; check the credential helper and config.json of Docker", host, printable(c.err.Error())),
-					[]error{c.err},
-				})
+// ResolveContext implements [authn.ContextKeychain]. In each place the most
+// specific entry counts: of the repository, its parents, the host; then a
+// helper.
+func (l *Logins) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
+	host, path, _ := strings.Cut(target.String(), "/")
+	repository := entryOf(host, path)
+	places, err := l.places()
+	if err != nil {
+		return nil, noCredentials(host, err)
+	}
+	for _, p := range places {
+		if found, ok := p.entry(repository); ok {
+			l.log.DebugContext(ctx, "credentials", "for", target.String(), "entry", found.key, "from", found.from)
+			return authn.FromConfig(found.auth), nil
+		}
+		for _, program := range p.helpersFor(host) {
+			auth, err := l.helpers.ask(ctx, program, host)
+			switch {
+			case isContextError(err):
+				return nil, err
+			case err != nil:
+				return nil, noCredentials(host, err)
+			case auth != nil:
+				l.log.DebugContext(ctx, "credentials", "for", target.String(), "from", program)
+				return auth, nil
 			}
-		}()
-	})
-	late := time.NewTimer(k.patience)
-	defer late.Stop()
-	select {
-	case <-c.done:
-		return c.auth, c.err
-	case <-late.C:
-		return nil, ofHost(fmt.Errorf("credentials for %s: no answer within %v; does the credential helper wait for somebody to unlock it?", host, k.patience))
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		}
+	}
+	return authn.Anonymous, nil
+}
+
+func noCredentials(host string, err error) error {
+	return ofHost(host, fmt.Errorf("credentials: %w", err))
+}
+
+// place is one file, or several that count alike.
+type place []loginFile
+
+type loginFile struct {
+	from    string
+	entries map[string]entry // by repository, parent or host
+	config  *configfile.ConfigFile
+}
+
+type entry struct {
+	key  string // as it is written
+	from string
+	auth authn.AuthConfig
+}
+
+// readPlaces has the files in the order of their weight. What the environment
+// names comes first, as with the tools that it was set for; the files that
+// Docker and podman write by themselves count alike.
+func readPlaces() ([]place, error) {
+	var places []place
+	if text := os.Getenv(configfile.DockerEnvConfigKey); text != "" {
+		file, err := parseLogins(configfile.DockerEnvConfigKey, text)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, place{file})
+	}
+	if path := os.Getenv("REGISTRY_AUTH_FILE"); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("REGISTRY_AUTH_FILE: %w", err)
+		}
+		file, err := parseLogins(path, string(text))
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, place{file})
+	}
+	var usual place
+	for _, path := range usualFiles() {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // DOCKER_CONFIG=/dev/null says "none"
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		file, err := parseLogins(path, string(text))
+		if err != nil {
+			return nil, err
+		}
+		usual = append(usual, file)
+	}
+	return append(places, usual), nil
+}
+
+// usualFiles are Docker's, and then podman's (containers-auth.json(5)).
+func usualFiles() []string {
+	var paths []string
+	home, _ := os.UserHomeDir() // without one there are fewer places
+	add := func(folder string, name ...string) {
+		if folder != "" {
+			paths = append(paths, filepath.Join(append([]string{folder}, name...)...))
+		}
+	}
+	if folder := os.Getenv(dockerconfig.EnvOverrideConfigDir); folder != "" {
+		add(folder, dockerconfig.ConfigFileName)
+	} else {
+		add(home, ".docker", dockerconfig.ConfigFileName)
+	}
+	if folder := os.Getenv("XDG_RUNTIME_DIR"); folder != "" {
+		add(folder, "containers", "auth.json")
+	} else if runtime.GOOS == "linux" {
+		add("/run/containers", strconv.Itoa(os.Getuid()), "auth.json")
+	}
+	if folder := os.Getenv("XDG_CONFIG_HOME"); folder != "" {
+		add(folder, "containers", "auth.json")
+	} else {
+		add(home, ".config", "containers", "auth.json")
+	}
+	return paths
+}
+
+// parseLogins reads a file of Docker's format, which podman's is too.
+func parseLogins(from, text string) (loginFile, error) {
+	parsed, err := dockerconfig.LoadFromReader(strings.NewReader(text))
+	if err != nil {
+		return loginFile{}, fmt.Errorf("%s: %w", from, err)
+	}
+	file := loginFile{from: from, entries: map[string]entry{}, config: parsed}
+	for _, key := range slices.SortedFunc(maps.Keys(parsed.AuthConfigs), plainFirst) {
+		a := parsed.AuthConfigs[key]
+		auth := authn.AuthConfig{Username: a.Username, Password: a.Password, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken}
+		at := entryOf(splitKey(key))
+		// "docker login" with a helper leaves an empty entry behind.
+		if _, taken := file.entries[at]; !taken && auth != (authn.AuthConfig{}) {
+			file.entries[at] = entry{key, from, auth}
+		}
+	}
+	return file, nil
+}
+
+// plainFirst puts the spelling that logins write today first, where a file has
+// a host in several.
+func plainFirst(a, b string) int {
+	rank := func(key string) int {
+		switch {
+		case key == authn.DefaultAuthKey:
+			return 0
+		case !strings.Contains(key, "://"):
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+}
+
+// splitKey takes the key of an entry apart. One with a scheme is a host,
+// whatever its path is, and so is one with the path of an API: both are of
+// Docker's older logins.
+func splitKey(key string) (host, path string) {
+	_, rest, isURL := strings.Cut(key, "://")
+	if !isURL {
+		rest = key
+	}
+	host, path, _ = strings.Cut(rest, "/")
+	if isURL || path == "v1/" || path == "v2/" {
+		return host, ""
+	}
+	return host, path
+}
+
+// entryOf is the name of a repository, or of a part of a registry, by which
+// entries are compared. Docker Hub has several hosts and one account.
+func entryOf(host, path string) string {
+	host = strings.ToLower(host)
+	if slices.Contains(dockerHub, host) {
+		host = dockerHub[0]
+	}
+	return strings.Trim(host+"/"+path, "/")
+}
+
+var dockerHub = []string{"index.docker.io", "docker.io", "registry-1.docker.io"}
+
+// entry is the most specific one for a repository. Of two that are equally
+// specific, the one of the earlier file counts.
+func (p place) entry(repository string) (entry, bool) {
+	for at := repository; ; {
+		for _, file := range p {
+			if found, ok := file.entries[at]; ok {
+				return found, true
+			}
+		}
+		slash := strings.LastIndexByte(at, '/')
+		if slash < 0 {
+			return entry{}, false
+		}
+		at = at[:slash]
 	}
 }
 
-// hostResource is a registry as a thing to have credentials for.
-type hostResource string
+// helpersFor are the programs to ask for a host's credentials: of each file the
+// one that it names for the host, or else the one for all hosts.
+func (p place) helpersFor(host string) []string {
+	var programs []string
+	for _, file := range p {
+		name := file.config.CredentialsStore
+		for _, spelling := range spellings(host) {
+			if named := file.config.CredentialHelpers[spelling]; named != "" {
+				name = named
+				break
+			}
+		}
+		if program := "docker-credential-" + name; name != "" && !slices.Contains(programs, program) {
+			programs = append(programs, program)
+		}
+	}
+	return programs
+}
 
-func (h hostResource) String() string      { return string(h) }
-func (h hostResource) RegistryStr() string { return string(h) }
+// spellings of a host in credHelpers, the one that helpers know it by first.
+func spellings(host string) []string {
+	if slices.Contains(dockerHub, host) {
+		return append([]string{authn.DefaultAuthKey}, dockerHub...)
+	}
+	return []string{host}
+}

@@ -1,156 +1,267 @@
 package oci
 
 import (
-	"context"
-	"errors"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// helper makes docker-credential-fake the credential helper of this test, and
-// returns how often it was started. An empty script leaves it out.
-func helper(t *testing.T, script string) (starts func() int) {
+// machine makes files the only logins there are: paths are below the home that
+// it returns, and HOME in a file or a variable stands for it.
+func machine(t *testing.T, files map[string]string, env map[string]string) (home string) {
 	t.Helper()
-	home := t.TempDir()
-	t.Setenv("HOME", home)
-	t.Setenv("DOCKER_CONFIG", filepath.Join(home, ".docker"))
-	t.Setenv("DOCKER_AUTH_CONFIG", "")
-	t.Setenv("PATH", home+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	log := filepath.Join(home, "starts")
-	files := map[string]string{".docker/config.json": `{"credsStore":"fake"}`}
-	if script != "" {
-		files["docker-credential-fake"] = "#!/bin/sh\ncat >>" + log + "\necho >>" + log + "\n" + script + "\n"
+	home = t.TempDir()
+	all := map[string]string{"HOME": home, "DOCKER_CONFIG": "", "DOCKER_AUTH_CONFIG": "", "REGISTRY_AUTH_FILE": "",
+		"XDG_CONFIG_HOME": "", "XDG_RUNTIME_DIR": home + "/run", "PATH": home + string(filepath.ListSeparator) + os.Getenv("PATH")}
+	for name, value := range env {
+		all[name] = strings.ReplaceAll(value, "HOME", home)
+	}
+	for name, value := range all {
+		t.Setenv(name, value)
 	}
 	for path, content := range files {
 		path = filepath.Join(home, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(content, "HOME", home)), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return func() int {
-		lines, _ := os.ReadFile(log) // none before the first start
-		return strings.Count(string(lines), "\n")
-	}
+	return home
 }
 
-func TestCredentialHelper(t *testing.T) {
+// auths is a file with an entry for each key, whose user says which it is; a
+// key that ends in "=" has an empty entry.
+func auths(keys ...string) string {
+	var entries []string
+	for i, key := range keys {
+		key, empty := strings.CutSuffix(key, "=")
+		login := "{}"
+		if !empty {
+			login = fmt.Sprintf(`{"auth":%q}`, base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%d %s:secret", i, strings.ReplaceAll(key, ":", "_"))))
+		}
+		entries = append(entries, fmt.Sprintf("%q:%s", key, login))
+	}
+	return `"auths":{` + strings.Join(entries, ",") + `}`
+}
+
+func loginsOf(parts ...string) string { return "{" + strings.Join(parts, ",") + "}" }
+
+const (
+	dockerFile  = ".docker/config.json"
+	runtimeFile = "run/containers/auth.json"
+	podmanFile  = ".config/containers/auth.json"
+	// answering is a helper that knows every host, by its user's name.
+	answering = "#!/bin/sh\nread host; echo '{\"Username\":\"helper of '$host'\",\"Secret\":\"s\"}'\n"
+	empty     = "#!/bin/sh\necho credentials not found in native keychain; exit 1\n"
+)
+
+func user(t *testing.T, l *Logins, repository string) string {
+	t.Helper()
+	target, err := name.NewRepository(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := l.ResolveContext(t.Context(), target)
+	if err != nil {
+		return err.Error()
+	}
+	login, err := auth.Authorization()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if login.RegistryToken+login.IdentityToken != "" {
+		return "token " + login.RegistryToken + login.IdentityToken
+	}
+	return login.Username
+}
+
+// Which login counts never depends on the order in which Go walks a map: each
+// case is looked up fifty times.
+func TestWhichLoginCounts(t *testing.T) {
+	team := auths("ghcr.io/team/app", "ghcr.io/other", "ghcr.io/team", "ghcr.io")
 	tests := []struct {
-		name, script string
-		user         string // "" is anonymous
-		want         string // in the error
+		name  string
+		files map[string]string
+		env   map[string]string
+		want  map[string]string // repository -> user; "" is nobody
 	}{
-		{name: "answers", script: `echo '{"Username":"me","Secret":"s"}'`, user: "me"},
-		{name: "has none", script: "echo credentials not found in native keychain; exit 1"},
-		{name: "is missing", want: "executable file not found"},
-		{name: "fails", script: "echo the keyring is locked; exit 1", want: "the keyring is locked"},
-		{name: "fails in silence", script: "exit 1", want: "exit status 1"},
-		{name: "prints garbage", script: "echo garbage", want: "invalid character"},
-		{name: "prints nothing", script: "true", want: "EOF"},
+		{name: "no file", want: map[string]string{"ghcr.io/team/app": ""}},
+		{
+			name: "the most specific entry", files: map[string]string{dockerFile: loginsOf(team)},
+			want: map[string]string{
+				"ghcr.io/team/app": "0 ghcr.io/team/app", "ghcr.io/team/app/web": "0 ghcr.io/team/app", "ghcr.io/team/apple": "2 ghcr.io/team",
+				"ghcr.io/team/more": "2 ghcr.io/team", "ghcr.io/teams": "3 ghcr.io", "ghcr.io/other": "1 ghcr.io/other", "ghcr.io/x/other": "3 ghcr.io",
+				"quay.io/team/app": "", "ghcr.io.evil.com/team/app": "", "ghcr.io:5000/team/app": "",
+			},
+		},
+		{
+			name:  "robot accounts alone",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io/team/app", "ghcr.io/other", "ghcr.io/a", "ghcr.io/b", "ghcr.io/c"))},
+			want:  map[string]string{"ghcr.io/team/app": "0 ghcr.io/team/app", "ghcr.io/other": "1 ghcr.io/other", "ghcr.io/team/more": ""},
+		},
+		{
+			name:  "old spellings are of the host, and behind the plain one",
+			files: map[string]string{dockerFile: loginsOf(auths("https://a.io/v1/", "http://a.io", "a.io/v1/", "a.io", "https://b.io/v2/", "c.io/v1/", "https://d.io/team/app", "E.io"))},
+			want: map[string]string{
+				"a.io/x": "3 a.io", "b.io/x": "4 https_//b.io/v2/", "c.io/x": "5 c.io/v1/", "d.io/x": "6 https_//d.io/team/app", "e.io/x": "7 E.io", "a.io/v1/x": "3 a.io",
+			},
+		},
+		{
+			name:  "Docker Hub under its names",
+			files: map[string]string{dockerFile: loginsOf(auths("https://index.docker.io/v1/", "docker.io", "docker.io/team"))},
+			want:  map[string]string{"docker.io/library/alpine": "0 https_//index.docker.io/v1/", "docker.io/team/app": "2 docker.io/team"},
+		},
+		{
+			name:  "Docker Hub by podman",
+			files: map[string]string{podmanFile: loginsOf(auths("docker.io"))},
+			want:  map[string]string{"docker.io/library/alpine": "0 docker.io"},
+		},
+		{
+			name: "entries before helpers, where they say something",
+			files: map[string]string{
+				dockerFile:               loginsOf(auths("ghcr.io/team/app", "ghcr.io=", "quay.io"), `"credsStore":"all","credHelpers":{"quay.io":"one","docker.io":"one"}`),
+				"docker-credential-all":  answering,
+				"docker-credential-one":  strings.ReplaceAll(answering, "helper", "one"),
+				"docker-credential-none": empty,
+			},
+			want: map[string]string{
+				"ghcr.io/team/app": "0 ghcr.io/team/app", "ghcr.io/other": "helper of ghcr.io", "quay.io/app": "2 quay.io",
+				"docker.io/library/alpine": "one of https://index.docker.io/v1/",
+			},
+		},
+		{
+			name:  "podman's files beside Docker's",
+			files: map[string]string{dockerFile: loginsOf(auths("quay.io")), runtimeFile: loginsOf(auths("ghcr.io", "quay.io/team")), podmanFile: loginsOf(auths("gcr.io", "ghcr.io"))},
+			want:  map[string]string{"ghcr.io/app": "0 ghcr.io", "gcr.io/app": "0 gcr.io", "quay.io/app": "0 quay.io", "quay.io/team/app": "1 quay.io/team"},
+		},
+		{
+			name:  "equally specific: Docker's first",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io")), podmanFile: loginsOf(auths("x", "ghcr.io"))},
+			want:  map[string]string{"ghcr.io/app": "0 ghcr.io"},
+		},
+		{
+			name: "a helper of Docker's, entries of podman's",
+			files: map[string]string{
+				dockerFile: loginsOf(`"credsStore":"all"`), podmanFile: loginsOf(auths("ghcr.io/team")), "docker-credential-all": answering,
+			},
+			want: map[string]string{"ghcr.io/team/app": "0 ghcr.io/team", "ghcr.io/app": "helper of ghcr.io"},
+		},
+		{
+			name: "a helper that has none",
+			files: map[string]string{
+				dockerFile: loginsOf(`"credsStore":"none"`), podmanFile: loginsOf(`"credHelpers":{"ghcr.io":"all"}`),
+				"docker-credential-all": answering, "docker-credential-none": empty,
+			},
+			want: map[string]string{"ghcr.io/app": "helper of ghcr.io", "quay.io/app": ""},
+		},
+		{
+			name:  "REGISTRY_AUTH_FILE before all files",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io/team/app", "quay.io")), "named.json": loginsOf(auths("x", "ghcr.io"))},
+			env:   map[string]string{"REGISTRY_AUTH_FILE": "HOME/named.json"},
+			want:  map[string]string{"ghcr.io/team/app": "1 ghcr.io", "quay.io/app": "1 quay.io"},
+		},
+		{
+			name:  "DOCKER_AUTH_CONFIG before that",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io/team/app", "quay.io")), "named.json": loginsOf(auths("ghcr.io", "gcr.io"))},
+			env:   map[string]string{"REGISTRY_AUTH_FILE": "HOME/named.json", "DOCKER_AUTH_CONFIG": loginsOf(auths("x", "ghcr.io"))},
+			want:  map[string]string{"ghcr.io/team/app": "1 ghcr.io", "gcr.io/app": "1 gcr.io", "quay.io/app": "1 quay.io"},
+		},
+		{
+			name:  "DOCKER_CONFIG instead of the home's",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io")), "ci/config.json": loginsOf(auths("x", "ghcr.io"))},
+			env:   map[string]string{"DOCKER_CONFIG": "HOME/ci"},
+			want:  map[string]string{"ghcr.io/app": "1 ghcr.io"},
+		},
+		{
+			name:  "XDG_CONFIG_HOME",
+			files: map[string]string{podmanFile: loginsOf(auths("ghcr.io")), "xdg/containers/auth.json": loginsOf(auths("x", "ghcr.io"))},
+			env:   map[string]string{"XDG_CONFIG_HOME": "HOME/xdg"},
+			want:  map[string]string{"ghcr.io/app": "1 ghcr.io"},
+		},
+		{
+			name: "tokens",
+			files: map[string]string{
+				dockerFile:              loginsOf(`"auths":{"ghcr.io/a":{"registrytoken":"r"},"ghcr.io/b":{"identitytoken":"i"}},"credsStore":"tok"`),
+				"docker-credential-tok": "#!/bin/sh\necho '{\"Username\":\"<token>\",\"Secret\":\"h\"}'\n",
+			},
+			want: map[string]string{"ghcr.io/a": "token r", "ghcr.io/b": "token i", "ghcr.io/c": "token h"},
+		},
+		{
+			name: "a file that is no JSON", files: map[string]string{podmanFile: "no", dockerFile: loginsOf(auths("ghcr.io"))},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: HOME/.config/containers/auth.json: invalid character 'o' in literal null (expecting 'u')"},
+		},
+		{
+			name: "a file that was named and is not there", files: map[string]string{dockerFile: loginsOf(auths("ghcr.io"))},
+			env:  map[string]string{"REGISTRY_AUTH_FILE": "HOME/nope.json"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: REGISTRY_AUTH_FILE: open HOME/nope.json: no such file or directory"},
+		},
+		{
+			name: "a variable that is no JSON", env: map[string]string{"DOCKER_AUTH_CONFIG": "no"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: DOCKER_AUTH_CONFIG: invalid character 'o' in literal null (expecting 'u')"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			helper(t, tt.script)
-			k := &keychain{inner: authn.DefaultKeychain, patience: time.Minute}
-			auth, err := k.ResolveContext(t.Context(), name.MustParseReference("ghcr.io/org/app:1").Context())
-			if tt.want != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.want) {
-					t.Fatalf("error %v, want one with %q", err, tt.want)
+			home := machine(t, tt.files, tt.env)
+			for repository, want := range tt.want {
+				want = strings.ReplaceAll(want, "HOME", home)
+				runs := 50
+				if strings.Contains(want, " of ") {
+					runs = 5 // each starts a program
 				}
-				for _, part := range []string{"credentials for ghcr.io: ", "; check the credential helper and config.json of Docker"} {
-					if !strings.Contains(err.Error(), part) {
-						t.Errorf("error %q is without %q", err, part)
-					}
+				got := map[string]int{}
+				for range runs {
+					got[user(t, NewLogins(Patience{}, nil), repository)]++
 				}
+				if got[want] != runs {
+					t.Errorf("%s: %v, want %q in %d runs", repository, got, want, runs)
+				}
+			}
+		})
+	}
+}
+
+// Two repositories of a host are read with the login of each, and a redirect
+// carries neither.
+func TestEachRepositoryHasItsLogin(t *testing.T) {
+	elsewhere := serve(t, map[string]http.HandlerFunc{"/": goodManifest()})
+	server := serve(t, map[string]http.HandlerFunc{
+		"/v2/{$}": answer(http.StatusUnauthorized, "", "WWW-Authenticate", `Basic realm="r"`),
+		"/v2/": func(w http.ResponseWriter, r *http.Request) {
+			name, _, _ := r.BasicAuth()
+			if !strings.HasSuffix(name, strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/v2"), "/manifests/10")) {
+				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			config, err := auth.Authorization()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if config.Username != tt.user {
-				t.Errorf("user %q, want %q", config.Username, tt.user)
-			}
-		})
-	}
-}
-
-// A helper is asked once per host, however many repositories and however often
-// it fails, and its failure never becomes an anonymous request.
-func TestCredentialHelperOnce(t *testing.T) {
-	starts := helper(t, "exit 1")
-	server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": goodManifest()})
-	c := newClient(t, Options{Keychain: authn.DefaultKeychain})
-	var wait sync.WaitGroup
-	for range 8 {
-		wait.Go(func() {
-			if _, err := resolve(t, c, server.app(), "10"); err == nil || !strings.Contains(err.Error(), "check the credential helper") {
-				t.Errorf("error %v", err)
-			}
-		})
-	}
-	wait.Wait()
-	if n := starts(); n != 1 {
-		t.Errorf("helper started %d times, want 1", n)
-	}
-	if trace := server.trace(); len(trace) > 0 {
-		t.Errorf("registry was asked %v", trace)
-	}
-}
-
-// slowKeychain answers when it is told to.
-type slowKeychain struct {
-	release chan struct{}
-	asked   atomic.Int32
-}
-
-func (k *slowKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
-	k.asked.Add(1)
-	<-k.release
-	return authn.Anonymous, nil
-}
-
-func TestCredentialHelperThatWaitsForSomebody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := &slowKeychain{release: make(chan struct{})}
-		defer close(slow.release)
-		k := &keychain{inner: slow, patience: time.Minute}
-		_, err := k.ResolveContext(t.Context(), name.MustParseReference("ghcr.io/org/app:1").Context())
-		if err == nil || !strings.Contains(err.Error(), "credentials for ghcr.io: no answer within 1m0s") {
-			t.Errorf("error %v", err)
-		}
+			http.Redirect(w, r, "http://localhost:"+strings.Split(elsewhere.host, ":")[1]+r.URL.Path, http.StatusTemporaryRedirect)
+		},
 	})
+	machine(t, map[string]string{dockerFile: loginsOf(auths(server.host+"/app", server.host, server.host+"/team/app"))}, nil)
+	c := newClient(t, Options{Keychain: NewLogins(hasty(), nil)})
+	for _, path := range []string{"app", "team/app"} {
+		app := server.app()
+		app.Path = path
+		if _, err := fetch(t, c, app, "10"); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := elsewhere.count("GET"); got != 2 {
+		t.Errorf("%d requests were redirected, want 2", got)
+	}
+	for _, r := range elsewhere.seen {
+		if r.Header.Get("Authorization") != "" {
+			t.Errorf("%s carries credentials", r.URL)
+		}
+	}
 }
 
-func TestCredentialHelperHangs(t *testing.T) {
-	slow := &slowKeychain{release: make(chan struct{})}
-	k := &keychain{inner: slow, patience: time.Minute}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	target := name.MustParseReference("ghcr.io/org/app:1").Context()
-	if _, err := k.ResolveContext(ctx, target); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want the context's", err)
-	}
-	close(slow.release)
-	if auth, err := k.ResolveContext(t.Context(), target); err != nil || auth != authn.Anonymous {
-		t.Errorf("later: %v, %v", auth, err)
-	}
-	if n := slow.asked.Load(); n != 1 {
-		t.Errorf("asked %d times, want 1", n)
-	}
-}
+var _ authn.ContextKeychain = (*Logins)(nil)

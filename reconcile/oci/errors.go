@@ -25,15 +25,21 @@ func lasting(err error) error { return &lastingError{err} }
 
 func (e *lastingError) Unwrap() error { return e.error }
 
-// hostError is a lastingError of a host as a whole.
-type hostError struct{ error }
+// hostError is a lastingError of a host as a whole, which its error does not
+// name.
+type hostError struct {
+	host string // with its port
+	error
+}
 
-func ofHost(err error) error { return lasting(&hostError{err}) }
+func ofHost(host string, err error) error { return lasting(&hostError{host, err}) }
 
+func (e *hostError) Error() string { return e.host + ": " + e.error.Error() }
 func (e *hostError) Unwrap() error { return e.error }
 
-// isOfHost tells whether a failure says nothing of what was asked for: there is
-// no way to the host, or it refuses a token, or an answer to GET /v2/.
+// isOfHost reports whether a failure says nothing of what was asked for: there
+// is no way to the host, or it refuses a token, or an answer to GET /v2/, or to
+// answer so many requests.
 func isOfHost(err error) bool {
 	var (
 		ours *hostError
@@ -42,7 +48,7 @@ func isOfHost(err error) bool {
 		cert *tls.CertificateVerificationError
 	)
 	if status := statusOf(err); status != nil {
-		return routeOf(status.Request).resource == ""
+		return routeOf(status.Request).resource == "" || status.StatusCode == http.StatusTooManyRequests
 	}
 	return errors.As(err, &ours) || errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
 }
@@ -124,6 +130,7 @@ func isAbsent(err error) bool {
 // reason is an error without the URLs around it.
 func (r repository) reason(err error) string {
 	var (
+		host    *hostError
 		ours    *failure
 		request *requestError
 		outer   *url.Error
@@ -131,6 +138,10 @@ func (r repository) reason(err error) string {
 	switch status := statusOf(err); {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case errors.As(err, &host) && r.isOn(host.host):
+		return printable(host.error.Error()) // whoever prints it has named the host
+	case host != nil:
+		return printable(host.Error())
 	case errors.As(err, &ours):
 		return ours.text
 	case status != nil:
@@ -148,6 +159,11 @@ func (r repository) reason(err error) string {
 		return printable(outer.Err.Error())
 	}
 	return printable(err.Error())
+}
+
+// isOn reports whether a host is this repository's, under either of its names.
+func (r repository) isOn(host string) bool {
+	return strings.EqualFold(host, r.Host) || r.err == nil && strings.EqualFold(host, r.name.RegistryStr())
 }
 
 // message is what the registry said with a status, in its own words: code and

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -26,6 +27,7 @@ const maxDocument = 4 << 20
 type verifier struct {
 	next       http.RoundTripper
 	wholeBlobs bool
+	heads      *sync.Map // see Client
 }
 
 func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -35,6 +37,10 @@ func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
 		return v.head(req)
 	case route.resource == "manifests" && req.Method == http.MethodPut:
 		return v.put(req)
+	case route.resource == "manifests" && req.Method == http.MethodDelete:
+		return v.delete(req)
+	case route.resource == "blobs" && req.Method == http.MethodHead:
+		return v.headBlob(req)
 	case route.resource == "manifests":
 		return v.get(req, route.reference, checkManifest)
 	case route.resource == "blobs" && req.Method == http.MethodGet && v.wholeBlobs:
@@ -111,6 +117,9 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if resp.StatusCode != http.StatusNotFound || !decides(resp) {
+		v.heads.LoadOrStore(req.URL.Host, true)
+	}
 	if decides(resp) {
 		resp.Header.Set("Content-Type", baseType(resp))
 		return resp, nil
@@ -140,8 +149,35 @@ func decides(head *http.Response) bool {
 		return !isHTML(head)
 	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
+	case http.StatusNotImplemented:
+		return false
 	}
 	return head.StatusCode < 400 || head.StatusCode >= 500
+}
+
+// headBlob takes a registry that does not answer HEAD for one that lacks the
+// blob: it is sent, or mounted, and if it is there nothing changes.
+func (v *verifier) headBlob(req *http.Request) (*http.Response, error) {
+	resp, err := v.next.RoundTrip(req)
+	if err == nil && isNoSuchMethod(resp.StatusCode) {
+		resp.StatusCode = http.StatusNotFound
+	}
+	return resp, err
+}
+
+// delete takes a 204 for success as well, which go-containerregistry does not.
+func (v *verifier) delete(req *http.Request) (*http.Response, error) {
+	resp, err := v.get(req, "", nil)
+	if err == nil && resp.StatusCode == http.StatusNoContent {
+		resp.StatusCode = http.StatusAccepted
+	}
+	return resp, err
+}
+
+// isNoSuchMethod reports whether a registry does not know a method at all
+// (RFC 9110, sections 15.5.6 and 15.6.2).
+func isNoSuchMethod(status int) bool {
+	return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
 // put takes a 201 for success, as the distribution-spec has it ("Pushing
@@ -190,6 +226,9 @@ func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 	if page, err := resp.Location(); err == nil && resp.StatusCode == http.StatusSeeOther && page.Host != req.URL.Host {
 		resp.StatusCode = http.StatusNotFound
 		return resp, nil
+	}
+	if isNoSuchMethod(resp.StatusCode) {
+		resp.StatusCode = http.StatusNotFound
 	}
 	if resp.StatusCode != http.StatusOK {
 		return resp, nil

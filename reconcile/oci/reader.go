@@ -14,26 +14,32 @@ import (
 
 // reader reads one repository.
 type reader struct {
-	registry.Forgetful
 	client *Client
 	repository
 }
 
 // Resolve costs one HEAD a tag, which Docker Hub does not count as a pull.
 func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
-	return ask(r, tags, func(tag name.Reference) (registry.Descriptor, error) {
-		head, err := r.client.puller.Head(ctx, tag)
-		if err == nil {
-			return registry.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
-		}
-		// Some registries refuse a HEAD alone; the transport sees to the other
-		// ways of doing so.
-		if status := statusOf(err); status == nil || status.StatusCode != http.StatusUnauthorized || status.Request.Method != http.MethodHead {
-			return registry.Descriptor{}, err
-		}
-		manifest, err := r.manifest(ctx, tag)
-		return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
-	})
+	return ask(r, tags, func(tag name.Reference) (registry.Descriptor, error) { return r.head(ctx, tag) })
+}
+
+// head asks by GET where a registry refuses a HEAD alone; the transport sees to
+// the other ways of doing so. A 404 counts once the host has answered some HEAD
+// with anything else: a registry that answers every HEAD with 404 would have
+// tags overwritten that are taken for absent.
+func (r *reader) head(ctx context.Context, reference name.Reference) (registry.Descriptor, error) {
+	head, err := r.client.puller.Head(ctx, reference)
+	if err == nil {
+		return registry.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
+	}
+	status := statusOf(err)
+	_, answersHead := r.client.heads.Load(r.name.RegistryStr())
+	if status == nil || status.Request.Method != http.MethodHead ||
+		status.StatusCode != http.StatusUnauthorized && (answersHead || !isAbsent(err)) {
+		return registry.Descriptor{}, err
+	}
+	manifest, err := r.manifest(ctx, reference)
+	return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
 }
 
 // Listed is false: the protocol has no listing that says what tags name.
@@ -121,16 +127,16 @@ func ask[V any](r *reader, references []string, one func(name.Reference) (V, err
 }
 
 // each does n things with a repository, several at a time, and returns an error
-// or nil for each. Until a host has let something through they go one by one,
-// and stop where its login is refused: all the rest would be, and a registry
-// that counts failed logins would lock the account.
+// or nil for each. Until one request for the repository has been let through,
+// they go one by one, and stop when its login is refused: all the rest would be
+// refused too, and a registry that counts failed logins would lock the account.
 func (c *Client) each(r repository, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var group errgroup.Group
 	group.SetLimit(c.options.Concurrency)
 	refused := 0
 	for i := range n {
-		_, admitted := c.admitted.Load(r.Host)
+		_, admitted := c.admitted.Load(r.Repository)
 		switch {
 		case r.err != nil:
 			errs[i] = r.err
@@ -141,7 +147,7 @@ func (c *Client) each(r repository, n int, do func(i int) error) []error {
 			if weight := refusal(errs[i]); weight > 0 {
 				refused += weight
 			} else {
-				c.admitted.Store(r.Host, true)
+				c.admitted.Store(r.Repository, true)
 			}
 		default:
 			group.Go(func() error {

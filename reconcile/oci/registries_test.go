@@ -22,8 +22,7 @@ import (
 // everyRegistry runs a test in front of each registry there is, through a proxy
 // that notes what was asked.
 func everyRegistry(t *testing.T, test func(t *testing.T, proxy *ocitest.RegistryProxy)) {
-	t.Run("distribution", func(t *testing.T) { test(t, ocitest.Proxy(t, ocitest.Distribution(t))) })
-	t.Run("olareg", func(t *testing.T) { test(t, ocitest.Proxy(t, ocitest.Olareg(t))) })
+	ocitest.Each(t, func(t *testing.T, host string) { test(t, ocitest.Proxy(t, host)) })
 }
 
 func TestReadAndWrite(t *testing.T) {

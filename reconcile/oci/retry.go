@@ -20,6 +20,7 @@ import (
 // hosts is what a run knows of each host it speaks to.
 type hosts struct {
 	concurrency int
+	backoff     time.Duration
 	known       sync.Map // "https://ghcr.io" -> *host
 	retried     atomic.Int64
 }
@@ -29,7 +30,11 @@ type host struct {
 	slots chan struct{}
 	// down: a request used up all its attempts, and none has succeeded since.
 	// Two hundred tags of a dead registry must not take an hour.
-	down atomic.Bool
+	down     atomic.Bool
+	answered atomic.Int64 // requests that no limit refused
+	told     sync.Map     // what the log has of this host
+
+	pace *pace
 
 	mu     sync.Mutex
 	resume time.Time // the registry asked for silence until then
@@ -39,7 +44,7 @@ func (h *hosts) of(u *url.URL) *host {
 	key := u.Scheme + "://" + u.Host
 	known, ok := h.known.Load(key)
 	if !ok {
-		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.concurrency)})
+		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.concurrency), pace: newPace(h.backoff)})
 	}
 	return known.(*host)
 }
@@ -53,18 +58,18 @@ func (h *host) pause(d time.Duration) {
 	}
 }
 
-// await waits for the end of a pause, or fails at once on one that is too long.
+// await waits for the end of a pause, or fails at once on one that is too long,
+// and then for its turn.
 func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 	for {
 		h.mu.Lock()
 		left := time.Until(h.resume)
 		h.mu.Unlock()
 		if left <= 0 {
-			return ctx.Err()
+			return h.pace.wait(ctx)
 		}
 		if left > limit {
-			return ofHost(fmt.Errorf("%s asks to wait %v (Retry-After), longer than the %v that tagline waits",
-				h.name, left.Round(time.Second), limit))
+			return h.tooLong(left, limit)
 		}
 		if err := sleep(ctx, left+rand.N(jitter)); err != nil {
 			return err
@@ -72,8 +77,15 @@ func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 	}
 }
 
+func (h *host) tooLong(asked, limit time.Duration) error {
+	return ofHost(h.name, fmt.Errorf("the registry asks to wait %v (Retry-After), longer than the %v that tagline waits", asked.Round(time.Second), limit))
+}
+
 // retries asks again what may be asked again. When its attempts are used up on
 // a status, that answer is the answer, so that its message can be reported.
+//
+// A refusal by a rate limit uses up no attempt as long as the host answers
+// others: then it is a matter of time.
 type retries struct {
 	next     http.RoundTripper
 	hosts    *hosts
@@ -85,21 +97,25 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, h := req.Context(), r.hosts.of(req.URL)
 	repeat := repeatable(req)
 	attempts := r.patience.Attempts
-	if !repeat || h.down.Load() {
+	if h.down.Load() {
 		attempts = 1
 	}
-	if repeat {
+	if repeat == always {
 		defer closeBody(req) // each attempt has a body of its own
 	}
-	for attempt := 1; ; attempt++ {
-		if err := h.await(ctx, r.patience.MaxRetryAfter, r.patience.Backoff); err != nil {
-			closeBody(req)
+	answered := h.answered.Load()
+	for attempt, first := 1, true; ; attempt, first = attempt+1, false {
+		if err := h.await(ctx, r.patience.MaxRetryAfter, r.patience.Backoff/2); err != nil {
+			if first {
+				closeBody(req)
+			}
 			return nil, err
 		}
-		try, err := withFreshBody(req, repeat)
+		try, err := withBodyOf(req, first && repeat != always, repeat)
 		if err != nil {
 			return nil, err
 		}
+		sent := time.Now()
 		resp, err := r.next.RoundTrip(try)
 		switch {
 		case err != nil && isLasting(err):
@@ -108,72 +124,118 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, ctx.Err()
 		case err == nil && !transient(resp.StatusCode):
 			h.down.Store(false)
+			h.answered.Add(1)
+			h.pace.answered()
 			return resp, nil
 		}
 
-		wait := r.patience.Backoff << (attempt - 1)
-		wait = wait/2 + rand.N(wait)
-		why := slog.Any("error", err)
-		if err == nil {
-			why = slog.Int("status", resp.StatusCode)
-			if asked, ok := retryAfter(resp, time.Now()); ok {
-				h.pause(asked)
-				wait = 0 // await does it, together with everybody else
+		asked, isLimit := limited(resp, err)
+		if isLimit {
+			h.pace.refused(sent)
+			if now := h.answered.Load(); now > answered {
+				attempt, answered = 1, now
 			}
 		}
-		if attempt == attempts || attempt == 2 && isTimeout(err) {
-			if repeat {
+		wait := r.patience.Backoff << (attempt - 1)
+		wait = max(wait/2+rand.N(wait), asked)
+		if wait > r.patience.MaxRetryAfter && asked > 0 {
+			h.pause(asked)
+			discard(resp)
+			return nil, h.tooLong(asked, r.patience.MaxRetryAfter)
+		}
+		again := repeat == always || repeat == ifRefused && err == nil && resp.StatusCode == http.StatusTooManyRequests
+		if isLimit || !again { // what comes next waits, whatever it is
+			h.pause(wait)
+		}
+		if !again || attempt == attempts || attempt == 2 && isTimeout(err) {
+			if repeat == always {
 				h.down.Store(true)
 			}
 			return resp, err
 		}
 		r.hosts.retried.Add(1)
-		r.log.WarnContext(ctx, "asking again", "method", req.Method, "url", loggable(req.URL), "attempt", attempt, why, "wait", wait)
+		r.tell(ctx, h, req, resp, err, attempt, wait)
 		if err == nil {
 			discard(resp)
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
+		if !isLimit {
+			if err := sleep(ctx, wait); err != nil {
+				return nil, err
+			}
 		}
 	}
 }
 
-// repeatable tells whether a request can be sent twice and mean the same: no
-// upload of a blob, whose session has moved on.
-func repeatable(req *http.Request) bool {
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		return false
+// tell logs that a request is repeated: a warning once a host and reason, since
+// a registry in trouble has the same answer for hundreds of aliases.
+func (r *retries) tell(ctx context.Context, h *host, req *http.Request, resp *http.Response, err error, attempt int, wait time.Duration) {
+	why, kind := slog.Any("error", err), "error"
+	if err == nil {
+		why, kind = slog.Int("status", resp.StatusCode), strconv.Itoa(resp.StatusCode)
 	}
-	switch req.Method {
-	case http.MethodGet, http.MethodHead, http.MethodDelete:
-		return true
-	case http.MethodPut:
-		return routeOf(req).resource == "manifests"
-	case http.MethodPost: // a token, by OAuth2
-		return req.Header.Get("Content-Type") == "application/x-www-form-urlencoded"
+	level, note := slog.LevelWarn, "asking again; -vv logs every time"
+	if _, known := h.told.LoadOrStore(kind, true); known {
+		level, note = slog.LevelDebug, "asking again"
 	}
-	return false
+	r.log.Log(ctx, level, note, "method", req.Method, "url", loggable(req.URL), "attempt", attempt, why, "wait", wait.Round(time.Millisecond))
 }
 
-// withFreshBody gives every attempt the body from its start, the first one too:
-// go-containerregistry sends the same request again when a token has expired
-// (transport/bearer.go), with its body read to the end. A body that cannot be
-// repeated loses its GetBody, since net/http would call it below a slot, and
-// for a copy it opens another request to the same host.
-func withFreshBody(req *http.Request, repeat bool) (*http.Request, error) {
+// limited reports whether an answer refuses a request for being one too many,
+// and how long the registry asks to wait, 0 if it does not say.
+func limited(resp *http.Response, err error) (asked time.Duration, is bool) {
+	if err != nil {
+		return 0, false
+	}
+	asked, told := retryAfter(resp, time.Now())
+	return asked, told || resp.StatusCode == http.StatusTooManyRequests
+}
+
+// repeatability is when a request can be sent twice and mean the same.
+type repeatability int
+
+const (
+	onceOnly  repeatability = iota
+	ifRefused               // by a rate limit (429, RFC 6585, section 4): it is of an upload's session, which may have moved on after any other answer
+	always
+)
+
+func repeatable(req *http.Request) repeatability {
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return onceOnly
+	}
+	switch {
+	case isUpload(req):
+		return ifRefused
+	case req.Method == http.MethodGet, req.Method == http.MethodHead, req.Method == http.MethodDelete, req.Method == http.MethodPut:
+		return always
+	case req.Method == http.MethodPost: // a token, by OAuth2, or the beginning of an upload: one too many expires
+		return always
+	}
+	return onceOnly
+}
+
+// withBodyOf gives every attempt the body from its start. Of a request that can
+// always be repeated the first one gets a new body, too: go-containerregistry
+// sends the same request again when a token has expired (transport/bearer.go),
+// with its body read to the end.
+//
+// A body that cannot always be repeated loses its GetBody: net/http would call
+// it below a slot, and for a copy it opens another request to the same host.
+func withBodyOf(req *http.Request, own bool, repeat repeatability) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil
 	}
 	try := req.Clone(req.Context())
-	if !repeat {
+	if !own {
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		try.Body = body
+	}
+	if repeat != always {
 		try.GetBody = nil
-		return try, nil
 	}
-	body, err := req.GetBody()
-	if err != nil {
-		return nil, err
-	}
-	try.Body = body
 	return try, nil
 }
 

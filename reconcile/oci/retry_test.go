@@ -71,7 +71,7 @@ func (s *script) count() int {
 func newRetries(next http.RoundTripper) *retries {
 	return &retries{
 		next:     next,
-		hosts:    &hosts{concurrency: 1},
+		hosts:    &hosts{concurrency: 1, backoff: 500 * time.Millisecond},
 		patience: Patience{Attempts: 5, Backoff: 500 * time.Millisecond, MaxRetryAfter: time.Minute},
 		log:      slog.New(slog.DiscardHandler),
 	}
@@ -121,7 +121,12 @@ func TestRetries(t *testing.T) {
 		{"PUT of a manifest", "PUT", "", []scripted{{status: 503}, {status: 201}}, 2, 201},
 		{"PUT of a blob", "PUT", "https://ghcr.io/v2/app/blobs/uploads/1?digest=x", []scripted{{status: 503}}, 1, 503},
 		{"PATCH", "PATCH", "https://ghcr.io/v2/app/blobs/uploads/1", []scripted{{status: 503}}, 1, 503},
-		{"POST", "POST", "https://ghcr.io/v2/app/blobs/uploads/", []scripted{{status: 503}}, 1, 503},
+		{"PUT of a blob, one too many", "PUT", "https://ghcr.io/v2/app/blobs/uploads/1?digest=x", []scripted{{status: 429}, {status: 201}}, 2, 201},
+		{"PATCH, one too many", "PATCH", "https://ghcr.io/v2/app/blobs/uploads/1", []scripted{{status: 429}, {status: 202}}, 2, 202},
+		{"PATCH, one too many and then busy", "PATCH", "https://ghcr.io/v2/app/blobs/uploads/1", []scripted{{status: 429}, {status: 503}}, 2, 503},
+		{"PATCH, too many for ever", "PATCH", "https://ghcr.io/v2/app/blobs/uploads/1", []scripted{{status: 429}}, 5, 429},
+		{"POST", "POST", "https://ghcr.io/v2/app/blobs/uploads/", []scripted{{status: 503}, {status: 202}}, 2, 202},
+		{"POST, one too many", "POST", "https://ghcr.io/v2/app/blobs/uploads/?mount=x", []scripted{{status: 429}, {status: 201}}, 2, 201},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,8 +201,8 @@ func TestRetryAfter(t *testing.T) {
 		{"garbage", "soon", 429, 0, ordinary, ""},
 		{"negative", "-7", 429, 0, ordinary, ""},
 		{"not on 500", "7", 500, 0, ordinary, ""},
-		{"too long", "3600", 429, 0, 0, "ghcr.io asks to wait 1h0m0s (Retry-After), longer than the 1m0s that tagline waits"},
-		{"a date too far", date(time.Hour), 503, 0, 0, "ghcr.io asks to wait 1h0m0s (Retry-After), longer than the 1m0s that tagline waits"},
+		{"too long", "3600", 429, 0, 0, "ghcr.io: the registry asks to wait 1h0m0s (Retry-After), longer than the 1m0s that tagline waits"},
+		{"a date too far", date(time.Hour), 503, 0, 0, "ghcr.io: the registry asks to wait 1h0m0s (Retry-After), longer than the 1m0s that tagline waits"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

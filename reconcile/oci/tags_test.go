@@ -77,17 +77,15 @@ func TestTagsOverPages(t *testing.T) {
 }
 
 func TestTagsOfRealRegistries(t *testing.T) {
-	for name, host := range map[string]string{"olareg": ocitest.Olareg(t), "distribution": ocitest.Distribution(t)} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := demo.Seed(t.Context(), host); err != nil {
-				t.Fatal(err)
-			}
-			c := newClient(t, Options{})
-			tags, err := c.Reader(config.Repository{Host: host, Path: demo.SampleRepository}).Tags(t.Context())
-			slices.Sort(tags)
-			if err != nil || !slices.Equal(tags, []string{"10.10", "10.20"}) {
-				t.Errorf("tags %q, %v", tags, err)
-			}
-		})
-	}
+	ocitest.Each(t, func(t *testing.T, host string) {
+		if _, err := demo.Seed(t.Context(), host); err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, Options{})
+		tags, err := c.Reader(config.Repository{Host: host, Path: demo.SampleRepository}).Tags(t.Context())
+		slices.Sort(tags)
+		if err != nil || !slices.Equal(tags, []string{"10.10", "10.20"}) {
+			t.Errorf("tags %q, %v", tags, err)
+		}
+	})
 }

@@ -42,7 +42,7 @@ func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
 	next = &deadlines{next: next, headers: p.Headers, idle: p.Idle, body: p.Body}
 	next = &meter{next: next, client: c}
 	next = &slots{next: next, hosts: c.hosts}
-	next = &verifier{next: next, wholeBlobs: wholeBlobs}
+	next = &verifier{next: next, wholeBlobs: wholeBlobs, heads: &c.heads}
 	next = &retries{next: next, hosts: c.hosts, patience: p, log: log}
 	next = &pinger{next: next, pings: c.pings}
 	return &edge{next: next, plainHTTP: c.plainHTTP}
@@ -70,7 +70,7 @@ func baseTransport(concurrency int) *http.Transport {
 func newDialer() *net.Dialer {
 	return &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if to, err := netip.ParseAddrPort(address); err != nil || isLinkLocal(to.Addr()) {
-			return ofHost(errors.New("link-local addresses are refused: no registry is there, but the credentials of a cloud machine are"))
+			return ofHost(address, errors.New("link-local addresses are refused: no registry is there, but the credentials of a cloud machine are"))
 		}
 		return nil
 	}}
@@ -131,11 +131,11 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme == "http" && !plain {
 		// go-containerregistry itself would speak it to RFC 1918 addresses.
 		closeBody(req)
-		return nil, ofHost(fmt.Errorf("plain http to %s refused: if that is meant, name it with --insecure-registry", req.URL.Host))
+		return nil, ofHost(req.URL.Host, errors.New("plain http refused: if that is meant, name the host with --insecure-registry"))
 	}
 	if ip, err := netip.ParseAddr(req.URL.Hostname()); err == nil && isLinkLocal(ip) { // a proxy would dial it for us
 		closeBody(req)
-		return nil, ofHost(fmt.Errorf("link-local address %s refused", req.URL.Host))
+		return nil, ofHost(req.URL.Host, errors.New("link-local address refused"))
 	}
 	redirects := 0
 	for r := req; r.Response != nil && r.Response.Request != nil; r = r.Response.Request {
@@ -147,7 +147,7 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := e.next.RoundTrip(req)
 	if speaksPlainHTTP(err) && !plain {
-		return nil, ofHost(fmt.Errorf("%s speaks plain http: if that is meant, name it with --insecure-registry", req.URL.Host))
+		return nil, ofHost(req.URL.Host, errors.New("it speaks plain http: if that is meant, name the host with --insecure-registry"))
 	}
 	return resp, err
 }

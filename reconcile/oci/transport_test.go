@@ -52,7 +52,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 			app := config.Repository{Host: host, Path: "app"}
 
 			_, err := resolve(t, dialing(newClient(t, Options{Keychain: login{"me", "secret"}}), server.host), app, "10")
-			want := host + "/app:10: " + host + " speaks plain http: if that is meant, name it with --insecure-registry"
+			want := host + "/app:10: it speaks plain http: if that is meant, name the host with --insecure-registry"
 			if err == nil || err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
 			}
@@ -74,7 +74,7 @@ func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
 		"/v2/app/manifests/10": http.RedirectHandler("http://cdn.example/x", http.StatusTemporaryRedirect).ServeHTTP,
 	})
 	_, err := fetch(t, newClient(t, Options{}), server.app(), "10")
-	if want := "plain http to cdn.example refused: if that is meant, name it with --insecure-registry"; err == nil || !strings.HasSuffix(err.Error(), want) {
+	if want := "cdn.example: plain http refused: if that is meant, name the host with --insecure-registry"; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -20,7 +22,7 @@ import (
 type Writers struct {
 	client *Client
 	source *remote.Puller // of copies: its blobs stream
-	pusher *remote.Pusher
+	pusher atomic.Pointer[remote.Pusher]
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -28,8 +30,30 @@ var _ registry.Writers = (*Writers)(nil)
 // NewWriters returns writers that share the client's connections, credentials
 // and limits. Nothing else in this package can write.
 func NewWriters(c *Client) *Writers {
-	options := c.remoteOptions(c.chain(streams))
-	return &Writers{client: c, source: must(remote.NewPuller(options...)), pusher: must(remote.NewPusher(options...))}
+	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.chain(streams))...))}
+	w.Forget()
+	return w
+}
+
+// Forget drops what go-containerregistry remembers of earlier copies: it copies
+// a digest to a repository only once, even if the manifest is deleted meanwhile.
+// Call it after a deletion.
+func (w *Writers) Forget() {
+	options := append(w.client.remoteOptions(w.client.chain(streams)),
+		remote.WithRetryPredicate(isBusyUpload),
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts})) // the transport waits
+	w.pusher.Store(must(remote.NewPusher(options...)))
+}
+
+// uploadAttempts is how often the upload of a blob is begun.
+const uploadAttempts = 3
+
+// isBusyUpload reports whether an upload was answered with 503, so that its
+// session may have moved on: go-containerregistry begins it again with a new
+// one.
+func isBusyUpload(err error) bool {
+	status := statusOf(err)
+	return status != nil && status.StatusCode == http.StatusServiceUnavailable && isUpload(status.Request)
 }
 
 // Writer opens a repository for writing. It asks nothing yet.
@@ -60,7 +84,7 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer].
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
-		return w.writers.pusher.Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
+		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
 		if err != nil {
@@ -89,12 +113,12 @@ func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
 // deleteTag never goes by way of the digest, which would take every other tag
 // of the manifest with it.
 func (w *writer) deleteTag(ctx context.Context, tag string) error {
-	err := w.writers.pusher.Delete(ctx, w.name.Tag(tag))
+	err := w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)
 	switch {
 	case status == nil || routeOf(status.Request).resource != "manifests":
 		return err
-	case status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed:
+	case status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode):
 		return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 	case status.StatusCode == http.StatusNotFound: // perhaps it looked for a digest of that name
 		return w.gone(ctx, tag, err)
@@ -108,7 +132,7 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	if isDigest(reference) {
 		what = "manifest"
 	}
-	_, still := w.client.puller.Head(ctx, w.reference(reference))
+	_, still := w.head(ctx, w.reference(reference))
 	switch {
 	case still == nil:
 		return fmt.Errorf("%w (%s, though the %s is there)", registry.ErrUnsupported, w.reason(err), what)
@@ -121,7 +145,7 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 // DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	errs := w.client.each(w.repository, len(digests), func(i int) error {
-		err := w.writers.pusher.Delete(ctx, w.name.Digest(digests[i]))
+		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
 		status := statusOf(err)
 		switch {
 		case isAbsent(err):
@@ -136,15 +160,18 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 			errs[i] = w.failure("delete "+w.subject(digests[i]), err)
 		}
 	}
+	if len(digests) > 0 {
+		w.writers.Forget()
+	}
 	return errs
 }
 
-// unsupported tells the answers of a registry that does not delete
-// (distribution-spec, "Deleting Manifests": 400 or 405) from a refusal of this
-// one manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists
-// (user guide, image-artifact-delete), and names its reason.
+// unsupported reports whether a registry deletes nothing (distribution-spec,
+// "Deleting Manifests": 400 or 405; others say 501). It is no refusal of this one
+// manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists (user
+// guide, image-artifact-delete), and names its reason.
 func unsupported(status *transport.Error) bool {
-	return (status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusMethodNotAllowed) &&
+	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) &&
 		!strings.Contains(strings.ToLower(message(status)), "referenced")
 }
 
@@ -187,7 +214,7 @@ func (w *writer) copy(ctx context.Context, source repository, digest string) err
 			return w.failure("copy to "+w.subject(digest), err)
 		}
 	}
-	if err := w.writers.pusher.Push(ctx, w.name.Digest(digest), manifest); err != nil {
+	if err := w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), manifest); err != nil {
 		return w.failure(fmt.Sprintf("copy %s to %s", source.subject(digest), w), err)
 	}
 	return nil

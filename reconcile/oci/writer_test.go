@@ -20,6 +20,15 @@ func TestAReaderCannotWrite(t *testing.T) {
 	}
 }
 
+// absentToHead is there, which HEAD alone denies.
+func absentToHead(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	goodManifest()(w, r)
+}
+
 func TestDeleteTags(t *testing.T) {
 	gone := answer(404, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, "Content-Type", "application/json")
 	tests := []struct {
@@ -30,6 +39,10 @@ func TestDeleteTags(t *testing.T) {
 	}{
 		{name: "202", delete: answer(202, "")},
 		{name: "200", delete: answer(200, "")},
+		{name: "204", delete: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
+		{name: "501", delete: answer(501, ""), err: "not supported by this registry (501 Not Implemented)", unsupported: true},
+		{name: "404 for a tag that HEAD does not tell of", delete: gone, head: absentToHead,
+			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the tag is there)", unsupported: true},
 		{name: "gone already", delete: gone, head: gone},
 		{name: "405", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"no"}]}`),
 			err: "not supported by this registry (405 Method Not Allowed: UNSUPPORTED: no)", unsupported: true},
@@ -46,7 +59,7 @@ func TestDeleteTags(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			handlers := map[string]http.HandlerFunc{"DELETE /v2/app/manifests/9": tt.delete}
 			if tt.head != nil {
-				handlers["HEAD /v2/app/manifests/9"] = tt.head
+				handlers["GET /v2/app/manifests/9"] = tt.head // and HEAD
 			}
 			server := serve(t, handlers)
 			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteTags(t.Context(), []string{"9"})[0]
@@ -75,6 +88,8 @@ func TestDeleteManifests(t *testing.T) {
 		unsupported  bool
 	}{
 		{name: "202", delete: answer(202, "")},
+		{name: "204", delete: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
+		{name: "501", delete: answer(501, ""), err: "not supported by this registry (501 Not Implemented)", unsupported: true},
 		{name: "gone already", delete: gone, head: gone},
 		{name: "405", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"no"}]}`),
 			err: "not supported by this registry (405 Method Not Allowed: UNSUPPORTED: no)", unsupported: true},
@@ -90,7 +105,7 @@ func TestDeleteManifests(t *testing.T) {
 			digest := digestOf([]byte(index))
 			handlers := map[string]http.HandlerFunc{"DELETE /v2/app/manifests/" + digest: tt.delete}
 			if tt.head != nil {
-				handlers["HEAD /v2/app/manifests/"+digest] = tt.head
+				handlers["GET /v2/app/manifests/"+digest] = tt.head // and HEAD
 			}
 			server := serve(t, handlers)
 			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteManifests(t.Context(), []string{digest})[0]
@@ -124,7 +139,7 @@ func TestInterruptedWrites(t *testing.T) {
 		close(synced)
 	}()
 	c := newClient(t, Options{Concurrency: 2})
-	c.admitted.Store(server.host, true)
+	c.admitted.Store(server.app(), true)
 	var pushes []registry.TaggedManifest
 	for _, tag := range []string{"1", "2", "3", "4", "5", "6"} {
 		pushes = append(pushes, registry.TaggedManifest{Tag: tag, Manifest: registry.RawManifest{Body: []byte(index), MediaType: "application/vnd.oci.image.index.v1+json"}})

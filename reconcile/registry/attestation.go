@@ -23,8 +23,9 @@ const (
 	referenceTypeAttestation  = "attestation-manifest"
 )
 
-// isAttestation tells whether the manifest itself, whatever an index says of
-// it, is BuildKit's: by artifact type, or by layers that are all in-toto.
+// IsAttestation reports whether a manifest is an attestation of BuildKit by its
+// own content, whatever an index says: by its artifact type, or because all of
+// its layers are in-toto.
 func (m *Manifest) IsAttestation() bool {
 	if m.Index {
 		return false
@@ -33,20 +34,21 @@ func (m *Manifest) IsAttestation() bool {
 		!slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool { return l.MediaType != inTotoLayer })
 }
 
-// marksAttestation tells whether an index entry says that it is an
-// attestation. "unknown/unknown" alone says nothing (docker/buildx#1507).
+// MarksAttestation reports whether an index entry says that it is an
+// attestation. The platform "unknown/unknown" alone does not say so
+// (docker/buildx#1507).
 func MarksAttestation(d ocispec.Descriptor) bool {
 	return d.Annotations[annotationReferenceType] == referenceTypeAttestation || d.ArtifactType == AttestationArtifactType
 }
 
-// isBuildKits tells whether a manifest that no index vouches for is one of
-// BuildKit's attestations. What somebody else attached to an image may be
-// in-toto as well, but has a subject, and another artifact type than BuildKit.
+// IsBuildKits reports whether a manifest is an attestation of BuildKit although
+// no index says so. Other tools attach in-toto content too, but with a subject,
+// and with another artifact type.
 func (m *Manifest) IsBuildKits() bool {
 	return m.IsAttestation() && (m.ArtifactType == AttestationArtifactType || m.Subject == nil && m.ArtifactType == "")
 }
 
-// hasSBOM tells whether an attestation holds more than provenance.
+// HasSBOM reports whether an attestation has an SBOM.
 func (m *Manifest) HasSBOM() bool {
 	for _, l := range m.Layers {
 		if p := strings.ToLower(PredicateType(l)); strings.Contains(p, "spdx") || strings.Contains(p, "cyclonedx") {
@@ -56,7 +58,8 @@ func (m *Manifest) HasSBOM() bool {
 	return false
 }
 
-// predicate is the in-toto predicate type of a layer, as BuildKit notes it.
+// PredicateType is the in-toto predicate type of a layer, from the annotation of
+// BuildKit, or else its media type.
 func PredicateType(l ocispec.Descriptor) string {
 	if t := l.Annotations["in-toto.io/predicate-type"]; t != "" {
 		return t

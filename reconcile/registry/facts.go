@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Facts are what some registries tell of a repository as a whole. The zero
-// Facts are those of one that tells nothing.
+// Facts are what some registries state about a repository as a whole. A registry
+// that states nothing has the zero Facts.
 type Facts struct {
 	Missing  bool       // there is no such repository, and a push must not make one
 	Tags     Mutability // which tags can be moved
 	Expiries []Expiry   // rules by which the registry itself deletes images
-	LastTag  bool       // a manifest is deleted with its last tag
+	LastTag  bool       // the registry deletes a manifest with its last tag
 }
 
 // Mutability says which tags can't be moved once they exist.
@@ -20,7 +20,7 @@ type Mutability struct {
 	Except    []string // patterns in which * stands for any characters
 }
 
-// Fixed tells whether a tag that exists must stay what it is.
+// Fixed reports whether a tag that exists can't be moved.
 func (m Mutability) Fixed(tag string) bool {
 	return m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
 }
@@ -31,7 +31,7 @@ type Expiry struct {
 	Tags []string // patterns in which * stands for any characters
 }
 
-// Covers tells whether the rule can delete what a tag names.
+// Covers reports whether the rule can delete what a tag names.
 func (e Expiry) Covers(tag string) bool {
 	return slices.ContainsFunc(e.Tags, func(pattern string) bool { return matches(pattern, tag) })
 }

@@ -7,7 +7,7 @@ import "regexp"
 // cosign makes for a signature, attestation or SBOM of it.
 var fallback = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
 
-// fallbackSubject is the digest that a fallback tag is about, "" for any other
+// FallbackSubject is the digest that a fallback tag is about, "" for any other
 // tag.
 func FallbackSubject(tag string) string {
 	if match := fallback.FindStringSubmatch(tag); match != nil {

@@ -15,11 +15,11 @@ import (
 	"tagline/policies"
 )
 
-// The config of an image by Docker (distribution, image manifest version 2
-// schema 2).
+// DockerConfig is the media type of an image config by Docker (distribution,
+// image manifest version 2 schema 2).
 const DockerConfig = "application/vnd.docker.container.image.v1+json"
 
-// Manifest is a manifest that has been read and looked into.
+// Manifest is a parsed manifest.
 type Manifest struct {
 	RawManifest
 	// An index has Children, an image or artifact has Config and Layers.
@@ -32,10 +32,10 @@ type Manifest struct {
 	Annotations  map[string]string
 }
 
-// ParseManifest looks into the bytes a registry sent, and refuses what could
-// be read in two ways: a body that is both image and index, a key that stands
-// twice, a mediaType that is not the Content-Type, a descriptor that cannot be
-// (OCI image-spec 1.1; CVE-2021-41190 for the mix-ups).
+// ParseManifest parses the bytes that a registry sent. It refuses what could be
+// read in two ways: a body that is both image and index, a key that stands
+// twice, a mediaType that is not the Content-Type, an invalid descriptor (OCI
+// image-spec 1.1; CVE-2021-41190).
 func ParseManifest(raw RawManifest) (*Manifest, error) {
 	var body struct {
 		SchemaVersion int                  `json:"schemaVersion"`
@@ -146,17 +146,18 @@ func CheckKeys(body []byte) error {
 	}
 }
 
+// IsIndex reports whether a media type is that of an index.
 func IsIndex(mediaType string) bool {
 	return mediaType == ocispec.MediaTypeImageIndex || mediaType == policies.DockerManifestList
 }
 
-// isImage tells whether the manifest has the config of a container image, and
+// IsImage reports whether the manifest has the config of a container image, and
 // so a platform; artifacts (a Helm chart, a signature) have other configs.
 func (m *Manifest) IsImage() bool {
 	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == DockerConfig)
 }
 
-// platformOf is the platform of an index entry, zero if it names none.
+// PlatformOf is the platform of an index entry, zero if it names none.
 func PlatformOf(p *ocispec.Platform) config.Platform {
 	if p == nil || p.OS == "" || p.OS == "unknown" || p.Architecture == "" || p.Architecture == "unknown" {
 		return config.Platform{}
@@ -164,7 +165,7 @@ func PlatformOf(p *ocispec.Platform) config.Platform {
 	return config.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
 }
 
-// knownType tells the media types that tagline can look into.
+// KnownType reports whether tagline can look into manifests of a media type.
 func KnownType(mediaType string) bool {
 	return IsIndex(mediaType) || mediaType == ocispec.MediaTypeImageManifest || mediaType == policies.DockerManifest
 }

@@ -9,10 +9,9 @@ import (
 	"tagline/config"
 )
 
-// Once returns readers that put no question twice to a repository that several
-// of the images read, such as the one of a base image. What such a repository
-// answers is kept for as long as the readers are: what one image alone needs
-// is not kept at all.
+// Once returns readers that ask a repository nothing twice if several of the
+// images read it, such as the repository of a base image. Its answers are kept as
+// long as the readers. The answers of other repositories are not kept.
 func Once(readers Readers, images []config.Image) Readers {
 	users := map[config.Repository]int{}
 	for _, image := range images {
@@ -80,6 +79,9 @@ func settle[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question
 // wait ends with the answer or with the context, and reports whether the
 // question has to be asked again, since another asker has abandoned it.
 func (q *question[T]) wait(ctx context.Context) (a Answer[T], again bool) {
+	if err := ctx.Err(); err != nil { // the answer may be there as well
+		return Answer[T]{Err: err}, false
+	}
 	select {
 	case <-q.answered:
 		return q.answer, q.abandoned && ctx.Err() == nil
@@ -158,8 +160,14 @@ func pick(all []string, at []int) []string {
 	return some
 }
 
-// Manifests implements [Reader]. It tells what a tag names too, and where that
-// is known already it asks by the digest.
+// Remembered implements [Memory].
+func (o *onceReader) Remembered(digest string) ([]byte, bool) { return Remembered(o.Reader, digest) }
+
+// Remember implements [Memory].
+func (o *onceReader) Remember(platforms map[string]config.Platform) { Remember(o.Reader, platforms) }
+
+// Manifests implements [Reader]. Its answers also settle what the tags name. A
+// tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {
 	var (
 		questions = make([]*question[RawManifest], len(references))

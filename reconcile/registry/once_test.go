@@ -3,7 +3,6 @@ package registry_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 
@@ -13,15 +12,14 @@ import (
 	"tagline/reconcile/registry/registrytest"
 )
 
-// sharing are images that all take an alias from the repository base, whose own
-// aliases are read too.
-func sharing(n int, source config.Source) []config.Image {
-	base := config.Repository{Host: "r.test", Path: "base"}
-	source.Repository = base
-	images := []config.Image{{Repository: base, Aliases: []config.Alias{{Tag: "1"}}}}
-	for i := range n {
+// sharing are two images that take an alias from the repository base, and one of
+// that repository.
+func sharing(source config.Source) []config.Image {
+	source.Repository = config.Repository{Host: "r.test", Path: "base"}
+	images := []config.Image{{Repository: source.Repository, Aliases: []config.Alias{{Tag: "1"}}}}
+	for _, path := range []string{"app0", "app1"} {
 		images = append(images, config.Image{
-			Repository: config.Repository{Host: "r.test", Path: fmt.Sprint("app", i)},
+			Repository: config.Repository{Host: "r.test", Path: path},
 			Aliases:    []config.Alias{{Tag: "10", Sources: []config.Source{source}}},
 		})
 	}
@@ -32,7 +30,7 @@ func TestOnce(t *testing.T) {
 	m := registrytest.NewMemory()
 	digests := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "2", Platforms: []string{"linux/amd64"}})
 	base := config.Repository{Host: "r.test", Path: "base"}
-	readers := registry.Once(m, sharing(2, config.Source{Tag: "1"}))
+	readers := registry.Once(m, sharing(config.Source{Tag: "1"}))
 
 	var wg sync.WaitGroup
 	for range 10 {
@@ -69,7 +67,7 @@ func TestOnce(t *testing.T) {
 func TestOnceTagMoves(t *testing.T) {
 	m := registrytest.NewMemory()
 	was := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
-	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	reader := registry.Once(m, sharing(config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
 	reader.Resolve(t.Context(), []string{"1"})
 	now := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/arm64"}})["1"]
 	delete(m.Manifests, was)
@@ -82,7 +80,7 @@ func TestOnceTagMoves(t *testing.T) {
 func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
 	m := registrytest.NewMemory()
 	m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})
-	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	reader := registry.Once(m, sharing(config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
 	m.Lock() // the registry does not answer
 	var wg sync.WaitGroup
 	wg.Go(func() { reader.Resolve(t.Context(), []string{"1"}) })
@@ -102,7 +100,7 @@ func TestOnceWaitsNoLongerThanItMay(t *testing.T) {
 func TestOnceAsksAgain(t *testing.T) {
 	m := registrytest.NewMemory()
 	want := m.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{"linux/amd64"}})["1"]
-	reader := registry.Once(m, sharing(2, config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
+	reader := registry.Once(m, sharing(config.Source{Tag: "1"})).Reader(config.Repository{Host: "r.test", Path: "base"})
 	ctx, cancel := context.WithCancel(t.Context())
 	m.Lock() // the registry does not answer
 	var wg sync.WaitGroup

@@ -11,74 +11,97 @@ import (
 	"tagline/config"
 )
 
-// Answer is what a registry said to one question of a batch.
+// Answer is the answer to one question of a batch: a value or an error.
 type Answer[T any] struct {
-	Value T
+	Value T     // zero if Err is not nil
 	Err   error // wraps ErrNotFound only for what certainly does not exist
 }
 
-// Descriptor is what a registry says of a manifest without sending it.
+// Descriptor is what a registry says about a manifest without sending it.
 type Descriptor struct {
 	Digest       string // "sha256:…"
 	MediaType    string
-	ArtifactType string // of a referrer, where the registry says it
-	Size         int64  // bytes; 0 where the registry doesn't say
+	ArtifactType string // of a referrer, if the registry says it
+	Size         int64  // of the manifest in bytes; 0 if the registry doesn't say
 	Archived     bool   // see [ErrArchived]
 }
 
 // Readers opens repositories for reading.
 type Readers interface {
+	// Reader opens a repository. It sends no request.
 	Reader(config.Repository) Reader
 }
 
-// Reader reads one repository. Its methods take a batch, since Amazon ECR
-// answers a hundred questions a call, and return one answer for each question,
-// in order. They are safe for concurrent use. A cancelled context shows as the
-// error of every answer that is still open.
+// Reader reads one repository. Its methods are safe for concurrent use.
+//
+// Methods that take a batch return one answer for each question, in the order
+// of the questions. A question may stand twice; an empty batch sends no request.
+// The error of one answer says nothing about the others.
+//
+// Once the context has ended, every question that is still open gets an error
+// that wraps the context's, and no request is sent. Later questions with another
+// context are answered as usual.
+//
+// Errors that wrap none of the errors of this package mean that the answer is
+// not known: no connection, a refused login, a broken body. They wrap a
+// [HostError] if the whole host is concerned.
+//
+// If the repository does not exist, ErrNotFound comes with ErrNoRepository where
+// the registry says so. Over HTTP, Resolve can't tell: the answer to a HEAD has
+// no message.
 type Reader interface {
-	// Resolve tells what tags name now, as cheaply as the registry allows, and
-	// of digests whether they are there. No cache answers it.
-	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
-	// Listed tells whether Resolve answers for hundreds of tags in one request.
-	// Then it pays to ask what a tag names before its manifest is fetched.
+	// Resolve returns what tags or digests name now, by the cheapest request
+	// that the registry has. No cache of another run answers it. An archived
+	// manifest is an answer with Archived set.
+	//
+	// Errors: ErrNotFound for a tag or digest that does not exist.
+	Resolve(ctx context.Context, references []string) []Answer[Descriptor]
+	// Listed reports whether Resolve answers for hundreds of tags in one
+	// request. If so, it pays to resolve a tag before its manifest is fetched.
 	Listed() bool
-	// Manifests fetches manifests by tag or by digest. Their bytes match
-	// their digest, and the digest the registry claimed for them.
+	// Manifests fetches manifests by tag or by digest, exactly as they were
+	// pushed. The bytes match the digest. A cache may answer for a digest whose
+	// manifest has been deleted.
+	//
+	// Errors: ErrNotFound for a tag or digest that does not exist; ErrArchived
+	// for a manifest that exists and can't be pulled.
 	Manifests(ctx context.Context, references []string) []Answer[RawManifest]
-	// Configs fetches the config blobs of images by digest, at most 4 MiB
-	// each; their bytes match their digests. A cache gives of them what tells
-	// the platform, and no more.
+	// Configs fetches the config blobs of images by digest. The bytes match the
+	// digest; a blob of more than 4 MiB is an error. A cache returns only the
+	// part that states the platform.
+	//
+	// Errors: ErrNotFound for a digest that does not exist.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
-	// Remembered is Configs without a request, for what a cache has.
-	Remembered(digest string) (config []byte, ok bool)
-	// Remember tells a cache which platforms configs name, by their digest,
-	// where nobody had to read them for it.
-	Remember(platforms map[string]config.Platform)
-	// HasBlobs reports which blobs the repository has: configs and layers, by
+	// HasBlobs reports which blobs, configs and layers, the repository has, by
 	// digest. No cache answers it.
 	HasBlobs(ctx context.Context, digests []string) []Answer[bool]
-	// Facts tells what the registry knows of the repository as a whole.
+	// Facts returns what the registry states about the repository as a whole;
+	// the OCI distribution protocol states nothing, so the zero Facts. A
+	// repository that does not exist is Facts.Missing where a push would not
+	// create it, and no error.
 	Facts(ctx context.Context) (Facts, error)
-	// Tags lists all tags of the repository, in any order. ErrNotFound if there
-	// is no such repository.
+	// Tags lists all tags of the repository, each once, in any order. The list
+	// is complete, or there is an error.
+	//
+	// Errors: ErrNotFound if there is no such repository. olareg returns an empty
+	// list instead. CNCF distribution returns ErrNotFound, with ErrNoRepository,
+	// for a repository that has manifests but no tags, too.
 	Tags(ctx context.Context) ([]string, error)
-	// Referrers lists the manifests whose subject is the digest, by the
-	// referrers API or the fallback tag. None is an empty list.
+	// Referrers lists the manifests whose subject is the digest, in any order,
+	// by the referrers API or else the fallback tag. If there are none, or the
+	// digest does not exist, the list is empty. A fallback tag may list
+	// referrers that have been deleted.
+	//
+	// Errors: ErrNotFound if there is no such repository (Amazon ECR); over
+	// HTTP, the list is empty.
 	Referrers(ctx context.Context, digest string) ([]Descriptor, error)
 	// Inventory lists every manifest of the repository, tagged or not, each
-	// once. ErrNotFound if there is no such repository. ErrUnsupported where
-	// only tags can be listed, as by the OCI distribution protocol.
+	// once. The list is complete, or there is an error.
+	//
+	// Errors: ErrUnsupported if only tags can be listed, as by the OCI
+	// distribution protocol; ErrNotFound if there is no such repository.
 	Inventory(ctx context.Context) (Inventory, error)
 }
-
-// Forgetful is for a [Reader] without a cache.
-type Forgetful struct{}
-
-// Remembered is nothing.
-func (Forgetful) Remembered(string) ([]byte, bool) { return nil, false }
-
-// Remember does nothing.
-func (Forgetful) Remember(map[string]config.Platform) {}
 
 // Inventory is all that a repository holds.
 type Inventory struct {
@@ -89,8 +112,8 @@ type Inventory struct {
 // StoredManifest is a manifest as a registry lists it.
 type StoredManifest struct {
 	Descriptor
-	Tags   []string
-	Pushed time.Time // by the registry's clock; a tag that comes later does not change it
+	Tags   []string  // in any order
+	Pushed time.Time // by the registry's clock; a later tag does not change it
 }
 
 // RawManifest is a manifest as a registry sent it.
@@ -102,44 +125,74 @@ type RawManifest struct {
 
 // Writers opens repositories for writing. A dry run has none.
 type Writers interface {
+	// Writer opens a repository. It sends no request.
 	Writer(config.Repository) Writer
 }
 
-// Writer changes one repository. Its Resolve and Tags read past every cache.
+// Writer changes one repository. Its methods are safe for concurrent use.
+//
+// Methods that take a batch return one error or nil for each item, in order; an
+// item may stand twice, and a refused item does not stop the others. Once the
+// context has ended, no write begins; its error wraps the context's. The write of
+// a manifest or a deletion that has begun goes on for up to five seconds (see
+// [Finishing]).
+//
+// An error does not prove that nothing was written: the answer may have been
+// lost. Resolve shows what is there.
 type Writer interface {
-	// Resolve is [Reader.Resolve].
-	Resolve(ctx context.Context, tags []string) []Answer[Descriptor]
-	// Tags is [Reader.Tags].
+	// Resolve is [Reader.Resolve], and answers from no memory at all.
+	Resolve(ctx context.Context, references []string) []Answer[Descriptor]
+	// Tags is [Reader.Tags], and answers from no memory at all.
 	Tags(ctx context.Context) ([]string, error)
 	// Copy brings a manifest and all that it refers to into this repository,
-	// children first, under no tag: blobs are mounted where both repositories
-	// are of one registry and it offers that, else copied.
+	// children first, under no tag. Blobs are mounted if both repositories are
+	// in one registry and it supports that, else copied. Referrers of the
+	// manifest are not copied. What is there already is left as it is, and what
+	// is missing below an index that is there is copied. If Copy fails, some of
+	// the parts may stay behind, untagged.
+	//
+	// Errors: ErrNotFound if the manifest is not in the source repository.
 	Copy(ctx context.Context, from config.Repository, digest string) error
-	// AtOnce is how many tags Put and DeleteTags write at the same time. More
-	// would wait for each other.
+	// AtOnce is how many items of a batch are written at the same time, at least
+	// 1. The items of a larger batch wait for each other.
 	AtOnce() int
 	// Put pushes manifests under their tags, and those without a tag by their
-	// digest; all that they refer to is in the
-	// repository already. A nil error means that the registry took it and named
-	// no other digest.
+	// digest. The repository must hold all that they refer to, so a parent goes
+	// into a later batch than its children. The same push again is no error. A
+	// tag that moves leaves its old manifest behind, even as untagged; zot,
+	// however, deletes it with its last tag, also if an index lists it.
+	//
+	// If the registry refuses a push, its tag names what it named before.
+	// Registries refuse an index whose children are missing, and an immutable
+	// tag that names something else. Nil means that the registry accepted the
+	// push and reported no other digest.
+	//
+	// Errors: ErrNotFound if there is no such repository and a push does not
+	// create it (Amazon ECR).
 	Put(ctx context.Context, pushes []TaggedManifest) []error
-	// DeleteTags removes tags. Like Put, it begins nothing once its context is
-	// cancelled, and lets what has begun come to its end. What they named stays,
-	// untagged if that was its last tag; but Amazon ECR deletes an image with
-	// its last tag. A tag that is gone already is no error. ErrUnsupported where
-	// the registry deletes by digest alone.
+	// DeleteTags removes tags. The manifest stays, with its other tags or
+	// untagged. Amazon ECR, however, deletes a manifest with its last tag, and
+	// refuses the last tag of a manifest that an index lists: see
+	// Facts.LastTag. A tag that does not exist is no error.
+	//
+	// Errors: ErrUnsupported if the registry deletes by digest only;
+	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
+	// no error).
 	DeleteTags(ctx context.Context, tags []string) []error
-	// DeleteManifests removes manifests by digest, and with each every tag that
-	// names it at that moment: the caller knows of none. What an index lists and
-	// the blobs of an image stay behind, and so do its referrers. It begins
-	// nothing once its context is cancelled. One that is gone already is no
-	// error; one that an index still lists is, where the registry minds (Amazon
-	// ECR does). ErrUnsupported where the registry deletes nothing by digest.
+	// DeleteManifests removes manifests by digest, and every tag that names one
+	// of them at that moment, also tags that the caller doesn't know. Children
+	// of an index, blobs of an image, and referrers stay. A manifest that does
+	// not exist is no error. Amazon ECR refuses a manifest that an index lists;
+	// other registries delete it, and the index then lacks it. So an index goes
+	// into an earlier batch than its children.
+	//
+	// Errors: ErrUnsupported if the registry deletes nothing by digest;
+	// ErrNotFound as for DeleteTags.
 	DeleteManifests(ctx context.Context, digests []string) []error
 }
 
-// TaggedManifest is a manifest and the tag it goes under. One without a tag is
-// pushed by its digest, and no tag changes.
+// TaggedManifest is a manifest and its tag. Without a tag it is pushed by its
+// digest, and no tag changes.
 type TaggedManifest struct {
 	Tag      string
 	Manifest RawManifest

@@ -6,19 +6,19 @@ import (
 	"tagline/reconcile"
 )
 
-// manyManifests is how many deletions of manifests are listed one by one, but
-// for a verbose report.
+// manyManifests is how many deletions of manifests are listed one by one. A
+// verbose report lists all.
 const manyManifests = 10
 
-// kinds are why manifests are deleted, in the order in which they are told.
+// kinds are why manifests are deleted, in the order of the report.
 var kinds = []struct{ kind, what string }{
 	{reconcile.KindReplaced, "replaced index"},
 	{reconcile.KindAttestation, "attestation"},
 	{reconcile.KindUntagged, "untagged manifest"},
 }
 
-// deletions are the rows of manifests that go: one each, or one a reason. Each
-// is one cell, since digests are too long for the column of the tags.
+// deletions returns the rows of manifests to delete: one each, or one a reason.
+// Each is one cell, since digests are too long for the column of tags.
 func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	many := len(plan.DeleteManifests) > manyManifests && !t.opts.Verbose
@@ -47,7 +47,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	return rows
 }
 
-// notes are what the last lines say of deletions, over all repositories.
+// notes are the last lines about deletions, over all repositories.
 type notes struct {
 	reclaimed map[string]amount // by kind
 	held      int

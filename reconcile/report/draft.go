@@ -7,15 +7,15 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile"
 )
 
-// maxListed is how many tags a comment lists; what a reader could want more of
-// is in the registry.
+// maxListed is how many tags a comment lists. The registry has the rest.
 const maxListed = 50
 
-// Draft writes an images.yaml, with comments on what else there is. Without an
-// alias it is comments alone.
+// Draft writes an images.yaml, with comments on other tags. Without an alias it
+// is comments alone.
 func Draft(w io.Writer, d reconcile.Draft) error {
 	var b strings.Builder
 	several, attested, attestations := 0, 0, 0
@@ -90,7 +90,7 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
 	fmt.Fprintf(b, "images:\n  %s:\n", name(d.Repository))
-	if d.Provenance != "keep" {
+	if d.Provenance != policies.Keep {
 		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
 	}
 	b.WriteString("    aliases:\n")
@@ -99,7 +99,8 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 	}
 }
 
-// everywhere are the platforms that all aliases have, as a list of images.yaml.
+// everywhere returns the platforms that all aliases have, as a list of
+// images.yaml.
 func everywhere(d reconcile.Draft) string {
 	var common []string
 	for _, p := range d.Summary(d.Aliases[0].Tag).Platforms {
@@ -132,16 +133,16 @@ func sources(d reconcile.Draft, a config.Alias) string {
 }
 
 func source(d reconcile.Draft, s config.Source) string {
-	if s.Tag == "absent" { // alone, it says that there should be no alias
+	if s.Tag == "absent" { // alone, it would mean an absent alias
 		return name(d.Repository) + ":absent"
 	}
 	return scalar(s.Text)
 }
 
-// short leaves out what images.yaml implies.
+// short drops the "linux/" that images.yaml implies.
 func short(p config.Platform) string { return strings.TrimPrefix(p.String(), "linux/") }
 
-// scalar quotes what YAML takes for nothing.
+// scalar quotes a tag that YAML would read as null.
 func scalar(tag string) string {
 	switch tag {
 	case "null", "Null", "NULL":
@@ -150,7 +151,7 @@ func scalar(tag string) string {
 	return tag
 }
 
-// name is how images.yaml spells a repository beside its registry.
+// name returns how images.yaml spells a repository of its registry.
 func name(r config.Repository) string {
 	if same, err := config.ParseRepository(r.Path, r.Host); err == nil && same == r {
 		return r.Path

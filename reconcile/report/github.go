@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// GitHub shows ten annotations a step and drops the others without a word
+// GitHub shows ten annotations a step and silently drops the others
 // (docs.github.com, "Workflow commands for GitHub Actions"; the limit is in
 // actions/runner, ExecutionContext.cs).
 const maxAnnotations = 10
 
-// GitHub is workflow commands, by which GitHub Actions shows what is wrong on
-// the lines of images.yaml: the worst, and how many more there are.
+// GitHub returns workflow commands, by which GitHub Actions shows findings on the
+// lines of images.yaml: the worst ones, and a count of the rest.
 func GitHub(run Run) []byte {
 	all := run.problems()
 	shown := all
@@ -40,17 +40,17 @@ func GitHub(run Run) []byte {
 	return []byte(b.String())
 }
 
-// data is the text of a workflow command. What Printable lets through needs
-// the escape of the escape alone (actions/toolkit, core/src/command.ts).
+// data escapes the text of a workflow command. After Printable, only the escape
+// character itself needs it (actions/toolkit, core/src/command.ts).
 func data(text string) string { return strings.ReplaceAll(Printable(text), "%", "%25") }
 
-// property is the value of a property of a workflow command.
+// property escapes the value of a property of a workflow command.
 func property(text string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(text))
 }
 
-// StepOutputs are the lines for $GITHUB_OUTPUT, by which later steps of a job
-// know what this one found: numbers, and whether there are changes.
+// StepOutputs returns the lines for $GITHUB_OUTPUT, which tell later steps of a
+// job what this one found: counts, and whether there are changes.
 func StepOutputs(run Run) []byte {
 	n := run.totals()
 	violations := 0

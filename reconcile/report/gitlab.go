@@ -21,8 +21,8 @@ type codeQuality struct {
 	} `json:"location"`
 }
 
-// GitLab is the findings as a code quality report. The fingerprint, by which
-// GitLab knows a finding again, does not depend on the line it stands on.
+// GitLab returns the findings as a code quality report. GitLab recognises a
+// finding by its fingerprint, which does not depend on the line.
 func GitLab(run Run) []byte {
 	all := []codeQuality{}
 	seen := map[string]int{}

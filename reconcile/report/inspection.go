@@ -85,10 +85,10 @@ type inspectedReferrer struct {
 	Bytes        int64  `json:"bytes"`
 }
 
-// InspectionJSON is an inspection for programs: alias is the one that tagline
-// made the tag for, or null; a part is an image, an attestation or an artifact;
-// its bytes are those of its config and layers, of one that is missing 0. Minor versions of the format
-// only add.
+// InspectionJSON returns an inspection for programs. alias is the alias that
+// tagline made the tag for, or null. A part is an image, an attestation or an
+// artifact. Its bytes are those of its config and layers, 0 if it is missing.
+// Minor versions of the format only add.
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
@@ -104,7 +104,7 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	return encode(out)
 }
 
-// bytes is a size as docker writes it: "12.3 MB".
+// bytes writes a size as docker does: "12.3 MB".
 func bytes(n int64) string {
 	format := "%.1f %s"
 	if n < units.KB {

@@ -8,11 +8,11 @@ import (
 	"tagline/reconcile"
 )
 
-// FormatVersion is that of plan.json. A minor version only adds.
+// FormatVersion is the version of plan.json. A minor version only adds.
 const FormatVersion = "1.0"
 
-// planFile is plan.json. plan.schema.json says the same to programs; a test
-// holds the two against each other.
+// planFile is plan.json. plan.schema.json describes it to programs; a test
+// compares the two.
 type planFile struct {
 	FormatVersion  string           `json:"format_version"`
 	TaglineVersion string           `json:"tagline_version"`
@@ -103,7 +103,7 @@ type planSwept struct {
 	Held      int  `json:"held,omitempty"`
 }
 
-// planOutcome is what became of an action; a dry run has none.
+// planOutcome is what became of an action. A dry run has none.
 type planOutcome struct {
 	Outcome string `json:"outcome,omitempty"`
 	Error   string `json:"error,omitempty"`
@@ -125,7 +125,8 @@ type planError struct {
 	Message    string `json:"message"`
 }
 
-// JSON is plan.json: of a dry run it is the saved plan that [ReadPlan] reads.
+// JSON returns plan.json. Of a dry run, that is the saved plan which [ReadPlan]
+// reads.
 func JSON(run Run) []byte {
 	file := planFile{
 		FormatVersion: FormatVersion, TaglineVersion: run.Version, ConfigSHA256: run.ConfigSHA256, DryRun: run.DryRun,
@@ -210,7 +211,7 @@ func findings(from []*config.Finding) []planFinding {
 	return all
 }
 
-// list is never nil: JSON has empty arrays, not null.
+// list never returns nil, so that JSON has an empty array and not null.
 func list(texts []string) []string { return append([]string{}, texts...) }
 
 func pointer(s string) *string {
@@ -220,7 +221,7 @@ func pointer(s string) *string {
 	return &s
 }
 
-// encode writes a document that is plain data, so that nothing can go wrong.
+// encode writes a document of plain data, which can't fail.
 func encode(document any) []byte {
 	var b strings.Builder
 	e := json.NewEncoder(&b)

@@ -18,13 +18,13 @@ const (
 	maxTables   = 48_000
 )
 
-// maxEdges is how many arrows a graph has at most: more are no help to anybody,
-// and Mermaid draws none at all above 500 (its setting maxEdges).
+// maxEdges is how many arrows a graph has at most. More are hard to read, and
+// above 500 Mermaid draws nothing at all (its setting maxEdges).
 const maxEdges = 120
 
-// Markdown is the report for a step summary and for comments on pull and merge
-// requests: what is wrong, then the aliases by platform, then where they come
-// from. What there is no room for is counted.
+// Markdown returns the report for a step summary and for comments on pull and
+// merge requests: problems, then the aliases by platform, then where they come
+// from. What does not fit is counted.
 func Markdown(run Run) []byte {
 	var m markdown
 	problems := run.problems()
@@ -61,8 +61,8 @@ type markdown struct{ strings.Builder }
 
 func (m *markdown) printf(format string, args ...any) { _, _ = fmt.Fprintf(m, format, args...) }
 
-// rows writes a table's head and as many of its rows as end before limit, and
-// returns how many do not.
+// rows writes the head of a table and the rows that fit below limit. It returns
+// how many do not fit.
 func (m *markdown) rows(limit int, head string, rows []string) (left int) {
 	for i, row := range rows {
 		if m.Len()+len(head)+len(row) > limit {
@@ -89,8 +89,8 @@ func (m *markdown) problems(all []*config.Finding) {
 	}
 }
 
-// table has the changes of a repository: an alias in each row, a platform in
-// each column. It returns how many there was no room for.
+// table writes the changes of a repository, an alias a row, a platform a column.
+// It returns how many rows do not fit.
 func (m *markdown) table(r Repository) (left int) {
 	var platforms []string
 	for _, p := range r.Pushes {
@@ -138,7 +138,7 @@ func (m *markdown) table(r Repository) (left int) {
 	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
 }
 
-// became is a word for an action that is planned, and one for what it came to.
+// became returns a word for a planned action, or for its outcome.
 func became(planned, successful string, outcomes []reconcile.Outcome, i int) string {
 	switch err, yes := tried(outcomes, i); {
 	case !yes:
@@ -150,7 +150,7 @@ func became(planned, successful string, outcomes []reconcile.Outcome, i int) str
 	}
 }
 
-// cell is what an alias gets for a platform.
+// cell returns what an alias gets for a platform.
 func cell(p reconcile.Push, platform string) string {
 	i := slices.IndexFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Platform == platform })
 	if i < 0 {
@@ -165,7 +165,7 @@ func cell(p reconcile.Push, platform string) string {
 	return strings.TrimSpace(code(c.Source)+" "+code(short.digest(c.Digest))) + "<br>" + note
 }
 
-// graph draws alias -> source -> digest for what a repository gets.
+// graph draws alias -> source -> digest for the pushes of a repository.
 func (m *markdown) graph(r Repository) {
 	var (
 		lines []string
@@ -221,9 +221,9 @@ func (m *markdown) graph(r Repository) {
 	}
 }
 
-// label is text in a Mermaid graph, where it stands in quotes. Everything that
-// could mean something there, or in the HTML that Mermaid makes, is written as
-// a character code (mermaid.js.org, "Entity codes to escape characters").
+// label escapes quoted text of a Mermaid graph. Every character with a meaning
+// there, or in the HTML that Mermaid makes, becomes a character code
+// (mermaid.js.org, "Entity codes to escape characters").
 func label(text string) string {
 	var b strings.Builder
 	for _, r := range cut(Printable(text)) {
@@ -236,9 +236,9 @@ func label(text string) string {
 	return b.String()
 }
 
-// code is text that comes from elsewhere. In a code span nothing is Markdown,
-// no name is mentioned and nothing is linked; what would end the span or the
-// cell of a table is written as HTML instead.
+// code puts foreign text into a code span, where it can't be Markdown, mention a
+// name or become a link. What would end the span or the table cell is written as
+// HTML.
 func code(text string) string {
 	text = cut(Printable(text))
 	switch {
@@ -260,7 +260,7 @@ func code(text string) string {
 
 func plain(r rune) bool { return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }
 
-// cut shortens what nobody would read to its end.
+// cut shortens long text.
 func cut(text string) string {
 	const most = 400
 	if runes := []rune(text); len(runes) > most {

@@ -10,21 +10,21 @@ import (
 	"tagline/reconcile"
 )
 
-// Metrics are what a run took and did.
+// Metrics are what a run cost and did.
 type Metrics struct {
 	Requests      []Requests
 	BytesSent     int64 // of blobs, for copies
 	BytesReceived int64
 	Retries       int64
-	CacheHits     int64 // manifests and platforms that no registry was asked for
+	CacheHits     int64 // manifests and platforms found in the cache
 	CacheMisses   int64
 	Actions       Actions
 	Duration      time.Duration
-	LastSuccess   time.Time // the end of the last run in which nothing failed, this one or an earlier one; zero if there is none
+	LastSuccess   time.Time // when the last run without a failure ended, this one or an earlier one; zero if there is none
 	Failed        bool      // the run itself, see the exit codes
 }
 
-// Requests are those of one kind that were answered alike.
+// Requests counts requests of one kind with one status.
 type Requests struct {
 	Method string // "HEAD"
 	Kind   string // "manifests"
@@ -32,7 +32,7 @@ type Requests struct {
 	Count  int64
 }
 
-// Actions count aliases and what was done, over all repositories.
+// Actions counts aliases and what was done, over all repositories.
 type Actions struct {
 	Pushed, TagsDeleted     int
 	ManifestsDeleted        int
@@ -54,9 +54,9 @@ func (a *Actions) Add(plan reconcile.Plan, result reconcile.Result, dryRun bool)
 	}
 }
 
-// Text is the text format of Prometheus, version 0.0.4, for the textfile
-// collector of node_exporter or for a Pushgateway. All of them are gauges: they
-// are about one run, and the next one begins at zero.
+// Text returns the text format of Prometheus, version 0.0.4, for the textfile
+// collector of node_exporter or for a Pushgateway. All metrics are gauges: they
+// are about one run, and the next one starts at zero.
 func (m Metrics) Text() []byte {
 	var b strings.Builder
 	metric := func(name, help string) {
@@ -105,8 +105,8 @@ func (m Metrics) Text() []byte {
 
 const lastSuccess = "last_success_timestamp_seconds"
 
-// LastSuccess reads the time out of the text of an earlier run's metrics, so
-// that a run that fails can keep it. It is zero if there is none.
+// LastSuccess reads the time of the last success from an earlier run's metrics,
+// so that a failed run can keep it. It is zero if there is none.
 func LastSuccess(metrics string) time.Time {
 	for line := range strings.Lines(metrics) {
 		var seconds int64
@@ -117,8 +117,8 @@ func LastSuccess(metrics string) time.Time {
 	return time.Time{}
 }
 
-// labelValue quotes a value as the text format wants it: a backslash before quotes,
-// backslashes and line feeds, and nothing else escaped.
+// labelValue quotes a value for the text format, which escapes quotes,
+// backslashes and line feeds alone.
 func labelValue(value string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(Printable(value)) + `"`
 }

@@ -17,8 +17,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// MaxPlan is how many bytes a saved plan may have. Ten thousand aliases with
-// their manifests are a third of it.
+// MaxPlan is how large a saved plan may be, in bytes. Ten thousand aliases with
+// their manifests take a third of it.
 const MaxPlan = 64 << 20
 
 // Saved is a saved plan.
@@ -32,10 +32,9 @@ var (
 	versionPattern = regexp.MustCompile(`^1\.(0|[1-9][0-9]*)$`) // see FormatVersion
 )
 
-// ReadPlan reads the plan.json of a dry run. It is held for foreign input: its
-// manifests have the digests that it names and can be read in one way alone,
-// and nothing in it is left to guess. What a newer minor version has added is
-// ignored. All problems that there are are returned.
+// ReadPlan reads the plan.json of a dry run. It treats it as foreign input: each
+// manifest must have its digest and only one reading. It ignores what a newer
+// minor version has added. It returns all problems.
 func ReadPlan(data []byte) (*Saved, []error) {
 	var file planFile
 	var version struct {
@@ -47,7 +46,7 @@ func ReadPlan(data []byte) (*Saved, []error) {
 	if err := registry.CheckKeys(data); err != nil {
 		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
 	}
-	// The version first: another one may be of another shape.
+	// The version first: another version may have another shape.
 	if err := json.Unmarshal(data, &version); err != nil {
 		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
 	}
@@ -91,7 +90,7 @@ func ReadPlan(data []byte) (*Saved, []error) {
 	return saved, nil
 }
 
-// planReader turns the document into plans, and notes what is wrong with it.
+// planReader turns the document into plans, and collects its problems.
 type planReader struct {
 	found    []error
 	failures map[string][]reconcile.Failure // by repository
@@ -143,7 +142,7 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	return p
 }
 
-// deletions reads which manifests go, and by which tags it can be told that
+// deletions reads which manifests are deleted, and the tags that prove that
 // nothing needs them.
 func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan) {
 	if from.Swept != nil {
@@ -225,7 +224,7 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 	return p
 }
 
-// manifest holds the bytes of a push against what the plan says of them.
+// manifest compares the bytes of a push with what the plan says about them.
 func (r *planReader) manifest(at string, p reconcile.Push) {
 	switch p.MediaType {
 	case ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, policies.DockerManifestList, policies.DockerManifest:
@@ -260,7 +259,7 @@ func (r *planReader) digest(at, d string) {
 	}
 }
 
-// name is a repository in the one spelling that plans have for it.
+// name reads a repository in its canonical spelling.
 func (r *planReader) name(at, text string) config.Repository {
 	repository, err := config.ParseRepository(text, "")
 	if err == nil && repository.String() != text {

@@ -20,13 +20,13 @@ import (
 // Markdown, GitHub, SARIF and GitLab.
 type Run struct {
 	Version      string // of tagline
-	ConfigSHA256 string // hex digest of the bytes of images.yaml, "" if that is not valid
+	ConfigSHA256 string // hex digest of the bytes of images.yaml, "" if it is not valid
 	DryRun       bool   // there are no results: nothing was applied
 	ExitCode     int
-	Images       []config.Image // for the places of aliases
+	Images       []config.Image // for the positions of aliases
 	Repositories []Repository
 	Findings     []*config.Finding // of images.yaml and compose files, as they stand
-	Failures     []string          // why the run went no further
+	Failures     []string          // why the run stopped
 	// Folder is where the files of the findings are, inside the checkout that
 	// a forge shows; "" for its root.
 	Folder string
@@ -38,11 +38,11 @@ type Repository struct {
 	reconcile.Result
 }
 
-// Outcomes as programs read them.
+// Outcomes, for programs.
 const (
 	done        = "done"
 	stale       = "stale"       // the registry is not what the plan saw
-	skipped     = "skipped"     // not begun, because something it relies on was not done
+	skipped     = "skipped"     // not begun, because something that it relies on was not done
 	unsupported = "unsupported" // the registry can't do it at all
 	failed      = "failed"
 )
@@ -61,8 +61,8 @@ func outcome(err error) string {
 	return failed
 }
 
-// tried is what became of an action, by its place in the plan; false for one
-// of a dry run.
+// tried returns what became of an action, by its index in the plan. yes is false
+// for a dry run.
 func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
 	if i < len(outcomes) {
 		return outcomes[i].Err, true
@@ -70,9 +70,9 @@ func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
 	return nil, false
 }
 
-// inert is JSON whose bytes are safe to print: control characters are escaped
-// also where JSON does not ask for it (DEL, C1, marks that reorder text), and
-// nothing in it looks like a command to a build server, such as ##[error].
+// inert makes JSON safe to print: it escapes control characters even where JSON
+// need not (DEL, C1, marks that reorder text), and what a build server could take
+// for a command, such as ##[error].
 func inert(encoded string) []byte {
 	var b strings.Builder
 	for _, r := range encoded {
@@ -89,9 +89,9 @@ func inert(encoded string) []byte {
 	return []byte(b.String())
 }
 
-// problems is everything of a run that a reader should look at, the worst
-// first: what failed, what is forbidden, what may be regretted. A failure has
-// its outcome for an ID, and stands where images.yaml names its alias.
+// problems returns everything of a run that needs attention, the worst first:
+// failures, violations, warnings. A failure has its outcome as ID, and the
+// position of its alias in images.yaml.
 func (r *Run) problems() []*config.Finding {
 	all := slices.Clone(r.Findings)
 	for _, message := range r.Failures {
@@ -106,7 +106,7 @@ func (r *Run) problems() []*config.Finding {
 				Message: fmt.Sprintf("tag %q of %s: %s", tag, repository.Image, message),
 			})
 		}
-		for i, o := range repository.Removed { // many for one reason, most often
+		for i, o := range repository.Removed { // usually many for one reason
 			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
 				all = append(all, &config.Finding{
 					ID: outcome(o.Err), Pos: r.place(repository.Repository, ""),
@@ -138,8 +138,8 @@ func rank(f *config.Finding) int {
 	return 1
 }
 
-// judged are the findings of a run: what is wrong with a file, or what its
-// content leads to. A registry that can't be reached is none.
+// judged returns the findings of a run: problems of a file, or of what it leads
+// to. A registry that can't be reached is not a finding.
 func (r *Run) judged() []*config.Finding {
 	all := slices.Clone(r.Findings)
 	for _, repository := range r.Repositories {
@@ -148,7 +148,7 @@ func (r *Run) judged() []*config.Finding {
 	return all
 }
 
-// place is where images.yaml names an alias, or else its image.
+// place returns the position of an alias in images.yaml, or else of its image.
 func (r *Run) place(repository config.Repository, tag string) config.Pos {
 	for _, image := range r.Images {
 		if image.Repository != repository {
@@ -164,7 +164,7 @@ func (r *Run) place(repository config.Repository, tag string) config.Pos {
 	return config.Pos{}
 }
 
-// file is the name of a finding's file as a forge knows it.
+// file returns the name of a finding's file as a forge knows it.
 func (r *Run) file(name string) string {
 	if name = filepath.ToSlash(name); path.IsAbs(name) {
 		return name
@@ -172,7 +172,7 @@ func (r *Run) file(name string) string {
 	return path.Join(r.Folder, name)
 }
 
-// totals counts what a run did, or would do.
+// totals counts what a run did or would do.
 func (r *Run) totals() totals {
 	var n totals
 	for _, repository := range r.Repositories {

@@ -1,5 +1,5 @@
-// Package report writes plans and what became of them, for people and for
-// programs. It only formats: what there is to say is in the plan.
+// Package report writes plans and their results, for people and for programs. It
+// only formats: everything it says is in the plan.
 package report
 
 import (
@@ -16,11 +16,11 @@ import (
 	"tagline/reconcile"
 )
 
-// Text writes the report that people read on stdout. A repository with
-// nothing to say is left out.
+// Text writes the report that people read on stdout. It leaves out repositories
+// in which nothing happens.
 //
 //   - a tag that is made   ~ a tag that moves   - a deletion
-//     ! something stands in the way   = in sync (verbose only)
+//     ! a problem   = in sync (verbose only)
 type Text struct {
 	w     io.Writer
 	opts  TextOptions
@@ -29,11 +29,11 @@ type Text struct {
 	err   error
 }
 
-// TextOptions is how a report looks.
+// TextOptions says how a report looks.
 type TextOptions struct {
 	DryRun  bool // there are no results: nothing was applied
 	Verbose bool // also what is in sync, and whole digests
-	Quiet   bool // only what stands in the way
+	Quiet   bool // problems alone
 	Color   bool
 }
 
@@ -69,11 +69,11 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
 }
 
-// NewText writes to w.
+// NewText returns a report that is written to w.
 func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
 
-// Repository writes what was planned for one repository and, but for a dry
-// run, what became of it.
+// Repository writes the plan for one repository and, unless it is a dry run, its
+// result.
 func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.add(plan, result)
 	t.notes.add(plan, result)
@@ -87,7 +87,7 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	}
 }
 
-// Summary writes the last line, and returns the first error of writing any.
+// Summary writes the last line, and returns the first error of all writes.
 func (t *Text) Summary() error {
 	if !t.opts.Quiet {
 		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
@@ -98,7 +98,7 @@ func (t *Text) Summary() error {
 	return t.err
 }
 
-// sentence is what a run did, or would do, in one line.
+// sentence says in one line what a run did or would do.
 func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
@@ -115,8 +115,8 @@ func (n totals) sentence(dryRun bool) string {
 	return line + "."
 }
 
-// notDone counts the actions that this run has not done: that failed, or had
-// been done already.
+// notDone counts the actions that this run has not done: they failed, or another
+// run had done them.
 func notDone(outcomes []reconcile.Outcome) int {
 	n := 0
 	for _, o := range outcomes {
@@ -131,7 +131,8 @@ func isAlready(outcomes []reconcile.Outcome, i int) bool {
 	return i < len(outcomes) && outcomes[i].Already
 }
 
-// wideTag is a tag too long for the column of tags: one that has a digest in it.
+// wideTag is the length of a tag too long for the column of tags, such as one
+// with a digest in it.
 const wideTag = 64
 
 // row is one line under a repository.
@@ -214,7 +215,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	return rows
 }
 
-// together says what concerns several aliases once, for all of them.
+// together reports what concerns several aliases once for all of them.
 func together(errs []reconcile.Failure) []reconcile.Failure {
 	const most = 3
 	aliases := map[string][]string{}
@@ -237,7 +238,7 @@ func together(errs []reconcile.Failure) []reconcile.Failure {
 	return all
 }
 
-// named are the cells of what is about a tag, or about all of a repository.
+// named returns the cells for a tag, or for a repository as a whole.
 func named(tag, text string) []string {
 	if tag == "" {
 		return []string{text}
@@ -245,7 +246,7 @@ func named(tag, text string) []string {
 	return []string{tag, text}
 }
 
-// choice explains, if it was asked for, how a newest source came to its tags.
+// choice explains how a newest source chose its tags, in a verbose report.
 func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 	var rows []row
 	for _, c := range plan.Choices {
@@ -274,7 +275,7 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 	return rows
 }
 
-// note says what a platform of an alias was before.
+// note says what an alias had for a platform before.
 func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	was := strings.TrimSpace(c.OldSource + " " + t.digest(c.OldDigest))
 	var note string
@@ -304,7 +305,7 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	return "(" + note + ")"
 }
 
-// digest is shortened as docker does it, to 12 hex digits.
+// digest shortens a digest to 12 hex digits, as docker does.
 func (t *Text) digest(d string) string {
 	algorithm, hex, _ := strings.Cut(d, ":")
 	if t.opts.Verbose || len(hex) <= 12 {
@@ -327,7 +328,7 @@ func (t *Text) printf(format string, args ...any) {
 	}
 }
 
-// align makes cells printable and pads them to columns, all but the last.
+// align makes cells printable and pads all but the last to columns.
 func align(rows []row) []row {
 	var widths []int
 	for _, r := range rows {
@@ -352,11 +353,11 @@ func align(rows []row) []row {
 
 func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "), " ") }
 
-// Printable keeps what a registry or a file says from moving the cursor,
-// starting a line, reordering text, or giving a command to the build server
-// that reads the output: GitHub's runner takes a line that begins with "::" for
-// one, and "##[" wherever it stands (actions/runner, ActionCommand.cs); Azure
-// Pipelines and TeamCity have "##vso[" and "##teamcity[".
+// Printable escapes text from a registry or a file, so that it can't move the
+// cursor, start a line, reorder text, or command the build server that reads the
+// output. GitHub's runner obeys a line that begins with "::", and "##[" anywhere
+// (actions/runner, ActionCommand.cs); Azure Pipelines and TeamCity obey "##vso["
+// and "##teamcity[".
 func Printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -378,7 +379,7 @@ func placed(p config.Pos) string {
 	return fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
 }
 
-// Count is "1 tag", "2 tags", "2 aliases".
+// Count returns "1 tag", "2 tags", "2 aliases".
 func Count(n int, what string) string {
 	switch {
 	case n == 1:

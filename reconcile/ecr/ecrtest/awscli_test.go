@@ -13,11 +13,16 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci/ocitest"
 )
 
-// The AWS CLI, which has another SDK below, is served as well.
+// The AWS CLI, which has another SDK below, is served as well. It takes half a
+// second for each of forty steps.
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
+	if !ocitest.All() {
+		t.Skip("`make test-all` runs it")
+	}
 	path, err := exec.LookPath("aws")
 	switch {
 	case err == nil:

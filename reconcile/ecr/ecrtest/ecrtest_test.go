@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,14 +18,30 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci/ocitest"
 )
 
-// Every registry that a test has closed leaves no goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testscript.Main(leakless{m}, map[string]func(){"crane": ocitest.Crane})
+}
+
+// leakless are tests after which no goroutine is left: every registry is closed.
+type leakless struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (l leakless) Run() int {
+	code := l.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
 
 const repository = "my-image"
 

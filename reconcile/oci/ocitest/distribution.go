@@ -2,10 +2,8 @@ package ocitest
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,9 +34,14 @@ func BasicAuth(t testing.TB, dir string) string {
 
 // Distribution starts an empty CNCF distribution, the reference registry, with
 // deletes enabled. It deletes by tag and by digest, and has no referrers API.
+// Without bin/registry the test is skipped, or fails if TAGLINE_TEST_TOOLS is
+// set, which `make test` does.
 func Distribution(t testing.TB, options ...Option) string {
 	t.Helper()
-	dir := t.TempDir()
+	if !HasDistribution(t) {
+		t.Skip(missing)
+	}
+	dir := memory(t)
 	config := "version: 0.1\n" +
 		"log: {level: info}\n" + // tells the port it got
 		"http: {addr: \"127.0.0.1:0\"}\n" +
@@ -48,15 +51,13 @@ func Distribution(t testing.TB, options ...Option) string {
 	}
 	write(t, filepath.Join(dir, "config.yml"), config)
 
-	cmd := exec.Command(filepath.Join(moduleRoot(t), "bin", "registry"), "serve", filepath.Join(dir, "config.yml"))
+	cmd := exec.Command(program(t), "serve", filepath.Join(dir, "config.yml"))
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); errors.Is(err, fs.ErrNotExist) {
-		t.Fatal("bin/registry is missing: run `make tools`")
-	} else if err != nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	host, drained := make(chan string, 1), make(chan struct{})
@@ -79,6 +80,56 @@ func Distribution(t testing.TB, options ...Option) string {
 	}
 	_ = resp.Body.Close()
 	return address
+}
+
+// Registry starts an empty registry for a test that needs only one: CNCF
+// distribution if it is there, and olareg otherwise.
+func Registry(t testing.TB) string {
+	t.Helper()
+	if HasDistribution(t) {
+		return Distribution(t)
+	}
+	return Olareg(t)
+}
+
+// Each runs a test on an empty registry of each kind.
+func Each(t *testing.T, test func(t *testing.T, host string)) {
+	t.Run("olareg", func(t *testing.T) { test(t, Olareg(t)) })
+	t.Run("distribution", func(t *testing.T) { test(t, Distribution(t)) })
+}
+
+const missing = "bin/registry is missing: `make tools` installs it"
+
+// HasDistribution reports whether bin/registry is there. It fails the test if it
+// is not and TAGLINE_TEST_TOOLS is set.
+func HasDistribution(t testing.TB) bool {
+	t.Helper()
+	_, err := os.Stat(program(t))
+	if err != nil && os.Getenv("TAGLINE_TEST_TOOLS") != "" {
+		t.Fatal(missing)
+	}
+	return err == nil
+}
+
+func program(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(moduleRoot(t), "bin", "registry")
+}
+
+// memory returns a folder that ends with the test, in memory where Linux has
+// that: distribution waits for the disk after each write.
+func memory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "ocitest")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // follow reads a log to its end. It sends the address that the registry

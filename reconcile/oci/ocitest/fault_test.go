@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -172,5 +174,62 @@ func TestScriptOrder(t *testing.T) {
 	proxy.Script()
 	if head := do(t, http.MethodHead, "http://"+proxy.Host+"/v2/"); head.status != 200 {
 		t.Errorf("HEAD without a script: status %d", head.status)
+	}
+}
+
+// lateEnd is a request body whose reader learns of its end only once an answer
+// has begun.
+type lateEnd struct {
+	io.ReadCloser
+	ended bool
+	begun <-chan struct{}
+}
+
+func (b *lateEnd) Read(p []byte) (int, error) {
+	if b.ended {
+		<-b.begun
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err == io.EOF
+	return n, err
+}
+
+// begins closes a channel when the head of an answer has been sent.
+type begins struct {
+	http.ResponseWriter
+	begun chan struct{}
+	once  sync.Once
+}
+
+func (w *begins) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+	w.once.Do(func() { close(w.begun) })
+	return n, err
+}
+
+// A registry may answer before the proxy has read the end of the request's body.
+// The answer arrives whole all the same.
+func TestAnswerBeforeTheEndOfARequest(t *testing.T) {
+	whole := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // more than all buffers between hold
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = w.Write(whole)
+	}))
+	defer upstream.Close()
+	proxy := ocitest.Proxy(t, upstream.Listener.Addr().String())
+	proxy.Script(ocitest.Fault{Do: func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
+		begun := make(chan struct{})
+		r.Body = &lateEnd{ReadCloser: r.Body, begun: begun}
+		registry.ServeHTTP(&begins{ResponseWriter: w, begun: begun}, r)
+	}})
+	resp, err := http.Post("http://"+proxy.Host+"/", "application/json", strings.NewReader(`{"imageIds":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("%d bytes of %d: %v", len(got), len(whole), err)
 	}
 }

@@ -8,6 +8,7 @@
 package ocitest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log"
@@ -54,17 +55,31 @@ func serve(t testing.TB, handler http.Handler) string {
 }
 
 // forward passes requests on to a registry. The Host header stays, so that the
-// registry's absolute Location headers lead back to whoever forwards.
+// registry's absolute Location headers lead back to the proxy.
+//
+// It reads a request to its end before it passes it on. A streamed body races
+// with the answer: the server closes the body when the answer begins, and if the
+// transport still has to read the body's end, it takes the error for a failed
+// write and closes the connection before the answer is complete.
 func forward(t testing.TB, upstream string) http.Handler {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", upstream, r.In.Host
 		},
 		Transport: transport,
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that hang up are what tests are about
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the client has gone
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	})
 }
 
 // endpoint is what a path of the distribution API addresses.

@@ -17,16 +17,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// registries are the real ones that every test of registry code should know.
-func registries(t *testing.T) map[string]string {
-	return map[string]string{"olareg": ocitest.Olareg(t), "distribution": ocitest.Distribution(t)}
-}
-
 func TestFixturesArriveByteForByte(t *testing.T) {
 	layouts := map[ocitest.Layout]int{ocitest.AppOCI: 9, ocitest.AppDocker: 3} // tags
-	for name, host := range registries(t) {
+	ocitest.Each(t, func(t *testing.T, host string) {
 		for layout, tags := range layouts {
-			t.Run(name+"/"+string(layout), func(t *testing.T) {
+			t.Run(string(layout), func(t *testing.T) {
 				pushed := ocitest.PushFixtures(t, layout, host, "team/"+string(layout))
 				if len(pushed) != tags {
 					t.Errorf("pushed %d tags, want %d", len(pushed), tags)
@@ -43,7 +38,7 @@ func TestFixturesArriveByteForByte(t *testing.T) {
 				}
 			})
 		}
-	}
+	})
 }
 
 func sameObject(t *testing.T, base, reference string, o demo.Object) {

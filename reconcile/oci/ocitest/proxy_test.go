@@ -55,18 +55,16 @@ func TestProxyCountsByMethodAndKind(t *testing.T) {
 
 // An upload goes where the registry's absolute Location says.
 func TestProxySeesWholeUploads(t *testing.T) {
-	for name, host := range registries(t) {
-		t.Run(name, func(t *testing.T) {
-			proxy := ocitest.Proxy(t, host)
-			if _, err := demo.Seed(t.Context(), proxy.Host); err != nil {
-				t.Fatal(err)
-			}
-			counts := proxy.Count()
-			if counts["PUT upload"] != 8 || counts["PUT manifest(digest)"] != 4 || counts["PUT manifest(tag)"] != 2 {
-				t.Errorf("got %v", counts)
-			}
-		})
-	}
+	ocitest.Each(t, func(t *testing.T, host string) {
+		proxy := ocitest.Proxy(t, host)
+		if _, err := demo.Seed(t.Context(), proxy.Host); err != nil {
+			t.Fatal(err)
+		}
+		counts := proxy.Count()
+		if counts["PUT upload"] != 8 || counts["PUT manifest(digest)"] != 4 || counts["PUT manifest(tag)"] != 2 {
+			t.Errorf("got %v", counts)
+		}
+	})
 }
 
 func TestProxyLatencyAndMaxInFlight(t *testing.T) {

@@ -152,7 +152,6 @@ func (m *Memory) References(digest string) References {
 
 // view is one repository of a Memory.
 type view struct {
-	registry.Forgetful
 	*Memory
 	repository config.Repository
 }

@@ -31,27 +31,28 @@ type Backend struct {
 	// if zero.
 	Many int
 
-	Lists            bool // it has an inventory
-	LastTag          bool // it deletes a manifest with its last tag
-	KeepsTags        bool // it deletes by digest alone
-	KeepsChildren    bool // it deletes no manifest that an index lists
-	TakesOrphans     bool // it takes an index that lists what is not there
-	NamesNone        bool // it does not say that a repository is missing, only that a manifest is
-	FallbackTags     bool // it has no referrers API
-	PlatformsAlone   bool // a config may come as its platform alone, as from a cache
-	RemembersDigests bool // a digest may be answered though its manifest is gone, as from a cache
+	Lists          bool // it has an inventory
+	LastTag        bool // it deletes a manifest with its last tag
+	KeepsTags      bool // it deletes by digest alone
+	KeepsChildren  bool // it deletes no manifest that an index lists
+	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
+	ListsNone      bool // a missing repository has an empty list of tags
+	FallbackTags   bool // it has no referrers API
+	PlatformsAlone bool // a config may come as its platform alone, as from a cache
 }
 
-// Test runs the whole contract on a backend. Every test has a repository of its
-// own, in which [sample] was pushed.
+// Test runs the whole contract on a backend. Every test that writes has a
+// repository of its own, in which [sample] was pushed; the others share one.
 func Test(t *testing.T, b Backend) {
 	if b.Many == 0 {
 		b.Many = 25
 	}
-	for _, test := range []struct {
+	type test struct {
 		name string
 		run  func(*testing.T, *trial)
-	}{
+	}
+	shared := newTrial(t, b, "contract/shared")
+	for _, test := range []test{
 		{"resolve", resolve},
 		{"manifests", manifests},
 		{"configs", configs},
@@ -65,7 +66,14 @@ func Test(t *testing.T, b Backend) {
 		{"missing repository", missingRepository},
 		{"interrupted reads", interruptedReads},
 		{"concurrent reads", concurrentReads},
-
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			x := *shared
+			x.reader, x.writer = x.open(t, x.repository)
+			test.run(t, &x)
+		})
+	}
+	for _, test := range []test{
 		{"writers read past what is remembered", readsAnew},
 		{"put", put},
 		{"put by digest", putByDigest},
@@ -79,8 +87,9 @@ func Test(t *testing.T, b Backend) {
 		{"concurrent writes", concurrentWrites},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path := "contract/" + strings.ReplaceAll(test.name, " ", "-")
-			test.run(t, newTrial(t, b, config.Repository{Host: b.Host, Path: path}))
+			x := newTrial(t, b, "contract/"+strings.ReplaceAll(test.name, " ", "-"))
+			x.reader, x.writer = x.open(t, x.repository)
+			test.run(t, x)
 		})
 	}
 }
@@ -94,11 +103,11 @@ type trial struct {
 	writer     registry.Writer
 }
 
-func newTrial(t *testing.T, b Backend, repository config.Repository) *trial {
+// newTrial pushes the sample to a repository.
+func newTrial(t *testing.T, b Backend, path string) *trial {
 	t.Helper()
-	x := &trial{Backend: b, pushed: sample.build(t), repository: repository}
-	x.seed(t, repository)
-	x.reader, x.writer = x.open(t, repository)
+	x := &trial{Backend: b, pushed: sample.build(t), repository: config.Repository{Host: b.Host, Path: path}}
+	x.seed(t, x.repository)
 	return x
 }
 

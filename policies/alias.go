@@ -1,0 +1,58 @@
+package policies
+
+import (
+	"slices"
+
+	"tagline/config"
+)
+
+// Alias is what an alias tag is about to be.
+type Alias struct {
+	Tag       string
+	OneSource bool   // all of one source, rather than named platforms of several
+	Filtered  bool   // a policy took entries out
+	MediaType string // of the index, if one is composed
+	Entries   []Entry
+}
+
+// Composed reports whether the alias needs an index of its own. It does not if
+// it can be the bytes of its one source, or of the one image that is left.
+func (a Alias) Composed() bool {
+	return !a.OneSource || a.Filtered && len(a.Entries) != 1
+}
+
+// Images returns the entries that are images, in order.
+func (a Alias) Images() []Entry {
+	return slices.DeleteFunc(slices.Clone(a.Entries), func(e Entry) bool { return e.Kind != Image })
+}
+
+// Entry is one manifest that an alias offers.
+type Entry struct {
+	Kind      Kind
+	Platform  config.Platform // of an Image
+	Attests   string          // of an Attestation: the digest of its image
+	MediaType string
+	Digest    string
+	Size      int64  // bytes of the manifest
+	Source    string // as images.yaml spells it; of a newest source, the tag it chose
+	Origin    string // the tag or digest behind an alias as a source, else as Source
+	Newest    bool   // a newest source chose it
+	Was       Past   // of a Newest one, what the alias has for the platform now
+}
+
+// Past is what an alias has today for one platform. It is zero if the alias does
+// not have the platform.
+type Past struct {
+	Digest string
+	Source string // the version tag it came from, "" if that is not known
+}
+
+// Kind is what a manifest of an index is.
+type Kind int
+
+// The kinds of entries.
+const (
+	Image       Kind = iota
+	Attestation      // BuildKit's provenance or SBOM of an image of the same index
+	Other            // an artifact that tagline carries along and does not look into
+)

@@ -1,0 +1,102 @@
+package policies
+
+import (
+	"fmt"
+	"time"
+
+	"tagline/config"
+)
+
+// Policy is one policy. Each of its values in images.yaml is a T here.
+type Policy[T any] struct {
+	Name   string // its key in images.yaml
+	Doc    string // one line, for editors
+	Values Values[T]
+	// Apply returns what the policy makes of the alias, and what it has against
+	// it. It changes no entry that it is given, and does no I/O. A policy of the
+	// repository as a whole has none.
+	Apply func(T, Alias) (Alias, []Finding)
+}
+
+// Of returns the policy's value.
+func (p Policy[T]) Of(r Rules) T {
+	if v, ok := r.values[p.Name].(T); ok {
+		return v
+	}
+	return p.Values.decode(config.Setting{})
+}
+
+// Pos returns where images.yaml sets the policy. It is zero for a default.
+func (p Policy[T]) Pos(r Rules) config.Pos { return r.settings[p.Name].Pos }
+
+// Key returns how images.yaml spells the policy.
+func (p Policy[T]) Key() config.PolicyKey {
+	key := p.Values.key()
+	key.Name, key.Doc = p.Name, p.Doc
+	return key
+}
+
+// policy is a Policy of any type.
+type policy interface {
+	Key() config.PolicyKey
+	decode(config.Setting) any
+	apply(Rules, Alias) (Alias, []Finding)
+}
+
+func (p Policy[T]) decode(s config.Setting) any { return p.Values.decode(s) }
+
+func (p Policy[T]) apply(r Rules, a Alias) (Alias, []Finding) { return p.Apply(p.Of(r), a) }
+
+// Values is what a policy can be set to.
+type Values[T any] interface {
+	key() config.PolicyKey   // without name and doc
+	decode(config.Setting) T // the zero Setting is the default
+}
+
+// words are values that images.yaml spells as one word each. The first is the
+// default.
+type words[T any] []word[T]
+
+type word[T any] struct {
+	text  string
+	value T
+}
+
+func (w words[T]) key() config.PolicyKey {
+	key := config.PolicyKey{Kind: config.Choice, Default: w[0].text}
+	for _, each := range w {
+		key.Values = append(key.Values, each.text)
+	}
+	return key
+}
+
+// decode knows every word that is let through by [config.Parse].
+func (w words[T]) decode(s config.Setting) T {
+	for _, each := range w {
+		if each.text == s.Value {
+			return each.value
+		}
+	}
+	return w[0].value
+}
+
+// platformList is a list of platforms, by default empty.
+type platformList struct{}
+
+func (platformList) key() config.PolicyKey { return config.PolicyKey{Kind: config.PlatformList} }
+
+func (platformList) decode(s config.Setting) []config.Platform { return s.Platforms }
+
+// duration is a length of time, by default this many hours.
+type duration struct{ hours int }
+
+func (d duration) key() config.PolicyKey {
+	return config.PolicyKey{Kind: config.Duration, Default: fmt.Sprintf("%dh", d.hours)}
+}
+
+func (d duration) decode(s config.Setting) time.Duration {
+	if s.Value == "" {
+		return time.Duration(d.hours) * time.Hour
+	}
+	return s.Duration
+}

@@ -1,0 +1,222 @@
+package oci
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tagline/config"
+	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/registry"
+)
+
+// A registry that answers so many requests a second, and refuses the rest
+// without saying how long to wait, gets through everything the first time, at
+// about its own pace and with few refusals.
+func TestRateLimit(t *testing.T) {
+	for _, perSecond := range []int{5, 20, 200} {
+		synctest.Test(t, func(t *testing.T) {
+			const requests = 300
+			var (
+				mu               sync.Mutex
+				second           time.Time
+				n, sent, refused int
+			)
+			r := newRetries(roundTripper(func(*http.Request) (*http.Response, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if now := time.Now().Truncate(time.Second); !now.Equal(second) {
+					second, n = now, 0
+				}
+				n++
+				sent++
+				if n > perSecond {
+					refused++
+					return &http.Response{StatusCode: 429, Body: http.NoBody}, nil
+				}
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			}))
+			start := time.Now()
+			jobs := make(chan struct{}, requests)
+			for range requests {
+				jobs <- struct{}{}
+			}
+			close(jobs)
+			var wait sync.WaitGroup
+			for range 16 {
+				wait.Go(func() {
+					for range jobs {
+						resp, err := r.RoundTrip(request(t, http.MethodGet, someManifest, nil))
+						if err != nil || resp.StatusCode != 200 {
+							t.Errorf("%v, %v", resp, err)
+						}
+					}
+				})
+			}
+			wait.Wait()
+			t.Logf("%d a second: %d sent, %d refused, %v", perSecond, sent, refused, time.Since(start))
+			if slow := 2*requests/perSecond + 20; time.Since(start) > time.Duration(slow)*time.Second || refused > requests/2 {
+				t.Errorf("%d a second: %v, %d refused", perSecond, time.Since(start), refused)
+			}
+		})
+	}
+}
+
+// Refused without an end, a request fails as any other does.
+func TestRateLimitWithoutAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &script{answers: []scripted{{status: 200}, {status: 429}}}
+		r := newRetries(next)
+		for range 2 {
+			if _, err := r.RoundTrip(request(t, http.MethodGet, someManifest, nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if next.count() != 6 {
+			t.Errorf("%d requests, want 1 and 5", next.count())
+		}
+	})
+}
+
+// everySecond refuses every second request of those that match.
+func everySecond(status int) ocitest.Action {
+	var n atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		if n.Add(1)%2 == 1 {
+			w.WriteHeader(status)
+			return
+		}
+		upstream.ServeHTTP(w, r)
+	}
+}
+
+// A copy comes to its end whatever part of it is refused meanwhile, and what it
+// copied is whole.
+func TestCopyUnderLimits(t *testing.T) {
+	for name, faults := range map[string][]ocitest.Fault{
+		"every second request": {{Do: everySecond(429)}},
+		"every second upload":  {{Method: "POST", Do: everySecond(429)}, {Method: "PATCH", Do: everySecond(429)}, {Method: "PUT", Path: "/uploads/", Do: everySecond(429)}},
+		"uploads when busy":    {{Method: "POST", Do: everySecond(503)}, {Method: "PATCH", Times: 2, Do: ocitest.Status(503)}, {Method: "PUT", Path: "/uploads/", Skip: 2, Times: 1, Do: ocitest.Status(503)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
+				source := ocitest.Olareg(t)
+				digest := ocitest.PushFixtures(t, ocitest.AppOCI, source, "app")["10.30"]
+				proxy.Script(faults...)
+				c := newClient(t, Options{Patience: Patience{Attempts: 10, Backoff: time.Millisecond}}) // refusals may all meet one request
+				app := config.Repository{Host: proxy.Host, Path: "app"}
+				if err := NewWriters(c).Writer(app).Copy(t.Context(), config.Repository{Host: source, Path: "app"}, digest); err != nil {
+					t.Fatal(err)
+				}
+				if proxy.Faults() == 0 {
+					t.Error("nothing was refused")
+				}
+				proxy.Script()
+				missing, err := missingBelow(t, c, app, digest)
+				if len(missing) > 0 || err != nil {
+					t.Errorf("missing %v, %v", missing, err)
+				}
+			})
+		})
+	}
+}
+
+// A registry that does not answer HEAD for blobs, or denies everything by HEAD,
+// gets its copies all the same.
+func TestCopyWithoutHead(t *testing.T) {
+	for name, status := range map[string]int{"405": 405, "501": 501, "404": 404} {
+		t.Run(name, func(t *testing.T) {
+			source, proxy := ocitest.Olareg(t), ocitest.Proxy(t, ocitest.Olareg(t))
+			digest := ocitest.PushFixtures(t, ocitest.AppOCI, source, "app")["10.30"]
+			proxy.Script(ocitest.Fault{Method: "HEAD", Do: ocitest.Status(status)})
+			c := newClient(t, Options{})
+			app := config.Repository{Host: proxy.Host, Path: "app"}
+			for range 2 {
+				if err := NewWriters(c).Writer(app).Copy(t.Context(), config.Repository{Host: source, Path: "app"}, digest); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if missing, err := missingBelow(t, c, app, digest); len(missing) > 0 || err != nil {
+				t.Errorf("missing %v, %v", missing, err)
+			}
+		})
+	}
+}
+
+// missingBelow reads all that a manifest refers to, and checks its digests.
+func missingBelow(t *testing.T, c *Client, app config.Repository, digest string) (missing []string, _ error) {
+	t.Helper()
+	raw, err := fetch(t, c, app, digest)
+	if err != nil {
+		return []string{digest}, err
+	}
+	m, err := registry.ParseManifest(raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, child := range m.Children {
+		below, err := missingBelow(t, c, app, child.Digest.String())
+		if missing = append(missing, below...); err != nil {
+			return missing, err
+		}
+	}
+	blobs := []string{}
+	for _, layer := range m.Layers {
+		blobs = append(blobs, layer.Digest.String())
+	}
+	if m.IsImage() {
+		blobs = append(blobs, m.Config.Digest.String())
+	}
+	for i, a := range c.Reader(app).Configs(t.Context(), blobs) {
+		if a.Err != nil {
+			missing = append(missing, blobs[i])
+			err = errors.Join(err, a.Err)
+		}
+	}
+	return missing, err
+}
+
+// Two hundred aliases of a registry in trouble are one line of the log, and
+// one reason.
+func TestStormIsOneLine(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+		lines  int
+		reason string
+	}{
+		{"429", answer(429, ""), 1, "429 Too Many Requests"},
+		{"429 for an hour", answer(429, "", "Retry-After", "3600"), 0, "the registry asks to wait 1h0m0s (Retry-After), longer than the 1m0s that tagline waits"},
+		{"503", answer(503, ""), 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log bytes.Buffer
+			server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": tt.answer})
+			c := newClient(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			tags := make([]string, 200)
+			for i := range tags {
+				tags[i] = "10." + strings.Repeat("1", i+1)[:1]
+			}
+			for _, a := range c.Reader(server.app()).Resolve(t.Context(), tags) {
+				host := (*registry.HostError)(nil)
+				switch {
+				case a.Err == nil || errors.Is(a.Err, registry.ErrNotFound):
+					t.Errorf("error %v", a.Err)
+				case tt.reason == "":
+				case !errors.As(a.Err, &host) || host.Error() != server.host+": "+tt.reason || a.Err.Error() != server.host+"/app:10.1: "+tt.reason:
+					t.Errorf("error %v", a.Err)
+				}
+			}
+			if lines := strings.Count(log.String(), "\n"); lines != tt.lines || strings.Contains(log.String(), "wait=0s") {
+				t.Errorf("%d lines, want %d:\n%s", lines, tt.lines, log.String())
+			}
+		})
+	}
+}

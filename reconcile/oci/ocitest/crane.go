@@ -1,0 +1,16 @@
+package ocitest
+
+import (
+	"context"
+	"os"
+
+	"github.com/google/go-containerregistry/cmd/crane/cmd"
+)
+
+// Crane is the crane command, for testscript.Main: a test binary that is run
+// under that name becomes crane.
+func Crane() {
+	if err := cmd.Root.ExecuteContext(context.Background()); err != nil {
+		os.Exit(1) // crane has printed the error
+	}
+}
