@@ -24,8 +24,8 @@ type keeping struct {
 	failed  error             // what a purge replaced was not kept
 }
 
-// keepFirst returns a writer for a plan that keeps what it deletes.
-func keepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
+// KeepFirst returns a writer for a plan that keeps what it deletes.
+func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
 		reasons: map[string]string{}, purged: map[string]Push{}, old: map[string]string{},

@@ -67,7 +67,7 @@ func (job Job) writer(of config.Repository, plan Plan) registry.Writer {
 	if job.Trash == nil {
 		return w
 	}
-	return keepFirst(w, job.Readers.Reader(of), job.Trash, of, plan)
+	return KeepFirst(w, job.Readers.Reader(of), job.Trash, of, plan)
 }
 
 // RunAll runs a job for many images at once. It calls done for each, one after
