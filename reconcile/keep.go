@@ -108,7 +108,7 @@ type losing struct {
 }
 
 // keepAtOnce bounds what is in memory of a large sweep.
-const keepAtOnce = 500
+const keepAtOnce = 100
 
 // keep puts manifests into the trash, and returns an error or nil for each. One
 // that is gone already needs no keeping.

@@ -91,7 +91,10 @@ func (t *Trash) open() (*folder.Folder, error) {
 	return f, err
 }
 
-func (t *Trash) failure(err error) error { return fmt.Errorf("trash %s: %w", t.dir, err) }
+// failure says what else can be done, since without a trash nothing is deleted.
+func (t *Trash) failure(err error) error {
+	return fmt.Errorf("trash %s: %w; name another folder with --trash, or delete for good with --trash off", t.dir, err)
+}
 
 const suffix = ".json"
 
