@@ -13,13 +13,21 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 BIN     := $(CURDIR)/bin
 install  = GOBIN=$(BIN) GOFLAGS= $(GO) install
 
-.PHONY: build test lint fmt demo bench vuln tools clean
+.PHONY: build quick test test-all lint fmt demo bench vuln tools clean
 
 build: ## bin/tagline, the same bytes wherever a commit is built with the same Go
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/tagline ./cmd/tagline
 
-test: tools ## every test, on the embedded registry and on CNCF distribution
-	$(GO) test -race ./...
+quick: ## the inner packages, in seconds
+	$(GO) test ./config/... ./policies ./reconcile ./reconcile/registry/... ./reconcile/report ./reconcile/cache
+
+# The time limits are for a machine that does a lot else: a run takes minutes.
+test: tools ## every test with the race detector, on the embedded registry and on CNCF distribution
+	TAGLINE_TEST_TOOLS=1 $(GO) test -race -timeout 1h ./...
+
+# Tests of these packages run a sample of their cases; here they run all.
+test-all: test ## and then every cut, interleaving and fault, without the race detector
+	TAGLINE_TEST_TOOLS=1 TAGLINE_TEST_ALL=1 $(GO) test -timeout 1h ./cmd/tagline ./reconcile/ecr/...
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/deadcode-$(DEADCODE_VERSION) $(BIN)/actionlint-$(ACTIONLINT_VERSION)
 	$< run ./...
@@ -34,14 +42,14 @@ fmt:
 demo: ## the main job on an embedded registry
 	@$(GO) run ./cmd/tagline demo -f images.yaml
 
-bench: build tools $(BIN)/regctl-$(REGCTL_VERSION) ## requests, time and memory, with the floor and other tools beside them
+bench: build tools $(BIN)/crane-$(CRANE_VERSION) $(BIN)/regctl-$(REGCTL_VERSION) ## requests, time and memory, with the floor and other tools beside them
 	$(GO) test -count 1 -timeout 1h -run TestSideBySide -v ./cmd/tagline -benchmarks $(CURDIR)/reconcile/BENCHMARKS.md
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./...
 
 vuln: $(BIN)/govulncheck-$(GOVULNCHECK_VERSION) ## known vulnerabilities in what the command calls; asks vuln.go.dev
 	$< ./...
 
-tools: $(BIN)/registry-$(DISTRIBUTION_VERSION) $(BIN)/crane-$(CRANE_VERSION)
+tools: $(BIN)/registry-$(DISTRIBUTION_VERSION)
 
 clean:
 	rm -rf $(BIN)
@@ -49,6 +57,8 @@ clean:
 # The version is in the file's name, so that a new one is a new target; the
 # plain name beside it is what the tests look for.
 $(BIN)/registry-$(DISTRIBUTION_VERSION):
+	@echo 'Installing CNCF distribution $(DISTRIBUTION_VERSION) into bin/, once. Its modules are a download of'
+	@echo '170 MB, and take 1.1 GB in the module cache of Go. To build it takes some minutes.'
 	$(install) github.com/distribution/distribution/v3/cmd/registry@$(DISTRIBUTION_VERSION)
 	cp $(BIN)/registry $@
 

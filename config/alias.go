@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
 )
 
 // absent is the word for an alias that should not exist.
@@ -17,7 +19,7 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 	earlier := len(w.findings)
 	alias := Alias{Pos: w.pos(key)}
 	if err := CheckTag(key.Value); err != nil {
-		w.report(key, IDInvalidTag, "%v", err)
+		w.report(key, findings.InvalidTag, "%v", err)
 	} else {
 		alias.Tag = key.Value
 	}
@@ -28,7 +30,7 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 	case value.Kind == yaml.ScalarNode && value.Value == absent:
 		alias.Absent = true
 	case value.Kind == yaml.ScalarNode && strings.EqualFold(value.Value, absent):
-		w.report(value, IDInvalidSource, `%s is %s; did you mean "absent"? A tag of that name can be written with its repository`, what, quote(value.Value))
+		w.report(value, findings.InvalidSource, `%s is %s; did you mean "absent"? A tag of that name can be written with its repository`, what, quote(value.Value))
 	default:
 		want := "a source, such as 10.2, or a map from platform to source, or absent"
 		if s, ok := w.source(value, what, want, own); ok {
@@ -44,18 +46,18 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 // sources reads a map from platform to source.
 func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	if isEmpty(n) {
-		w.report(n, IDEmptyValue, "%s is an empty map; expected at least one platform and its source", what)
+		w.report(n, findings.EmptyValue, "%s is an empty map; expected at least one platform and its source", what)
 	}
 	var sources []Source
 	first := map[Platform]*yaml.Node{}
 	for key, value := range w.entries(n, what, "") {
 		if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
-			w.report(key, IDUnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
+			w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
 			continue
 		}
 		p, _ := w.platform(key, first)
 		if value.Kind == yaml.ScalarNode && value.Value == absent {
-			w.report(value, IDInvalidSource, `"absent" stands for a whole alias; leave the platform %s out`, quote(key.Value))
+			w.report(value, findings.InvalidSource, `"absent" stands for a whole alias; leave the platform %s out`, quote(key.Value))
 			continue
 		}
 		if s, ok := w.source(value, "platform "+quote(key.Value), "a source, such as 10.2", own); ok {
@@ -72,11 +74,11 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 func (w *walk) platform(n *yaml.Node, first map[Platform]*yaml.Node) (p Platform, ok bool) {
 	p, err := ParsePlatform(n.Value)
 	if err != nil {
-		w.report(n, IDInvalidPlatform, "%v", err)
+		w.report(n, findings.InvalidPlatform, "%v", err)
 		return p, false
 	}
 	if before := first[p.Normal()]; before != nil {
-		w.report(n, IDDuplicatePlatform, "platform %s is the same as %s in line %d; keep one", quote(n.Value), quote(before.Value), before.Line)
+		w.report(n, findings.DuplicatePlatform, "platform %s is the same as %s in line %d; keep one", quote(n.Value), quote(before.Value), before.Line)
 		return p, false
 	}
 	first[p.Normal()] = n
@@ -93,7 +95,7 @@ func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source
 	}
 	s, err := parseSource(text, own)
 	if err != nil {
-		w.report(n, IDInvalidSource, "%v", err)
+		w.report(n, findings.InvalidSource, "%v", err)
 		return s, false
 	}
 	s.Pos = w.pos(n)
@@ -107,14 +109,14 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	if v := fields["prereleases"]; v != nil {
 		text, _ := w.scalar(v, "prereleases", "true or false")
 		if text != "true" && text != "false" {
-			w.report(v, IDInvalidValue, "prereleases is %s; expected true or false", quote(text))
+			w.report(v, findings.InvalidValue, "prereleases is %s; expected true or false", quote(text))
 		}
 		s.Newest.Prereleases = text == "true"
 	}
 	if v := fields["variant"]; v != nil {
 		text, ok := w.scalar(v, "variant", "what follows the dash of the tags, such as alpine")
 		if _, err := ParseVersion("1.0-" + text); ok && err != nil || strings.HasPrefix(text, "-") {
-			w.report(v, IDInvalidValue, "variant is %s; expected what follows the dash of the tags, such as alpine", quote(text))
+			w.report(v, findings.InvalidValue, "variant is %s; expected what follows the dash of the tags, such as alpine", quote(text))
 		}
 		s.Newest.Variant = text
 	}
@@ -124,11 +126,11 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	}
 	var err error
 	if s.Newest.Range, err = ParseRange(text); err != nil {
-		w.report(fields["newest"], IDInvalidRange, "%v", err)
+		w.report(fields["newest"], findings.InvalidRange, "%v", err)
 		return s, false
 	}
 	if !s.Newest.Range.Possible() {
-		w.warnings = append(w.warnings, &Finding{ID: IDInvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
+		w.warnings = append(w.warnings, &Finding{ID: findings.InvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
 			Message: fmt.Sprintf("no version can ever be in the range %s", quote(text))})
 	}
 	s.Text = "newest " + text

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
 )
 
 // Bounds of an images.yaml. Ten thousand aliases take half a MiB.
@@ -32,7 +34,7 @@ func ReadYAML(file string, data []byte) ([]*yaml.Node, error) {
 	w := &walk{file: file}
 	documents, _ := w.documents(data, maxDocuments+1)
 	if len(documents) > maxDocuments {
-		w.report(documents[maxDocuments], IDMultipleDocuments, "file has more than %d documents", maxDocuments)
+		w.report(documents[maxDocuments], findings.MultipleDocuments, "file has more than %d documents", maxDocuments)
 	}
 	roots := make([]*yaml.Node, 0, len(documents))
 	for _, d := range documents {
@@ -51,10 +53,10 @@ func (w *walk) document(data []byte) *yaml.Node {
 	case !ok:
 		return nil
 	case len(documents) == 0 || isNull(documents[0].Content[0]):
-		w.reportFile(IDEmptyFile, "file is empty; the least it can say is %s", example)
+		w.reportFile(findings.EmptyFile, "file is empty; the least it can say is %s", example)
 		return nil
 	case len(documents) > 1:
-		w.report(documents[1], IDMultipleDocuments, `file has a second document; expected one, without a "---" after its start`)
+		w.report(documents[1], findings.MultipleDocuments, `file has a second document; expected one, without a "---" after its start`)
 	}
 	root := documents[0].Content[0]
 	w.screen(root, 1)
@@ -65,7 +67,7 @@ func (w *walk) document(data []byte) *yaml.Node {
 // ok is false and a finding says why.
 func (w *walk) documents(data []byte, most int) (documents []*yaml.Node, ok bool) {
 	if len(data) > MaxBytes {
-		w.reportFile(IDTooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), MaxBytes)
+		w.reportFile(findings.TooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), MaxBytes)
 		return nil, false
 	}
 	// Neither a byte order mark nor the CR of a CRLF moves what comes after.
@@ -88,16 +90,16 @@ func (w *walk) isText(data []byte) bool {
 	control := bytes.IndexFunc(data, isControl)
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.HasPrefix(data, []byte("\x00\x00\xfe\xff")):
-		w.reportFile(IDEncoding, "file is UTF-16 or UTF-32; save it as UTF-8")
+		w.reportFile(findings.Encoding, "file is UTF-16 or UTF-32; save it as UTF-8")
 	case bytes.IndexByte(data, 0) >= 0:
-		w.reportFile(IDEncoding, "file has a NUL in it; save it as UTF-8 text")
+		w.reportFile(findings.Encoding, "file has a NUL in it; save it as UTF-8 text")
 	case !utf8.Valid(data):
-		w.reportFile(IDEncoding, "file is not valid UTF-8; save it as UTF-8")
+		w.reportFile(findings.Encoding, "file is not valid UTF-8; save it as UTF-8")
 	case control >= 0:
 		r, _ := utf8.DecodeRune(data[control:])
 		line := 1 + bytes.Count(data[:control], []byte("\n"))
 		column := 1 + utf8.RuneCount(data[bytes.LastIndexByte(data[:control], '\n')+1:control])
-		w.reportAt(Pos{w.file, line, column}, IDEncoding, "character %U is not allowed; remove it", r)
+		w.reportAt(Pos{w.file, line, column}, findings.Encoding, "character %U is not allowed; remove it", r)
 	default:
 		return true
 	}

@@ -8,36 +8,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
-)
 
-// What can be wrong with an images.yaml. These names are part of the contract:
-// they never change their meaning.
-const (
-	IDSyntax              = "syntax"               // not YAML
-	IDEncoding            = "encoding"             // not UTF-8 text, or a control character
-	IDTooLarge            = "too-large"            // more than 5 MiB
-	IDTooDeep             = "too-deep"             // maps and lists nested more than 100 deep
-	IDMultipleDocuments   = "multiple-documents"   // a second document after "---"
-	IDYAMLFeature         = "yaml-feature"         // an anchor, a YAML alias, a merge key or an explicit tag
-	IDEmptyFile           = "empty-file"           // nothing but comments
-	IDWrongType           = "wrong-type"           // a list, a map or text where another of them belongs
-	IDEmptyValue          = "empty-value"          // null, or nothing, where a value belongs
-	IDDuplicateKey        = "duplicate-key"        // one key twice in a map
-	IDUnknownField        = "unknown-field"        // a key that the file format does not have
-	IDMissingImages       = "missing-images"       // a file without images
-	IDMissingAliases      = "missing-aliases"      // an image without aliases
-	IDMissingRegistry     = "missing-registry"     // an image without a host, and no default registry
-	IDInvalidRegistry     = "invalid-registry"     // not the host of a registry
-	IDInvalidRepository   = "invalid-repository"   // not the name of a repository
-	IDInvalidTag          = "invalid-tag"          // an alias that cannot be a tag
-	IDInvalidSource       = "invalid-source"       // neither tag, digest nor reference
-	IDInvalidPlatform     = "invalid-platform"     // not a platform
-	IDInvalidRange        = "invalid-range"        // of newest: not a range of versions, or one that holds none
-	IDInvalidValue        = "invalid-value"        // not a value of its policy
-	IDDuplicateRepository = "duplicate-repository" // one repository under two spellings
-	IDDuplicatePlatform   = "duplicate-platform"   // one platform twice, or under two spellings
-	IDAliasCycle          = "alias-cycle"          // aliases that name each other, or one itself
-	IDAbsentSource        = "absent-source"        // an alias of an alias that should be absent
+	"tagline/config/findings"
 )
 
 // Pos is a place in images.yaml. Line and Column count from 1, columns in
@@ -51,7 +23,7 @@ type Pos struct {
 // Finding is something that is wrong and where: a problem of images.yaml, or
 // a violation, where a registry's content or a policy forbids an action.
 type Finding struct {
-	ID      string // stable, kebab-case: "unknown-field"
+	ID      findings.ID
 	Alias   string // the alias tag it is about, if any
 	Pos     Pos
 	Warning bool   // nothing is refused for it

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tagline/config/findings"
 )
 
 // link marks the sources that are other aliases of the same image. It reports
@@ -20,9 +22,9 @@ func (w *walk) link(image Image) {
 			switch {
 			case !ok || s.Tag == "" || s.Repository != image.Repository:
 			case target == i:
-				w.reportSource(alias, *s, IDAliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag)
+				w.reportSource(alias, *s, findings.AliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag)
 			case image.Aliases[target].Absent:
-				w.reportSource(alias, *s, IDAbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag)
+				w.reportSource(alias, *s, findings.AbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag)
 			default:
 				s.Alias = true
 			}
@@ -50,7 +52,7 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 				visit(target)
 			case steps[target] > 0:
 				closed[target] = true
-				w.reportSource(aliases[i], s, IDAliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag)
+				w.reportSource(aliases[i], s, findings.AliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag)
 			}
 		}
 		path = path[:len(path)-1]
@@ -63,7 +65,7 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 	}
 }
 
-func (w *walk) reportSource(of Alias, s Source, id, format string, args ...any) {
+func (w *walk) reportSource(of Alias, s Source, id findings.ID, format string, args ...any) {
 	w.findings = append(w.findings, &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)})
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
 )
 
 // Options is what [Parse] has to know besides the file.
@@ -45,7 +47,7 @@ const unreadHost = "registry.invalid"
 func (w *walk) registry(text string, pos Pos) string {
 	host, err := ParseHost(text)
 	if err != nil {
-		w.reportAt(pos, IDInvalidRegistry, "%v", err)
+		w.reportAt(pos, findings.InvalidRegistry, "%v", err)
 		return unreadHost
 	}
 	return host
@@ -70,10 +72,10 @@ func (w *walk) images(root *yaml.Node) []Image {
 	const want = `expected "images:" with at least one repository`
 	switch {
 	case top["images"] == nil:
-		w.reportFile(IDMissingImages, "file has no images; %s", want)
+		w.reportFile(findings.MissingImages, "file has no images; %s", want)
 		return nil
 	case isEmpty(top["images"]):
-		w.report(top["images"], IDMissingImages, "images is empty; %s", want)
+		w.report(top["images"], findings.MissingImages, "images is empty; %s", want)
 		return nil
 	}
 	var images []Image
@@ -83,7 +85,7 @@ func (w *walk) images(root *yaml.Node) []Image {
 		if before := first[image.Repository.place()]; before == nil {
 			first[image.Repository.place()] = key
 		} else {
-			w.report(key, IDDuplicateRepository, "repository %s is the same as %s in line %d (%s); put their aliases together", quote(key.Value), quote(before.Value), before.Line, image.Repository)
+			w.report(key, findings.DuplicateRepository, "repository %s is the same as %s in line %d (%s); put their aliases together", quote(key.Value), quote(before.Value), before.Line, image.Repository)
 		}
 		images = append(images, image)
 	}
@@ -120,7 +122,7 @@ func (w *walk) relate(images []Image) {
 					used[at][s.Tag] = fmt.Sprintf("alias %q of %s", alias.Tag, image.Name)
 				}
 				if of := absent[at][s.Tag]; of != "" && s.Repository != image.Repository { // see link
-					w.reportSource(alias, s, IDAbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", s.Text, of)
+					w.reportSource(alias, s, findings.AbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", s.Text, of)
 				}
 			}
 		}
@@ -145,7 +147,7 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 	maps.Copy(image.Policies, w.settings(parts["policies"]))
 	aliases := parts["aliases"]
 	if isEmpty(aliases) {
-		w.report(cmp.Or(aliases, key), IDMissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
+		w.report(cmp.Or(aliases, key), findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
 		return image
 	}
 	for key, value := range w.entries(aliases, "aliases", "a map from alias tag to source") {
@@ -160,12 +162,12 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 func (w *walk) repository(key *yaml.Node) Repository {
 	host := w.host
 	if named, _ := splitHost(key.Value); named == "" && host == "" {
-		w.report(key, IDMissingRegistry, "%v", errNoRegistry(key.Value))
+		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value))
 		host = unreadHost
 	}
 	r, err := ParseRepository(key.Value, host)
 	if err != nil {
-		w.report(key, IDInvalidRepository, "%v", err)
+		w.report(key, findings.InvalidRepository, "%v", err)
 		return Repository{Host: unreadHost, Path: key.Value}
 	}
 	return r

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
 )
 
 // PolicyKey is how images.yaml spells one policy. Package policies has the
@@ -81,7 +83,7 @@ func (w *walk) setting(policy PolicyKey, n *yaml.Node) Setting {
 		text, ok := w.scalar(n, policy.Name, "a duration, such as 24h")
 		d, err := time.ParseDuration(text)
 		if ok && (err != nil || d < 0) {
-			w.report(n, IDInvalidValue, `%s is %s; expected a duration of hours, minutes or seconds, such as 24h or 90m`, policy.Name, quote(text))
+			w.report(n, findings.InvalidValue, `%s is %s; expected a duration of hours, minutes or seconds, such as 24h or 90m`, policy.Name, quote(text))
 		}
 		s.Value, s.Duration = text, d
 	case Choice:
@@ -99,7 +101,7 @@ func (w *walk) choice(policy PolicyKey, n *yaml.Node) string {
 	switch {
 	case !ok || slices.Contains(policy.Values, text):
 	default:
-		w.report(n, IDInvalidValue, "%s is %s; expected %s%s", policy.Name, quote(text), values, didYouMean(text, policy.Values))
+		w.report(n, findings.InvalidValue, "%s is %s; expected %s%s", policy.Name, quote(text), values, didYouMean(text, policy.Values))
 	}
 	return text
 }
@@ -111,7 +113,7 @@ func (w *walk) platforms(name string, n *yaml.Node) []Platform {
 		return nil
 	}
 	if len(n.Content) == 0 {
-		w.report(n, IDEmptyValue, "%s is an empty list; expected %s", name, want)
+		w.report(n, findings.EmptyValue, "%s is an empty list; expected %s", name, want)
 	}
 	var platforms []Platform
 	first := map[Platform]*yaml.Node{}

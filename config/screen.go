@@ -1,22 +1,26 @@
 package config
 
-import "gopkg.in/yaml.v3"
+import (
+	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
+)
 
 // screen reports features of YAML that images.yaml does not allow, at any depth.
 func (w *walk) screen(n *yaml.Node, depth int) {
 	switch {
 	case depth > maxDepth:
-		w.refuse(n, IDTooDeep, "maps and lists are nested more than %d deep", maxDepth)
+		w.refuse(n, findings.TooDeep, "maps and lists are nested more than %d deep", maxDepth)
 		return
 	case n.Kind == yaml.AliasNode:
-		w.refuse(n, IDYAMLFeature, "YAML alias %s is not supported; write its value out", quote("*"+n.Value))
+		w.refuse(n, findings.YAMLFeature, "YAML alias %s is not supported; write its value out", quote("*"+n.Value))
 		return // into what it names
 	case n.Anchor != "":
-		w.refuse(n, IDYAMLFeature, "YAML anchor %s is not supported; remove it", quote("&"+n.Anchor))
+		w.refuse(n, findings.YAMLFeature, "YAML anchor %s is not supported; remove it", quote("&"+n.Anchor))
 	case n.Style&yaml.TaggedStyle != 0:
-		w.refuse(n, IDYAMLFeature, "YAML tag %s is not supported; remove it", quote(n.Tag))
+		w.refuse(n, findings.YAMLFeature, "YAML tag %s is not supported; remove it", quote(n.Tag))
 	case n.Tag == "!!merge":
-		w.refuse(n, IDYAMLFeature, `YAML merge key "<<" is not supported; write its values out`)
+		w.refuse(n, findings.YAMLFeature, `YAML merge key "<<" is not supported; write its values out`)
 	}
 	for _, child := range n.Content {
 		w.screen(child, depth+1)

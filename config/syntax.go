@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"tagline/config/findings"
 )
 
 // syntax reports an error of yaml.v3 at the right line. read is how many lines
@@ -17,12 +19,12 @@ func (w *walk) syntax(err error, data []byte, read int) {
 	line, problem := splitError(err)
 	switch {
 	case strings.HasPrefix(problem, "exceeded max depth"):
-		w.reportAt(w.startOf(data, line), IDTooDeep, "maps and lists are nested more than %d deep", maxDepth)
+		w.reportAt(w.startOf(data, line), findings.TooDeep, "maps and lists are nested more than %d deep", maxDepth)
 		return
 	case strings.HasPrefix(problem, "found character"), strings.HasPrefix(problem, "found a tab"):
 		for n := line; n <= read; n++ {
 			if column := tabIn(lineAt(data, n)); column > 0 {
-				w.reportAt(Pos{w.file, n, column}, IDSyntax, "indentation has a tab; indent with spaces")
+				w.reportAt(Pos{w.file, n, column}, findings.Syntax, "indentation has a tab; indent with spaces")
 				return
 			}
 		}
@@ -33,7 +35,7 @@ func (w *walk) syntax(err error, data []byte, read int) {
 		problem == "found undefined tag handle", strings.HasPrefix(problem, "unknown anchor"):
 		line = failingLine(data, read, problem)
 	}
-	w.reportAt(w.startOf(data, line), IDSyntax, "file is not YAML: %s%s", problem, advice(problem))
+	w.reportAt(w.startOf(data, line), findings.Syntax, "file is not YAML: %s%s", problem, advice(problem))
 }
 
 // advice returns what usually fixes a problem that yaml.v3 names.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
 )
 
 // walk reads one file. After a problem it goes on, to find all of them.
@@ -21,39 +23,39 @@ type walk struct {
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
 
-func (w *walk) reportAt(pos Pos, id, format string, args ...any) {
+func (w *walk) reportAt(pos Pos, id findings.ID, format string, args ...any) {
 	w.findings = append(w.findings, &Finding{ID: id, Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
-func (w *walk) report(n *yaml.Node, id, format string, args ...any) {
+func (w *walk) report(n *yaml.Node, id findings.ID, format string, args ...any) {
 	if !w.refused[n] {
 		w.reportAt(w.pos(n), id, format, args...)
 	}
 }
 
 // refuse reports a node for its kind, not its content.
-func (w *walk) refuse(n *yaml.Node, id, format string, args ...any) {
+func (w *walk) refuse(n *yaml.Node, id findings.ID, format string, args ...any) {
 	w.report(n, id, format, args...)
 	w.refused[n] = true
 }
 
 // reportFile reports a problem of the file as a whole.
-func (w *walk) reportFile(id, format string, args ...any) {
+func (w *walk) reportFile(id findings.ID, format string, args ...any) {
 	w.reportAt(Pos{File: w.file}, id, format, args...)
 }
 
 // mismatch reports a node of the wrong kind.
 func (w *walk) mismatch(n *yaml.Node, what, want string) {
-	id, found := IDWrongType, "the text "+quote(n.Value)
+	id, found := findings.WrongType, "the text "+quote(n.Value)
 	switch {
 	case n.Kind == yaml.MappingNode:
 		found = "a map"
 	case n.Kind == yaml.SequenceNode:
 		found = "a list"
 	case isNull(n) && n.Value == "":
-		id, found = IDEmptyValue, "empty"
+		id, found = findings.EmptyValue, "empty"
 	case isNull(n):
-		id, found = IDEmptyValue, quote(n.Value)+", which is no text unless quoted"
+		id, found = findings.EmptyValue, quote(n.Value)+", which is no text unless quoted"
 	}
 	w.report(n, id, "%s is %s; expected %s", what, found, want)
 }
@@ -84,7 +86,7 @@ func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *y
 				continue
 			}
 			if before := first[key.Value]; before != nil {
-				w.refuse(key, IDDuplicateKey, "%s is given twice in %s, first in line %d; keep one", quote(key.Value), what, before.Line)
+				w.refuse(key, findings.DuplicateKey, "%s is given twice in %s, first in line %d; keep one", quote(key.Value), what, before.Line)
 			} else {
 				first[key.Value] = key
 			}
@@ -123,7 +125,7 @@ func (w *walk) unknown(key *yaml.Node, what string, names []string) {
 	case hint == "":
 		hint = "; expected one of " + strings.Join(names, ", ")
 	}
-	w.report(key, IDUnknownField, "%s is not %s%s", quote(key.Value), what, hint)
+	w.report(key, findings.UnknownField, "%s is not %s%s", quote(key.Value), what, hint)
 }
 
 func isNull(n *yaml.Node) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // Downgrade reports whether a newest source may choose a lower version than the
@@ -28,11 +29,11 @@ var Downgrade = Policy[bool]{
 			switch {
 			case err != nil: // a newest source chooses nothing else
 			case unknown != nil:
-				found = append(found, Finding{ID: "unknown-version", Warning: true, Message: fmt.Sprintf(
+				found = append(found, Finding{ID: findings.UnknownVersion, Warning: true, Message: fmt.Sprintf(
 					"%s goes from %s to %s; no mark and no version tag tells what that was, so this may be a downgrade",
 					e.Platform, e.Was.Digest, e.Source)})
 			case now.Compare(was) < 0:
-				found = append(found, Finding{ID: "downgrade", Message: fmt.Sprintf(
+				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
 					"%s would be downgraded from %s to %s; bring %s back for it, name a tag, or set downgrade: allow",
 					e.Platform, e.Was.Source, e.Source, e.Was.Source)})
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config/findings"
 )
 
 // Docker's media types (distribution, image manifest version 2 schema 2).
@@ -33,7 +35,7 @@ var Format = Policy[string]{
 			if e.Kind != Image {
 				what = "an attestation or artifact"
 			}
-			found = append(found, Finding{ID: "docker-oci-child", Message: fmt.Sprintf(
+			found = append(found, Finding{ID: findings.DockerOCIChild, Message: fmt.Sprintf(
 				"%s of source %q is %s, which a Docker manifest list must not hold; use format: oci, or build that image with Docker media types",
 				what, e.Source, e.MediaType)})
 		}

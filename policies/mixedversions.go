@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // MixedVersions reports whether the platforms of an alias may come from
@@ -28,7 +29,7 @@ var MixedVersions = Policy[bool]{
 		if !mixed {
 			return a, nil
 		}
-		return a, []Finding{{ID: "mixed-versions", Message: fmt.Sprintf(
+		return a, []Finding{{ID: findings.MixedVersions, Message: fmt.Sprintf(
 			"its platforms come from different versions, which mixed-versions: deny forbids: %s", strings.Join(from, ", "))}}
 	},
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // Platforms are what every alias must offer. The policy requires platforms and
@@ -25,7 +26,7 @@ var Platforms = Policy[[]config.Platform]{
 			if slices.ContainsFunc(a.Images(), func(e Entry) bool { return e.Platform.Is(want) }) {
 				continue
 			}
-			found = append(found, Finding{ID: "missing-platform", Message: fmt.Sprintf(
+			found = append(found, Finding{ID: findings.MissingPlatform, Message: fmt.Sprintf(
 				"the platforms policy requires %s, and the sources give %s", want, cmp.Or(strings.Join(has, ", "), "no platform at all"))})
 		}
 		return a, found

@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // forAliases are the policies that every alias passes, in this order: first
@@ -65,7 +66,7 @@ func (r Rules) Apply(a Alias) (Alias, []Finding) {
 // Finding is why a policy forbids an alias, or what it warns of. The caller adds
 // where.
 type Finding struct {
-	ID      string
+	ID      findings.ID
 	Message string
 	Warning bool // it does not forbid the alias
 }

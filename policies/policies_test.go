@@ -17,10 +17,10 @@ func image(platform, source string) Entry {
 		MediaType: "application/vnd.oci.image.manifest.v1+json"}
 }
 
-func ids(findings []Finding) []string {
+func ids(found []Finding) []string {
 	var all []string
-	for _, f := range findings {
-		all = append(all, f.ID)
+	for _, f := range found {
+		all = append(all, string(f.ID))
 	}
 	return all
 }

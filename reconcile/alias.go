@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
@@ -104,7 +105,7 @@ func (p *planner) absent(alias config.Alias) (v verdict) {
 	old, err := p.tag(p.home, alias.Tag)
 	switch {
 	case errors.Is(err, registry.ErrNoRepository):
-		v.warnings = append(v.warnings, warning(alias, p.image.Pos, "missing-repository", "repository %s does not exist; correct its name", p.home))
+		v.warnings = append(v.warnings, warning(alias, p.image.Pos, findings.MissingRepository, "repository %s does not exist; correct its name", p.home))
 	case errors.Is(err, registry.ErrNotFound):
 	case err != nil:
 		v.fail(err)
@@ -218,7 +219,7 @@ func (p *planner) blocked(alias config.Alias, s config.Source, of problems) (ps 
 	if len(of.failures) > 0 {
 		ps.fail(fmt.Errorf("alias %q, which it follows: %w", s.Tag, of.failures[0]))
 	} else if !of.open {
-		ps.forbid(violation(alias, s.Pos, "blocked-source", "it follows alias %q, which is blocked", s.Tag))
+		ps.forbid(violation(alias, s.Pos, findings.BlockedSource, "it follows alias %q, which is blocked", s.Tag))
 	}
 	return ps
 }

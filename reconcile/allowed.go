@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile/registry"
 )
 
@@ -15,18 +16,18 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 		ps.fail(err)
 		return nil, ps
 	}
-	forbid := func(pos config.Pos, id, format string, args ...any) {
+	forbid := func(pos config.Pos, id findings.ID, format string, args ...any) {
 		ps.forbid(violation(alias, pos, id, format, args...))
 	}
 	switch tags := facts.Tags; {
 	case facts.Missing:
-		forbid(s.image.Pos, "missing-repository",
+		forbid(s.image.Pos, findings.MissingRepository,
 			"repository %s does not exist, and a push is not to create it; create it, or correct its name", s.home)
 	case old.Archived:
-		forbid(alias.Pos, "archived-alias",
+		forbid(alias.Pos, findings.ArchivedAlias,
 			"alias %q names %s in %s, which is archived, so it can't be told from one that is gone; restore it, or delete it by hand", alias.Tag, old.Digest, s.home)
 	case alias.Absent && facts.LastTag && slices.Contains(s.image.Pinned, old.Digest):
-		forbid(alias.Pos, "pinned-source",
+		forbid(alias.Pos, findings.PinnedSource,
 			"tag %q may be the last one of %s, which images.yaml has as a source by its digest, and %s deletes an image with its last tag; name that source by a tag that stays",
 			alias.Tag, old.Digest, s.home.Host)
 	case alias.Absent || old.Digest == "" || !tags.Fixed(alias.Tag):
@@ -35,10 +36,10 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 		if len(tags.Except) > 0 {
 			except = ", but for those that match " + quoted(tags.Except)
 		}
-		forbid(alias.Pos, "immutable-tag",
+		forbid(alias.Pos, findings.ImmutableTag,
 			"the tags of %s are immutable%s; an exclusion filter %q would let this one move", s.home, except, alias.Tag)
 	default:
-		forbid(alias.Pos, "immutable-tag",
+		forbid(alias.Pos, findings.ImmutableTag,
 			"%s keeps the tags immutable that match %s; narrow that filter to let this one move", s.home, quoted(tags.Except))
 	}
 	if ps.any() {
@@ -46,7 +47,7 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 	}
 	for _, e := range facts.Expiries {
 		if !alias.Absent && e.Covers(alias.Tag) {
-			warnings = append(warnings, warning(alias, alias.Pos, "expiring-alias",
+			warnings = append(warnings, warning(alias, alias.Pos, findings.ExpiringAlias,
 				"%s of %s may delete alias %q, whoever uses it; leave alias tags out of it", e.Rule, s.home, alias.Tag))
 		}
 	}

@@ -164,7 +164,7 @@ func (b *builder) actions(p reconcile.Plan) []string {
 		all = append(all, fmt.Sprintf("delete %s: %s", d.Kind, b.called(d.Digest)))
 	}
 	for _, f := range p.Violations {
-		all = append(all, "violation "+f.ID)
+		all = append(all, "violation "+string(f.ID))
 	}
 	for _, f := range p.Warnings {
 		all = append(all, fmt.Sprintf("warning %s %s", f.ID, f.Alias))

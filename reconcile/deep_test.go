@@ -71,7 +71,7 @@ func TestDeep(t *testing.T) {
 				p := reconcile.Diff(image, observe(t.Context(), m, image))
 				var got []string
 				for _, v := range p.Violations {
-					got = append(got, v.ID+" "+v.Alias)
+					got = append(got, string(v.ID)+" "+v.Alias)
 				}
 				if !reflect.DeepEqual(got, want) || len(p.Errors) != test.errors || len(p.Pushes) != test.pushes {
 					t.Errorf("%s: violations %q, errors %v, %d pushes; want %q, %d, %d", name, got, p.Errors, len(p.Pushes), want, test.errors, test.pushes)

@@ -95,5 +95,5 @@ func reason(err error) string {
 	if host := (*registry.HostError)(nil); errors.As(err, &host) {
 		return host.Error()
 	}
-	return err.Error()
+	return registry.Line(err)
 }

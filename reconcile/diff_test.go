@@ -286,7 +286,7 @@ func TestViolations(t *testing.T) {
 				t.Fatalf("no violation in %+v", p)
 			}
 			v := p.Violations[i]
-			if v.ID != test.id || !strings.Contains(v.Message, test.want) || v.Pos.Line == 0 {
+			if string(v.ID) != test.id || !strings.Contains(v.Message, test.want) || v.Pos.Line == 0 {
 				t.Errorf("got %v, want %s: %s", v, test.id, test.want)
 			}
 			for _, push := range p.Pushes {
@@ -498,7 +498,7 @@ func TestFactsOfTheRepository(t *testing.T) {
 			var got, id string
 			for _, v := range p.Violations {
 				if v.Alias == "10" {
-					id, got = v.ID, v.Message
+					id, got = string(v.ID), v.Message
 				}
 			}
 			for _, e := range p.Errors {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // Limit bounds what one run may delete from a repository. The zero Limit is
@@ -51,7 +52,7 @@ func Guard(plan Plan, limit Limit) Plan {
 		advice += " in this run; no later one finds what it replaces, since the registry lists no untagged manifests"
 	}
 	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
-	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: "max-deletions", Message: fmt.Sprintf(
+	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: findings.MaxDeletions, Message: fmt.Sprintf(
 		"%s; nothing is deleted; %s", reason, advice)})
 	return plan
 }

@@ -7,6 +7,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
@@ -28,7 +29,7 @@ func (s scope) checkPush(alias config.Alias, v *verdict) {
 	v.fail(err)
 	if len(gone) > 0 {
 		v.push = nil
-		v.forbid(violation(alias, alias.Pos, "missing-child",
+		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
 			"it would list %s, which its source lists but which is not there; push the source again", listing(gone)))
 	}
 }
@@ -49,7 +50,7 @@ func (s scope) checkBlocked(alias config.Alias, v *verdict) {
 	gone, err := s.missing(m, func(string) config.Repository { return s.home }, 0)
 	v.fail(err)
 	if len(gone) > 0 {
-		v.forbid(violation(alias, alias.Pos, "missing-child",
+		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more, so a pull of it fails", alias.Tag, listing(gone), s.home))
 	}
 }
@@ -79,7 +80,7 @@ func (s scope) mend(alias config.Alias, v *verdict) {
 	}
 	switch m, err := s.body(c); {
 	case len(lost) > 0:
-		v.forbid(violation(alias, alias.Pos, "missing-child",
+		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more, so a pull of it fails; push its source again", alias.Tag, listing(lost), s.home))
 	case err != nil:
 		v.fail(err)
@@ -89,7 +90,7 @@ func (s scope) mend(alias config.Alias, v *verdict) {
 		v.fail(err)
 		push.Platforms = changes(before, c.leaves)
 		v.push = push
-		v.warnings = append(v.warnings, warning(alias, alias.Pos, "missing-child",
+		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more; it is copied again", alias.Tag, listing(gone), s.home))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
@@ -46,7 +47,7 @@ func (f *finder) newest(alias config.Alias, source config.Source) ([]config.Sour
 		}
 	}
 	if len(s.fit) == 0 {
-		ps.forbid(violation(alias, source.Pos, "no-candidate", "%s", s.nothingFits()))
+		ps.forbid(violation(alias, source.Pos, findings.NoCandidate, "%s", s.nothingFits()))
 		return nil, s.reasons, ps
 	}
 	if ps = s.run(); ps.any() {
@@ -147,7 +148,7 @@ func (s *search) platforms(same []listed) (has []config.Platform, ps problems) {
 			continue
 		}
 		if errors.Is(err, registry.ErrNotFound) {
-			ps.forbid(violation(s.alias, s.source.Pos, "missing-source",
+			ps.forbid(violation(s.alias, s.source.Pos, findings.MissingSource,
 				"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", t.tag))
 			continue
 		}
@@ -158,7 +159,7 @@ func (s *search) platforms(same []listed) (has []config.Platform, ps problems) {
 		case first.Digest == "":
 			first = c
 		case c.Digest != first.Digest:
-			ps.forbid(violation(s.alias, s.source.Pos, "ambiguous-version",
+			ps.forbid(violation(s.alias, s.source.Pos, findings.AmbiguousVersion,
 				"tags %q and %q are the same version, but %s and %s; delete one", same[0].tag, t.tag, first.Digest, c.Digest))
 		}
 	}
@@ -228,7 +229,7 @@ func (s *search) lacking(seen int) *config.Finding {
 	if s.together() && len(lacks) > 1 {
 		all = "all of "
 	}
-	return violation(s.alias, s.source.Pos, "missing-platform",
+	return violation(s.alias, s.source.Pos, findings.MissingPlatform,
 		"%s in %q has %s%s; the newest is %s", versions, s.source.Newest.Range.Text, all, join(lacks), s.fit[0].tag)
 }
 

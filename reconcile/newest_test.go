@@ -199,7 +199,7 @@ func TestNewestViolations(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := plan(t, releases(t), aliases(t, test.alias, test.settings...))
-			if len(p.Violations) != 1 || p.Violations[0].ID != test.id || !strings.Contains(p.Violations[0].Message, test.want) || len(p.Pushes) > 0 {
+			if len(p.Violations) != 1 || string(p.Violations[0].ID) != test.id || !strings.Contains(p.Violations[0].Message, test.want) || len(p.Pushes) > 0 {
 				t.Errorf("plan is %+v, want %s: %s", p, test.id, test.want)
 			}
 		})

@@ -84,7 +84,7 @@ func TestAliasesVouchForTheirImages(t *testing.T) {
 					got := ""
 					switch {
 					case len(p.Violations) == 1:
-						got = p.Violations[0].ID
+						got = string(p.Violations[0].ID)
 					case len(p.Pushes) == 1 && p.Pushes[0].New == own:
 						got = "restored"
 					case len(p.Pushes) == 1:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 )
 
@@ -29,10 +30,10 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 			switch same := other.Platform.Normal() == l.Platform.Normal(); {
 			case other.Digest == l.Digest || everything && !same:
 			case same:
-				ps.forbid(violation(alias, s.Pos, "ambiguous-platform",
+				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
 					"source %q has two images for %s, %s and %s; push it again with one", s.Text, l.Platform, other.Digest, l.Digest))
 			default: // two versions of Windows
-				ps.forbid(violation(alias, s.Pos, "ambiguous-platform",
+				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
 					"source %q has two images for %s, %s for %s and %s for %s; push it again with one, or take the source as a whole",
 					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform))
 			}
@@ -44,17 +45,17 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 	case ps.any():
 		return nil, ps
 	case len(has) == 0 && !slices.ContainsFunc(of.leaves, func(l leaf) bool { return l.Kind == policies.Other }):
-		ps.forbid(violation(alias, s.Pos, "no-image",
+		ps.forbid(violation(alias, s.Pos, findings.NoImage,
 			"source %q holds no image, at most attestation manifests; push it again with its images", s.Text))
 		return nil, ps
 	case everything:
 		return distinct(of.leaves), ps
 	case len(images) == 0 && plain && len(has) == 1:
-		ps.forbid(violation(alias, s.Pos, "platform-mismatch",
+		ps.forbid(violation(alias, s.Pos, findings.PlatformMismatch,
 			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform))
 		return nil, ps
 	case len(images) == 0:
-		ps.forbid(violation(alias, s.Pos, "missing-platform",
+		ps.forbid(violation(alias, s.Pos, findings.MissingPlatform,
 			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform")))
 		return nil, ps
 	}

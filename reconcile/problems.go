@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // errUnknown is the answer to a question that has not been read yet.
@@ -46,11 +47,11 @@ func (p *problems) join(of problems) {
 	p.open = p.open || of.open
 }
 
-func violation(alias config.Alias, pos config.Pos, id, format string, args ...any) *config.Finding {
+func violation(alias config.Alias, pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	return &config.Finding{ID: id, Alias: alias.Tag, Pos: pos, Message: fmt.Sprintf(format, args...)}
 }
 
-func warning(alias config.Alias, pos config.Pos, id, format string, args ...any) *config.Finding {
+func warning(alias config.Alias, pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	w := violation(alias, pos, id, format, args...)
 	w.Warning = true
 	return w

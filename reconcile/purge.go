@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
@@ -117,7 +118,7 @@ func (s scope) warnSigned(tag string, change *purged) *config.Finding {
 		does = "is rewritten, so they no longer match"
 	}
 	return &config.Finding{
-		ID: "signed-tag", Alias: tag, Warning: true, Pos: policies.Provenance.Pos(s.rules),
+		ID: findings.SignedTag, Alias: tag, Warning: true, Pos: policies.Provenance.Pos(s.rules),
 		Message: fmt.Sprintf("tag %q of %s is %s, to which %s refer; it %s", tag, s.home, change.old.Digest, few(change.signed), does),
 	}
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -95,8 +96,11 @@ func (a *applying) copy(batch []Push) {
 
 func (a *applying) hasCopies(p Push) error {
 	for _, c := range p.Copies {
-		if err := a.copied[c]; err != nil {
+		switch err := a.copied[c]; {
+		case errors.Is(err, ErrSkipped):
 			return fmt.Errorf("copy of %s from %s: %w", c.Digest, c.From, err)
+		case err != nil:
+			return err // it says what was copied
 		}
 	}
 	return nil

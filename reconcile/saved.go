@@ -24,7 +24,7 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 	for tag, err := range settled {
 		unread := !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) || errors.Is(err, context.Canceled)
 		if err != nil && unread { // so that nothing is deleted
-			due.Errors = append(due.Errors, Failure{Alias: tag, Message: err.Error()})
+			due.Errors = append(due.Errors, Failure{Alias: tag, Message: registry.Line(err)})
 		}
 	}
 	already := map[string]bool{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile/registry"
 )
 
@@ -65,16 +66,16 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 	case errors.As(err, &listed) && !missing:
 		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))
 	case errors.As(err, &listed):
-		ps.forbid(violation(alias, s.Pos, "broken-source",
+		ps.forbid(violation(alias, s.Pos, findings.BrokenSource,
 			"source %q refers to something that is not there: %v; push it again", s.Text, err))
 	case errors.Is(err, registry.ErrNoRepository):
-		ps.forbid(violation(alias, s.Pos, "missing-source",
+		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
 			"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository))
 	case missing:
-		ps.forbid(violation(alias, s.Pos, "missing-source",
+		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
 			"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository))
 	case errors.Is(err, registry.ErrArchived):
-		ps.forbid(violation(alias, s.Pos, "archived-source",
+		ps.forbid(violation(alias, s.Pos, findings.ArchivedSource,
 			"source %q is archived in %s, so it can't be pulled; restore it, or change the source", s.Text, s.Repository))
 	default:
 		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"tagline/policies"
 	"tagline/reconcile/registry"
@@ -24,7 +23,7 @@ func (s scope) sweep(plan *Plan) {
 		reached: map[string]bool{}, replaced: map[string]bool{}, attests: map[string]string{},
 	}
 	if err := w.run(plan, prune); err != nil {
-		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(strings.Split(err.Error(), "\n"))})
+		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err))})
 	}
 }
 

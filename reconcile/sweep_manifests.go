@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
@@ -105,11 +106,11 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	switch {
 	case len(due) == 0 && aged == 0:
 	case s.blind != "" && len(due) > 0:
-		s.warnings = append(s.warnings, &config.Finding{ID: "archived-manifest", Warning: true, Pos: s.image.Pos, Message: fmt.Sprintf(
+		s.warnings = append(s.warnings, &config.Finding{ID: findings.ArchivedManifest, Warning: true, Pos: s.image.Pos, Message: fmt.Sprintf(
 			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.home, len(due))})
 		return nil, nil
 	case aged > 0 && s.skew() > maxSkew:
-		s.refuse("clock-skew", policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
+		s.refuse(findings.ClockSkew, policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
 			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}

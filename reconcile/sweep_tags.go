@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile/registry"
 )
@@ -74,7 +75,7 @@ func (s *sweep) immutable(tag string) (bool, error) {
 }
 
 // refuse notes why a policy, by its position, can't be carried out.
-func (s *sweep) refuse(id string, policy config.Pos, format string, args ...any) {
+func (s *sweep) refuse(id findings.ID, policy config.Pos, format string, args ...any) {
 	s.found = append(s.found, &config.Finding{ID: id, Pos: policy, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -121,10 +122,10 @@ func (s *sweep) purgeTags() error {
 		}
 	}
 	if len(immutable) > 0 {
-		s.refuse("immutable-tag", policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
+		s.refuse(findings.ImmutableTag, policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
 	}
 	if len(broken) > 0 && errors.Join(errs...) == nil {
-		s.refuse("missing-child", policies.Provenance.Pos(s.rules), "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
+		s.refuse(findings.MissingChild, policies.Provenance.Pos(s.rules), "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
 	}
 	return errors.Join(errs...)
 }

@@ -11,37 +11,57 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"tagline/config/findings"
 )
 
-const (
-	referenceBegin = "<!-- The commands are generated: go test ./cmd/tagline -run TestReference -update -->\n"
-	referenceEnd   = "<!-- The end of what is generated. -->"
-)
-
-// TestReference holds the page of the commands against the commands: it has
-// every one of them with every flag. With -update it writes the page.
+// TestReference compares the page of the commands with the commands: it has every
+// one of them with every flag. With -update it writes the page.
 func TestReference(t *testing.T) {
-	data, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(data), referenceBegin)
-	have, after, ok2 := strings.Cut(rest, referenceEnd)
-	if !ok || !ok2 {
-		t.Fatalf("README.md lacks %q or %q", referenceBegin, referenceEnd)
-	}
 	want := reference(newRoot(io.Discard, io.Discard, nil))
 	if n := strings.Count(want, "\n### "); n < 9 {
 		t.Fatalf("only %d commands found", n)
 	}
+	generated(t, "README.md", want)
+}
+
+// TestFindingsPage compares the table of findings on the page of the policies
+// with package findings. With -update it writes the page.
+func TestFindingsPage(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("\n| id | about | severity | it means | what to do |\n| --- | --- | --- | --- | --- |\n")
+	for _, k := range findings.All {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.ID, k.Group, k.Severity, cell(k.Means), cell(k.Do))
+	}
+	b.WriteString("\n")
+	generated(t, "../../policies/README.md", b.String())
+}
+
+const (
+	generatedBegin = "<!-- Generated: go test ./cmd/tagline -run 'TestReference|TestFindingsPage' -update -->\n"
+	generatedEnd   = "<!-- The end of what is generated. -->"
+)
+
+// generated compares the generated part of a page with what it should be.
+func generated(t *testing.T, page, want string) {
+	t.Helper()
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), generatedBegin)
+	have, after, ok2 := strings.Cut(rest, generatedEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s lacks %q or %q", page, generatedBegin, generatedEnd)
+	}
 	switch {
 	case have == want:
 	case *update:
-		if err := os.WriteFile("README.md", []byte(before+referenceBegin+want+referenceEnd+after), 0o600); err != nil {
+		if err := os.WriteFile(page, []byte(before+generatedBegin+want+generatedEnd+after), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("README.md is behind the commands; run: go test ./cmd/tagline -run TestReference -update\n%s", firstDifference(have, want))
+		t.Errorf("%s is out of date; run: go test ./cmd/tagline -run %s -update\n%s", page, t.Name(), firstDifference(have, want))
 	}
 }
 

@@ -37,7 +37,7 @@ type tests struct{ *testing.M }
 // Run runs more tests at a time than there are processors, since most of them
 // wait. It hides the credentials of whoever runs them.
 func (t tests) Run() int {
-	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", os.DevNull)); err != nil {
+	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", "/nonexistent")); err != nil {
 		panic(err)
 	}
 	return t.M.Run()
@@ -224,10 +224,22 @@ func (s *scripted) requests(methods []string) error {
 	return nil
 }
 
+// exactly leaves out the GETs that confirm a HEAD of 404: how many a run sends
+// depends on which HEAD is answered first.
 func (s *scripted) exactly(want []string) error {
 	defer s.proxy.Reset()
+	counts, absent := map[string]int{}, map[string]bool{}
+	for _, r := range s.proxy.Trace() {
+		if r.Method == http.MethodHead && r.Status == http.StatusNotFound {
+			absent[r.Path] = true
+		}
+		if r.Method == http.MethodGet && r.Status == http.StatusNotFound && absent[r.Path] {
+			continue
+		}
+		counts[r.Method+" "+r.Kind]++
+	}
 	var got []string
-	for what, n := range s.proxy.Count() {
+	for what, n := range counts {
 		got = append(got, fmt.Sprintf("%d %s", n, what))
 	}
 	slices.Sort(got)

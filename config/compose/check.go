@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // Result is what Check says of the services of a compose file.
@@ -37,13 +38,13 @@ type check struct {
 	result Result
 }
 
-func (c *check) report(pos config.Pos, alias, id, format string, args ...any) {
+func (c *check) report(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
 	f := errorf(pos, id, format, args...)
 	f.Alias = alias
 	c.result.Findings = append(c.result.Findings, f)
 }
 
-func (c *check) warn(pos config.Pos, alias, id, format string, args ...any) {
+func (c *check) warn(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
 	c.report(pos, alias, id, format, args...)
 	c.result.Findings[len(c.result.Findings)-1].Warning = true
 }
@@ -59,10 +60,10 @@ func (c *check) service(s Service) {
 	switch {
 	case unset && c.mayBe(name):
 		c.result.Managed++
-		c.warn(text.Pos, "", IDUnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
+		c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
 		return
 	case !managed && !unset && text.isReference() != nil:
-		c.warn(text.Pos, "", IDInvalidImage, "%s: %v", text.shown(), text.isReference())
+		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), text.isReference())
 		return
 	case !managed:
 		return
@@ -70,14 +71,14 @@ func (c *check) service(s Service) {
 	c.result.Managed++
 	switch {
 	case s.Build:
-		c.warn(text.Pos, "", IDBuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
+		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
-		c.report(text.Pos, "", IDUnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
+		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			quote(text.Written), text.missing(), text.Unset[0], example(image))
 	case digest != "":
-		c.report(text.Pos, "", IDDigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, list(stable(image)))
+		c.report(text.Pos, "", findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, list(stable(image)))
 	case text.isReference() != nil:
-		c.report(text.Pos, "", IDInvalidImage, "%s: %v", text.shown(), text.isReference())
+		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), text.isReference())
 	default:
 		c.alias(s, image, cmp.Or(tag, "latest"))
 	}
@@ -180,9 +181,9 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 	i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == tag })
 	switch {
 	case i < 0:
-		c.report(text.Pos, "", IDNotAnAlias, "%s: %s", text.shown(), notAnAlias(image, tag, text))
+		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), notAnAlias(image, tag, text))
 	case image.Aliases[i].Absent:
-		c.report(text.Pos, tag, IDAbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
+		c.report(text.Pos, tag, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
 	default:
 		c.platforms(s, image, image.Aliases[i])
 	}
@@ -302,30 +303,30 @@ func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 	if text.Written == "" || config.IsSystem(system) {
 		of := func(p config.Platform) bool { return text.Written == "" || p.OS == system }
 		if known && text.Written != "" && !slices.ContainsFunc(has, of) {
-			c.report(s.Image.Pos, alias.Tag, IDMissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), text.shown())
+			c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), text.shown())
 			return
 		}
 		for _, want := range required {
 			if known && of(want) && !slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
-				c.report(s.Image.Pos, alias.Tag, IDMissingPlatform, "%s: alias %q has %s; the platforms policy requires %s", s.Image.shown(), alias.Tag, platforms(has), want)
+				c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s; the platforms policy requires %s", s.Image.shown(), alias.Tag, platforms(has), want)
 			}
 		}
 		return
 	}
 	if len(text.Unset) > 0 {
-		c.report(text.Pos, alias.Tag, IDUnsetVariable, "platform %s: %s", quote(text.Written), text.missing())
+		c.report(text.Pos, alias.Tag, findings.UnsetVariable, "platform %s: %s", quote(text.Written), text.missing())
 		return
 	}
 	want, err := config.ParseLoosePlatform(text.Value)
 	switch {
 	case err != nil && text.Hidden:
-		c.report(text.Pos, alias.Tag, config.IDInvalidPlatform, "platform %s is unknown, with the variables as they are set", quote(text.Written))
+		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "platform %s is unknown, with the variables as they are set", quote(text.Written))
 	case err != nil:
-		c.report(text.Pos, alias.Tag, config.IDInvalidPlatform, "%v", err)
+		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "%v", err)
 	case known && !slices.ContainsFunc(has, func(p config.Platform) bool { return serves(p, want) }):
-		c.report(s.Image.Pos, alias.Tag, IDMissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), platformShown(text, want))
+		c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), platformShown(text, want))
 	case !known && !slices.ContainsFunc(required, func(p config.Platform) bool { return serves(p, want) }):
-		c.warn(s.Image.Pos, alias.Tag, IDUnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", s.Image.shown(), alias.Tag, platformShown(text, want))
+		c.warn(s.Image.Pos, alias.Tag, findings.UnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", s.Image.shown(), alias.Tag, platformShown(text, want))
 	}
 }
 

@@ -16,28 +16,7 @@ import (
 	"strings"
 
 	"tagline/config"
-)
-
-// What can be wrong with a compose file, besides the problems of YAML that
-// package config names. These names are part of the contract: they never change
-// their meaning.
-const (
-	// A file that docker compose would not accept, or that is not read.
-	IDInvalidCompose   = "invalid-compose"   // against the schema, or a reference to nothing
-	IDUnreadableFile   = "unreadable-file"   // not there, not a plain file, or not permitted
-	IDOutsideWorkspace = "outside-workspace" // a file that is not in the workspace
-	IDRemoteFile       = "remote-file"       // include or extends over the network
-	IDTooMuch          = "too-much"          // more files, variables or values than are read
-
-	// An image that is not as images.yaml has it.
-	IDNotAnAlias       = "not-an-alias"      // a tag that is no alias
-	IDAbsentAlias      = "absent-alias"      // an alias that should not exist
-	IDMissingPlatform  = "missing-platform"  // the alias does not offer a platform that is needed
-	IDUnknownPlatforms = "unknown-platforms" // a warning: images.yaml does not say what the alias offers
-	IDDigestPin        = "digest-pin"        // a digest, which no alias moves
-	IDUnsetVariable    = "unset-variable"    // a variable without a value
-	IDInvalidImage     = "invalid-image"     // not the name of an image
-	IDBuiltImage       = "built-image"       // a warning: the service is built under the name of an alias
+	"tagline/config/findings"
 )
 
 // Service is what a compose file says of one service, with what it extends and
@@ -71,7 +50,7 @@ func (t Text) shown() string {
 }
 
 // errorf is a problem of a file, at a place of it.
-func errorf(pos config.Pos, id, format string, args ...any) *config.Finding {
+func errorf(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	return &config.Finding{ID: id, Pos: pos, Message: printable(fmt.Sprintf(format, args...))}
 }
 

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // What a project may take at most. No file that people write is refused.
@@ -65,13 +66,13 @@ func (p *project) source(path string) *source {
 		return nil
 	}
 	if len(roots) == 0 {
-		p.report(config.Pos{File: s.shown}, IDInvalidCompose, "file is empty; expected services")
+		p.report(config.Pos{File: s.shown}, findings.InvalidCompose, "file is empty; expected services")
 		return nil
 	}
 	screen := &screen{source: s}
 	for _, root := range roots {
 		if screen.value(root, 1); screen.problem == nil && target(root).Kind != yaml.MappingNode {
-			screen.fail(root, IDInvalidCompose, "expected a map of services, volumes and the like")
+			screen.fail(root, findings.InvalidCompose, "expected a map of services, volumes and the like")
 		}
 		if screen.problem != nil {
 			p.errs = append(p.errs, screen.problem)
@@ -93,7 +94,7 @@ func (p *project) source(path string) *source {
 func (p *project) read(path string, most int64) (data []byte, ok bool) {
 	at := config.Pos{File: p.shown(path)}
 	if p.files++; p.files > maxFiles {
-		p.report(at, IDTooMuch, "more than %d files are included or extended", maxFiles)
+		p.report(at, findings.TooMuch, "more than %d files are included or extended", maxFiles)
 		p.stopped = true
 		return nil, false
 	}
@@ -102,19 +103,19 @@ func (p *project) read(path string, most int64) (data []byte, ok bool) {
 	if err == nil {
 		switch {
 		case info.IsDir():
-			p.report(at, IDUnreadableFile, "expected a plain file, found a folder")
+			p.report(at, findings.UnreadableFile, "expected a plain file, found a folder")
 			return nil, false
 		case !info.Mode().IsRegular():
-			p.report(at, IDUnreadableFile, "expected a plain file, found a device or pipe")
+			p.report(at, findings.UnreadableFile, "expected a plain file, found a device or pipe")
 			return nil, false
 		case info.Size() > most:
-			p.report(at, config.IDTooLarge, "file has %d bytes; at most %d are read", info.Size(), most)
+			p.report(at, findings.TooLarge, "file has %d bytes; at most %d are read", info.Size(), most)
 			return nil, false
 		}
 		data, err = p.root.ReadFile(path)
 	}
 	if err != nil {
-		p.report(at, IDUnreadableFile, "%v", reason(err))
+		p.report(at, findings.UnreadableFile, "%v", reason(err))
 	}
 	return data, err == nil
 }
@@ -141,11 +142,11 @@ type reference struct{ file, name string }
 // folder is what the path is relative to.
 func (p *project) follow(from *source, named Text, folder string) (path string, ok bool) {
 	if named.Value == "" {
-		p.report(named.Pos, IDInvalidCompose, "the path of a file is empty")
+		p.report(named.Pos, findings.InvalidCompose, "the path of a file is empty")
 		return "", false
 	}
 	if isRemote(named.Value) {
-		p.report(named.Pos, IDRemoteFile, "%s is not in the workspace; nothing is fetched", named.shown())
+		p.report(named.Pos, findings.RemoteFile, "%s is not in the workspace; nothing is fetched", named.shown())
 		return "", false
 	}
 	full := named.Value
@@ -155,16 +156,16 @@ func (p *project) follow(from *source, named Text, folder string) (path string, 
 	path, err := filepath.Rel(p.dir, full)
 	// The system resolves links before "..", and Clean does not.
 	if err != nil || !filepath.IsLocal(path) || full != filepath.Clean(full) {
-		p.report(named.Pos, IDOutsideWorkspace, "%s is outside of the workspace, and is not read", named.shown())
+		p.report(named.Pos, findings.OutsideWorkspace, "%s is outside of the workspace, and is not read", named.shown())
 		return "", false
 	}
 	if _, err := p.root.Stat(path); err != nil {
-		p.report(named.Pos, IDUnreadableFile, "%s: %v", named.shown(), reason(err))
+		p.report(named.Pos, findings.UnreadableFile, "%s: %v", named.shown(), reason(err))
 		return "", false
 	}
 	key := reference{p.full(from.path), named.Value}
 	if before := p.named[key]; before != "" && before != full {
-		p.report(named.Pos, IDInvalidCompose, "%s stands for two files here, %s and %s; give one of them another path",
+		p.report(named.Pos, findings.InvalidCompose, "%s stands for two files here, %s and %s; give one of them another path",
 			named.shown(), p.shown(path), p.shown(strings.TrimPrefix(before, p.dir+string(os.PathSeparator))))
 		return "", false
 	}

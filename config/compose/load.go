@@ -22,6 +22,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // Files returns the files of a project: one file, or several joined with the
@@ -56,12 +57,12 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 	given := Files(name)
 	full, err := filepath.Abs(given[0])
 	if err != nil {
-		return nil, errorf(config.Pos{File: given[0]}, IDUnreadableFile, "%v", err)
+		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", err)
 	}
 	dir := workspace(full)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, errorf(config.Pos{File: given[0]}, IDUnreadableFile, "%v", reason(err))
+		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", reason(err))
 	}
 	defer func() { _ = root.Close() }()
 	p := newProject(root, dir, environment)
@@ -181,7 +182,7 @@ func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation
 	return &interpolation.Options{LookupValue: lookup, TypeCastMapping: casts, Substitute: func(text string, lookup template.Mapping) (string, error) {
 		t, err := p.substitute(text, lookup)
 		if err != nil {
-			return "", &misplaced{text, IDInvalidCompose, err.Error()}
+			return "", &misplaced{text, findings.InvalidCompose, err.Error()}
 		}
 		p.last = t
 		return t.Value, nil
@@ -189,7 +190,11 @@ func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation
 }
 
 // misplaced is an error about a text of a file, whose place is not known yet.
-type misplaced struct{ text, id, message string }
+type misplaced struct {
+	text    string
+	id      findings.ID
+	message string
+}
 
 func (m *misplaced) Error() string { return m.message }
 
@@ -232,7 +237,7 @@ func (p *project) lenient(cast interpolation.Cast) interpolation.Cast {
 		case errors.Is(err, strconv.ErrSyntax), errors.Is(err, strconv.ErrRange):
 			err = errors.New("expected a number")
 		}
-		return nil, &misplaced{p.last.Written, IDInvalidCompose, fmt.Sprintf("%s: %v", p.last.shown(), err)}
+		return nil, &misplaced{p.last.Written, findings.InvalidCompose, fmt.Sprintf("%s: %v", p.last.shown(), err)}
 	}
 }
 
@@ -246,7 +251,7 @@ func (p *project) ports(value string) (any, error) {
 		p.portCount += max(0, to-from)
 	}
 	if p.portCount > maxPorts {
-		return nil, &misplaced{p.last.Written, IDTooMuch, fmt.Sprintf("more than %d ports are given as ranges", maxPorts)}
+		return nil, &misplaced{p.last.Written, findings.TooMuch, fmt.Sprintf("more than %d ports are given as ranges", maxPorts)}
 	}
 	return value, nil
 }
@@ -254,7 +259,7 @@ func (p *project) ports(value string) (any, error) {
 // approved refuses a path that survey has not seen.
 func (p *project) approved(value string) (any, error) {
 	if !p.seen[value] {
-		return nil, &misplaced{p.last.Written, IDOutsideWorkspace, "path was not found before"}
+		return nil, &misplaced{p.last.Written, findings.OutsideWorkspace, "path was not found before"}
 	}
 	return value, nil
 }

@@ -17,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // maxProblems is how many problems of one project are told.
@@ -60,7 +61,7 @@ func (p *project) problems(err error) error {
 	said := err.Error()
 	if p.revealed {
 		if _, again := p.load(true); again == nil || again.Error() != said {
-			return errorf(config.Pos{File: p.shown(p.main[0])}, IDInvalidCompose, "docker compose refuses this project, with the variables as they are set")
+			return errorf(config.Pos{File: p.shown(p.main[0])}, findings.InvalidCompose, "docker compose refuses this project, with the variables as they are set")
 		}
 	}
 	for _, s := range p.order {
@@ -113,7 +114,7 @@ func (p *project) invalid(s *source) (found []error) {
 			} else if key := len(path) - 1; !here || rest == "false schema" { // it is about the parent: the key isn't in the schema
 				said = fmt.Sprintf("%s is not a key of %s", quote(path[key]), cmp.Or(strings.Join(path[:key], "."), "a compose file"))
 			}
-			found = append(found, errorf(s.pos(deeper(at, value, below)), IDInvalidCompose, "%s", unmarked(said)))
+			found = append(found, errorf(s.pos(deeper(at, value, below)), findings.InvalidCompose, "%s", unmarked(said)))
 			return false
 		}
 		return true
@@ -194,12 +195,12 @@ func (p *project) guess(said string) error {
 		for _, s := range append([]*source{at}, p.order...) {
 			for _, d := range s.documents {
 				if service, ok := d.services[m[1]]; ok {
-					return errorf(s.pos(service.key), IDInvalidCompose, "%s", oneLine(said))
+					return errorf(s.pos(service.key), findings.InvalidCompose, "%s", oneLine(said))
 				}
 			}
 		}
 	}
-	return errorf(pos, IDInvalidCompose, "%s", oneLine(said))
+	return errorf(pos, findings.InvalidCompose, "%s", oneLine(said))
 }
 
 func oneLine(s string) string { return unmarked(strings.Join(strings.Fields(s), " ")) }

@@ -16,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // project is one reading of a project. Paths are relative to the workspace.
@@ -54,7 +55,7 @@ func newProject(root *os.Root, dir string, environment map[string]string) *proje
 	}
 }
 
-func (p *project) report(pos config.Pos, id, format string, args ...any) {
+func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
 	p.errs = append(p.errs, errorf(pos, id, format, args...))
 }
 
@@ -64,7 +65,7 @@ func (p *project) report(pos config.Pos, id, format string, args ...any) {
 func (p *project) spend(at config.Pos, values int) bool {
 	if p.work += 1 + values; p.work > maxWork && !p.stopped {
 		p.stopped = true
-		p.report(at, IDTooMuch, "more than %d values, each as often as it is included or extended", maxWork)
+		p.report(at, findings.TooMuch, "more than %d values, each as often as it is included or extended", maxWork)
 	}
 	return !p.stopped
 }
@@ -75,11 +76,11 @@ func (p *project) survey(given []string) error {
 	for i, file := range given {
 		full, err := filepath.Abs(file)
 		if err != nil {
-			return errorf(config.Pos{File: file}, IDUnreadableFile, "%v", err)
+			return errorf(config.Pos{File: file}, findings.UnreadableFile, "%v", err)
 		}
 		path, err := filepath.Rel(p.dir, full)
 		if err != nil || !filepath.IsLocal(path) {
-			return errorf(config.Pos{File: file}, IDOutsideWorkspace, "the file is outside of the workspace of %s, and is not read", given[0])
+			return errorf(config.Pos{File: file}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", given[0])
 		}
 		if i == 0 {
 			p.folder = filepath.Dir(path)
@@ -174,13 +175,13 @@ func (sc *scope) include(entry *yaml.Node, way []string) map[string]int {
 	}
 	texts, ok := sc.read(pathNode)
 	if ok && len(texts) == 0 {
-		p.report(at, IDInvalidCompose, "include has no path")
+		p.report(at, findings.InvalidCompose, "include has no path")
 	}
 	var paths []string
 	for _, t := range texts {
 		path, found := p.follow(sc.level, t, sc.folder)
 		if found && slices.Contains(way, path) {
-			p.report(t.Pos, IDInvalidCompose, "files include each other: %s", p.way(append(way, path)))
+			p.report(t.Pos, findings.InvalidCompose, "files include each other: %s", p.way(append(way, path)))
 			found = false
 		}
 		ok = ok && found
@@ -243,7 +244,7 @@ func (sc *scope) weigh(name string, on []string) int {
 	step := fmt.Sprintf("%s in %s", quote(name), sc.source.shown)
 	if len(on) > maxDepth || slices.Contains(on, step) {
 		on = append(on, step)
-		p.report(sc.source.pos(at), IDInvalidCompose, "services extend each other: %s", strings.Join(on[max(0, len(on)-5):], " -> "))
+		p.report(sc.source.pos(at), findings.InvalidCompose, "services extend each other: %s", strings.Join(on[max(0, len(on)-5):], " -> "))
 		p.stopped = true
 		return values
 	}
@@ -272,7 +273,7 @@ func (sc *scope) weigh(name string, on []string) int {
 		from = &scope{p, sc.level, s, s.documents, nil, filepath.Dir(path), sc.env}
 	}
 	if base := names[0]; !from.has(base.Value) {
-		p.report(base.Pos, IDInvalidCompose, "service %s extends %s, which is not in %s", quote(name), base.shown(), from.source.shown)
+		p.report(base.Pos, findings.InvalidCompose, "service %s extends %s, which is not in %s", quote(name), base.shown(), from.source.shown)
 		return values
 	}
 	return values + from.weigh(names[0].Value, append(slices.Clip(on), step))
@@ -297,17 +298,17 @@ func (sc *scope) read(n *yaml.Node) (texts []Text, ok bool) {
 		each = target(each)
 		pos := sc.source.pos(each)
 		if each.Kind != yaml.ScalarNode {
-			sc.report(pos, config.IDWrongType, "expected text")
+			sc.report(pos, findings.WrongType, "expected text")
 			return nil, false
 		}
 		t, err := sc.substitute(each.Value, sc.env.lookup)
 		switch {
 		case err != nil:
-			sc.report(pos, IDInvalidCompose, "%v", err)
+			sc.report(pos, findings.InvalidCompose, "%v", err)
 		case t.Problem != "":
-			sc.report(pos, IDUnsetVariable, "%s", t.Problem)
+			sc.report(pos, findings.UnsetVariable, "%s", t.Problem)
 		case len(t.Unset) > 0:
-			sc.report(pos, IDUnsetVariable, "variable %s is not set; this check cannot know which file %s is", strings.Join(t.Unset, ", "), quote(t.Written))
+			sc.report(pos, findings.UnsetVariable, "variable %s is not set; this check cannot know which file %s is", strings.Join(t.Unset, ", "), quote(t.Written))
 		default:
 			t.Pos = pos
 			texts = append(texts, t)

@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/template"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // What variables may take at most. Without a bound a .env file of a few lines,
@@ -143,7 +144,7 @@ func (v *variables) parseEnv(shown, content string, env *environment) (map[strin
 			}
 		}
 		if err := v.check(statement); err != nil {
-			return nil, errorf(at, IDTooMuch, "%v", err)
+			return nil, errorf(at, findings.TooMuch, "%v", err)
 		}
 		hidden = false
 		parsed, err := dotenv.ParseWithLookup(strings.NewReader(statement), lookup)
@@ -152,17 +153,17 @@ func (v *variables) parseEnv(shown, content string, env *environment) (map[strin
 			if hidden {
 				why = "it has variables in it that don't fit"
 			}
-			return nil, errorf(at, IDInvalidCompose, "not a valid line of variables: %s", why)
+			return nil, errorf(at, findings.InvalidCompose, "not a valid line of variables: %s", why)
 		}
 		for name, value := range parsed {
 			if len(value) > maxVariable {
-				return nil, errorf(at, IDTooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
+				return nil, errorf(at, findings.TooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
 			}
 			found[name] = value
 			v.hidden[name] = v.hidden[name] || hidden
 		}
 		if err := v.check(""); err != nil {
-			return nil, errorf(at, IDTooMuch, "%v", err)
+			return nil, errorf(at, findings.TooMuch, "%v", err)
 		}
 	}
 	return found, nil

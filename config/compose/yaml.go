@@ -6,6 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // screen looks for what is wrong with the YAML of a file, before anything
@@ -16,7 +17,7 @@ type screen struct {
 	problem       *config.Finding // the first
 }
 
-func (s *screen) fail(n *yaml.Node, id, format string, args ...any) {
+func (s *screen) fail(n *yaml.Node, id findings.ID, format string, args ...any) {
 	if s.problem == nil {
 		s.problem = errorf(s.pos(n), id, format, args...)
 	}
@@ -32,11 +33,11 @@ func (s *screen) value(n *yaml.Node, depth int) {
 	}
 	switch {
 	case depth > maxDepth:
-		s.fail(n, config.IDTooDeep, "maps, lists and YAML aliases are nested more than %d deep", maxDepth)
+		s.fail(n, findings.TooDeep, "maps, lists and YAML aliases are nested more than %d deep", maxDepth)
 	case s.nodes > maxNodes:
-		s.fail(n, IDTooMuch, "file has more than %d values, with its YAML aliases written out", maxNodes)
+		s.fail(n, findings.TooMuch, "file has more than %d values, with its YAML aliases written out", maxNodes)
 	case s.resets > maxResets:
-		s.fail(n, IDTooMuch, "file has more than %d values with !reset or !override", maxResets)
+		s.fail(n, findings.TooMuch, "file has more than %d values with !reset or !override", maxResets)
 	case n.Kind == yaml.AliasNode:
 		s.value(n.Alias, depth+1)
 	case n.Kind == yaml.SequenceNode:
@@ -50,18 +51,18 @@ func (s *screen) value(n *yaml.Node, depth int) {
 
 func (s *screen) mapping(n *yaml.Node, depth int) {
 	if len(n.Content)/2 > maxKeys {
-		s.fail(n, IDTooMuch, "map has more than %d keys", maxKeys)
+		s.fail(n, findings.TooMuch, "map has more than %d keys", maxKeys)
 		return
 	}
 	first := map[string]*yaml.Node{}
 	for pair := range slices.Chunk(n.Content, 2) {
 		key := target(pair[0])
 		if key.Kind != yaml.ScalarNode {
-			s.fail(pair[0], config.IDWrongType, "a key is a map or a list; expected text")
+			s.fail(pair[0], findings.WrongType, "a key is a map or a list; expected text")
 			return
 		}
 		if before := first[key.Value]; before != nil {
-			s.fail(pair[0], config.IDDuplicateKey, "%s is given twice, first in line %d; keep one", quote(key.Value), before.Line)
+			s.fail(pair[0], findings.DuplicateKey, "%s is given twice, first in line %d; keep one", quote(key.Value), before.Line)
 			return
 		}
 		first[key.Value] = pair[0]
@@ -71,7 +72,7 @@ func (s *screen) mapping(n *yaml.Node, depth int) {
 		}
 		for _, each := range merges(n) {
 			if target(each).Kind != yaml.MappingNode {
-				s.fail(each, IDInvalidCompose, "a merge key takes maps alone")
+				s.fail(each, findings.InvalidCompose, "a merge key takes maps alone")
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,9 +72,9 @@ func TestCredentialsCannotBeHad(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := seeded(t, ecrtest.Options{})
 			hangs := make(chan struct{})
-			asked := 0
+			var asked atomic.Int64
 			aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				asked.Add(1)
 				if tt.answer != nil {
 					tt.answer(w, r)
 					return
@@ -109,13 +110,13 @@ func TestCredentialsCannotBeHad(t *testing.T) {
 			c := ecr.New(ecr.Options{OCI: oci.Options{Patience: oci.Patience{Backoff: time.Millisecond, Headers: 500 * time.Millisecond}}})
 			defer c.Close()
 			want := strings.ReplaceAll(tt.want, "ADDRESS", strings.TrimPrefix(aws.URL, "http://"))
-			var asks []int
+			var asks []int64
 			for _, repository := range []config.Repository{myImage, {Host: host, Path: "other"}} {
 				err := c.Reader(repository).Resolve(t.Context(), []string{"10"})[0].Err
 				if err == nil || !strings.HasPrefix(err.Error(), "AWS credentials: ") || !strings.Contains(err.Error(), want) || tt.silent != "" && strings.Contains(err.Error(), tt.silent) {
 					t.Errorf("got  %v\nwant … %s", err, want)
 				}
-				asks = append(asks, asked)
+				asks = append(asks, asked.Load())
 			}
 			if asks[0] != asks[1] {
 				t.Errorf("asked %v times: again for the second repository", asks)

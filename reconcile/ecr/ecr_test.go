@@ -279,7 +279,7 @@ func TestFacts(t *testing.T) {
 			check := func(kind string, found []*config.Finding, want string) {
 				switch {
 				case want == "" && len(found) == 0:
-				case want == "" || len(found) != 1 || !strings.HasPrefix(found[0].ID+": "+found[0].Message, want):
+				case want == "" || len(found) != 1 || !strings.HasPrefix(string(found[0].ID)+": "+found[0].Message, want):
 					t.Errorf("%ss are %v, want %s", kind, found, want)
 				}
 			}

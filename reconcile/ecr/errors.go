@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -106,6 +107,9 @@ func operationOf(err error) string {
 // root is the innermost error that still says what it is about: a dial with its
 // address, a deadline.
 func root(err error) error {
+	if proxy := oci.ByProxy(err); proxy != nil {
+		return proxy
+	}
 	if network := (*net.OpError)(nil); errors.As(err, &network) {
 		return network
 	}

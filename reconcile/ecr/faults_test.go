@@ -150,7 +150,7 @@ func TestAccountsAndRegions(t *testing.T) {
 				said += e.Message
 			}
 			for _, v := range p.Violations {
-				said += v.ID + v.Message
+				said += string(v.ID) + v.Message
 			}
 			if !strings.Contains(said, test.want) || len(p.Pushes) > 0 {
 				t.Errorf("got %q, pushes %v; want …%s…", said, p.Pushes, test.want)

@@ -79,7 +79,7 @@ func TestErrorsOfConnections(t *testing.T) {
 	r := c.Reader(config.Repository{Host: host, Path: "app"})
 	answers := r.Resolve(t.Context(), make([]string, 50))
 	for _, a := range answers {
-		if want := host + "/app:: dial tcp " + host + ": connect: connection refused"; a.Err == nil || a.Err.Error() != want {
+		if want := host + "/app:: connect: connection refused"; a.Err == nil || a.Err.Error() != want {
 			t.Fatalf("error %v, want %s", a.Err, want)
 		}
 		if errors.Is(a.Err, registry.ErrNotFound) {

@@ -246,8 +246,20 @@ func TestCopyCompletes(t *testing.T) {
 			t.Error(a.Err)
 		}
 		proxy.Script(ocitest.Fault{Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)})
-		if err := w.Copy(t.Context(), app, digest); err == nil || !strings.Contains(err.Error(), "which "+digest+" lists: ") {
+		if err := w.Copy(t.Context(), app, digest); err == nil || err.Error() != other.String()+"@"+child[0]+", which "+digest+" lists: 403 Forbidden; the credentials for "+other.Host+" do not allow this" {
 			t.Errorf("where nobody may look at what it lists: %v", err)
+		}
+		proxy.Script(
+			ocitest.Fault{Method: "HEAD", Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusNotFound)},
+			ocitest.Fault{Method: "PUT", Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)},
+		)
+		want := "copy " + app.String() + "@" + child[0] + ", which " + digest + " lists, to " + other.String() + ": 403 Forbidden; the credentials for " + other.Host + " do not allow this"
+		if err := NewWriters(newClient(t, Options{})).Writer(other).Copy(t.Context(), app, digest); err == nil || err.Error() != want {
+			t.Errorf("error %v\nwant  %s", err, want)
+		}
+		want = "copy " + app.String() + "@" + someHash + " to " + other.String() + ": not found"
+		if err := w.Copy(t.Context(), app, someHash); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v\nwant  %s", err, want)
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package registry
 
-import "errors"
+import (
+	"errors"
+	"slices"
+	"strings"
+)
 
 // Errors that are answers of a registry. Every other error means that the answer
 // is not known.
@@ -30,3 +34,18 @@ type HostError struct {
 }
 
 func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
+
+// Line is the text of an error in one line.
+func Line(err error) string { return strings.Join(Lines(err), "; ") }
+
+// Lines are the lines of an error, each once: [errors.Join] puts every error on
+// a line of its own, and several may have one cause.
+func Lines(err error) []string {
+	var lines []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}

@@ -151,7 +151,8 @@ type Writer interface {
 	// is missing below an index that is there is copied. If Copy fails, some of
 	// the parts may stay behind, untagged.
 	//
-	// Errors: ErrNotFound if the manifest is not in the source repository.
+	// Errors: ErrNotFound if the manifest is not in the source repository. They
+	// name the manifest and both repositories.
 	Copy(ctx context.Context, from config.Repository, digest string) error
 	// AtOnce is how many items of a batch are written at the same time, at least
 	// 1. The items of a larger batch wait for each other.

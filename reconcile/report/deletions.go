@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // manyManifests is how many deletions of manifests are listed one by one. A
@@ -29,7 +30,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil && (i == 0 || !many || err.Error() != result.Removed[i-1].Err.Error()):
-			rows = append(rows, row{"!", []string{t.digest(d.Digest) + "  error: " + err.Error()}})
+			rows = append(rows, row{"!", []string{t.digest(d.Digest) + "  error: " + registry.Line(err)}})
 		case err == nil && !many && !t.opts.Quiet:
 			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(d.Digest), d.Reason, bytes(d.Bytes))}})
 		}

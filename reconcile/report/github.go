@@ -25,7 +25,7 @@ func GitHub(run Run) []byte {
 		if f.Warning {
 			command = "warning"
 		}
-		properties := []string{"title=" + property(f.ID)}
+		properties := []string{"title=" + property(string(f.ID))}
 		if f.Pos.File != "" {
 			properties = append(properties, "file="+property(run.file(f.Pos.File)))
 		}

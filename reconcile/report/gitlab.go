@@ -27,12 +27,12 @@ func GitLab(run Run) []byte {
 	all := []codeQuality{}
 	seen := map[string]int{}
 	for _, f := range run.judged() {
-		issue := codeQuality{Description: f.Message, CheckName: f.ID, Severity: "major"}
+		issue := codeQuality{Description: f.Message, CheckName: string(f.ID), Severity: "major"}
 		if f.Warning {
 			issue.Severity = "minor"
 		}
 		issue.Location.Path, issue.Location.Lines.Begin = run.file(f.Pos.File), max(1, f.Pos.Line)
-		same := fmt.Sprintf("%q", []string{f.ID, issue.Location.Path, f.Alias, f.Message})
+		same := fmt.Sprintf("%q", []string{string(f.ID), issue.Location.Path, f.Alias, f.Message})
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", same, seen[same]))
 		seen[same]++
 		issue.Fingerprint = hex.EncodeToString(sum[:])

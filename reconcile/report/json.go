@@ -6,6 +6,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // FormatVersion is the version of plan.json. A minor version only adds.
@@ -130,7 +131,7 @@ type planError struct {
 func JSON(run Run) []byte {
 	file := planFile{
 		FormatVersion: FormatVersion, TaglineVersion: run.Version, ConfigSHA256: run.ConfigSHA256, DryRun: run.DryRun,
-		Repositories: []planRepository{}, Findings: findings(run.Findings), Errors: []planError{},
+		Repositories: []planRepository{}, Findings: findingsOf(run.Findings), Errors: []planError{},
 	}
 	for _, f := range run.Findings {
 		if !f.Warning {
@@ -153,7 +154,7 @@ func jsonRepository(r Repository) planRepository {
 	out := planRepository{
 		Repository: r.Repository.String(), Image: r.Image,
 		Pushes: []planPush{}, DeleteTags: []planDeleteTag{}, DeleteManifests: []planDeleteManifest{},
-		Violations: findings(r.Violations), Warnings: findings(r.Warnings), InSync: list(r.InSync),
+		Violations: findingsOf(r.Violations), Warnings: findingsOf(r.Warnings), InSync: list(r.InSync),
 	}
 	for i, p := range r.Pushes {
 		push := planPush{
@@ -200,13 +201,13 @@ func jsonOutcome(outcomes []reconcile.Outcome, i int) planOutcome {
 	case err == nil:
 		return planOutcome{Outcome: done}
 	}
-	return planOutcome{outcome(err), err.Error()}
+	return planOutcome{outcome(err), registry.Line(err)}
 }
 
-func findings(from []*config.Finding) []planFinding {
+func findingsOf(from []*config.Finding) []planFinding {
 	all := []planFinding{}
 	for _, f := range from {
-		all = append(all, planFinding{f.ID, f.Alias, f.Pos.File, f.Pos.Line, f.Pos.Column, f.Warning, f.Message})
+		all = append(all, planFinding{string(f.ID), f.Alias, f.Pos.File, f.Pos.Line, f.Pos.Column, f.Warning, f.Message})
 	}
 	return all
 }

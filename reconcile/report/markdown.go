@@ -82,7 +82,7 @@ func (m *markdown) problems(all []*config.Finding) {
 			mark = ":warning:"
 		}
 		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s<br>%s |\n",
-			mark, code(f.Alias), code(strings.TrimSuffix(placed(f.Pos), ": ")), code(f.ID), code(f.Message)))
+			mark, code(f.Alias), code(strings.TrimSuffix(placed(f.Pos), ": ")), code(string(f.ID)), code(f.Message)))
 	}
 	if left := m.rows(maxProblems, "\n| | Alias | Place | Problem |\n| --- | --- | --- | --- |\n", rows); left > 0 {
 		m.printf("\n…and %s more.\n", Count(left, "problem"))

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
@@ -275,7 +276,7 @@ func (*planReader) findings(from []planFinding, warning bool) []*config.Finding 
 	var all []*config.Finding
 	for _, f := range from {
 		all = append(all, &config.Finding{
-			ID: f.ID, Alias: f.Alias, Pos: config.Pos{File: f.File, Line: f.Line, Column: f.Column}, Warning: warning, Message: f.Message,
+			ID: findings.ID(f.ID), Alias: f.Alias, Pos: config.Pos{File: f.File, Line: f.Line, Column: f.Column}, Warning: warning, Message: f.Message,
 		})
 	}
 	return all

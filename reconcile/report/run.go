@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
@@ -100,7 +101,7 @@ func (r *Run) problems() []*config.Finding {
 	for _, repository := range r.Repositories {
 		all = append(all, repository.Violations...)
 		all = append(all, repository.Warnings...)
-		fail := func(tag, id, message string) {
+		fail := func(tag string, id findings.ID, message string) {
 			all = append(all, &config.Finding{
 				ID: id, Alias: tag, Pos: r.place(repository.Repository, tag),
 				Message: fmt.Sprintf("tag %q of %s: %s", tag, repository.Image, message),
@@ -109,8 +110,8 @@ func (r *Run) problems() []*config.Finding {
 		for i, o := range repository.Removed { // usually many for one reason
 			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
 				all = append(all, &config.Finding{
-					ID: outcome(o.Err), Pos: r.place(repository.Repository, ""),
-					Message: fmt.Sprintf("manifest %s of %s: %v", o.Tag, repository.Image, o.Err),
+					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					Message: fmt.Sprintf("manifest %s of %s: %s", o.Tag, repository.Image, registry.Line(o.Err)),
 				})
 			}
 		}
@@ -119,7 +120,7 @@ func (r *Run) problems() []*config.Finding {
 		}
 		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
 			if o.Err != nil {
-				fail(o.Tag, outcome(o.Err), o.Err.Error())
+				fail(o.Tag, findings.ID(outcome(o.Err)), registry.Line(o.Err))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/owenrumney/go-sarif/v2/sarif"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // SARIF returns the findings for code scanning, as SARIF 2.1.0. A failure is
@@ -19,14 +20,17 @@ func SARIF(run Run) []byte {
 	all := run.judged()
 	byID := func(a, b *config.Finding) int { return cmp.Compare(a.ID, b.ID) }
 	for _, f := range slices.SortedFunc(slices.Values(all), byID) {
-		out.AddRule(f.ID).WithDescription(strings.ReplaceAll(f.ID, "-", " "))
+		rule := out.AddRule(string(f.ID)).WithDescription(strings.ReplaceAll(string(f.ID), "-", " "))
+		if kind, known := findings.Explain(f.ID); known {
+			rule.WithFullDescription(sarif.NewMultiformatMessageString(kind.Means)).WithTextHelp(kind.Do)
+		}
 	}
 	for _, f := range all {
 		place := sarif.NewPhysicalLocation().WithArtifactLocation(sarif.NewSimpleArtifactLocation(fileURI(run.file(f.Pos.File))))
 		if f.Pos.Line > 0 {
 			place.WithRegion(sarif.NewRegion().WithStartLine(f.Pos.Line).WithStartColumn(f.Pos.Column))
 		}
-		result := sarif.NewRuleResult(f.ID).WithLevel(sarifLevel(f)).WithMessage(sarif.NewTextMessage(f.Message))
+		result := sarif.NewRuleResult(string(f.ID)).WithLevel(sarifLevel(f)).WithMessage(sarif.NewTextMessage(f.Message))
 		result.AddLocation(sarif.NewLocationWithPhysicalLocation(place))
 		out.AddResult(result) // which finds the index of its rule
 	}

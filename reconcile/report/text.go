@@ -14,6 +14,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Text writes the report that people read on stdout. It leaves out repositories
@@ -149,7 +150,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			err = result.Pushed[i].Err
 		}
 		if err != nil {
-			rows = append(rows, row{"!", []string{p.Tag, "error: " + err.Error()}})
+			rows = append(rows, row{"!", []string{p.Tag, "error: " + registry.Line(err)}})
 			continue
 		}
 		if t.opts.Quiet || isAlready(result.Pushed, i) {
@@ -187,7 +188,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil:
-			rows = append(rows, row{"!", []string{d.Tag, "error: " + err.Error()}})
+			rows = append(rows, row{"!", []string{d.Tag, "error: " + registry.Line(err)}})
 		case !t.opts.Quiet && !isAlready(result.Deleted, i):
 			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
 			if len(d.Tag) > wideTag {
@@ -198,7 +199,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	}
 	rows = append(rows, t.deletions(plan, result)...)
 	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+v.ID+"]: "+v.Message)})
+		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
 			rows = append(rows, t.choice(plan, v.Alias)...)
 		}

@@ -120,7 +120,7 @@ func program(t testing.TB) string {
 // that: distribution waits for the disk after each write.
 func memory(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "ocitest")
+	dir, err := os.MkdirTemp("/dev/shm", "ocitest") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return t.TempDir()
 	}

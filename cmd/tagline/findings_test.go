@@ -1,0 +1,70 @@
+package main
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"testing"
+
+	"golang.org/x/tools/go/packages"
+
+	"tagline/config/findings"
+)
+
+// TestFindingIDs holds the code to the table of findings: an ID is a constant,
+// each constant has one row, and the code reports each.
+func TestFindingIDs(t *testing.T) {
+	rows := map[string]int{}
+	for _, k := range findings.All {
+		if rows[string(k.ID)]++; k.Means == "" || k.Do == "" || k.Group == "" || k.Severity == "" {
+			t.Errorf("the row of %q is incomplete", k.ID)
+		}
+	}
+	loaded, err := packages.Load(&packages.Config{
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile,
+	}, "tagline/...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, used := map[string]string{}, map[string]bool{} // by the name of the constant
+	for _, p := range loaded {
+		if len(p.Errors) > 0 {
+			t.Fatal(p.Errors)
+		}
+		if p.PkgPath == "tagline/config/findings" {
+			for _, name := range p.Types.Scope().Names() {
+				if c, ok := p.Types.Scope().Lookup(name).(*types.Const); ok && isID(c.Type()) {
+					ids[name] = constant.StringVal(c.Val())
+				}
+			}
+			continue
+		}
+		for _, object := range p.TypesInfo.Uses {
+			if c, ok := object.(*types.Const); ok && isID(c.Type()) {
+				used[c.Name()] = true
+			}
+		}
+		for _, file := range p.Syntax {
+			ast.Inspect(file, func(n ast.Node) bool {
+				if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING && isID(p.TypesInfo.TypeOf(text)) {
+					t.Errorf("%s: %s is no constant of package findings", p.Fset.Position(text.Pos()), text.Value)
+				}
+				return true
+			})
+		}
+	}
+	if len(ids) != len(findings.All) {
+		t.Errorf("%d constants and %d rows", len(ids), len(findings.All))
+	}
+	for name, id := range ids {
+		if rows[id] != 1 || !used[name] {
+			t.Errorf("findings.%s has %d rows, and is reported: %v", name, rows[id], used[name])
+		}
+	}
+}
+
+func isID(t types.Type) bool {
+	named, ok := t.(*types.Named)
+	return ok && named.Obj().Name() == "ID" && named.Obj().Pkg().Path() == "tagline/config/findings"
+}

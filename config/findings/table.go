@@ -1,0 +1,141 @@
+package findings
+
+// Findings about images.yaml.
+const (
+	Syntax              ID = "syntax"
+	Encoding            ID = "encoding"
+	TooLarge            ID = "too-large"
+	TooDeep             ID = "too-deep"
+	MultipleDocuments   ID = "multiple-documents"
+	YAMLFeature         ID = "yaml-feature"
+	EmptyFile           ID = "empty-file"
+	WrongType           ID = "wrong-type"
+	EmptyValue          ID = "empty-value"
+	DuplicateKey        ID = "duplicate-key"
+	UnknownField        ID = "unknown-field"
+	MissingImages       ID = "missing-images"
+	MissingAliases      ID = "missing-aliases"
+	MissingRegistry     ID = "missing-registry"
+	InvalidRegistry     ID = "invalid-registry"
+	InvalidRepository   ID = "invalid-repository"
+	InvalidTag          ID = "invalid-tag"
+	InvalidSource       ID = "invalid-source"
+	InvalidPlatform     ID = "invalid-platform"
+	InvalidRange        ID = "invalid-range"
+	InvalidValue        ID = "invalid-value"
+	DuplicateRepository ID = "duplicate-repository"
+	DuplicatePlatform   ID = "duplicate-platform"
+	AliasCycle          ID = "alias-cycle"
+	AbsentSource        ID = "absent-source"
+)
+
+// Findings about a registry's content, or what policies make of it.
+const (
+	MissingSource     ID = "missing-source"
+	BrokenSource      ID = "broken-source"
+	ArchivedSource    ID = "archived-source"
+	BlockedSource     ID = "blocked-source"
+	NoImage           ID = "no-image"
+	MissingPlatform   ID = "missing-platform" // of compose files as well
+	PlatformMismatch  ID = "platform-mismatch"
+	AmbiguousPlatform ID = "ambiguous-platform"
+	NoCandidate       ID = "no-candidate"
+	AmbiguousVersion  ID = "ambiguous-version"
+	Downgrade         ID = "downgrade"
+	UnknownVersion    ID = "unknown-version"
+	MixedVersions     ID = "mixed-versions"
+	DockerOCIChild    ID = "docker-oci-child"
+	MissingChild      ID = "missing-child"
+	MissingRepository ID = "missing-repository"
+	ImmutableTag      ID = "immutable-tag"
+	ArchivedAlias     ID = "archived-alias"
+	PinnedSource      ID = "pinned-source"
+	ExpiringAlias     ID = "expiring-alias"
+	SignedTag         ID = "signed-tag"
+	MaxDeletions      ID = "max-deletions"
+	ClockSkew         ID = "clock-skew"
+	ArchivedManifest  ID = "archived-manifest"
+)
+
+// Findings about compose files.
+const (
+	InvalidCompose   ID = "invalid-compose"
+	UnreadableFile   ID = "unreadable-file"
+	OutsideWorkspace ID = "outside-workspace"
+	RemoteFile       ID = "remote-file"
+	TooMuch          ID = "too-much"
+	NotAnAlias       ID = "not-an-alias"
+	AbsentAlias      ID = "absent-alias"
+	UnknownPlatforms ID = "unknown-platforms"
+	DigestPin        ID = "digest-pin"
+	UnsetVariable    ID = "unset-variable"
+	InvalidImage     ID = "invalid-image"
+	BuiltImage       ID = "built-image"
+)
+
+// All explains every ID, in the order of the constants.
+var All = []Kind{
+	{Syntax, File, Error, "The file is not YAML.", "Correct the line that the message names."},
+	{Encoding, File, Error, "The file is not UTF-8 text, or has a control character.", "Save it as UTF-8, and remove the character that the message names."},
+	{TooLarge, File, Error, "The file is larger than 5 MiB.", "Split it by repository, and run each part by itself."},
+	{TooDeep, File, Error, "Maps and lists are nested more than 100 deep.", "images.yaml needs four levels; look for a line with the wrong indentation."},
+	{MultipleDocuments, File, Error, "The file has a second YAML document, after `---`.", "Remove the `---`, or put the second document into a file of its own."},
+	{YAMLFeature, File, Error, "The file has an anchor, a YAML alias, a merge key or an explicit tag.", "Write the value out where it is used."},
+	{EmptyFile, File, Error, "The file has nothing but comments.", "Add an image with an alias. `tagline init REPOSITORY` drafts a file."},
+	{WrongType, File, Error, "A map, a list or text is where another of them belongs.", "Write what the message expects."},
+	{EmptyValue, File, Error, "A value is missing or null.", "Write the value, or remove the key. An alias that should not exist is `absent`."},
+	{DuplicateKey, File, Error, "A map has one key twice.", "Remove one of them."},
+	{UnknownField, File, Error, "The file has a key that images.yaml does not know.", "Correct the spelling; the message suggests the nearest key."},
+	{MissingImages, File, Error, "The file has no images.", "Add an image with an alias. An empty file would look like a wish to delete everything."},
+	{MissingAliases, File, Error, "An image has no aliases.", "Add an alias, or remove the image."},
+	{MissingRegistry, File, Error, "An image names no registry, and the file has no default.", "Set `registry:`, or give --registry or TAGLINE_REGISTRY."},
+	{InvalidRegistry, File, Error, "A registry is not a host.", "Write `host` or `host:port`, without a scheme or a path."},
+	{InvalidRepository, File, Error, "An image is not the name of a repository.", "Write `repository` or `host/repository`, in lower case."},
+	{InvalidTag, File, Error, "An alias can't be a tag.", "A tag has at most 128 letters, digits, dots, dashes and underscores."},
+	{InvalidSource, File, Error, "A source is not a tag, a digest or a reference.", "Write a tag, `sha256:…`, `repository:tag` or `repository@sha256:…`."},
+	{InvalidPlatform, File, Error, "A platform is unknown.", "Write `os/architecture[/variant]`, such as `linux/arm64`. Without an os, it is linux."},
+	{InvalidRange, File, Error, "The range of a `newest` source can't be read, or no version can be in it.", "Write a range such as `10.x` or `>=1.2 <2`."},
+	{InvalidValue, File, Error, "A policy has a value that it does not know.", "Choose one of the values that the message names."},
+	{DuplicateRepository, File, Error, "One repository is an image twice, perhaps in two spellings.", "Merge the two."},
+	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7."},
+	{AliasCycle, File, Error, "Aliases follow each other in a circle.", "Have one of them name a source that is not an alias."},
+	{AbsentSource, File, Error, "An alias follows an alias that should be absent.", "Follow another tag, or keep the other alias."},
+
+	{MissingSource, Registry, Error, "A source does not exist. The alias keeps its old content.", "Push the source, or change images.yaml."},
+	{BrokenSource, Registry, Error, "A source exists, but something that it lists does not.", "Push the source again."},
+	{ArchivedSource, Registry, Error, "A source is archived in Amazon ECR, so it can't be pulled.", "Restore it there, or choose another source."},
+	{BlockedSource, Registry, Error, "The alias follows another alias, which is blocked.", "See the finding of the other alias."},
+	{NoImage, Registry, Error, "A source has no image, only attestation manifests or nothing.", "Push it again with its images."},
+	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
+	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
+	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform.", "Push it again with one image, or take the source as a whole."},
+	{NoCandidate, Registry, Error, "No tag fits the range and variant of a `newest` source.", "Push such a version, or change the range. The message says what comes nearest."},
+	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Delete one of them, or give both the same content."},
+	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or set `downgrade: allow`."},
+	{UnknownVersion, Registry, Warning, "It is not known which version the alias has, so this may be a downgrade.", "Check the version once. tagline marks what it pushes, so the next run knows."},
+	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
+	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
+	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again."},
+	{MissingRepository, Registry, Either, "The repository does not exist.", "Create it, or correct its name."},
+	{ImmutableTag, Registry, Error, "The registry does not let this tag move.", "Exclude alias tags from immutability. tagline never changes that setting."},
+	{ArchivedAlias, Registry, Error, "The alias names an archived image of Amazon ECR.", "Restore it there, or delete it by hand."},
+	{PinnedSource, Registry, Error, "Deleting this tag could delete an image that images.yaml names by its digest.", "Name that source by a tag that stays."},
+	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
+	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
+	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
+	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
+	{ArchivedManifest, Registry, Warning, "An archived manifest may refer to anything, so no manifest is deleted.", "Restore it, or delete it by hand."},
+
+	{InvalidCompose, Loading, Error, "The project is not what the compose specification asks for.", "Correct what the message names; `docker compose config` says the same."},
+	{UnreadableFile, Loading, Error, "A file does not exist, is not a plain file, or can't be read.", "Correct the path or the permissions."},
+	{OutsideWorkspace, Loading, Error, "A file is outside of the workspace.", "Move it into the git work tree, or run the check above it."},
+	{RemoteFile, Loading, Error, "`include` or `extends` names a file on the network. Nothing is fetched.", "Check a copy of it in the workspace."},
+	{TooMuch, Loading, Error, "The project has more files, variables or values than are read.", "Split the project."},
+	{NotAnAlias, Compose, Error, "The image's tag is not an alias of images.yaml.", "Write the alias that the message suggests, or add one."},
+	{AbsentAlias, Compose, Error, "The image's tag is an alias that should be absent.", "Write another alias."},
+	{UnknownPlatforms, Compose, Warning, "images.yaml does not say which platforms the alias has.", "Set the `platforms` policy, or name the sources by platform."},
+	{DigestPin, Compose, Error, "The image is pinned by its digest, which no alias moves.", "Write an alias."},
+	{UnsetVariable, Compose, Error, "An image, a platform or a path has a variable without a value.", "Set it in the environment or in .env, or write a default: `${TAG:-10}`."},
+	{InvalidImage, Compose, Error, "The image is not the name of an image.", "Write `host/repository:tag`."},
+	{BuiltImage, Compose, Warning, "The service is built under the name of an alias, which a push would overwrite.", "Build under another name."},
+}
