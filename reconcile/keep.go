@@ -10,9 +10,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// keeping is a writer that deletes nothing before the trash has it. Every
-// deletion of a run passes through it, whatever asks for it. It is for one plan,
-// and not for concurrent use.
+// keeping is a writer that puts manifests into the trash before it deletes them.
+// All deletions of a plan go through it. It is not safe for concurrent use.
 type keeping struct {
 	registry.Writer
 	reader  registry.Reader
@@ -21,7 +20,7 @@ type keeping struct {
 	reasons map[string]string // by tag or digest
 	purged  map[string]Push   // by tag
 	old     map[string]string // the digest that a tag to be deleted names
-	failed  error             // what a purge replaced was not kept
+	failed  error             // why an index that a purge replaces was not kept
 }
 
 // KeepFirst returns a writer for a plan that keeps what it deletes.
@@ -44,8 +43,8 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	return k
 }
 
-// Put keeps the index that a purge takes from a tag: once it has no tag, nothing
-// tells which one it had. It pushes in any case. What was not kept is not deleted.
+// Put keeps the index that a purge replaces, since nothing tells its tag later. It
+// pushes even if that fails; then nothing is deleted.
 func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	var due []losing
 	for _, push := range pushes {
@@ -75,7 +74,7 @@ func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error
 	return k.delete(ctx, digests, due, k.Writer.DeleteManifests)
 }
 
-// delete deletes what could be kept, and no other.
+// delete deletes the items that could be kept.
 func (k *keeping) delete(ctx context.Context, names []string, due []losing, do func(context.Context, []string) []error) []error {
 	errs := make([]error, len(names))
 	if k.failed != nil {
@@ -107,11 +106,11 @@ type losing struct {
 	reason string
 }
 
-// keepAtOnce bounds what is in memory of a large sweep.
+// keepAtOnce is how many manifests are in memory at once.
 const keepAtOnce = 100
 
-// keep puts manifests into the trash, and returns an error or nil for each. One
-// that is gone already needs no keeping.
+// keep puts manifests into the trash, and returns an error or nil for each. A
+// manifest that does not exist is not kept, and is no error.
 func (k *keeping) keep(ctx context.Context, due []losing) []error {
 	var errs []error
 	for part := range slices.Chunk(due, keepAtOnce) {

@@ -9,30 +9,31 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Wanted is what to take out of a trash: a repository as a whole, a tag and what
-// it named last, or a manifest without its tags.
+// Wanted selects from a trash: a whole repository, a tag with the manifest that it
+// named last, or a manifest without its tags.
 type Wanted struct {
 	Repository  config.Repository
 	Tag, Digest string // at most one of them
 }
 
-// Lost is what a trash has of one repository, and how much of it is asked for.
+// Lost is a selection from a trash, of one repository.
 type Lost struct {
 	Repository config.Repository
-	manifests  map[string]registry.RawManifest // all, by digest
-	asked      map[string]bool                 // digests
-	tags       map[string]lostTag              // that are asked for
+	manifests  map[string]registry.RawManifest // by digest; also those that are not selected
+	asked      map[string]bool                 // the selected digests
+	tags       map[string]lostTag              // the selected tags
 }
 
 type lostTag struct {
 	digest string
-	put    string // the digest that the run gave to it, "" if it deleted the tag
+	put    string // digest that the run pushed instead, "" if it deleted the tag
 }
 
-// Choose takes what is wanted out of records, oldest first, and tells what is
-// wanted and not there. Nothing wanted is everything. Run, if not empty, and
-// since hold for what is asked for; what that lists may come from anywhere in
-// the records. Of a tag that was lost twice the last time counts.
+// Choose selects from records, which are sorted by time, oldest first. If wanted
+// is empty, everything is selected. A run that is not empty and since restrict the
+// selection; children of what is selected may come from any record. If a tag was
+// lost several times, the last time counts. What is wanted and not found is
+// returned in none.
 func Choose(records []Record, wanted []Wanted, run string, since time.Time) (found []Lost, none []Wanted) {
 	all := map[config.Repository]*Lost{}
 	hit := map[Wanted]bool{}
@@ -82,8 +83,8 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 	return found, none
 }
 
-// take asks for a manifest and its tags, or only for one of them: which manifest
-// it named last is known at the end.
+// take selects a manifest with its tags. With only, it selects that tag, and a
+// later record may replace the manifest.
 func (l *Lost) take(kept Kept, only string) {
 	if only == "" {
 		l.asked[kept.Manifest.Digest] = true

@@ -15,37 +15,41 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Restored is what became of one repository, or what would become of it.
+// Restored is the result of one repository. In a dry run it is what would be done.
 type Restored struct {
 	Repository config.Repository
 	Manifests  []RestoredOne // children before what lists them
 	Tags       []RestoredOne
 }
 
-// RestoredOne is a manifest or a tag that is put back, unless one of Already,
-// Blocked and Err says otherwise.
+// RestoredOne is one manifest or one tag. It was put back if Already, Blocked and
+// Err are zero.
 type RestoredOne struct {
 	Tag     string // "" for a manifest
 	Digest  string
-	Kind    string // of a manifest: "index", "image", "attestation" or "artifact"; "" where it can't be read
-	Bytes   int    // of a manifest
-	Was     string // what the tag names before, "" for nothing
-	Already bool   // it is there
-	Blocked string // why it can't be put back; nothing failed
+	Kind    string // of a manifest: "index", "image", "attestation" or "artifact"; "" if it can't be parsed
+	Bytes   int    // size of a manifest
+	Was     string // digest that the tag named before, "" if there was no such tag
+	Already bool   // nothing had to be done
+	Blocked string // why it can't be put back, though nothing failed
 	Err     error
 }
 
-// Restore puts back what was lost, as long as what it refers to is there:
-// manifests by digest, children first, then tags. A tag that names anything but
-// what its run left is not touched, unless force says so. Without writers it only
-// tells what it would do.
+// Restore pushes manifests by digest, children before parents, and then tags. A
+// manifest is put back only if the repository has everything that it refers to.
+// A tag is put back if it does not exist, or still names what the run pushed
+// instead; force moves other tags, too. If writers is nil, nothing is written,
+// and the result is what would be done.
 func Restore(ctx context.Context, readers registry.Readers, writers registry.Writers, lost Lost, force bool) Restored {
-	x := restoring{ctx: ctx, lost: lost, reader: readers.Reader(lost.Repository), parsed: map[string]*registry.Manifest{}, ones: map[string]*RestoredOne{}}
+	x := restoring{
+		applying: applying{ctx: ctx, outcome: map[string]error{}}, lost: lost, reader: readers.Reader(lost.Repository),
+		parsed: map[string]*registry.Manifest{}, ones: map[string]*RestoredOne{},
+	}
 	x.look()
 	tags := x.lookAtTags(force)
 	ordered := waves(slices.Sorted(maps.Keys(x.ones)), func(digest string) string { return digest }, x.children)
 	if writers != nil {
-		x.applying = applying{ctx: ctx, w: writers.Writer(lost.Repository), outcome: map[string]error{}}
+		x.w = writers.Writer(lost.Repository)
 		for _, wave := range ordered {
 			x.putManifests(wave)
 		}
@@ -58,19 +62,18 @@ func Restore(ctx context.Context, readers registry.Readers, writers registry.Wri
 	return r
 }
 
-// restoring is one repository being looked at, and put in order.
+// restoring is one call to [Restore]. The maps are by digest.
 type restoring struct {
-	ctx    context.Context // of this one call to Restore
+	applying
 	lost   Lost
 	reader registry.Reader
-	parsed map[string]*registry.Manifest // nil for one that can't be read
-	ones   map[string]*RestoredOne       // what is asked for, and what that lists and lacks
+	parsed map[string]*registry.Manifest // of the trash; nil if it can't be parsed
+	ones   map[string]*RestoredOne       // the manifests asked for, and their missing children
 	there  map[string]registry.Answer[registry.Descriptor]
 	blobs  map[string]registry.Answer[bool]
-	applying
 }
 
-// children are what a manifest lists, as far as the trash has it.
+// children returns the children of a manifest that are in the trash.
 func (x *restoring) children(digest string) []string {
 	var all []string
 	if m := x.parsed[digest]; m != nil {
@@ -83,8 +86,8 @@ func (x *restoring) children(digest string) []string {
 	return all
 }
 
-// look finds out what is there, and what each manifest that is not refers to and
-// lacks.
+// look asks the registry which manifests and blobs exist, and decides on every
+// manifest.
 func (x *restoring) look() {
 	var digests []string
 	seen := map[string]bool{}
@@ -132,9 +135,9 @@ func (x *restoring) look() {
 	}
 }
 
-// blobsOf are what a manifest needs beside other manifests: first the config of
-// an image. Layers with an address are elsewhere (OCI image-spec,
-// "Non-distributable layers").
+// blobsOf returns the config of an image and its layers, and nothing of an index.
+// Layers with URLs are not in the registry (OCI image-spec, "Non-distributable
+// layers").
 func blobsOf(m *registry.Manifest) []ocispec.Descriptor {
 	if m.Index {
 		return nil
@@ -156,7 +159,7 @@ func answers[T any](questions []string, got []registry.Answer[T]) map[string]reg
 	return all
 }
 
-// one decides on a manifest that the trash has, after what it lists.
+// one decides on a manifest of the trash. Its children are decided on first.
 func (x *restoring) one(digest string) *RestoredOne {
 	if o := x.ones[digest]; o != nil {
 		return o
@@ -172,7 +175,7 @@ func (x *restoring) one(digest string) *RestoredOne {
 		o.Err = interrupted(err)
 		return o
 	case m == nil:
-		o.Blocked = fmt.Sprintf("it is of the type %q, so that nothing is known of what it refers to", x.lost.manifests[digest].MediaType)
+		o.Blocked = fmt.Sprintf("its type is %q, so what it refers to is not known", x.lost.manifests[digest].MediaType)
 		return o
 	}
 	var gone []string
@@ -244,25 +247,25 @@ func (x *restoring) lookAtTags(force bool) []RestoredOne {
 			t.Blocked = fmt.Sprintf("it names %s now; --force moves it", now.Value.Digest)
 		}
 		if t.Err == nil && !t.Already && t.Blocked == "" {
-			t.Err, t.Blocked = follows(of)
+			t.Blocked, t.Err = follows(of)
 		}
 		tags = append(tags, t)
 	}
 	return tags
 }
 
-// follows tells what a manifest that is not put back means for its tag.
-func follows(of *RestoredOne) (err error, blocked string) {
+// follows returns why a tag can't be put back, given its manifest.
+func follows(of *RestoredOne) (blocked string, err error) {
 	switch {
 	case of.Err != nil:
-		return fmt.Errorf("%w: its manifest is not put back", ErrSkipped), ""
+		return "", fmt.Errorf("%w: its manifest is not put back", ErrSkipped)
 	case of.Blocked != "":
-		return nil, "its manifest can't be put back"
+		return "its manifest can't be put back", nil
 	}
-	return nil, ""
+	return "", nil
 }
 
-// putManifests puts what waits for nothing any more.
+// putManifests pushes manifests whose children have been pushed or have failed.
 func (x *restoring) putManifests(digests []string) {
 	var due []string
 	for _, digest := range digests {
@@ -291,7 +294,7 @@ func (x *restoring) putManifests(digests []string) {
 	}
 }
 
-// putTags puts tags back that are still what was seen.
+// putTags pushes tags that have not moved since lookAtTags.
 func (x *restoring) putTags(tags []RestoredOne) {
 	var due []*RestoredOne
 	for i := range tags {
@@ -299,7 +302,7 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		if t.Already || t.Blocked != "" || t.Err != nil {
 			continue
 		}
-		if t.Err, _ = follows(x.ones[t.Digest]); t.Err == nil {
+		if _, t.Err = follows(x.ones[t.Digest]); t.Err == nil {
 			due = append(due, t)
 		}
 	}
@@ -324,7 +327,7 @@ func (x *restoring) putTags(tags []RestoredOne) {
 	}
 }
 
-// put pushes a batch and reads it back.
+// put pushes one batch and reads it back.
 func (x *restoring) put(puts []registry.TaggedManifest, want map[string]string) {
 	if len(puts) == 0 {
 		return

@@ -9,12 +9,12 @@ import (
 
 // Trash keeps what runs delete, so that [Restore] can put it back.
 type Trash interface {
-	// Keep returns once what it keeps would outlive a crash of the machine. It is
-	// safe for concurrent use.
+	// Keep returns nil once the manifests are stored so that a crash of the
+	// machine does not lose them. It is safe for concurrent use.
 	Keep(config.Repository, []Kept) error
 }
 
-// Kept is a manifest that a run deletes, or takes a tag from.
+// Kept is a manifest that a run deletes, or from which it takes a tag.
 type Kept struct {
 	Manifest registry.RawManifest
 	Tags     []KeptTag
@@ -24,12 +24,12 @@ type Kept struct {
 // KeptTag is a tag that a run takes from a manifest.
 type KeptTag struct {
 	Tag string
-	New string // digest that the run gives to it instead, "" if it deletes the tag
+	New string // digest that the run pushes instead, "" if it deletes the tag
 }
 
-// Record is what a trash kept of one repository at one time.
+// Record is the result of one call to [Trash.Keep].
 type Record struct {
-	Run        string // names the run
+	Run        string // id of the run
 	Job        string // address of the CI job, "" if there was none
 	Time       time.Time
 	Repository config.Repository
