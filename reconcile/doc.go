@@ -52,10 +52,14 @@
 //	untag.go            deletions of tags
 //	delete.go           deletions of manifests
 //	apply.go            Apply
+//	trash.go            what a run deletes, as it is kept
+//	keep.go             a writer that keeps before it deletes
 //	saved_check.go      whether images.yaml asks for what a saved plan says
 //	saved_recheck.go    what a saved plan relies on, read again
 //	saved.go            ApplySaved
 //	run.go              Run: the story of one image
+//	lost.go             what a trash has of a repository, and how much is asked for
+//	restore.go          what a run deleted, put back
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
 //	draft.go            an images.yaml for what a repository holds

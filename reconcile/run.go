@@ -22,6 +22,7 @@ const (
 type Job struct {
 	Readers registry.Readers
 	Writers registry.Writers           // nil for a dry run, which ends with the plan
+	Trash   Trash                      // keeps what is deleted; nil if nothing is to be kept
 	Limit   Limit                      // of deletions
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
@@ -44,7 +45,7 @@ const (
 func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
-		return plan, ApplySaved(ctx, job.Readers, job.Writers.Writer(image.Repository), image, plan)
+		return plan, ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
 	}
 	observe := Observe
 	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {
@@ -57,7 +58,16 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Writers == nil {
 		return plan, Result{}
 	}
-	return plan, Apply(ctx, job.Writers.Writer(image.Repository), plan)
+	return plan, Apply(ctx, job.writer(image.Repository, plan), plan)
+}
+
+// writer is what carries out a plan.
+func (job Job) writer(of config.Repository, plan Plan) registry.Writer {
+	w := job.Writers.Writer(of)
+	if job.Trash == nil {
+		return w
+	}
+	return KeepFirst(w, job.Readers.Reader(of), job.Trash, of, plan)
 }
 
 // RunAll runs a job for many images at once. It calls done for each, one after

@@ -24,7 +24,7 @@ import (
 
 // Cache is one run's use of a folder. A nil Cache keeps nothing.
 type Cache struct {
-	folder       *folder
+	disk         *disk
 	shelves      sync.Map // config.Repository -> *shelf
 	hits, misses atomic.Int64
 }
@@ -37,7 +37,7 @@ const DefaultLimit = 512 << 20
 // on disk, in bytes. warn gets the first problem and no other. Close the cache at
 // the end of the run.
 func Open(dir string, limit int64, warn func(error)) *Cache {
-	return &Cache{folder: &folder{dir: dir, limit: limit, warn: warn}}
+	return &Cache{disk: &disk{dir: dir, limit: limit, warn: warn}}
 }
 
 // Release writes what was learned of an image's repositories, and frees their
@@ -66,13 +66,13 @@ func (c *Cache) Close() {
 		s.(*shelf).release()
 		return true
 	})
-	c.folder.close()
+	c.disk.close()
 }
 
 func (c *Cache) shelf(repository config.Repository) *shelf {
 	s, ok := c.shelves.Load(repository)
 	if !ok {
-		s, _ = c.shelves.LoadOrStore(repository, &shelf{folder: c.folder, name: fileName(repository.String())})
+		s, _ = c.shelves.LoadOrStore(repository, &shelf{disk: c.disk, name: fileName(repository.String())})
 	}
 	return s.(*shelf)
 }

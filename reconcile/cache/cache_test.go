@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"tagline/config"
+	"tagline/reconcile/folder"
 	"tagline/reconcile/registry"
 )
 
@@ -315,7 +316,7 @@ func TestBrokenCaches(t *testing.T) {
 		}, "not the manifest"},
 		{"something else, well sealed", func(t *testing.T, dir string) {
 			c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
-			c.folder.write(fileName(app.String()), func(w io.Writer) error { _, err := io.WriteString(w, "tagline"); return err })
+			c.disk.write(fileName(app.String()), func(w io.Writer) error { _, err := io.WriteString(w, "tagline"); return err })
 			c.Close()
 		}, "is damaged"},
 		{"entries of another kind", func(t *testing.T, dir string) {
@@ -392,7 +393,7 @@ func TestHostileNames(t *testing.T) {
 
 func TestEviction(t *testing.T) {
 	dir := t.TempDir()
-	c := Open(dir, 12*diskBlock, func(err error) { t.Error(err) })
+	c := Open(dir, 12*4096, func(err error) { t.Error(err) })
 	repository := func(i int) config.Repository { return config.Repository{Host: "r.test", Path: fmt.Sprint("app", i)} }
 	path := func(i int) string { return filepath.Join(dir, layout, fileName(repository(i).String())) }
 	now := time.Now()
@@ -408,13 +409,13 @@ func TestEviction(t *testing.T) {
 	if _, ok := c.shelf(repository(0)).tag("1"); !ok { // now the youngest
 		t.Fatal("the first one is not there")
 	}
-	stale, fresh := path(1)+temporarySuffix+"KILLED", path(1)+temporarySuffix+"UNDERWAY"
+	stale, fresh := path(1)+folder.TemporarySuffix+"KILLED", path(1)+folder.TemporarySuffix+"UNDERWAY"
 	for _, name := range []string{stale, fresh} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chtimes(stale, now, now.Add(-2*abandoned)); err != nil {
+	if err := os.Chtimes(stale, now, now.Add(-2*folder.Abandoned)); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
@@ -464,7 +465,7 @@ func TestConcurrentRuns(t *testing.T) {
 	}
 	wg.Wait()
 	for path := range files(t, dir) {
-		if strings.Contains(path, temporarySuffix) {
+		if strings.Contains(path, folder.TemporarySuffix) {
 			t.Errorf("%s is left", path)
 		}
 	}

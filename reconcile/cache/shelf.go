@@ -19,8 +19,8 @@ import (
 // manifest would cost more than the request that it saves. It is read when it is
 // first needed, and written when it is released.
 type shelf struct {
-	folder *folder
-	name   string // of the file; no user's or registry's text ever becomes a path
+	disk *disk
+	name string // of the file; no user's or registry's text ever becomes a path
 
 	mu      sync.Mutex
 	loaded  bool
@@ -98,7 +98,7 @@ func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 	}
 	if digest.FromBytes(m.Body).String() != of {
 		delete(s.used.Manifests, of)
-		s.folder.trouble(errors.New("an entry is not the manifest " + of))
+		s.disk.trouble(errors.New("an entry is not the manifest " + of))
 		return registry.RawManifest{}, false
 	}
 	return registry.RawManifest{Digest: of, MediaType: m.MediaType, Body: m.Body}, true
@@ -154,11 +154,11 @@ func (s *shelf) load() {
 // read returns an empty book if there is no file, or a damaged one.
 func (s *shelf) read() (b book, as time.Time) {
 	b = newBook()
-	as, err := s.folder.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
+	as, err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
 	if err != nil {
 		b = newBook()
 		if !errors.Is(err, fs.ErrNotExist) {
-			s.folder.trouble(err)
+			s.disk.trouble(err)
 		}
 	}
 	return b, as
@@ -174,12 +174,12 @@ const (
 // write writes the shelf, with what another run has written meanwhile. If two
 // runs write at the same moment, one loses what it learned. That costs requests.
 func (s *shelf) write() {
-	if as := s.folder.writtenAt(s.name); !as.Equal(s.as) {
+	if as := s.disk.writtenAt(s.name); !as.Equal(s.as) {
 		theirs, _ := s.read()
 		s.rest.add(theirs)
 	}
 	if used := s.used.size(); used+s.rest.size() <= max(roomy, perUsage*used) {
 		s.used.add(s.rest)
 	}
-	s.folder.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
+	s.disk.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
 }

@@ -208,6 +208,29 @@ type referrer struct {
 	Size           int64             `json:"size"`
 }
 
+type batchCheckLayerAvailabilityRequest struct {
+	target
+	LayerDigests []string `json:"layerDigests"`
+}
+
+type batchCheckLayerAvailabilityResponse struct {
+	Failures []layerFailure `json:"failures"`
+	Layers   []layer        `json:"layers"`
+}
+
+type layerFailure struct {
+	FailureCode   string `json:"failureCode"`
+	FailureReason string `json:"failureReason"`
+	LayerDigest   string `json:"layerDigest"`
+}
+
+type layer struct {
+	LayerAvailability string `json:"layerAvailability"`
+	LayerDigest       string `json:"layerDigest"`
+	LayerSize         int64  `json:"layerSize,omitempty"`
+	MediaType         string `json:"mediaType,omitempty"`
+}
+
 type getDownloadURLForLayerRequest struct {
 	target
 	LayerDigest string `json:"layerDigest"`

@@ -253,6 +253,15 @@ func (v view) Configs(ctx context.Context, digests []string) []registry.Answer[[
 	})
 }
 
+// HasBlobs implements [registry.Reader].
+func (v view) HasBlobs(ctx context.Context, digests []string) []registry.Answer[bool] {
+	return each(ctx, v, digests, func(d string) (bool, error) {
+		v.Asked = append(v.Asked, "blob")
+		_, ok := v.Blobs[d]
+		return ok && v.isIn(v.repository, d), v.Broken[d]
+	})
+}
+
 // Inventory is there if the registry lists manifests.
 func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	v.Lock()
@@ -376,7 +385,7 @@ func (v view) Put(ctx context.Context, pushes []registry.TaggedManifest) []error
 	defer v.Unlock()
 	errs := make([]error, len(pushes))
 	for i, p := range pushes {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["PUT "+p.Tag]); errs[i] == nil {
+		if errs[i] = cmp.Or(ctx.Err(), v.Broken["PUT "+cmp.Or(p.Tag, p.Manifest.Digest)]); errs[i] == nil {
 			errs[i] = v.put(p)
 		}
 	}
@@ -397,7 +406,9 @@ func (v view) put(p registry.TaggedManifest) error {
 		v.Memory.Manifests[p.Manifest.Digest] = p.Manifest
 		v.place(v.repository, p.Manifest.Digest)
 	}
-	v.Memory.Tags[v.repository.String()+":"+p.Tag] = p.Manifest.Digest
+	if p.Tag != "" {
+		v.Memory.Tags[v.repository.String()+":"+p.Tag] = p.Manifest.Digest
+	}
 	v.Puts = append(v.Puts, p.Tag+" "+p.Manifest.Digest)
 	return nil
 }

@@ -139,6 +139,27 @@ func checkPlatform(t *testing.T, got []byte, want string) {
 	}
 }
 
+// blobs: configs and layers are there, and manifests are none.
+func blobs(t *testing.T, x *trial) {
+	digests := []string{x.digest("arm config"), absent, x.digest("layer"), x.digest("empty"), x.digest("arm config")}
+	want := []bool{true, false, true, true, true}
+	for i, a := range x.reader.HasBlobs(t.Context(), digests) {
+		if a.Err != nil || a.Value != want[i] {
+			t.Errorf("%s (%s): %v, %v, want %v", digests[i], x.at(digests[i]), a.Value, a.Err, want[i])
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, a := range x.reader.HasBlobs(cancelled, digests[:1]) {
+		if !errors.Is(a.Err, context.Canceled) {
+			t.Errorf("%v, want context.Canceled", a.Err)
+		}
+	}
+	if n := len(x.reader.HasBlobs(t.Context(), nil)); n > 0 {
+		t.Errorf("%d answers to no question", n)
+	}
+}
+
 func tags(t *testing.T, x *trial) {
 	want := slices.Collect(maps.Keys(x.tags))
 	twice(t, func(t *testing.T) {

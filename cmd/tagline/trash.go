@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/trash"
+)
+
+// noTrash is the --trash of a run that keeps nothing of what it deletes.
+const noTrash = "off"
+
+func (a *app) trashFlag(c *cobra.Command, does string) {
+	c.Flags().StringVar(&a.trashDir, "trash", "", does+" (default: the folder trash beside the cache)")
+	_ = c.MarkFlagDirname("trash")
+}
+
+var (
+	errEmptyTrash = errors.New("--trash is empty; name a folder, leave the flag out, or give " + noTrash)
+	errNoTrash    = errors.New("there is no folder for the trash, since neither HOME nor XDG_CACHE_HOME is set; name one with --trash DIR, or delete for good with --trash " + noTrash)
+)
+
+// trashFolder is where the trash is, "" where nothing is kept by choice.
+func (a *app) trashFolder() (string, error) {
+	switch {
+	case a.trashDir == noTrash:
+		return "", nil
+	case a.trashDir != "":
+		return a.trashDir, nil
+	}
+	dir, err := a.cacheFolder()
+	if err != nil {
+		return "", errNoTrash
+	}
+	return filepath.Join(dir, "trash"), nil
+}
+
+// trash opens the trash for a run that deletes. Where there is no folder for it,
+// every deletion fails and says so: nothing is deleted for good unless that was
+// asked for.
+func (a *app) trash() (keep reconcile.Trash, done func()) {
+	dir, err := a.trashFolder()
+	switch {
+	case err != nil:
+		return unkept{err}, func() {}
+	case dir == "":
+		return nil, func() {}
+	}
+	t := trash.Open(dir, ciJob())
+	return t, func() {
+		if err := t.Close(); err != nil {
+			a.warn("%v; what is too old in it stays", err)
+		}
+	}
+}
+
+// unkept is a trash that is not there.
+type unkept struct{ err error }
+
+// Keep implements [reconcile.Trash].
+func (u unkept) Keep(config.Repository, []reconcile.Kept) error { return u.err }
+
+// ciJob is the address of the CI job that this is, "" if it is none: of GitHub
+// Actions, GitLab or Jenkins.
+func ciJob() string {
+	if inActions() {
+		return os.Getenv("GITHUB_SERVER_URL") + "/" + os.Getenv("GITHUB_REPOSITORY") + "/actions/runs/" + os.Getenv("GITHUB_RUN_ID")
+	}
+	for _, variable := range []string{"CI_JOB_URL", "BUILD_URL"} {
+		if address := os.Getenv(variable); address != "" {
+			return address
+		}
+	}
+	return ""
+}

@@ -1,0 +1,151 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"tagline/config"
+	"tagline/reconcile/registry"
+)
+
+// keeping is a writer that puts manifests into the trash before it deletes them.
+// All deletions of a plan go through it. It is not safe for concurrent use.
+type keeping struct {
+	registry.Writer
+	reader  registry.Reader
+	trash   Trash
+	of      config.Repository
+	reasons map[string]string // by tag or digest
+	purged  map[string]Push   // by tag
+	old     map[string]string // the digest that a tag to be deleted names
+	failed  error             // why an index that a purge replaces was not kept
+}
+
+// KeepFirst returns a writer for a plan that keeps what it deletes.
+func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
+	k := &keeping{
+		Writer: w, reader: r, trash: trash, of: of,
+		reasons: map[string]string{}, purged: map[string]Push{}, old: map[string]string{},
+	}
+	for _, p := range plan.Pushes {
+		if p.Purged > 0 && p.Old != "" {
+			k.purged[p.Tag] = p
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		k.old[d.Tag], k.reasons[d.Tag] = d.Old, d.Reason
+	}
+	for _, d := range plan.DeleteManifests {
+		k.reasons[d.Digest] = d.Reason
+	}
+	return k
+}
+
+// Put keeps the index that a purge replaces, since nothing tells its tag later. It
+// pushes even if that fails; then nothing is deleted.
+func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
+	var due []losing
+	for _, push := range pushes {
+		if p, ok := k.purged[push.Tag]; ok {
+			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, "a purge replaced it"})
+		}
+	}
+	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
+	return k.Writer.Put(ctx, pushes)
+}
+
+// DeleteTags implements [registry.Writer].
+func (k *keeping) DeleteTags(ctx context.Context, tags []string) []error {
+	due := make([]losing, len(tags))
+	for i, tag := range tags {
+		due[i] = losing{k.old[tag], []KeptTag{{Tag: tag}}, k.reasons[tag]}
+	}
+	return k.delete(ctx, tags, due, k.Writer.DeleteTags)
+}
+
+// DeleteManifests implements [registry.Writer].
+func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error {
+	due := make([]losing, len(digests))
+	for i, digest := range digests {
+		due[i] = losing{digest, nil, k.reasons[digest]}
+	}
+	return k.delete(ctx, digests, due, k.Writer.DeleteManifests)
+}
+
+// delete deletes the items that could be kept.
+func (k *keeping) delete(ctx context.Context, names []string, due []losing, do func(context.Context, []string) []error) []error {
+	errs := make([]error, len(names))
+	if k.failed != nil {
+		for i := range errs {
+			errs[i] = k.failed
+		}
+		return errs
+	}
+	errs = k.keep(ctx, due)
+	var kept []string
+	var at []int
+	for i, err := range errs {
+		if err == nil {
+			kept, at = append(kept, names[i]), append(at, i)
+		}
+	}
+	if len(kept) > 0 {
+		for i, err := range do(ctx, kept) {
+			errs[at[i]] = err
+		}
+	}
+	return errs
+}
+
+// losing is a manifest that is about to be deleted, or to lose tags.
+type losing struct {
+	digest string
+	tags   []KeptTag
+	reason string
+}
+
+// keepAtOnce is how many manifests are in memory at once.
+const keepAtOnce = 100
+
+// keep puts manifests into the trash, and returns an error or nil for each. A
+// manifest that does not exist is not kept, and is no error.
+func (k *keeping) keep(ctx context.Context, due []losing) []error {
+	var errs []error
+	for part := range slices.Chunk(due, keepAtOnce) {
+		errs = append(errs, k.keepPart(ctx, part)...)
+	}
+	return errs
+}
+
+func (k *keeping) keepPart(ctx context.Context, due []losing) []error {
+	errs := make([]error, len(due))
+	digests := make([]string, len(due))
+	for i, d := range due {
+		digests[i] = d.digest
+	}
+	var kept []Kept
+	for i, a := range k.reader.Manifests(ctx, digests) {
+		switch {
+		case a.Err == nil:
+			kept = append(kept, Kept{a.Value, due[i].tags, due[i].reason})
+		case !errors.Is(a.Err, registry.ErrNotFound):
+			errs[i] = notKept(a.Err)
+		}
+	}
+	if len(kept) == 0 {
+		return errs
+	}
+	if err := k.trash.Keep(k.of, kept); err != nil {
+		for i := range errs {
+			errs[i] = notKept(err)
+		}
+	}
+	return errs
+}
+
+// notKept is why something is not deleted.
+func notKept(err error) error {
+	return interrupted(fmt.Errorf("%w, since it could not be kept before: %w", ErrSkipped, err))
+}
