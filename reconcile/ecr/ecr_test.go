@@ -514,3 +514,26 @@ func TestDeleteTags(t *testing.T) {
 		t.Errorf("got %v, want that the first is referenced", errs)
 	}
 }
+
+// A manifest without a tag is pushed by its digest, and no tag changes.
+func TestPutByDigest(t *testing.T) {
+	server := seeded(t, ecrtest.Options{})
+	c := open(t, myImage)
+	reader, writer := c.Reader(myImage), ecr.NewWriters(c).Writer(myImage)
+	index := reader.Manifests(t.Context(), []string{"10.10"})[0]
+	if err := errors.Join(index.Err, writer.DeleteManifests(t.Context(), []string{index.Value.Digest})[0]); err != nil {
+		t.Fatal(err)
+	}
+	before := server.Tags("my-image")
+	for range 2 {
+		if err := writer.Put(t.Context(), []registry.TaggedManifest{{Manifest: index.Value}})[0]; err != nil {
+			t.Fatal(err)
+		}
+		if a := writer.Resolve(t.Context(), []string{index.Value.Digest})[0]; a.Err != nil || a.Value.Digest != index.Value.Digest {
+			t.Errorf("after the push: %+v", a)
+		}
+	}
+	if after := server.Tags("my-image"); !maps.Equal(after, before) {
+		t.Errorf("tags are %v, not %v", after, before)
+	}
+}

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 	for i, push := range pushes {
 		group.Go(func() error {
 			if errs[i] = w.put(ctx, push); errs[i] != nil {
-				errs[i] = w.failure("push "+w.subject(push.Tag), errs[i])
+				errs[i] = w.failure("push "+w.subject(cmp.Or(push.Tag, push.Manifest.Digest)), errs[i])
 			}
 			return nil
 		})
@@ -129,11 +130,15 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	}
 	ctx, done := registry.Finishing(ctx)
 	defer done()
-	out, err := api.PutImage(ctx, &ecr.PutImageInput{
+	in := &ecr.PutImageInput{
 		RegistryId: w.id(), RepositoryName: &w.Path,
 		ImageManifest: aws.String(string(push.Manifest.Body)), ImageManifestMediaType: &push.Manifest.MediaType,
-		ImageDigest: &push.Manifest.Digest, ImageTag: &push.Tag,
-	})
+		ImageDigest: &push.Manifest.Digest,
+	}
+	if push.Tag != "" {
+		in.ImageTag = &push.Tag
+	}
+	out, err := api.PutImage(ctx, in)
 	var exists *types.ImageAlreadyExistsException
 	switch {
 	case errors.As(err, &exists):

@@ -108,6 +108,37 @@ func TestReadAndWrite(t *testing.T) {
 	})
 }
 
+// A manifest without a tag is pushed by its digest, also one that was deleted.
+func TestPutByDigest(t *testing.T) {
+	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
+		app := config.Repository{Host: proxy.Host, Path: "team/app"}
+		digest := ocitest.PushFixtures(t, ocitest.AppOCI, app.Host, app.Path)["10.70"]
+		c := newClient(t, Options{})
+		reader, writer := c.Reader(app), NewWriters(c).Writer(app)
+		index := reader.Manifests(t.Context(), []string{digest})[0]
+		before, err := reader.Tags(t.Context())
+		if err := errors.Join(err, index.Err, writer.DeleteManifests(t.Context(), []string{digest})[0]); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := writer.Put(t.Context(), []registry.TaggedManifest{{Manifest: index.Value}})[0]; err != nil {
+				t.Fatal(err)
+			}
+			if a := writer.Resolve(t.Context(), []string{digest})[0]; a.Err != nil || a.Value.Digest != digest {
+				t.Errorf("after the push: %+v", a)
+			}
+		}
+		after, err := reader.Tags(t.Context())
+		if want := slices.DeleteFunc(before, func(tag string) bool { return tag == "10.70" }); err != nil || !sameTags(after, want) {
+			t.Errorf("tags are %q, %v, want %q", after, err, want)
+		}
+	})
+}
+
+func sameTags(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
 // 10.70 has an attestation for each of its images, which the API of one registry
 // and the fallback tags of the other tell of.
 func TestReferrersOfAttestations(t *testing.T) {

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,15 +84,18 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer].
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
-		return w.writers.pusher.Load().Put(ctx, w.name.Tag(pushes[i].Tag), taggable{pushes[i].Manifest})
+		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
 		if err != nil {
-			errs[i] = w.failure("push "+w.subject(pushes[i].Tag), err)
+			errs[i] = w.failure("push "+w.subject(target(pushes[i])), err)
 		}
 	}
 	return errs
 }
+
+// target is the tag that a manifest goes under, or else its digest.
+func target(push registry.TaggedManifest) string { return cmp.Or(push.Tag, push.Manifest.Digest) }
 
 // DeleteTags implements [registry.Writer].
 func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {

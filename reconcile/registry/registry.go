@@ -154,10 +154,11 @@ type Writer interface {
 	// AtOnce is how many items of a batch are written at the same time, at least
 	// 1. The items of a larger batch wait for each other.
 	AtOnce() int
-	// Put pushes manifests under their tags. The repository must hold all that
-	// they refer to, so a parent goes into a later batch than its children. The
-	// same push again is no error. A tag that moves leaves its old manifest
-	// behind, even as untagged.
+	// Put pushes manifests under their tags, and those without a tag by their
+	// digest. The repository must hold all that they refer to, so a parent goes
+	// into a later batch than its children. The same push again is no error. A
+	// tag that moves leaves its old manifest behind, even as untagged; zot,
+	// however, deletes it with its last tag, also if an index lists it.
 	//
 	// If the registry refuses a push, its tag names what it named before.
 	// Registries refuse an index whose children are missing, and an immutable
@@ -188,7 +189,8 @@ type Writer interface {
 	DeleteManifests(ctx context.Context, digests []string) []error
 }
 
-// TaggedManifest is a manifest and its tag.
+// TaggedManifest is a manifest and its tag. Without a tag it is pushed by its
+// digest, and no tag changes.
 type TaggedManifest struct {
 	Tag      string
 	Manifest RawManifest

@@ -376,7 +376,7 @@ func (v view) Put(ctx context.Context, pushes []registry.TaggedManifest) []error
 	defer v.Unlock()
 	errs := make([]error, len(pushes))
 	for i, p := range pushes {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["PUT "+p.Tag]); errs[i] == nil {
+		if errs[i] = cmp.Or(ctx.Err(), v.Broken["PUT "+cmp.Or(p.Tag, p.Manifest.Digest)]); errs[i] == nil {
 			errs[i] = v.put(p)
 		}
 	}
@@ -397,7 +397,9 @@ func (v view) put(p registry.TaggedManifest) error {
 		v.Memory.Manifests[p.Manifest.Digest] = p.Manifest
 		v.place(v.repository, p.Manifest.Digest)
 	}
-	v.Memory.Tags[v.repository.String()+":"+p.Tag] = p.Manifest.Digest
+	if p.Tag != "" {
+		v.Memory.Tags[v.repository.String()+":"+p.Tag] = p.Manifest.Digest
+	}
 	v.Puts = append(v.Puts, p.Tag+" "+p.Manifest.Digest)
 	return nil
 }

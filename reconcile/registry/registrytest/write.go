@@ -92,6 +92,23 @@ func put(t *testing.T, x *trial) {
 	}
 }
 
+// putByDigest: a manifest without a tag can be pulled by its digest, and no tag
+// changes.
+func putByDigest(t *testing.T, x *trial) {
+	pushes := []registry.TaggedManifest{x.tagged("", "alias"), x.tagged("", "intel"), x.tagged("", "parent")}
+	for _, push := range pushes { // a child before what lists it
+		for range 2 { // the same again changes nothing
+			none(t, x.writer.Put(t.Context(), []registry.TaggedManifest{push}), 1)
+		}
+	}
+	x.is(t, x.repository, map[string]string{x.digest("alias"): "alias", x.digest("parent"): "parent"})
+	x.unchanged(t)
+	errs := x.writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("", "orphan")})
+	if len(errs) != 1 || errs[0] == nil {
+		t.Errorf("an index without its child: %v, want an error", errs)
+	}
+}
+
 // putOrphan: a refusal is that of one push, and leaves its tag as it was.
 func putOrphan(t *testing.T, x *trial) {
 	errs := x.writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("10", "orphan"), x.tagged("alias", "alias"), x.tagged("new", "orphan")})
