@@ -118,10 +118,7 @@ const (
 )
 
 // TagDigest is what a tag names.
-type TagDigest struct {
-	Tag    string
-	Digest string
-}
+type TagDigest = registry.TagDigest
 
 // Swept says how far a whole repository was looked at, for what can be deleted
 // from it. The zero Swept is that of a plan that did not have to.

@@ -58,7 +58,7 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	plan.DeleteManifests = due
 	if len(due) > 0 {
 		for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
-			plan.Tags = append(plan.Tags, TagDigest{tag, s.after.tags[tag]})
+			plan.Tags = append(plan.Tags, TagDigest{Tag: tag, Digest: s.after.tags[tag]})
 		}
 	}
 	return nil

@@ -21,6 +21,9 @@ var (
 	// don't delete by tag (OCI distribution-spec 1.1, "Deleting tags": 400 or
 	// 405).
 	ErrUnsupported = errors.New("not supported by this registry")
+	// ErrMoved means that a tag names another manifest than the caller says, and
+	// that it was left alone.
+	ErrMoved = errors.New("moved")
 	// ErrArchived means that a manifest exists and can't be pulled, like an
 	// archived image of Amazon ECR.
 	ErrArchived = errors.New("archived")

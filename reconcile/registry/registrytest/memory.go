@@ -405,17 +405,22 @@ func (v view) put(p registry.TaggedManifest) error {
 }
 
 // DeleteTags deletes a manifest with its last tag where Facts say so.
-func (v view) DeleteTags(ctx context.Context, tags []string) []error {
+func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	v.Lock()
 	defer v.Unlock()
 	errs := make([]error, len(tags))
-	for i, tag := range tags {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["DELETE "+tag]); errs[i] != nil {
+	for i, t := range tags {
+		digest := ""
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			digest, errs[i] = v.digest(t.Tag)
+		}
+		if errs[i] = cmp.Or(errs[i], v.Broken["DELETE "+t.Tag]); errs[i] != nil {
 			continue
 		}
-		name := v.repository.String() + ":" + tag
-		digest := v.Memory.Tags[name]
-		if v.Memory.Facts.LastTag && digest != "" && v.tagsOf(digest) == 1 {
+		name := v.repository.String() + ":" + t.Tag
+		if digest != t.Digest {
+			errs[i] = fmt.Errorf("%s: %w: it now names %s", name, registry.ErrMoved, digest)
+		} else if v.Memory.Facts.LastTag && v.tagsOf(digest) == 1 {
 			errs[i] = v.delete(digest)
 		} else {
 			delete(v.Memory.Tags, name)
