@@ -29,6 +29,7 @@
 //	strip.go            an index without its attestations
 //	purge.go            what provenance: purge makes of a tag
 //	reach.go            which manifests must stay, and why: every deletion is decided here
+//	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
 //	sweep_tags.go       what its tags will be: prune, purge
 //	sweep_manifests.go  which manifests nothing needs then

@@ -15,6 +15,9 @@ import (
 func (s scope) sweep(plan *Plan) {
 	prune, untagged := policies.Prune.Of(s.rules), policies.Untagged.Of(s.rules)
 	if !prune && !untagged && !s.purging() {
+		if err := s.holdLastTags(plan); err != nil {
+			plan.Errors = append(plan.Errors, Failure{Message: "no tag is deleted: " + few(strings.Split(err.Error(), "\n"))})
+		}
 		return
 	}
 	w := &sweep{
@@ -45,9 +48,24 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 			return err
 		}
 	}
+	held, err := s.hold(plan)
+	if err != nil {
+		return err
+	}
 	due, err := s.due()
 	if err != nil || len(plan.Errors) > 0 {
 		return err
+	}
+	plan.DeleteTags, s.deletes = without(plan.DeleteTags, held), without(s.deletes, held)
+	for _, h := range held {
+		f := s.whyHeld(h, s.before, func(digest string) bool {
+			return slices.ContainsFunc(due, func(d DeleteManifest) bool { return d.Digest == digest })
+		})
+		if f.Warning {
+			s.warnings = append(s.warnings, f)
+		} else {
+			s.found = append(s.found, f)
+		}
 	}
 	swept.Held = s.heldAttestations()
 	plan.Swept = swept
@@ -62,4 +80,27 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 		}
 	}
 	return nil
+}
+
+// hold finds the tags that the registry would not delete, and leaves them what
+// they are.
+func (s *sweep) hold(plan *Plan) ([]heldTag, error) {
+	deletes := slices.Concat(plan.DeleteTags, s.deletes)
+	if len(deletes) == 0 {
+		return nil, nil
+	}
+	if last, err := s.deletesWithLastTag(); err != nil || !last {
+		return nil, err
+	}
+	children := map[string][]string{}
+	for digest, m := range s.after.manifests {
+		if !m.unknown { // what it mentions is not listed
+			children[digest] = m.children
+		}
+	}
+	held := heldTags(deletes, s.after.tags, children)
+	for _, h := range held {
+		s.after.tags[h.Tag] = h.Old
+	}
+	return held, nil
 }

@@ -516,6 +516,27 @@ func TestDeleteTags(t *testing.T) {
 	}
 }
 
+// The last tag of an image that an index lists can't be deleted. That is a
+// violation in every run, and holds no other deletion up.
+func TestLastTagOfAListedImage(t *testing.T) {
+	server := seeded(t, ecrtest.Options{})
+	if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "3", Platforms: []string{"linux/amd64"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apply(t, mine(t, "30: {amd64: 3}")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p, err := apply(t, mine(t, "3: absent, 10.10: absent"))
+		if err != nil || len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Message, `which tag "30" lists`) {
+			t.Errorf("%v, violations %v", err, p.Violations)
+		}
+		if tags := server.Tags("my-image"); tags["10.10"] != "" || tags["3"] == "" {
+			t.Errorf("tags are %v", tags)
+		}
+	}
+}
+
 // A tag that moves between the last look at it and its deletion stays, and so
 // does the image that it names then and that has no other tag.
 func TestDeletionIsConditional(t *testing.T) {
