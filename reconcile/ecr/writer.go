@@ -165,7 +165,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 		case now.Err != nil:
 			errs[i] = fmt.Errorf("delete %w", now.Err)
 		case now.Value.Digest != tags[i].Digest:
-			errs[i] = fmt.Errorf("delete %s: %w: it now names %s", w.subject(names[i]), registry.ErrMoved, now.Value.Digest)
+			errs[i] = fmt.Errorf("delete %s: %w", w.subject(names[i]), &registry.MovedError{Now: now.Value.Digest})
 		default:
 			due[names[i]] = types.ImageIdentifier{ImageTag: &tags[i].Tag, ImageDigest: &tags[i].Digest}
 		}

@@ -122,7 +122,7 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 	case err != nil:
 		return err
 	case now.Digest != named.Digest:
-		return fmt.Errorf("%w: it now names %s", registry.ErrMoved, now.Digest)
+		return &registry.MovedError{Now: now.Digest}
 	}
 	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)

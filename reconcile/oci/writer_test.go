@@ -40,7 +40,7 @@ func TestDeleteTags(t *testing.T) {
 		{name: "501", delete: answer(501, ""), err: "not supported by this registry (501 Not Implemented)", unsupported: true},
 		{name: "gone already", head: gone, err: "not found", is: registry.ErrNotFound},
 		{name: "gone a moment later", delete: gone, after: gone},
-		{name: "moved", head: otherManifest, err: "moved: it now names " + digestOf([]byte(otherIndex)), is: registry.ErrMoved},
+		{name: "moved", head: otherManifest, err: "it now names " + digestOf([]byte(otherIndex)), is: registry.ErrMoved},
 		{name: "it cannot be read", head: answer(500, ""), err: "500 Internal Server Error"},
 		{name: "405", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"no"}]}`),
 			err: "not supported by this registry (405 Method Not Allowed: UNSUPPORTED: no)", unsupported: true},
