@@ -12,13 +12,14 @@ import (
 // sweep adds to a plan what concerns the repository as a whole. If it can't be
 // known, the plan gets an error, and nothing of the sweep. Nor does a plan that
 // has errors already.
-func (s scope) sweep(plan *Plan) {
+// It returns the repository as it will be, nil if it did not look at all of it.
+func (s scope) sweep(plan *Plan) (after *holding) {
 	prune, untagged := policies.Prune.Of(s.rules), policies.Untagged.Of(s.rules)
 	if !prune && !untagged && !s.purging() {
 		if err := s.holdLastTags(plan); err != nil {
-			plan.Errors = append(plan.Errors, Failure{Message: "no tag is deleted: " + few(strings.Split(err.Error(), "\n"))})
+			plan.Errors = append(plan.Errors, Failure{Message: "no tag is deleted: " + few(registry.Lines(err))})
 		}
-		return
+		return nil
 	}
 	w := &sweep{
 		scope: s, untagged: untagged, before: map[string]string{}, bodies: map[string]*registry.Manifest{},
@@ -27,7 +28,12 @@ func (s scope) sweep(plan *Plan) {
 	}
 	if err := w.run(plan, prune); err != nil {
 		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err))})
+		return nil
 	}
+	if len(plan.Errors) > 0 {
+		return nil
+	}
+	return &w.after
 }
 
 func (s *sweep) run(plan *Plan, prune bool) error {

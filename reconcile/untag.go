@@ -14,19 +14,26 @@ func (a *applying) deleteTags(batch []DeleteTag) {
 	for i, d := range batch {
 		due[i] = TagDigest{Tag: d.Tag, Digest: d.Old}
 	}
-	var check []string
+	var check, written []string
+	var moved *registry.MovedError
 	for i, err := range a.w.DeleteTags(a.ctx, due) {
 		tag := due[i].Tag
+		if !errors.Is(err, registry.ErrMoved) && !errors.Is(err, registry.ErrUnsupported) {
+			written = append(written, tag) // or perhaps written, where there is an error
+		}
 		switch {
 		case err == nil:
 			check = append(check, tag)
 		case errors.Is(err, registry.ErrNotFound):
 			a.outcome[tag], a.already[tag] = nil, true
+		case errors.As(err, &moved):
+			a.outcome[tag] = unmoved(registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: moved.Now}}, due[i].Digest)
 		case errors.Is(err, registry.ErrMoved):
-			a.outcome[tag] = fmt.Errorf("%w: the tag named %s when it was planned: %w; run again", ErrStale, due[i].Digest, err)
+			a.outcome[tag] = fmt.Errorf("%w: the tag no longer names %s: %w; run again", ErrStale, due[i].Digest, err)
 		default:
 			a.outcome[tag] = interrupted(err)
 		}
 	}
 	a.readBack(check, nil)
+	a.ensure(written)
 }
