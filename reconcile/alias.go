@@ -42,7 +42,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 	v := p.decide(alias)
 	p.check(alias, &v)
 	if v.any() {
-		v = verdict{problems: v.problems, choices: v.choices}
+		v = v.blocked()
 	}
 	if p.followed[alias.Tag] { // no one else asks again
 		p.verdicts[alias.Tag] = v

@@ -65,8 +65,16 @@ func Diff(image config.Image, state *State) Plan {
 
 func (p *planner) plan() Plan {
 	plan := Plan{Image: p.image.Name, Repository: p.home}
-	for _, alias := range p.image.Aliases {
-		v := p.verdict(alias)
+	verdicts := make([]verdict, len(p.image.Aliases))
+	for i, alias := range p.image.Aliases {
+		verdicts[i] = p.verdict(alias)
+	}
+	p.checkDeserted(verdicts)
+	for i, alias := range p.image.Aliases {
+		v := verdicts[i]
+		for _, k := range v.keeps {
+			plan.addKeep(k)
+		}
 		plan.Warnings = append(plan.Warnings, v.warnings...)
 		plan.Choices = append(plan.Choices, v.choices...)
 		switch {
@@ -85,7 +93,11 @@ func (p *planner) plan() Plan {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: errUnknown.Error()})
 		}
 	}
-	p.sweep(&plan)
+	if after := p.sweep(&plan); after != nil {
+		p.addKeeps(&plan, knownOf(*after))
+	} else {
+		p.addKeeps(&plan, p.knownOf(plan, verdicts))
+	}
 	return plan
 }
 

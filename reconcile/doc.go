@@ -29,6 +29,8 @@
 //	strip.go            an index without its attestations
 //	purge.go            what provenance: purge makes of a tag
 //	reach.go            which manifests must stay, and why: every deletion is decided here
+//	dropped.go          what a registry may drop when a tag leaves it
+//	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
 //	sweep_tags.go       what its tags will be: prune, purge
 //	sweep_manifests.go  which manifests nothing needs then
@@ -44,10 +46,12 @@
 //	verdict.go          what is to become of an alias
 //	intact.go           whether what it lists still exists
 //	alias.go            what is to become of each alias
+//	deserted.go         what else lists an image that its source has moved away from
 //	diff.go             Observe and Diff
 //	guard.go            too many deletions
 //	outcome.go          what became of an action
 //	write.go            every tag is read before it is written, and after
+//	putback.go          what a registry has dropped
 //	push.go             copies and pushes
 //	untag.go            deletions of tags
 //	delete.go           deletions of manifests

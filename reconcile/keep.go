@@ -19,7 +19,6 @@ type keeping struct {
 	of      config.Repository
 	reasons map[string]string // by tag or digest
 	purged  map[string]Push   // by tag
-	old     map[string]string // the digest that a tag to be deleted names
 	failed  error             // why an index that a purge replaces was not kept
 }
 
@@ -27,7 +26,7 @@ type keeping struct {
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, purged: map[string]Push{}, old: map[string]string{},
+		reasons: map[string]string{}, purged: map[string]Push{},
 	}
 	for _, p := range plan.Pushes {
 		if p.Purged > 0 && p.Old != "" {
@@ -35,7 +34,7 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 		}
 	}
 	for _, d := range plan.DeleteTags {
-		k.old[d.Tag], k.reasons[d.Tag] = d.Old, d.Reason
+		k.reasons[d.Tag] = d.Reason
 	}
 	for _, d := range plan.DeleteManifests {
 		k.reasons[d.Digest] = d.Reason
@@ -57,12 +56,12 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 }
 
 // DeleteTags implements [registry.Writer].
-func (k *keeping) DeleteTags(ctx context.Context, tags []string) []error {
+func (k *keeping) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	due := make([]losing, len(tags))
-	for i, tag := range tags {
-		due[i] = losing{k.old[tag], []KeptTag{{Tag: tag}}, k.reasons[tag]}
+	for i, t := range tags {
+		due[i] = losing{t.Digest, []KeptTag{{Tag: t.Tag}}, k.reasons[t.Tag]}
 	}
-	return k.delete(ctx, tags, due, k.Writer.DeleteTags)
+	return deleteKept(ctx, k, tags, due, k.Writer.DeleteTags)
 }
 
 // DeleteManifests implements [registry.Writer].
@@ -71,12 +70,12 @@ func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error
 	for i, digest := range digests {
 		due[i] = losing{digest, nil, k.reasons[digest]}
 	}
-	return k.delete(ctx, digests, due, k.Writer.DeleteManifests)
+	return deleteKept(ctx, k, digests, due, k.Writer.DeleteManifests)
 }
 
-// delete deletes the items that could be kept.
-func (k *keeping) delete(ctx context.Context, names []string, due []losing, do func(context.Context, []string) []error) []error {
-	errs := make([]error, len(names))
+// deleteKept deletes the items that could be kept.
+func deleteKept[T any](ctx context.Context, k *keeping, items []T, due []losing, do func(context.Context, []T) []error) []error {
+	errs := make([]error, len(items))
 	if k.failed != nil {
 		for i := range errs {
 			errs[i] = k.failed
@@ -84,11 +83,11 @@ func (k *keeping) delete(ctx context.Context, names []string, due []losing, do f
 		return errs
 	}
 	errs = k.keep(ctx, due)
-	var kept []string
+	var kept []T
 	var at []int
 	for i, err := range errs {
 		if err == nil {
-			kept, at = append(kept, names[i]), append(at, i)
+			kept, at = append(kept, items[i]), append(at, i)
 		}
 	}
 	if len(kept) > 0 {

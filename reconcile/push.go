@@ -50,12 +50,20 @@ func (a *applying) push(batch []Push) {
 		}
 	}
 	a.readBack(check, want)
+	written := make([]string, len(batch)) // or perhaps written, where there is an error
+	for i, p := range batch {
+		written[i] = p.Tag
+	}
+	a.ensure(written)
 }
 
 // mayBegin tells what stands in the way of a push before anything is sent.
 func (a *applying) mayBegin(p Push) error {
 	if err := a.ctx.Err(); err != nil {
 		return interrupted(err)
+	}
+	if digest := a.lists(p); digest != "" {
+		return fmt.Errorf("%w: it lists %s, which is missing", ErrSkipped, digest)
 	}
 	for _, tag := range p.Follows {
 		if a.outcome[tag] != nil {

@@ -54,10 +54,10 @@ type watched struct {
 	bin *bin
 }
 
-func (w watched) DeleteTags(ctx context.Context, tags []string) []error {
-	for _, tag := range tags {
-		if digest := w.m.Tags["r.test/app:"+tag]; digest != "" && !w.bin.has(digest, tag) {
-			w.t.Errorf("tag %s is deleted before it is kept", tag)
+func (w watched) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
+	for _, t := range tags {
+		if digest := w.m.Tags["r.test/app:"+t.Tag]; digest != "" && !w.bin.has(digest, t.Tag) {
+			w.t.Errorf("tag %s is deleted before it is kept", t.Tag)
 		}
 	}
 	return w.Writer.DeleteTags(ctx, tags)

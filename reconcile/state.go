@@ -13,9 +13,10 @@ import (
 // certainly does not exist is an answer that wraps [registry.ErrNotFound]. Any
 // other error means that the registry could not say.
 type State struct {
-	tags      map[place]registry.Answer[registry.Descriptor] // by tag: what it names now; by digest: whether it exists
-	manifests map[place]registry.Answer[*registry.Manifest]  // by tag or by digest
-	platforms map[place]registry.Answer[config.Platform]     // by digest of the config blob
+	tags      map[place]registry.Answer[registry.Descriptor]  // by tag: what it names now; by digest: whether it exists
+	manifests map[place]registry.Answer[*registry.Manifest]   // by tag or by digest
+	recalled  map[place]registry.Answer[registry.RawManifest] // by digest: what a cache has of what the registry has lost
+	platforms map[place]registry.Answer[config.Platform]      // by digest of the config blob
 	facts     map[config.Repository]registry.Answer[registry.Facts]
 	lists     map[config.Repository]registry.Answer[[]listed]
 	cheap     map[config.Repository]bool // whose reader is Listed: asking for a tag costs next to nothing
@@ -30,6 +31,7 @@ func newState() *State {
 	return &State{
 		tags:      map[place]registry.Answer[registry.Descriptor]{},
 		manifests: map[place]registry.Answer[*registry.Manifest]{},
+		recalled:  map[place]registry.Answer[registry.RawManifest]{},
 		platforms: map[place]registry.Answer[config.Platform]{},
 		facts:     map[config.Repository]registry.Answer[registry.Facts]{},
 		lists:     map[config.Repository]registry.Answer[[]listed]{},
@@ -70,19 +72,19 @@ func newView(state *State, home config.Repository) *view {
 
 // questions are the places whose answers a view lacks.
 type questions struct {
-	tags, manifests, configs, referrers map[place]bool
-	facts, lists, inventories           map[config.Repository]bool
+	tags, manifests, recalled, configs, referrers map[place]bool
+	facts, lists, inventories                     map[config.Repository]bool
 }
 
 func newQuestions() questions {
 	return questions{
-		tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
+		tags: map[place]bool{}, manifests: map[place]bool{}, recalled: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
 		facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
 	}
 }
 
 func (q questions) empty() bool {
-	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
+	return len(q.tags)+len(q.manifests)+len(q.recalled)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
 }
 
 // tag returns what a tag names now. Of a digest it tells whether it exists.
@@ -93,6 +95,12 @@ func (v *view) tag(in config.Repository, tag string) (registry.Descriptor, error
 // manifest returns a manifest by tag or by digest.
 func (v *view) manifest(in config.Repository, reference string) (*registry.Manifest, error) {
 	return ask(v.manifests, v.open.manifests, place{in, reference})
+}
+
+// recall returns a manifest by digest from a cache, also if the registry has lost
+// it. ErrNotFound means that no cache has it.
+func (v *view) recall(in config.Repository, digest string) (registry.RawManifest, error) {
+	return ask(v.State.recalled, v.open.recalled, place{in, digest})
 }
 
 // platform returns the platform that a config blob names, zero if it names none.

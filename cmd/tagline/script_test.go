@@ -43,7 +43,8 @@ func (t tests) Run() int {
 	return t.M.Run()
 }
 
-// TestScripts runs each script of testdata/script on each registry. $REGISTRY
+// TestScripts runs each script of testdata/script on each registry, and those of
+// testdata/zot on one that drops manifests with their last tag. $REGISTRY
 // is a transparent proxy in front of it, and TAGLINE_REGISTRY names it too.
 // Beside testscript's own commands there are:
 //
@@ -56,9 +57,13 @@ func (t tests) Run() int {
 //	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(testing.TB) string{
-		"olareg":       ocitest.Olareg,
-		"distribution": func(t testing.TB) string { return ocitest.Distribution(t) },
+	for name, registry := range map[string]struct {
+		start func(testing.TB) string
+		dir   string
+	}{
+		"olareg":       {ocitest.Olareg, "testdata/script"},
+		"distribution": {func(t testing.TB) string { return ocitest.Distribution(t) }, "testdata/script"},
+		"zot":          {ocitest.Zot, "testdata/zot"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,13 +71,13 @@ func TestScripts(t *testing.T) {
 				t.Skip("bin/registry is missing: `make tools` installs it")
 			}
 			testscript.Run(t, testscript.Params{
-				Dir:                 "testdata/script",
+				Dir:                 registry.dir,
 				UpdateScripts:       *update,
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
 					t := env.T().(testing.TB)
-					s := &scripted{t: t, proxy: ocitest.Proxy(t, start(t))}
+					s := &scripted{t: t, proxy: ocitest.Proxy(t, registry.start(t))}
 					env.Values["registry"] = s
 					env.Setenv("REGISTRY", s.proxy.Host)
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)

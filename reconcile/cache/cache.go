@@ -274,6 +274,9 @@ func (r *reader) Remember(platforms map[string]config.Platform) {
 	r.shelf.keep(learned)
 }
 
+// Recall returns a manifest without asking whether the registry still has it.
+func (r *reader) Recall(digest string) (registry.RawManifest, bool) { return r.shelf.manifest(digest) }
+
 // Remembered is what Configs serves without asking.
 func (r *reader) Remembered(digest string) ([]byte, bool) {
 	platform, ok := r.shelf.platform(digest)

@@ -35,7 +35,7 @@ func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 		return registry.Facts{}, err
 	}
 	expiries, err := r.expiries(ctx)
-	return registry.Facts{Tags: mutabilityOf(repository), Expiries: expiries, LastTag: true}, err // API_BatchDeleteImage
+	return registry.Facts{Tags: mutabilityOf(repository), Expiries: expiries, LastTag: true, KeepsChildren: true}, err // API_BatchDeleteImage
 }
 
 // describe tells of the repository. One that is missing or forbidden fails the

@@ -121,7 +121,7 @@ func TestErrorsOfContexts(t *testing.T) {
 	_, err := r.Referrers(ctx, someHash)
 	errs = append(errs, err, w.Copy(ctx, server.app(), someHash))
 	errs = append(errs, w.Put(ctx, []registry.TaggedManifest{{Tag: "1", Manifest: registry.RawManifest{Body: []byte(index)}}})...)
-	errs = append(errs, w.DeleteTags(ctx, []string{"1"})...)
+	errs = append(errs, w.DeleteTags(ctx, []registry.TagDigest{{Tag: "1", Digest: someHash}})...)
 	for i, err := range errs {
 		if !errors.Is(err, context.Canceled) || errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("error %d is %v", i, err)

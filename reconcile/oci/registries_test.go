@@ -96,7 +96,8 @@ func TestReadAndWrite(t *testing.T) {
 				t.Errorf("after the push: %+v, want %s", a, byTag[i].Digest)
 			}
 		}
-		for _, err := range writer.DeleteTags(t.Context(), []string{"10", "11", "never was"}) {
+		due := []registry.TagDigest{{Tag: "10", Digest: byTag[0].Digest}, {Tag: "11", Digest: byTag[1].Digest}}
+		for _, err := range writer.DeleteTags(t.Context(), due) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -407,7 +408,7 @@ func TestTokens(t *testing.T) {
 	if err := put("11"); err != nil {
 		t.Errorf("after its token expired: %v", err)
 	}
-	if err := writer.DeleteTags(t.Context(), []string{"11"})[0]; err != nil {
+	if err := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "11", Digest: manifest.Digest}})[0]; err != nil {
 		t.Error(err)
 	}
 	other := NewWriters(c).Writer(config.Repository{Host: proxy.Host, Path: "other"})

@@ -98,22 +98,33 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 func target(push registry.TaggedManifest) string { return cmp.Or(push.Tag, push.Manifest.Digest) }
 
 // DeleteTags implements [registry.Writer].
-func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
+func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	errs := w.client.each(w.repository, len(tags), func(i int) error {
 		return w.deleteTag(ctx, tags[i])
 	})
 	for i, err := range errs {
 		if err != nil {
-			errs[i] = w.failure("delete tag "+w.subject(tags[i]), err)
+			errs[i] = w.failure("delete tag "+w.subject(tags[i].Tag), err)
 		}
 	}
 	return errs
 }
 
 // deleteTag never goes by way of the digest, which would take every other tag
-// of the manifest with it.
-func (w *writer) deleteTag(ctx context.Context, tag string) error {
-	err := w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
+// of the manifest with it. The protocol has no conditional deletion, so nothing
+// stands between the HEAD and the DELETE.
+func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error {
+	tag := named.Tag
+	now, err := w.head(ctx, w.name.Tag(tag))
+	switch {
+	case isAbsent(err):
+		return registry.ErrNotFound
+	case err != nil:
+		return err
+	case now.Digest != named.Digest:
+		return &registry.MovedError{Now: now.Digest}
+	}
+	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)
 	switch {
 	case status == nil || routeOf(status.Request).resource != "manifests":

@@ -21,6 +21,9 @@ var (
 	// don't delete by tag (OCI distribution-spec 1.1, "Deleting tags": 400 or
 	// 405).
 	ErrUnsupported = errors.New("not supported by this registry")
+	// ErrMoved means that a tag names another manifest than the caller says, and
+	// that it was left alone. See [MovedError].
+	ErrMoved = errors.New("moved")
 	// ErrArchived means that a manifest exists and can't be pulled, like an
 	// archived image of Amazon ECR.
 	ErrArchived = errors.New("archived")
@@ -49,3 +52,9 @@ func Lines(err error) []string {
 	}
 	return lines
 }
+
+// MovedError is an [ErrMoved] that says what the tag names now.
+type MovedError struct{ Now string }
+
+func (e *MovedError) Error() string { return "it now names " + e.Now }
+func (e *MovedError) Unwrap() error { return ErrMoved }

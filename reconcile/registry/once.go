@@ -160,6 +160,9 @@ func pick(all []string, at []int) []string {
 	return some
 }
 
+// Recall implements [Memory].
+func (o *onceReader) Recall(digest string) (RawManifest, bool) { return Recall(o.Reader, digest) }
+
 // Remembered implements [Memory].
 func (o *onceReader) Remembered(digest string) ([]byte, bool) { return Remembered(o.Reader, digest) }
 

@@ -171,15 +171,20 @@ type Writer interface {
 	// Errors: ErrNotFound if there is no such repository and a push does not
 	// create it (Amazon ECR).
 	Put(ctx context.Context, pushes []TaggedManifest) []error
-	// DeleteTags removes tags. The manifest stays, with its other tags or
-	// untagged. Amazon ECR, however, deletes a manifest with its last tag, and
-	// refuses the last tag of a manifest that an index lists: see
-	// Facts.LastTag. A tag that does not exist is no error.
+	// DeleteTags removes tags that name the given digests, and leaves others
+	// alone. The manifest stays, with its other tags or untagged. Amazon ECR,
+	// however, deletes a manifest with its last tag, and refuses the last tag of a
+	// manifest that an index lists: see Facts.LastTag. zot deletes a manifest with
+	// its last tag, also if an index lists it.
 	//
-	// Errors: ErrUnsupported if the registry deletes by digest only;
-	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
-	// no error).
-	DeleteTags(ctx context.Context, tags []string) []error
+	// Each tag is read just before it is deleted. Amazon ECR compares the digest
+	// in the deletion itself, too. The OCI distribution protocol can't: a tag that
+	// moves between the HEAD and the DELETE of it is deleted as it is then.
+	//
+	// Errors: ErrNotFound if the tag or the repository does not exist; ErrMoved if
+	// the tag names another digest; ErrUnsupported if the registry deletes by
+	// digest only.
+	DeleteTags(ctx context.Context, tags []TagDigest) []error
 	// DeleteManifests removes manifests by digest, and every tag that names one
 	// of them at that moment, also tags that the caller doesn't know. Children
 	// of an index, blobs of an image, and referrers stay. A manifest that does
@@ -188,8 +193,15 @@ type Writer interface {
 	// into an earlier batch than its children.
 	//
 	// Errors: ErrUnsupported if the registry deletes nothing by digest;
-	// ErrNotFound as for DeleteTags.
+	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
+	// no error).
 	DeleteManifests(ctx context.Context, digests []string) []error
+}
+
+// TagDigest is a tag and the digest that it names.
+type TagDigest struct {
+	Tag    string
+	Digest string
 }
 
 // TaggedManifest is a manifest and its tag. Without a tag it is pushed by its

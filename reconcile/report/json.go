@@ -30,6 +30,7 @@ type planRepository struct {
 	Pushes          []planPush           `json:"pushes"`
 	DeleteTags      []planDeleteTag      `json:"delete_tags"`
 	DeleteManifests []planDeleteManifest `json:"delete_manifests"`
+	Keeps           []planKeep           `json:"keeps,omitempty"`
 	Violations      []planFinding        `json:"violations"`
 	Warnings        []planFinding        `json:"warnings"`
 	InSync          []string             `json:"in_sync"`
@@ -89,6 +90,16 @@ type planDeleteManifest struct {
 	Reason  string   `json:"reason"`
 	Bytes   int64    `json:"bytes"`
 	Parents []string `json:"parents,omitempty"`
+	planOutcome
+}
+
+type planKeep struct {
+	Digest    string   `json:"digest"`
+	MediaType string   `json:"media_type,omitempty"`
+	Manifest  string   `json:"manifest,omitempty"`
+	Tags      []string `json:"tags"`
+	Needed    string   `json:"needed,omitempty"`
+	Lost      bool     `json:"lost,omitempty"`
 	planOutcome
 }
 
@@ -182,6 +193,15 @@ func jsonRepository(r Repository) planRepository {
 	}
 	for i, d := range r.DeleteManifests {
 		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
+	}
+	for i, k := range r.Keeps {
+		keep := planKeep{
+			Digest: k.Digest, MediaType: k.MediaType, Manifest: string(k.Manifest), Tags: list(k.Tags), Needed: k.Needed, Lost: k.Lost,
+		}
+		if !isAlready(r.Kept, i) || r.Kept[i].Err != nil { // or else nothing had to be done
+			keep.planOutcome = jsonOutcome(r.Kept, i)
+		}
+		out.Keeps = append(out.Keeps, keep)
 	}
 	for _, t := range r.Tags {
 		out.Tags = append(out.Tags, planTag(t))

@@ -115,6 +115,14 @@ func (r *Run) problems() []*config.Finding {
 				})
 			}
 		}
+		for i, o := range repository.Kept {
+			if o.Err != nil {
+				all = append(all, &config.Finding{
+					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyKept(repository.Keeps[i]), registry.Line(o.Err)),
+				})
+			}
+		}
 		for _, e := range repository.Errors {
 			fail(e.Alias, failed, e.Message)
 		}

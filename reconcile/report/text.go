@@ -40,7 +40,7 @@ type TextOptions struct {
 
 // totals counts aliases and actions over all repositories.
 type totals struct {
-	pushes, deleteTags, deleteManifests, blocked, failed, inSync int
+	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync int
 }
 
 // add counts one repository.
@@ -52,7 +52,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	for _, e := range plan.Errors {
 		failed[e.Alias] = true
 	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Kept) {
 		if o.Err != nil {
 			failed[o.Tag] = true
 		}
@@ -68,6 +68,11 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.pushes += len(plan.Pushes) - notDone(result.Pushed)
 	n.deleteTags += len(plan.DeleteTags) - notDone(result.Deleted)
 	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
+	for i, k := range plan.Keeps {
+		if isPutBack(k, result.Kept, i) {
+			n.putBack++
+		}
+	}
 }
 
 // NewText returns a report that is written to w.
@@ -103,12 +108,18 @@ func (t *Text) Summary() error {
 func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
-	case n.pushes+n.deleteTags+n.deleteManifests+n.blocked+n.failed == 0:
+	case n.pushes+n.deleteTags+n.deleteManifests+n.putBack+n.blocked+n.failed == 0:
 		return fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
 	case dryRun:
 		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
 		line = fmt.Sprintf("Applied: %d pushed, %s and %s deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
+	}
+	switch {
+	case n.putBack > 0 && dryRun:
+		line += fmt.Sprintf(", %d to put back", n.putBack)
+	case n.putBack > 0:
+		line += fmt.Sprintf(", %d put back", n.putBack)
 	}
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
@@ -126,6 +137,15 @@ func notDone(outcomes []reconcile.Outcome) int {
 		}
 	}
 	return n
+}
+
+// isPutBack reports whether a run has put a manifest back, or a dry run would. A
+// dry run knows of those alone that are missing already.
+func isPutBack(k reconcile.Keep, outcomes []reconcile.Outcome, i int) bool {
+	if i < len(outcomes) {
+		return outcomes[i].Err == nil && !outcomes[i].Already
+	}
+	return k.Lost
 }
 
 func isAlready(outcomes []reconcile.Outcome, i int) bool {
@@ -198,6 +218,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
+	rows = append(rows, t.keeps(plan, result)...)
 	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
