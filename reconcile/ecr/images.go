@@ -22,6 +22,7 @@ type image struct {
 	registry.Descriptor
 	tags   []string
 	pushed time.Time
+	pulled time.Time // zero if never (API_ImageDetail, lastRecordedPullTime)
 }
 
 func imageOf(d types.ImageDetail) image {
@@ -34,6 +35,7 @@ func imageOf(d types.ImageDetail) image {
 		},
 		tags:   d.ImageTags,
 		pushed: aws.ToTime(d.ImagePushedAt),
+		pulled: aws.ToTime(d.LastRecordedPullTime),
 	}
 }
 
