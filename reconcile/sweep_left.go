@@ -13,7 +13,8 @@ import (
 
 // finishPurge finds the indexes that a purge replaced and did not get to delete,
 // because it was cut: they have no tag and hold attestations, and a tag has the
-// very same images without any. They count as replaced by this run.
+// very same images without any; or tagline made them for an alias that has moved,
+// and tags lead to each of their images. They count as replaced by this run.
 func (s *sweep) finishPurge() error {
 	if s.stock == nil {
 		return nil // nothing lists them
@@ -24,11 +25,19 @@ func (s *sweep) finishPurge() error {
 			tagged[images] = true
 		}
 	}
-	was, is := namedBy(s.before), namedBy(s.after.tags)
+	was, is, needed := namedBy(s.before), namedBy(s.after.tags), s.after.tagged().needed()
+	made := func(m *registry.Manifest, images string) bool { // for an alias that has moved
+		alias, managed := s.aliases[m.Annotations[AnnotationAlias]]
+		now := s.after.tags[alias.Tag]
+		if _, attested := s.imagesOf(now); !managed || now == "" || attested {
+			return false
+		}
+		return !slices.ContainsFunc(strings.Fields(images), func(digest string) bool { return needed[digest] == "" })
+	}
 	var errs []error
 	for digest, m := range s.bodies {
 		images, attested := s.imagesOf(digest)
-		if !attested || was[digest] || is[digest] || !tagged[images] {
+		if !attested || was[digest] || is[digest] || !tagged[images] && !made(m, images) {
 			continue
 		}
 		errs = append(errs, s.replace(m))
