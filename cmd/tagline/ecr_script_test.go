@@ -27,6 +27,7 @@ import (
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
 //	images REPOSITORY N          there are so many, tagged or not
+//	pulled REPOSITORY DURATION   every image was pulled last so long ago
 //	repository NAME MUTABILITY [PATTERN...]   an empty one
 //	mutability NAME MUTABILITY [PATTERN...]   of one that is there
 //	calls [OPERATION=N...]                    exactly these since the last time
@@ -79,6 +80,13 @@ func TestECRScripts(t *testing.T) {
 				n, err := countImages(r.URL, args[0])
 				if err == nil && args[1] != strconv.Itoa(n) {
 					err = fmt.Errorf("%s has %d images, want %s", args[0], n, args[1])
+				}
+				return err
+			}),
+			"pulled": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				ago, err := time.ParseDuration(args[1])
+				if err == nil {
+					err = r.SetPulled(args[0], time.Now().Add(-ago))
 				}
 				return err
 			}),
