@@ -46,7 +46,8 @@ func (b *bin) has(digest, tag string) bool {
 	})
 }
 
-// watched fails the test for every deletion of what the trash does not have yet.
+// watched is a writer that fails the test if something is deleted before it is
+// kept.
 type watched struct {
 	registry.Writer
 	t   interface{ Errorf(string, ...any) }
@@ -206,7 +207,7 @@ func TestNothingIsDeletedUnkept(t *testing.T) {
 	}
 }
 
-// What is asked for, and no more: with what an index lists, from whatever run.
+// Choose selects what is asked for, with the children of indexes from any run.
 func TestChoose(t *testing.T) {
 	b := build()
 	one, two := b.release("1", false, intel), b.release("2", false, intel)
@@ -297,11 +298,11 @@ func TestRestoreInPart(t *testing.T) {
 		{"a tag names something else", func(b *builder) { b.tag("1", b.digest["other"]) }, false, "1: it names OTHER now; --force moves it"},
 		{"and is forced", func(b *builder) { b.tag("1", b.digest["other"]) }, true, ""},
 		{"a tag names what the run left", func(b *builder) { b.tag("1", b.digest["left"]) }, false, ""},
-		{"a blob that nobody can ask for", func(b *builder) { b.Broken[digestOf("image")] = down }, false,
+		{"a blob whose HEAD fails", func(b *builder) { b.Broken[digestOf("image")] = down }, false,
 			"image: error 503; index: error not done: IMAGE, which it lists, can't be put back; 1: error not done: its manifest is not put back"},
-		{"a manifest that nobody can ask for", func(b *builder) { b.Broken[b.digest["other"]] = down }, false,
+		{"a manifest whose HEAD fails", func(b *builder) { b.Broken[b.digest["other"]] = down }, false,
 			"index: error 503; 1: error not done: its manifest is not put back"},
-		{"a tag that nobody can ask for", func(b *builder) { b.Broken["1"] = down }, false, "1: error 503"},
+		{"a tag whose HEAD fails", func(b *builder) { b.Broken["1"] = down }, false, "1: error 503"},
 		{"a push that fails", func(b *builder) { b.Broken["PUT "+b.digest["image"]] = down }, false,
 			"image: error 503; index: error not done: IMAGE, which it lists, was not put back; 1: error not done: its manifest is not put back"},
 		{"a tag that can't be pushed", func(b *builder) { b.Broken["PUT 1"] = down }, false, "1: error 503"},
