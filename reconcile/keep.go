@@ -20,6 +20,7 @@ type keeping struct {
 	reasons map[string]string // by tag or digest
 	purged  map[string]Push   // by tag
 	old     map[string]string // the digest that a tag to be deleted names
+	kept    map[string]bool   // digests that the trash has
 	failed  error             // why an index that a purge replaces was not kept
 }
 
@@ -27,7 +28,7 @@ type keeping struct {
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, purged: map[string]Push{}, old: map[string]string{},
+		reasons: map[string]string{}, purged: map[string]Push{}, old: map[string]string{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
 		if p.Purged > 0 && p.Old != "" {
@@ -121,12 +122,19 @@ func (k *keeping) keep(ctx context.Context, due []losing) []error {
 
 func (k *keeping) keepPart(ctx context.Context, due []losing) []error {
 	errs := make([]error, len(due))
-	digests := make([]string, len(due))
+	var digests []string
+	var at []int
 	for i, d := range due {
-		digests[i] = d.digest
+		if len(d.tags) > 0 || !k.kept[d.digest] {
+			digests, at = append(digests, d.digest), append(at, i)
+		}
+	}
+	if len(digests) == 0 {
+		return errs
 	}
 	var kept []Kept
-	for i, a := range k.reader.Manifests(ctx, digests) {
+	for n, a := range k.reader.Manifests(ctx, digests) {
+		i := at[n]
 		switch {
 		case a.Err == nil:
 			kept = append(kept, Kept{a.Value, due[i].tags, due[i].reason})
@@ -138,9 +146,13 @@ func (k *keeping) keepPart(ctx context.Context, due []losing) []error {
 		return errs
 	}
 	if err := k.trash.Keep(k.of, kept); err != nil {
-		for i := range errs {
+		for _, i := range at {
 			errs[i] = notKept(err)
 		}
+		return errs
+	}
+	for _, kept := range kept {
+		k.kept[kept.Manifest.Digest] = true
 	}
 	return errs
 }

@@ -41,7 +41,7 @@ type Trash struct {
 	now           func() time.Time
 
 	mu     sync.Mutex
-	opened *folder.Folder // nil until something is kept
+	opened *folder.Folder  // nil until something is kept
 	kept   map[string]bool // names of files
 }
 
