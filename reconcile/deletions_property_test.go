@@ -333,9 +333,45 @@ func (h household) needed(tags map[string]string, image config.Image, p reconcil
 	return needed
 }
 
-// replacedBy are the indexes with attestations that a purge takes from tags.
+// leaves are the manifests below one that list nothing, but for attestations.
+func (h household) leaves(d string) (all string, attested bool) {
+	var found []string
+	for below := range h.below(d) {
+		switch {
+		case h.isAttestation(below):
+			attested = true
+		case len(h.References(below).Manifests) == 0:
+			found = append(found, below)
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found, " "), attested
+}
+
+// leftBehind are the untagged indexes that a purge replaced in an earlier run: a
+// tag has the same images without attestations.
+func (h household) leftBehind(p reconcile.Plan) []string {
+	after := household{builder: &builder{Memory: &registrytest.Memory{Manifests: maps.Clone(h.Manifests), Tags: h.Tags}}}
+	tags, tagged := after.tagsAfter(p), map[string]bool{}
+	for name, d := range tags {
+		if images, attested := after.leaves(d); subjectOf(name) == "" && !attested {
+			tagged[images] = true
+		}
+	}
+	var all []string
+	for d := range h.Manifests {
+		named := slices.Contains(slices.Collect(maps.Values(h.Tags)), d) || slices.Contains(slices.Collect(maps.Values(tags)), d)
+		if images, attested := h.leaves(d); h.Listed && !named && attested && tagged[images] {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// replacedBy are the indexes with attestations that a purge takes from tags, or
+// took in an earlier run.
 func (h household) replacedBy(p reconcile.Plan) map[string]bool {
-	var old []string
+	old := h.leftBehind(p)
 	for _, push := range p.Pushes {
 		old = append(old, push.Old)
 	}
@@ -366,6 +402,7 @@ func (h household) purges(d string, p reconcile.Plan) bool {
 			maps.Copy(led, h.below(top))
 		}
 	}
+	maps.Copy(led, h.below(h.leftBehind(p)...))
 	old := h.Pushed[d].Before(time.Now().Add(-24 * time.Hour))
 	return h.isAttestation(d) && (led[d] || old || !h.Listed) || h.replacedBy(p)[d]
 }

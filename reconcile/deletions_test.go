@@ -60,7 +60,7 @@ func TestDeletions(t *testing.T) {
 			b.release("gone", false, intel)
 			delete(b.Tags, "r.test/app:gone")
 		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: 1", "delete attestation: 1 attestation of linux/amd64"}, []string{
-			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete untagged: gone", "delete replaced: 1",
+			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: gone", "delete replaced: 1",
 			"delete attestation: 1 attestation of linux/amd64", "delete attestation: gone attestation of linux/amd64", "delete untagged: gone linux/amd64",
 		}},
 		{"a loose attestation goes once it is old", "10: plain", []string{"provenance: purge"}, func(b *builder) {

@@ -71,7 +71,7 @@ func TestNewest(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := releases(t)
 			m.Tags["r.test/app:10"] = m.Tags["r.test/app:latest"] // an alias is never a candidate
-			image := aliases(t, test.alias, append(test.settings, "provenance: drop")...)
+			image := aliases(t, test.alias, append(test.settings, "provenance: drop", "downgrade: allow")...)
 			tag, _, _ := strings.Cut(test.alias, ":")
 			p := plan(t, m, image)
 			if got := platforms(p, tag); got != test.want {
@@ -156,10 +156,15 @@ func TestDowngrades(t *testing.T) {
 		if len(p.Pushes) > 0 || len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Message, "from 10.20 to 10.9") {
 			t.Errorf("plan is %+v", p)
 		}
-		// Where the mark names an alias, and the release is gone, nobody can tell.
+		// If the mark names an alias, and the release is gone, the version is not
+		// known, and the alias is left alone.
 		p = plan(t, m, aliases(t, `last: {newest: "10.x"}`, both))
-		if len(p.Warnings) != 1 || p.Warnings[0].ID != "unknown-version" || !p.Warnings[0].Warning || platforms(p, "last") != "amd64 10.10, arm64 10.9" {
+		if len(p.Pushes) > 0 || len(p.Violations) != 1 || p.Violations[0].ID != "unknown-version" {
 			t.Errorf("plan is %+v", p)
+		}
+		p = plan(t, m, aliases(t, `last: {newest: "10.x"}`, both, "downgrade: allow"))
+		if len(p.Violations) > 0 || platforms(p, "last") != "amd64 10.10, arm64 10.9" {
+			t.Errorf("with downgrade: allow, the plan is %+v", p)
 		}
 	})
 	t.Run("an alias whose line is gone is no release", func(t *testing.T) {

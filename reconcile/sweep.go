@@ -20,7 +20,7 @@ func (s scope) sweep(plan *Plan) {
 	w := &sweep{
 		scope: s, untagged: untagged, before: map[string]string{}, bodies: map[string]*registry.Manifest{},
 		after:   holding{tags: map[string]string{}, pinned: s.image.Pinned, manifests: map[string]held{}, purge: s.purging()},
-		reached: map[string]bool{}, replaced: map[string]bool{}, attests: map[string]string{},
+		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, attests: map[string]string{},
 	}
 	if err := w.run(plan, prune); err != nil {
 		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err))})
@@ -38,6 +38,11 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.purging() {
+		if err := s.finishPurge(); err != nil {
+			return err
+		}
 	}
 	s.judge()
 	if s.purging() {

@@ -25,6 +25,7 @@ type sweep struct {
 	after    holding                       // the repository once the run is done
 	reached  map[string]bool               // digests that tags other than fallback tags lead to now
 	replaced map[string]bool               // indexes that a purge replaces
+	left     map[string]bool               // those of them that an earlier purge has left behind
 	attests  map[string]string             // by digest of an attestation: its image's platform, if an index says
 	blind    string                        // an archived manifest that may refer to anything
 	pushed   map[string]time.Time

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"tagline/config"
@@ -46,6 +47,65 @@ func (s *sweep) judge() {
 // attestation, or an index that the purge replaced because of its attestations.
 func (s *sweep) purges(digest string) bool {
 	return s.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
+}
+
+// finishPurge finds the indexes that a purge replaced and did not get to delete,
+// because it was cut: they have no tag and hold attestations, and a tag has the
+// very same images without any. They count as replaced by this run.
+func (s *sweep) finishPurge() error {
+	if s.stock == nil {
+		return nil // nothing lists them
+	}
+	tagged := map[string]bool{}
+	for tag, digest := range s.after.tags {
+		if images, attested := s.imagesOf(digest); registry.FallbackSubject(tag) == "" && !attested {
+			tagged[images] = true
+		}
+	}
+	var errs []error
+	for digest, m := range s.bodies {
+		if images, attested := s.imagesOf(digest); attested && !s.hasTag(digest) && tagged[images] {
+			errs = append(errs, s.replace(m))
+			s.left[digest] = true
+			s.reach(digest)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// imagesOf returns what a manifest offers but for attestations, as one text: the
+// digests that an index lists, however deep, or its own digest. It reports
+// whether there are attestations.
+func (s *sweep) imagesOf(digest string) (images string, attested bool) {
+	found := map[string]bool{}
+	var walk func(digest string, depth int)
+	walk = func(digest string, depth int) {
+		m := s.after.manifests[digest]
+		switch {
+		case m.attestation:
+			attested = true
+		case len(m.children) == 0 || m.unknown || depth == maxNesting:
+			found[digest] = true
+		default:
+			for _, child := range m.children {
+				walk(child, depth+1)
+			}
+		}
+	}
+	walk(digest, 0)
+	return strings.Join(slices.Sorted(maps.Keys(found)), " "), attested
+}
+
+// hasTag reports whether a tag names a manifest, now or once the run is done.
+func (s *sweep) hasTag(digest string) bool {
+	for _, tags := range []map[string]string{s.before, s.after.tags} {
+		for _, named := range tags {
+			if named == digest {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // old reports whether a manifest is older than grace, by the registry's clock.
@@ -189,11 +249,17 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
 		if tags := s.tagsOf(digest); len(tags) > 0 {
 			d.Reason = few(tags) + " before the purge"
+		} else if s.left[digest] {
+			d.Reason = "untagged, a tag has its images without attestations"
 		}
 	default:
 		d.Kind, d.Reason = KindUntagged, "untagged, nothing needs it"
-		if tags := s.tagsOf(digest); len(tags) > 0 {
+		tags := s.tagsOf(digest)
+		if len(tags) > 0 {
 			d.Reason = "was " + few(tags) + ", nothing needs it"
+		}
+		if _, attested := s.imagesOf(digest); attested && m.Index && s.purging() && len(tags) == 0 {
+			d.Kind, d.Reason = KindReplaced, "untagged, holds attestations, nothing needs it"
 		}
 	}
 	return d

@@ -76,6 +76,7 @@ type scenario struct {
 	then    []demo.Image // pushed after that
 	image   string       // the images.yaml of the run
 	deletes bool         // the uncut run deletes manifests
+	many    bool         // ordinary deletions are more than a quarter of the repository
 }
 
 var scenarios = []scenario{
@@ -89,6 +90,16 @@ var scenarios = []scenario{
 		name:    "purge",
 		images:  []demo.Image{{Tag: "1", Platforms: intel, Provenance: true}, {Tag: "2", Platforms: both, Provenance: true}},
 		image:   "{10: 2}, policies: {provenance: purge, untagged: delete}",
+		deletes: true,
+	},
+	{
+		name: "purge, and what is untagged stays",
+		images: []demo.Image{
+			{Tag: "1", Platforms: both, Provenance: true}, {Tag: "2", Platforms: both, Provenance: true}, {Tag: "3", Platforms: intel, Provenance: true},
+			{Tag: "4", Platforms: both, Provenance: true, Artifact: true},
+		},
+		first:   "{10: 1}",
+		image:   "{10: {amd64: 3, arm64: 2}}, policies: {provenance: purge}",
 		deletes: true,
 	},
 	{
@@ -119,6 +130,7 @@ var scenarios = []scenario{
 		then:    []demo.Image{{Tag: "1", Platforms: intel, Provenance: true, Version: "1 again", Build: 1}},
 		image:   "{10: {amd64: 1, arm64: 2}, 11: absent, latest: 10}, policies: {provenance: purge, prune: true, untagged: delete}",
 		deletes: true,
+		many:    true,
 	},
 }
 
@@ -127,6 +139,7 @@ type trial struct {
 	backend
 	t     *testing.T
 	image config.Image
+	limit reconcile.Limit
 }
 
 var repositories struct {
@@ -151,14 +164,18 @@ func (s scenario) begin(t *testing.T, b backend) trial {
 	defer b.ago.Store(0)
 	b.seed(t, name, s.images...)
 	if s.first != "" {
-		first := trial{b, t, parse(s.first)}
+		first := trial{b, t, parse(s.first), reconcile.Limit{}}
 		if _, err := first.run(8); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.seed(t, name, s.then...)
 	b.proxy.Reset()
-	return trial{b, t, parse(s.image)}
+	r := trial{b, t, parse(s.image), reconcile.Limit{}}
+	if s.many {
+		r.limit = reconcile.Limit{Max: 100, Set: true}
+	}
+	return r
 }
 
 // client asks nothing twice, and with one request at a time the same of every
@@ -174,7 +191,7 @@ func (r trial) client(atOnce int) *ecr.Client {
 func (r trial) run(atOnce int) (reconcile.Plan, error) {
 	c := r.client(atOnce)
 	defer c.Close()
-	p := reconcile.Guard(reconcile.Diff(r.image, reconcile.Observe(r.t.Context(), c, r.image)), reconcile.Limit{Max: 100, Set: true})
+	p := reconcile.Guard(reconcile.Diff(r.image, reconcile.Observe(r.t.Context(), c, r.image)), r.limit)
 	result := reconcile.Apply(r.t.Context(), ecr.NewWriters(c).Writer(r.image.Repository), p)
 	var errs []error
 	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
