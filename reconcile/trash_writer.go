@@ -18,7 +18,7 @@ type keeping struct {
 	trash   Trash
 	of      config.Repository
 	reasons map[string]string // by tag or digest
-	purged  map[string]Push   // by tag
+	pushes  map[string]Push   // by tag
 	old     map[string]string // the digest that a tag to be deleted names
 	kept    map[string]bool   // digests that the trash has
 	failed  error             // why an index that a purge replaces was not kept
@@ -28,12 +28,10 @@ type keeping struct {
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, purged: map[string]Push{}, old: map[string]string{}, kept: map[string]bool{},
+		reasons: map[string]string{}, pushes: map[string]Push{}, old: map[string]string{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
-		if p.Purged > 0 && p.Old != "" {
-			k.purged[p.Tag] = p
-		}
+		k.pushes[p.Tag] = p
 	}
 	for _, d := range plan.DeleteTags {
 		k.old[d.Tag], k.reasons[d.Tag] = d.Old, d.Reason
@@ -44,13 +42,20 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	return k
 }
 
-// Put keeps the index that a purge replaces, since nothing tells its tag later. It
+// Put keeps the index that a purge replaces, since nothing tells its tag later, and
+// what the plan deletes once its tag has moved, since zot deletes it at once. It
 // pushes even if that fails; then nothing is deleted.
 func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	var due []losing
 	for _, push := range pushes {
-		if p, ok := k.purged[push.Tag]; ok {
+		p, planned := k.pushes[push.Tag]
+		reason, deleted := k.reasons[p.Old]
+		switch {
+		case !planned || p.Old == "":
+		case p.Purged > 0:
 			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, "a purge replaced it"})
+		case deleted:
+			due = append(due, losing{p.Old, nil, reason})
 		}
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
