@@ -57,7 +57,7 @@
 //	delete.go           deletions of manifests
 //	apply.go            Apply
 //	trash.go            what a run deletes, as it is kept
-//	keep.go             a writer that keeps before it deletes
+//	trash_writer.go     a writer that keeps before it deletes
 //	saved_check.go      whether images.yaml asks for what a saved plan says
 //	saved_recheck.go    what a saved plan relies on, read again
 //	saved.go            ApplySaved
