@@ -29,7 +29,7 @@
 //	strip.go            an index without its attestations
 //	purge.go            what provenance: purge makes of a tag
 //	reach.go            which manifests must stay, and why: every deletion is decided here
-//	dropped.go          what a registry may drop when a tag leaves it
+//	dropped.go          what must be there although a tag leaves it
 //	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
 //	sweep_tags.go       what its tags will be: prune, purge

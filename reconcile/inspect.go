@@ -49,11 +49,11 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 		}
 		in.Digest, in.MediaType, in.Size, in.Owner = m.Digest, m.MediaType, int64(len(m.Body)), m.Annotations[AnnotationAlias]
 		look.into(m, 0)
+		in.Parts = look.parts()
 	})
 	if in.Digest == "" {
 		return Inspection{}, errors.Join(look.errs...)
 	}
-	in.Parts = look.parts()
 	var err error
 	if in.Referrers, err = readers.Reader(repository).Referrers(ctx, in.Digest); err != nil {
 		look.errs = append(look.errs, fmt.Errorf("referrers of %s: %w", in.Digest, err))

@@ -42,8 +42,8 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 }
 
 // Put keeps the index that a purge replaces, since nothing tells its tag later, and
-// what the plan deletes once its tag has moved, since zot deletes it at once. It
-// pushes even if that fails; then nothing is deleted.
+// what the plan deletes once its tag has moved, since zot deletes it at once. If
+// that fails, no tag is purged and nothing is deleted. Aliases are pushed.
 func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	var due []losing
 	for _, push := range pushes {
@@ -58,7 +58,25 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 		}
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
-	return k.Writer.Put(ctx, pushes)
+	if k.failed == nil {
+		return k.Writer.Put(ctx, pushes)
+	}
+	errs := make([]error, len(pushes))
+	var may []registry.TaggedManifest
+	var at []int
+	for i, push := range pushes {
+		if k.pushes[push.Tag].Purged > 0 {
+			errs[i] = k.failed
+		} else {
+			may, at = append(may, push), append(at, i)
+		}
+	}
+	if len(may) > 0 {
+		for i, err := range k.Writer.Put(ctx, may) {
+			errs[at[i]] = err
+		}
+	}
+	return errs
 }
 
 // DeleteTags implements [registry.Writer].

@@ -56,6 +56,11 @@ Exit codes:
 					return fmt.Errorf("--output %s: %w", output, err)
 				}
 			}
+			for flag, value := range map[string]string{"run": run, "since": since} {
+				if cmd.Flags().Changed(flag) && value == "" {
+					return fmt.Errorf("--%s is empty; name a value, or leave the flag out", flag)
+				}
+			}
 			from, err := parseSince(since, time.Now())
 			if err != nil {
 				return err
