@@ -279,6 +279,49 @@ func TestImmutableMeanwhile(t *testing.T) {
 	}
 }
 
+// The answer to the first push of an immutable tag is lost. The SDK pushes again,
+// and ECR refuses that: the push is done if the tag names the digest pushed, and
+// refused if another job was quicker.
+func TestImmutableAnswerLost(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		lose ecrtest.Action
+		want string // part of the error
+	}{
+		{"own push", ecrtest.LoseAnswer(), ""},
+		{"another job's push", nil, "ImageTagAlreadyExistsException"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := emulate(t, ecrtest.Options{})
+			if err := server.CreateRepository("my-image", types.ImageTagMutabilityImmutable); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := server.Seed("my-image", time.Now(), demo.Samples()...); err != nil {
+				t.Fatal(err)
+			}
+			if test.lose == nil {
+				test.lose = func(w http.ResponseWriter, c *ecrtest.Call) {
+					if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}}); err != nil {
+						t.Error(err)
+					}
+					ecrtest.Reset()(w, c)
+				}
+			}
+			server.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: test.lose})
+			p, err := apply(t, mine(t, ten))
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if got := server.Tags("my-image")["10"]; (got == p.Pushes[0].New) != (test.want == "") {
+				t.Errorf("10 is %s, the push was of %s", got, p.Pushes[0].New)
+			}
+			if n := server.Calls()["PutImage"]; n != 2 {
+				t.Errorf("%d pushes, want 2", n)
+			}
+		})
+	}
+}
+
 // A token that ECR no longer accepts is renewed, once.
 func TestTokenEndsMeanwhile(t *testing.T) {
 	seed := func(t *testing.T) *ecrtest.Server {
