@@ -3,6 +3,7 @@ package ecr_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -132,6 +133,66 @@ func TestDenied(t *testing.T) {
 				t.Errorf("got %v, want ecr:%s in it", err, test.want)
 			}
 		})
+	}
+}
+
+// An answer that ECR did not write is reported with its status. It never means
+// that something is absent, whether it is asked by id or by listing.
+func TestNotFromECR(t *testing.T) {
+	const page = "<html><body>Blocked</body></html>"
+	for _, test := range []struct {
+		status        int
+		content, body string
+		byID, listing string // parts of the errors; the same if listing is empty
+	}{
+		{403, "text/html; charset=utf-8", page, "HTTP 403 Forbidden (text/html), which is no answer of ECR", ""},
+		{404, "text/html", page, "HTTP 404 Not Found (text/html), which is no answer of ECR", ""},
+		{407, "", "", "HTTP 407 Proxy Authentication Required (no content type), which is no answer of ECR", ""},
+		{403, "application/json", `{"error":"blocked"}`, "HTTP 403 Forbidden (application/json), which is no answer of ECR", ""},
+		{502, "text/html", page, "HTTP 502 Bad Gateway (text/html), which is no answer of ECR", ""},
+		{302, "text/html", page, "HTTP 302 Found (text/html), which is no answer of ECR", ""},
+		{200, "text/html", page, "HTTP 200 OK (text/html), which is no answer of ECR", ""},
+		{200, "application/x-amz-json-1.1", "{}", "my-image:10: ECR answered without it", "DescribeImages: the answer has no list of images"},
+		{200, "text/plain", "", "my-image:10: ECR answered without it", "DescribeImages: the answer has no list of images"},
+	} {
+		t.Run(fmt.Sprint(test.status, test.content, test.body), func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			if test.listing == "" {
+				test.listing = test.byID
+			}
+			server.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+				w.Header()["Content-Type"] = nil
+				if test.content != "" {
+					w.Header().Set("Content-Type", test.content)
+				}
+				w.WriteHeader(test.status)
+				_, _ = w.Write([]byte(test.body))
+			}})
+			r := open(t).Reader(myImage)
+			check := func(err error, want string) {
+				if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, registry.ErrNotFound) {
+					t.Errorf("got %v, want …%s…", err, want)
+				}
+			}
+			check(r.Resolve(t.Context(), []string{"10"})[0].Err, test.byID)
+			_, err := r.Inventory(t.Context())
+			check(err, test.listing)
+		})
+	}
+}
+
+// A host of FIPS or dual stack is reached through an endpoint of the user's, too.
+func TestOwnEndpoint(t *testing.T) {
+	seeded(t, ecrtest.Options{})
+	for _, host := range []string{
+		ecrtest.Account + ".dkr.ecr-fips." + ecrtest.Region + ".amazonaws.com",
+		ecrtest.Account + ".dkr-ecr." + ecrtest.Region + ".on.aws",
+		ecrtest.Account + ".dkr-ecr-fips." + ecrtest.Region + ".on.aws",
+	} {
+		p, err := apply(t, images(t, "images:\n  "+host+"/my-image:\n    aliases: {"+ten+"}\n")[0])
+		if err != nil || len(p.Errors)+len(p.Violations) > 0 || p.Empty() && len(p.InSync) != 1 {
+			t.Errorf("%s: %v, plan %+v", host, err, p)
+		}
 	}
 }
 

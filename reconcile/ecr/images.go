@@ -3,6 +3,7 @@ package ecr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -98,6 +99,9 @@ func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time
 		}
 		if now.IsZero() {
 			now, _ = awsmiddleware.GetServerTime(page.ResultMetadata)
+		}
+		if page.ImageDetails == nil { // an empty repository has an empty list
+			return nil, now, fmt.Errorf("%s: DescribeImages: the answer has no list of images", r)
 		}
 		for _, d := range page.ImageDetails {
 			images = append(images, imageOf(d))
@@ -213,6 +217,11 @@ func (d *describing) describe(ctx context.Context, ids []string) error {
 			if slices.Contains(ids, id) {
 				d.got[id] = img
 			}
+		}
+	}
+	for _, id := range ids { // without an ImageNotFoundException it is not absent
+		if _, ok := d.got[id]; !ok {
+			return fmt.Errorf("%s: ECR answered without it", d.subject(id))
 		}
 	}
 	return nil
