@@ -225,6 +225,15 @@ func TestCopies(t *testing.T) {
 
 // What ECR would refuse is found before anything is written.
 func TestFacts(t *testing.T) {
+	rule := func(selection, action string) string {
+		return `{"rules":[{"rulePriority":3,"selection":{"tagStatus":"tagged",` + selection +
+			`,"countType":"sinceImagePushed","countUnit":"days","countNumber":90},"action":{` + action + `}}]}`
+	}
+	const (
+		expire  = `"type":"expire"`
+		archive = `"type":"transition","targetStorageClass":"archive"`
+	)
+	expiring := "expiring-alias: lifecycle rule 3 of " + host + `/my-image may delete alias "10"`
 	lifecycle := `{"rules":[{"rulePriority":2,"description":"keep ten releases","selection":` +
 		`{"tagStatus":"tagged","tagPatternList":["1*"],"countType":"imageCountMoreThan","countNumber":10},"action":{"type":"expire"}},` +
 		`{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}`
@@ -235,6 +244,7 @@ func TestFacts(t *testing.T) {
 		lifecycle  string
 		violation  string // its ID and a part of its message
 		warning    string
+		aliases    string // [ten] if empty
 	}{
 		{name: "mutable", mutability: types.ImageTagMutabilityMutable},
 		{
@@ -254,13 +264,28 @@ func TestFacts(t *testing.T) {
 			name: "expiring", mutability: types.ImageTagMutabilityMutable, lifecycle: lifecycle,
 			warning: "expiring-alias: lifecycle rule 2 (keep ten releases) of " + host + `/my-image may delete alias "10"`,
 		},
+		{name: "by a prefix", lifecycle: rule(`"tagPrefixList":["1"]`, expire), warning: expiring},
+		{name: "by two prefixes", lifecycle: rule(`"tagPrefixList":["1","10"]`, expire), warning: expiring},
+		{name: "by one prefix of two", lifecycle: rule(`"tagPrefixList":["1","prod"]`, expire)},
+		{name: "by one pattern of two", lifecycle: rule(`"tagPatternList":["*0","prod*"]`, expire)},
+		{
+			name: "with a tag for each pattern", lifecycle: rule(`"tagPatternList":["1*","pr*"]`, expire), warning: expiring,
+			aliases: "10: prod",
+		},
+		{name: "by its source's tag", lifecycle: rule(`"tagPatternList":["pr*"]`, expire), warning: expiring, aliases: "10: prod"},
+		{
+			name: "archived", lifecycle: rule(`"tagPatternList":["1*"]`, archive),
+			warning: "expiring-alias: lifecycle rule 3 of " + host + `/my-image may archive alias "10", which can't be pulled then;`,
+		},
+		{name: "only if archived", lifecycle: rule(`"storageClass":"archive","tagPatternList":["1*"]`, expire)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := emulate(t, ecrtest.Options{})
 			if err := server.CreateRepository("my-image", test.mutability, test.except...); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := server.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}})...); err != nil {
+			if _, err := server.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}},
+				demo.Image{Tag: "prod", Platforms: []string{"linux/amd64"}, Provenance: true})...); err != nil {
 				t.Fatal(err)
 			}
 			if test.lifecycle != "" {
@@ -272,7 +297,10 @@ func TestFacts(t *testing.T) {
 				}
 			}
 			was := server.Tags("my-image")["10"]
-			p, err := apply(t, mine(t, ten))
+			if test.aliases == "" {
+				test.aliases = ten
+			}
+			p, err := apply(t, mine(t, test.aliases))
 			if err != nil || len(p.Errors) > 0 {
 				t.Fatalf("%v, %+v", err, p)
 			}

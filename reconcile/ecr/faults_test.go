@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -72,7 +74,19 @@ func TestFaults(t *testing.T) {
 		{"no right to read", deny("BatchGetImage"), nil, "; allow ecr:BatchGetImage to whoever runs tagline"},
 		{"no right to describe repositories", deny("DescribeRepositories"), nil, "; allow ecr:DescribeRepositories to whoever runs tagline"},
 		{"no right to push", deny("PutImage"), map[string]int{"PutImage": 1}, "; allow ecr:PutImage to whoever runs tagline"},
-		{"no right to read lifecycle policies", deny("GetLifecyclePolicy"), nil, ""},
+		{"no right to read lifecycle policies", deny("GetLifecyclePolicy"), map[string]int{"GetLifecyclePolicy": 1}, ""},
+		{
+			"lifecycle policies fail", []ecrtest.Fault{{Operation: "GetLifecyclePolicy", Do: ecrtest.Refuse("ServerException", "try later")}},
+			map[string]int{"GetLifecyclePolicy": 3, "PutImage": 1}, "",
+		},
+		{
+			"lifecycle policies throttled for ever", []ecrtest.Fault{{Operation: "GetLifecyclePolicy", Do: ecrtest.Throttle()}},
+			map[string]int{"GetLifecyclePolicy": 3, "PutImage": 1}, "",
+		},
+		{
+			"lifecycle policies cut off", []ecrtest.Fault{{Operation: "GetLifecyclePolicy", Do: ecrtest.Reset()}},
+			map[string]int{"GetLifecyclePolicy": 3, "PutImage": 1}, "",
+		},
 		{
 			"an answer of another kind", []ecrtest.Fault{{Operation: "BatchGetImage", Do: ecrtest.Refuse("ServerException", "try later")}},
 			map[string]int{"BatchGetImage": attempts}, "BatchGetImage: ServerException: try later",
@@ -131,6 +145,40 @@ func TestDenied(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), "; allow ecr:"+test.want) {
 				t.Errorf("got %v, want ecr:%s in it", err, test.want)
+			}
+		})
+	}
+}
+
+// A lifecycle policy that can't be read is logged once, unless the role lacks the
+// permission.
+func TestLifecyclePolicyUnread(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   ecrtest.Action
+		want string
+	}{
+		{"denied", ecrtest.Deny(), ""},
+		{"fails", ecrtest.Refuse("ServerException", "try later"), "GetLifecyclePolicy: ServerException: try later"},
+		{"is none", func(w http.ResponseWriter, _ *ecrtest.Call) {
+			_, _ = w.Write([]byte(`{"lifecyclePolicyText":"[]"}`))
+		}, "cannot unmarshal array"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			server.Script(ecrtest.Fault{Operation: "GetLifecyclePolicy", Do: test.do})
+			var log bytes.Buffer
+			c := ecr.New(ecr.Options{OCI: oci.Options{
+				Patience: oci.Patience{Backoff: time.Millisecond},
+				Logger:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			}})
+			defer c.Close()
+			facts, err := c.Reader(myImage).Facts(t.Context())
+			if err != nil || len(facts.Expiries) > 0 || !facts.LastTag {
+				t.Errorf("%v, facts %+v", err, facts)
+			}
+			if n := strings.Count(log.String(), "lifecycle policy can't be read"); n > 1 || (n == 1) != (test.want != "") || !strings.Contains(log.String(), test.want) {
+				t.Errorf("the log is %q, want %q", &log, test.want)
 			}
 		})
 	}
