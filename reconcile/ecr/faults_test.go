@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{
 			"throttled three times", []ecrtest.Fault{{Times: 3, Do: ecrtest.Throttle()}},
-			map[string]int{"DescribeImages": 3 + 4}, "",
+			map[string]int{"DescribeImages": 3 + 3}, "",
 		},
 		{
 			"throttled for ever", []ecrtest.Fault{{Do: ecrtest.Throttle()}},
@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"connections cut", []ecrtest.Fault{{Times: 2, Do: ecrtest.Reset()}},
-			map[string]int{"DescribeImages": 2 + 4}, "",
+			map[string]int{"DescribeImages": 2 + 3}, "",
 		},
 		{
 			"the answer to a push is lost", []ecrtest.Fault{{Operation: "PutImage", Times: 1, Do: ecrtest.LoseAnswer()}},
