@@ -637,6 +637,28 @@ func TestDeletionIsConditional(t *testing.T) {
 	}
 }
 
+// A deletion is done if its answer is lost, whatever ECR says when it is asked
+// for again.
+func TestLostDeletion(t *testing.T) {
+	for _, code := range []types.ImageFailureCode{types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest} {
+		t.Run(string(code), func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			server.Script(
+				ecrtest.Fault{Operation: "BatchDeleteImage", Times: 1, Do: ecrtest.LoseAnswer()},
+				ecrtest.Fault{Operation: "BatchDeleteImage", Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+					_, _ = fmt.Fprintf(w, `{"failures":[{"failureCode":%q,"imageId":{"imageTag":"10.10"}}]}`, code)
+				}},
+			)
+			if _, err := apply(t, mine(t, "10.10: absent")); err != nil || server.Tags("my-image")["10.10"] != "" {
+				t.Errorf("%v, tags %v", err, server.Tags("my-image"))
+			}
+			if n := server.Calls()["BatchDeleteImage"]; n != 2 {
+				t.Errorf("%d calls, want 2", n)
+			}
+		})
+	}
+}
+
 // A manifest without a tag is pushed by its digest, and no tag changes.
 func TestPutByDigest(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})

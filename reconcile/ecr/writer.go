@@ -222,6 +222,11 @@ func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifie
 				outcome[name] = fmt.Errorf("delete %w", err)
 			case !is || f.FailureCode == types.ImageFailureCodeImageNotFound:
 			case f.FailureCode == types.ImageFailureCodeImageTagDoesNotMatchDigest:
+				// A deletion whose answer was lost is asked for again, when the tag
+				// names nothing. Whether ECR has a word of its own for that is unknown.
+				if isAbsent(w.Resolve(ctx, []string{name})[0].Err) {
+					continue
+				}
 				outcome[name] = fmt.Errorf("delete %w: %w", w.refusal(name, f), registry.ErrMoved)
 			default:
 				outcome[name] = fmt.Errorf("delete %w", w.refusal(name, f))
