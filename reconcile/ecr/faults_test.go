@@ -184,6 +184,24 @@ func TestLifecyclePolicyUnread(t *testing.T) {
 	}
 }
 
+// What a pull-through cache says of its upstream registry is an error, and never
+// means that an image is absent.
+func TestUpstream(t *testing.T) {
+	for _, code := range []types.ImageFailureCode{
+		types.ImageFailureCodeUpstreamAccessDenied, types.ImageFailureCodeUpstreamTooManyRequests, types.ImageFailureCodeUpstreamUnavailable,
+	} {
+		server := seeded(t, ecrtest.Options{})
+		digest := server.Tags("my-image")["10.10"]
+		server.Script(ecrtest.Fault{Operation: "BatchGetImage", Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+			_, _ = fmt.Fprintf(w, `{"images":[],"failures":[{"imageId":{"imageDigest":%q},"failureCode":%q,"failureReason":"no answer"}]}`, digest, code)
+		}})
+		err := open(t).Reader(myImage).Manifests(t.Context(), []string{digest})[0].Err
+		if err == nil || errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), string(code)+": no answer") {
+			t.Errorf("got %v, want %s", err, code)
+		}
+	}
+}
+
 // An answer that ECR did not write is reported with its status. It never means
 // that something is absent, whether it is asked by id or by listing.
 func TestNotFromECR(t *testing.T) {
