@@ -21,13 +21,17 @@ var Platforms = Policy[[]config.Platform]{
 		for _, e := range a.Images() {
 			has = append(has, e.Platform.String())
 		}
+		gives := "the sources give"
+		if a.OneSource && len(a.Entries) > 0 {
+			gives = fmt.Sprintf("source %q has", a.Entries[0].Source)
+		}
 		var found []Finding
 		for _, want := range required {
 			if slices.ContainsFunc(a.Images(), func(e Entry) bool { return e.Platform.Is(want) }) {
 				continue
 			}
 			found = append(found, Finding{ID: findings.MissingPlatform, Message: fmt.Sprintf(
-				"the platforms policy requires %s, and the sources give %s", want, cmp.Or(strings.Join(has, ", "), "no platform at all"))})
+				"the platforms policy requires %s, and %s %s", want, gives, cmp.Or(strings.Join(has, ", "), "no platform at all"))})
 		}
 		return a, found
 	},

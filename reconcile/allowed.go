@@ -46,10 +46,35 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 		return nil, ps
 	}
 	for _, e := range facts.Expiries {
-		if !alias.Absent && e.Covers(alias.Tag) {
-			warnings = append(warnings, warning(alias, alias.Pos, findings.ExpiringAlias,
-				"%s of %s may delete alias %q, whoever uses it; leave alias tags out of it", e.Rule, s.home, alias.Tag))
+		if alias.Absent || !e.Covers(s.sharing(alias)...) {
+			continue
 		}
+		what := "delete alias %q, whoever uses it"
+		if e.Archives {
+			what = "archive alias %q, which can't be pulled then"
+		}
+		warnings = append(warnings, warning(alias, alias.Pos, findings.ExpiringAlias,
+			"%s of %s may "+what+"; leave alias tags out of it", e.Rule, s.home, alias.Tag))
 	}
 	return warnings, ps
+}
+
+// sharing returns the tags that may name the same manifest as an alias by the
+// end of the run: each alias that has another tag of the repository as its only
+// source shares the manifest with it.
+func (s scope) sharing(alias config.Alias) []string {
+	tags := []string{alias.Tag}
+	for i := 0; i < len(tags); i++ { // tags grows
+		for _, other := range s.image.Aliases {
+			if len(other.Sources) != 1 || other.Sources[0].Platform != (config.Platform{}) || other.Sources[0].Repository != s.home || other.Sources[0].Tag == "" {
+				continue
+			}
+			for _, pair := range [][2]string{{other.Tag, other.Sources[0].Tag}, {other.Sources[0].Tag, other.Tag}} {
+				if pair[0] == tags[i] && !slices.Contains(tags, pair[1]) {
+					tags = append(tags, pair[1])
+				}
+			}
+		}
+	}
+	return tags
 }

@@ -95,7 +95,7 @@ func (p *planner) current(alias config.Alias) ([]oldImage, error) {
 // moved reports whether the source that an image came from is known to be gone,
 // or to name something else now.
 func (p *planner) moved(o oldImage) bool {
-	a, asked := p.State.manifests[place{p.home, o.source}]
+	a, asked := p.manifests[place{p.home, o.source}]
 	if !asked || a.Err != nil {
 		return asked && errors.Is(a.Err, registry.ErrNotFound)
 	}

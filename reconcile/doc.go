@@ -29,7 +29,7 @@
 //	strip.go            an index without its attestations
 //	purge.go            what provenance: purge makes of a tag
 //	reach.go            which manifests must stay, and why: every deletion is decided here
-//	dropped.go          what a registry may drop when a tag leaves it
+//	dropped.go          what must be there although a tag leaves it
 //	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
 //	sweep_tags.go       what its tags will be: prune, purge
@@ -59,7 +59,7 @@
 //	delete.go           deletions of manifests
 //	apply.go            Apply
 //	trash.go            what a run deletes, as it is kept
-//	keep.go             a writer that keeps before it deletes
+//	trash_writer.go     a writer that keeps before it deletes
 //	saved_check.go      whether images.yaml asks for what a saved plan says
 //	saved_recheck.go    what a saved plan relies on, read again
 //	saved.go            ApplySaved

@@ -172,12 +172,12 @@ func (s scope) addKeeps(plan *Plan, k known) {
 // resolved returns what is known of the repository's tags, without a question.
 func (v *view) resolved() map[string]string {
 	tags := map[string]string{}
-	for at, a := range v.State.manifests {
+	for at, a := range v.manifests {
 		if at.repository == v.home && a.Err == nil && !strings.Contains(at.reference, ":") {
 			tags[at.reference] = a.Value.Digest
 		}
 	}
-	for at, a := range v.State.tags {
+	for at, a := range v.tags {
 		if at.repository == v.home && a.Err == nil && !strings.Contains(at.reference, ":") {
 			tags[at.reference] = a.Value.Digest
 		}

@@ -22,6 +22,13 @@ type Inspection struct {
 	Owner      string // the alias tag that tagline made it for, "" if it did not
 	Parts      []Part
 	Referrers  []registry.Descriptor
+	Cosign     []Tagged
+}
+
+// Tagged is a tag and what it names.
+type Tagged struct {
+	Tag string
+	registry.Descriptor
 }
 
 // Part is a manifest that a tag offers.
@@ -49,16 +56,35 @@ func Inspect(ctx context.Context, readers registry.Readers, repository config.Re
 		}
 		in.Digest, in.MediaType, in.Size, in.Owner = m.Digest, m.MediaType, int64(len(m.Body)), m.Annotations[AnnotationAlias]
 		look.into(m, 0)
+		in.Parts = look.parts()
 	})
 	if in.Digest == "" {
 		return Inspection{}, errors.Join(look.errs...)
 	}
-	in.Parts = look.parts()
 	var err error
 	if in.Referrers, err = readers.Reader(repository).Referrers(ctx, in.Digest); err != nil {
 		look.errs = append(look.errs, fmt.Errorf("referrers of %s: %w", in.Digest, err))
 	}
+	if in.Cosign, err = cosign(ctx, readers.Reader(repository), in.Digest); err != nil {
+		look.errs = append(look.errs, err)
+	}
 	return in, errors.Join(look.errs...)
+}
+
+// cosign returns the tags of cosign that exist for a digest. It asks for each by
+// its name, since a list of tags may be long.
+func cosign(ctx context.Context, of registry.Reader, digest string) (found []Tagged, err error) {
+	tags := registry.CosignTags(digest)
+	for i, answer := range of.Resolve(ctx, tags) {
+		switch {
+		case errors.Is(answer.Err, registry.ErrNotFound):
+		case answer.Err != nil:
+			return nil, fmt.Errorf("tag %q: %w", tags[i], answer.Err)
+		default:
+			found = append(found, Tagged{tags[i], answer.Value})
+		}
+	}
+	return found, nil
 }
 
 // looking collects what a manifest offers, what it lists that is gone, and what

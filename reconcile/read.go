@@ -37,7 +37,9 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 	}
 	read(&r, q.tags, s.tags, registry.Reader.Resolve, func(_ registry.Reader, _ place, d registry.Descriptor) (registry.Descriptor, error) { return d, nil })
 	read(&r, q.manifests, s.manifests, registry.Reader.Manifests, s.parseManifest)
-	read(&r, q.recalled, s.recalled, recall, func(_ registry.Reader, _ place, raw registry.RawManifest) (registry.RawManifest, error) {
+	read(&r, q.recalled, s.recalled, func(of registry.Reader, _ context.Context, digests []string) []registry.Answer[registry.RawManifest] {
+		return recall(of, digests)
+	}, func(_ registry.Reader, _ place, raw registry.RawManifest) (registry.RawManifest, error) {
 		return raw, nil
 	})
 	read(&r, q.configs, s.platforms, registry.Reader.Configs, parseConfig)
@@ -124,7 +126,7 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]registry.
 }
 
 // recall asks a cache alone.
-func recall(of registry.Reader, _ context.Context, digests []string) []registry.Answer[registry.RawManifest] {
+func recall(of registry.Reader, digests []string) []registry.Answer[registry.RawManifest] {
 	answers := make([]registry.Answer[registry.RawManifest], len(digests))
 	for i, digest := range digests {
 		var ok bool

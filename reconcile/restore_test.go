@@ -46,7 +46,8 @@ func (b *bin) has(digest, tag string) bool {
 	})
 }
 
-// watched fails the test for every deletion of what the trash does not have yet.
+// watched is a writer that fails the test if something is deleted before it is
+// kept.
 type watched struct {
 	registry.Writer
 	t   interface{ Errorf(string, ...any) }
@@ -104,6 +105,38 @@ func (b *bin) all(t interface {
 	return found
 }
 
+// A registry that drops a manifest with its last tag has the image that a purge
+// left under the tag after the restore, too: the index lists it.
+func TestRestoreWhereTagsDrop(t *testing.T) {
+	b := build()
+	b.Drops = true
+	index := b.release("1", true, intel)
+	b.withBlobs()
+	kept := &bin{}
+	image := aliases(t, "10: 1", "provenance: purge", "signed: purge")
+	job := reconcile.Job{Readers: b.Memory, Writers: b.Memory, Trash: kept}
+	before := maps.Clone(b.Manifests)
+	if p, _ := reconcile.Run(t.Context(), job, image); len(p.Pushes) != 2 || b.Tags["r.test/app:1"] == index {
+		t.Fatalf("the purge is %+v", p)
+	}
+	delete(b.Tags, "r.test/app:10")
+	for _, lost := range kept.all(t) {
+		for _, o := range results(reconcile.Restore(t.Context(), b.Memory, b.Memory, lost, false)) {
+			if o.Err != nil || o.Blocked != "" {
+				t.Errorf("%s %s: %v %s", o.Tag, o.Digest, o.Err, o.Blocked)
+			}
+		}
+	}
+	for digest := range before {
+		if _, ok := b.Manifests[digest]; !ok {
+			t.Errorf("%s is lost", b.called(digest))
+		}
+	}
+	if b.Tags["r.test/app:1"] != index || len(b.Dropped) == 0 {
+		t.Errorf("tag 1 names %s, and these were dropped: %v", b.Tags["r.test/app:1"], b.Dropped)
+	}
+}
+
 // Whatever a run deletes is kept before, and can be put back: every manifest is
 // there again, and every tag that the run deleted or purged names what it named.
 func TestEverythingIsRestored(t *testing.T) {
@@ -111,7 +144,8 @@ func TestEverythingIsRestored(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := drawHousehold(rt, t)
 		h.withBlobs()
-		h.Facts.LastTag, h.Drops = h.Listed, false // a trash has what a run deletes, and not what a registry drops
+		h.Facts.LastTag = h.Listed
+		h.Drops = false // what the registry drops by itself, no run has deleted
 		tags, manifests := maps.Clone(h.Tags), maps.Clone(h.Manifests)
 		kept := &bin{}
 		job := reconcile.Job{
@@ -154,7 +188,7 @@ func TestEverythingIsRestored(t *testing.T) {
 
 func results(r reconcile.Restored) []reconcile.RestoredOne { return slices.Concat(r.Manifests, r.Tags) }
 
-// A trash that can't keep stops deletions and nothing else.
+// A trash that can't keep stops purges and deletions, and no alias.
 func TestNothingIsDeletedUnkept(t *testing.T) {
 	full := errors.New("no space left on device")
 	for _, test := range []struct {
@@ -175,15 +209,20 @@ func TestNothingIsDeletedUnkept(t *testing.T) {
 			test.harm(b, kept)
 			before := maps.Clone(b.Manifests)
 			r := reconcile.Apply(t.Context(), reconcile.KeepFirst(b.Writer(image.Repository), b.Reader(image.Repository), kept, image.Repository, p), p)
+			failed := 0
 			for _, o := range r.Pushed {
-				if o.Err != nil {
+				switch {
+				case o.Tag == "10" && o.Err != nil:
 					t.Errorf("push %s: %v", o.Tag, o.Err)
+				case o.Tag == "1" && (o.Err == nil) != (b.Tags["r.test/app:1"] != b.digest["1"]):
+					t.Errorf("tag 1 names %s: %v", b.Tags["r.test/app:1"], o.Err)
+				case errors.Is(o.Err, full):
+					failed++
 				}
 			}
 			if b.Tags["r.test/app:10"] == "" {
-				t.Error("nothing was pushed")
+				t.Error("the alias was not pushed")
 			}
-			failed := 0
 			for _, o := range slices.Concat(r.Deleted, r.Removed) {
 				if o.Err == nil {
 					t.Errorf("%s was deleted", b.called(o.Tag))
@@ -192,7 +231,7 @@ func TestNothingIsDeletedUnkept(t *testing.T) {
 				}
 			}
 			if failed == 0 {
-				t.Errorf("%+v %+v: nothing says why", r.Deleted, r.Removed)
+				t.Errorf("%+v: nothing says why", r)
 			}
 			for digest := range before {
 				if _, ok := b.Manifests[digest]; !ok {
@@ -206,7 +245,7 @@ func TestNothingIsDeletedUnkept(t *testing.T) {
 	}
 }
 
-// What is asked for, and no more: with what an index lists, from whatever run.
+// Choose selects what is asked for, with the children of indexes from any run.
 func TestChoose(t *testing.T) {
 	b := build()
 	one, two := b.release("1", false, intel), b.release("2", false, intel)
@@ -297,11 +336,11 @@ func TestRestoreInPart(t *testing.T) {
 		{"a tag names something else", func(b *builder) { b.tag("1", b.digest["other"]) }, false, "1: it names OTHER now; --force moves it"},
 		{"and is forced", func(b *builder) { b.tag("1", b.digest["other"]) }, true, ""},
 		{"a tag names what the run left", func(b *builder) { b.tag("1", b.digest["left"]) }, false, ""},
-		{"a blob that nobody can ask for", func(b *builder) { b.Broken[digestOf("image")] = down }, false,
+		{"a blob whose HEAD fails", func(b *builder) { b.Broken[digestOf("image")] = down }, false,
 			"image: error 503; index: error not done: IMAGE, which it lists, can't be put back; 1: error not done: its manifest is not put back"},
-		{"a manifest that nobody can ask for", func(b *builder) { b.Broken[b.digest["other"]] = down }, false,
+		{"a manifest whose HEAD fails", func(b *builder) { b.Broken[b.digest["other"]] = down }, false,
 			"index: error 503; 1: error not done: its manifest is not put back"},
-		{"a tag that nobody can ask for", func(b *builder) { b.Broken["1"] = down }, false, "1: error 503"},
+		{"a tag whose HEAD fails", func(b *builder) { b.Broken["1"] = down }, false, "1: error 503"},
 		{"a push that fails", func(b *builder) { b.Broken["PUT "+b.digest["image"]] = down }, false,
 			"image: error 503; index: error not done: IMAGE, which it lists, was not put back; 1: error not done: its manifest is not put back"},
 		{"a tag that can't be pushed", func(b *builder) { b.Broken["PUT 1"] = down }, false, "1: error 503"},

@@ -102,7 +102,7 @@ func (v *view) manifest(in config.Repository, reference string) (*registry.Manif
 // recall returns a manifest by digest from a cache, also if the registry has lost
 // it. ErrNotFound means that no cache has it.
 func (v *view) recall(in config.Repository, digest string) (registry.RawManifest, error) {
-	return ask(v.State.recalled, v.open.recalled, place{in, digest})
+	return ask(v.recalled, v.open.recalled, place{in, digest})
 }
 
 // platform returns the platform that a config blob names, zero if it names none.

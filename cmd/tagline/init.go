@@ -59,7 +59,7 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 				return fmt.Errorf("not all tags could be read, so the draft may lack some: %s", first)
 			}
 			if len(draft.Aliases) == 0 {
-				return fmt.Errorf("no tag of %s follows another one as it stands; images.yaml needs at least one alias, written by hand", repository)
+				a.logger().Warn("no tag follows another one as it stands, so the draft has no alias; write one by hand", "repository", repository.String())
 			}
 			return nil
 		},

@@ -19,7 +19,8 @@ func (a *app) inspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect REF",
 		Short: "Show what a tag is: platforms, sources, attestations, referrers, owner",
-		Long: `Show what a tag is: platforms, sources, attestations, referrers, owner.
+		Long: `Show what a tag is: platforms, sources, attestations, referrers, owner, and the
+tags that cosign keeps for it.
 
 REF is repository:tag or repository@digest. A repository without a host is an
 image of images.yaml by its name there, or is on the --registry.`,

@@ -26,19 +26,19 @@ func (a *app) restoreCommand() *cobra.Command {
 		Long: `Put back manifests and tags that a run deleted, or list them.
 
 apply keeps what it deletes in its trash. Without a REPOSITORY, --run or --since,
-restore lists what is there. With a repository it puts back all of it, with a tag
-the tag and what that named last, with a digest the manifest without its tags. A
-repository without a host is an image of images.yaml by its name there, or is on
-the --registry.
+restore lists the trash. REPOSITORY puts back everything that was deleted from it.
+REPOSITORY:TAG puts back the tag and the manifest that it named last.
+REPOSITORY@DIGEST puts back the manifest and no tag. A repository without a host is
+an image of images.yaml by its name there, or is on the --registry.
 
-A manifest can be put back as long as the registry still has what it refers to.
-A tag is put back unless it names something else by now; one that a purge has
-rewritten goes back as long as it names what the purge left.
+A manifest can be put back as long as the registry has everything that it refers
+to. A tag can be put back if it does not exist. A tag that a purge rewrote can be
+put back if it still names what the purge pushed.
 
 Exit codes:
-  0  done, or there already
+  0  done, or nothing to do
   1  something failed
-  3  something can't be put back: what it refers to is gone, or its tag names something else`,
+  3  nothing failed, but something can't be put back: what it refers to is gone, or the tag names something else`,
 		Example: `  tagline restore
   tagline restore my-image:9
   tagline restore --run 20260102-030405-abcdef --dry-run
@@ -54,6 +54,11 @@ Exit codes:
 				var err error
 				if write, err = fileWriter(path); err != nil {
 					return fmt.Errorf("--output %s: %w", output, err)
+				}
+			}
+			for flag, value := range map[string]string{"run": run, "since": since} {
+				if cmd.Flags().Changed(flag) && value == "" {
+					return fmt.Errorf("--%s is empty; name a value, or leave the flag out", flag)
 				}
 			}
 			from, err := parseSince(since, time.Now())
@@ -116,7 +121,7 @@ Exit codes:
 	}
 	c.Flags().StringVar(&run, "run", "", "only what the run of this `ID` deleted, as restore lists it")
 	c.Flags().StringVar(&since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
-	c.Flags().BoolVar(&force, "force", false, "also move tags that name something else by now")
+	c.Flags().BoolVar(&force, "force", false, "also move tags that name something else now")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be put back, and do nothing")
 	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: text or json")
 	a.trashFlag(c, "the `DIR` that apply had as its trash")
@@ -125,7 +130,7 @@ Exit codes:
 	return c
 }
 
-// wanted reads an argument. A repository alone is read as if it had a tag.
+// wanted parses an argument. A bare repository is parsed as if it had a tag.
 func (a *app) wanted(arg string, named bool) (reconcile.Wanted, error) {
 	whole := !strings.Contains(arg[strings.LastIndexByte(arg, '/')+1:], ":")
 	text := arg
@@ -145,8 +150,7 @@ func (a *app) wanted(arg string, named bool) (reconcile.Wanted, error) {
 	}
 }
 
-// parseSince reads a time that is so long ago, or a date. An empty one is the
-// beginning of time.
+// parseSince parses a duration before now, a date or a time. It is zero for "".
 func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -180,8 +184,8 @@ func notInTrash(dir string, none []reconcile.Wanted) error {
 	return fmt.Errorf("the trash %s has nothing of %s; without arguments, restore lists what it has", dir, strings.Join(names, ", "))
 }
 
-// afterTrash reports the files of the trash that can't be read, and fails for
-// them at the end: they may be what was asked for.
+// afterTrash reports the files of the trash that can't be read. They may hold what
+// was asked for, so the command fails.
 func (a *app) afterTrash(err error, damaged []error) error {
 	for _, problem := range damaged {
 		_, _ = fmt.Fprintln(a.stderr, message(problem))
@@ -192,7 +196,7 @@ func (a *app) afterTrash(err error, damaged []error) error {
 	return err
 }
 
-// restoredExit is nil or an exitCode.
+// restoredExit returns nil or an exitCode.
 func restoredExit(all []reconcile.Restored) error {
 	blocked := false
 	for _, r := range all {

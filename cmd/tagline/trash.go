@@ -12,7 +12,7 @@ import (
 	"tagline/reconcile/trash"
 )
 
-// noTrash is the --trash of a run that keeps nothing of what it deletes.
+// noTrash is the value of --trash that turns the trash off.
 const noTrash = "off"
 
 func (a *app) trashFlag(c *cobra.Command, does string) {
@@ -25,7 +25,7 @@ var (
 	errNoTrash    = errors.New("there is no folder for the trash, since neither HOME nor XDG_CACHE_HOME is set; name one with --trash DIR, or delete for good with --trash " + noTrash)
 )
 
-// trashFolder is where the trash is, "" where nothing is kept by choice.
+// trashFolder returns the folder of the trash, "" if it is turned off.
 func (a *app) trashFolder() (string, error) {
 	switch {
 	case a.trashDir == noTrash:
@@ -40,9 +40,8 @@ func (a *app) trashFolder() (string, error) {
 	return filepath.Join(dir, "trash"), nil
 }
 
-// trash opens the trash for a run that deletes. Where there is no folder for it,
-// every deletion fails and says so: nothing is deleted for good unless that was
-// asked for.
+// trash opens the trash. It is nil if it is turned off. If there is no folder for
+// it, every deletion fails: nothing is deleted for good unless the user says so.
 func (a *app) trash() (keep reconcile.Trash, done func()) {
 	dir, err := a.trashFolder()
 	switch {
@@ -59,14 +58,14 @@ func (a *app) trash() (keep reconcile.Trash, done func()) {
 	}
 }
 
-// unkept is a trash that is not there.
+// unkept is a trash without a folder.
 type unkept struct{ err error }
 
 // Keep implements [reconcile.Trash].
 func (u unkept) Keep(config.Repository, []reconcile.Kept) error { return u.err }
 
-// ciJob is the address of the CI job that this is, "" if it is none: of GitHub
-// Actions, GitLab or Jenkins.
+// ciJob returns the address of the CI job that runs this, "" if there is none. It
+// knows GitHub Actions, GitLab and Jenkins.
 func ciJob() string {
 	if inActions() {
 		return os.Getenv("GITHUB_SERVER_URL") + "/" + os.Getenv("GITHUB_REPOSITORY") + "/actions/runs/" + os.Getenv("GITHUB_RUN_ID")

@@ -16,10 +16,14 @@ import (
 func (r *reader) HasBlobs(ctx context.Context, digests []string) []registry.Answer[bool] {
 	answers := make([]registry.Answer[bool], len(digests))
 	place := map[string][]int{}
+	var distinct []string // so that no two batches answer one question
 	for i, digest := range digests {
+		if place[digest] == nil {
+			distinct = append(distinct, digest)
+		}
 		place[digest] = append(place[digest], i)
 	}
-	r.all(digests, func(batch []string) {
+	r.all(distinct, func(batch []string) {
 		layers, err := r.checkLayers(ctx, batch)
 		for _, digest := range batch {
 			answer := registry.Answer[bool]{Err: err}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -142,7 +144,7 @@ func TestMainJob(t *testing.T) {
 		t.Fatalf("%v, plan %+v", err, p)
 	}
 	want := map[string]int{
-		"DescribeImages": 4, // all three tags; then without the alias, which is missing; then what it will list
+		"DescribeImages": 3, // all three tags; then without the alias, which is missing; then what it will list
 		"BatchGetImage":  3, // the sources; before the push, after it
 		"PutImage":       1, "DescribeRepositories": 1, "GetLifecyclePolicy": 1,
 	}
@@ -225,6 +227,15 @@ func TestCopies(t *testing.T) {
 
 // What ECR would refuse is found before anything is written.
 func TestFacts(t *testing.T) {
+	rule := func(selection, action string) string {
+		return `{"rules":[{"rulePriority":3,"selection":{"tagStatus":"tagged",` + selection +
+			`,"countType":"sinceImagePushed","countUnit":"days","countNumber":90},"action":{` + action + `}}]}`
+	}
+	const (
+		expire  = `"type":"expire"`
+		archive = `"type":"transition","targetStorageClass":"archive"`
+	)
+	expiring := "expiring-alias: lifecycle rule 3 of " + host + `/my-image may delete alias "10"`
 	lifecycle := `{"rules":[{"rulePriority":2,"description":"keep ten releases","selection":` +
 		`{"tagStatus":"tagged","tagPatternList":["1*"],"countType":"imageCountMoreThan","countNumber":10},"action":{"type":"expire"}},` +
 		`{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}`
@@ -235,6 +246,7 @@ func TestFacts(t *testing.T) {
 		lifecycle  string
 		violation  string // its ID and a part of its message
 		warning    string
+		aliases    string // [ten] if empty
 	}{
 		{name: "mutable", mutability: types.ImageTagMutabilityMutable},
 		{
@@ -254,13 +266,28 @@ func TestFacts(t *testing.T) {
 			name: "expiring", mutability: types.ImageTagMutabilityMutable, lifecycle: lifecycle,
 			warning: "expiring-alias: lifecycle rule 2 (keep ten releases) of " + host + `/my-image may delete alias "10"`,
 		},
+		{name: "by a prefix", lifecycle: rule(`"tagPrefixList":["1"]`, expire), warning: expiring},
+		{name: "by two prefixes", lifecycle: rule(`"tagPrefixList":["1","10"]`, expire), warning: expiring},
+		{name: "by one prefix of two", lifecycle: rule(`"tagPrefixList":["1","prod"]`, expire)},
+		{name: "by one pattern of two", lifecycle: rule(`"tagPatternList":["*0","prod*"]`, expire)},
+		{
+			name: "with a tag for each pattern", lifecycle: rule(`"tagPatternList":["1*","pr*"]`, expire), warning: expiring,
+			aliases: "10: prod",
+		},
+		{name: "by its source's tag", lifecycle: rule(`"tagPatternList":["pr*"]`, expire), warning: expiring, aliases: "10: prod"},
+		{
+			name: "archived", lifecycle: rule(`"tagPatternList":["1*"]`, archive),
+			warning: "expiring-alias: lifecycle rule 3 of " + host + `/my-image may archive alias "10", which can't be pulled then;`,
+		},
+		{name: "only if archived", lifecycle: rule(`"storageClass":"archive","tagPatternList":["1*"]`, expire)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := emulate(t, ecrtest.Options{})
 			if err := server.CreateRepository("my-image", test.mutability, test.except...); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := server.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}})...); err != nil {
+			if _, err := server.Seed("my-image", time.Now(), append(demo.Samples(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}},
+				demo.Image{Tag: "prod", Platforms: []string{"linux/amd64"}, Provenance: true})...); err != nil {
 				t.Fatal(err)
 			}
 			if test.lifecycle != "" {
@@ -272,7 +299,10 @@ func TestFacts(t *testing.T) {
 				}
 			}
 			was := server.Tags("my-image")["10"]
-			p, err := apply(t, mine(t, ten))
+			if test.aliases == "" {
+				test.aliases = ten
+			}
+			p, err := apply(t, mine(t, test.aliases))
 			if err != nil || len(p.Errors) > 0 {
 				t.Fatalf("%v, %+v", err, p)
 			}
@@ -403,6 +433,52 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
+// One absent alias costs a call, however large the repository is. If ECR does not
+// name the id that it misses, the answers are the same and cost more.
+func TestAbsentAlias(t *testing.T) {
+	server := emulate(t, ecrtest.Options{})
+	var aliases []string
+	for i := range 1500 {
+		if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: fmt.Sprintf("1.%d", i), Platforms: []string{"linux/amd64"}, Provenance: true}); err != nil {
+			t.Fatal(err)
+		}
+		if i < 20 {
+			aliases = append(aliases, fmt.Sprintf("v%d: 1.%[1]d", i))
+		}
+	}
+	image := mine(t, strings.Join(append(aliases, "gone: absent"), ", "))
+	if _, err := apply(t, image); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		fault  []ecrtest.Fault
+		atMost int
+	}{
+		{"named", nil, 2},
+		{"not named", []ecrtest.Fault{{Operation: "DescribeImages", Do: func(w http.ResponseWriter, c *ecrtest.Call) {
+			recorded := httptest.NewRecorder()
+			c.Serve(recorded)
+			if recorded.Code != http.StatusOK {
+				ecrtest.Refuse("ImageNotFoundException", "There is none")(w, c)
+				return
+			}
+			_, _ = w.Write(recorded.Body.Bytes())
+		}}}, 2 * 6},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server.ResetCalls()
+			server.Script(test.fault...)
+			if p := plan(t, image); !p.Empty() || len(p.InSync) != 21 || len(p.Errors) > 0 {
+				t.Errorf("plan %+v", p)
+			}
+			if n := server.Calls()["DescribeImages"]; n > test.atMost {
+				t.Errorf("%d calls, want at most %d", n, test.atMost)
+			}
+		})
+	}
+}
+
 // By id while that is cheap, by listing when it isn't; the same answers.
 func TestResolve(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
@@ -423,9 +499,11 @@ func TestResolve(t *testing.T) {
 	}{
 		{"a few", all[:3], 1},
 		{"several hundred", all, 3},
-		{"one that is missing", []string{"1.1", "nope", "1.2", "1.3"}, 5},
+		{"one that is missing", []string{"1.1", "nope", "1.2", "1.3"}, 2},
 		{"only one, and it is missing", []string{"nope"}, 1},
-		{"many that are missing", append([]string{"a", "b", "c", "d", "e", "f"}, all[:10]...), 8 + 1},
+		{"a tag that is named null", []string{"1.1", "null"}, 2},
+		{"several that are missing", append([]string{"a", "b", "c", "d", "e", "f"}, all[:10]...), 7},
+		{"many that are missing", append(strings.Fields("a b c d e f g h i j k l m n o p q r s t u"), all[:10]...), 20 + 1},
 		{"more than by ids", append(slices.Repeat([]string{"x"}, 100), all...), 1},
 		{"none", nil, 0},
 	} {
@@ -559,6 +637,28 @@ func TestDeletionIsConditional(t *testing.T) {
 	}
 }
 
+// A deletion is done if its answer is lost, whatever ECR says when it is asked
+// for again.
+func TestLostDeletion(t *testing.T) {
+	for _, code := range []types.ImageFailureCode{types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest} {
+		t.Run(string(code), func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			server.Script(
+				ecrtest.Fault{Operation: "BatchDeleteImage", Times: 1, Do: ecrtest.LoseAnswer()},
+				ecrtest.Fault{Operation: "BatchDeleteImage", Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+					_, _ = fmt.Fprintf(w, `{"failures":[{"failureCode":%q,"imageId":{"imageTag":"10.10"}}]}`, code)
+				}},
+			)
+			if _, err := apply(t, mine(t, "10.10: absent")); err != nil || server.Tags("my-image")["10.10"] != "" {
+				t.Errorf("%v, tags %v", err, server.Tags("my-image"))
+			}
+			if n := server.Calls()["BatchDeleteImage"]; n != 2 {
+				t.Errorf("%d calls, want 2", n)
+			}
+		})
+	}
+}
+
 // A manifest without a tag is pushed by its digest, and no tag changes.
 func TestPutByDigest(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
@@ -579,39 +679,5 @@ func TestPutByDigest(t *testing.T) {
 	}
 	if after := server.Tags("my-image"); !maps.Equal(after, before) {
 		t.Errorf("tags are %v, not %v", after, before)
-	}
-}
-
-// A layer is there until ECR takes it away, whether an image has it or not.
-func TestHasBlobs(t *testing.T) {
-	server := seeded(t, ecrtest.Options{})
-	objects, err := demo.Samples()[0].Objects()
-	if err != nil {
-		t.Fatal(err)
-	}
-	digests := []string{"sha256:" + strings.Repeat("0", 64)}
-	for _, o := range objects {
-		if !registry.KnownType(o.MediaType) {
-			digests = append(digests, o.Digest.String())
-		}
-	}
-	many := slices.Repeat(digests, 150/len(digests)) // more than one call takes
-	check := func(gone string) {
-		t.Helper()
-		for i, a := range open(t, myImage).Reader(myImage).HasBlobs(t.Context(), many) {
-			if want := many[i] != digests[0] && many[i] != gone; a.Err != nil || a.Value != want {
-				t.Errorf("%s: %+v, want %v", many[i], a, want)
-			}
-		}
-	}
-	check("")
-	server.DeleteLayer("my-image", digests[1])
-	check(digests[1])
-	if a := open(t).Reader(myImage).HasBlobs(t.Context(), []string{"sha256:no"})[0]; a.Err == nil {
-		t.Errorf("no digest: %+v, want an error", a)
-	}
-	elsewhere := config.Repository{Host: host, Path: "nope"}
-	if a := open(t).Reader(elsewhere).HasBlobs(t.Context(), digests)[0]; !errors.Is(a.Err, registry.ErrNoRepository) {
-		t.Errorf("no repository: %+v", a)
 	}
 }

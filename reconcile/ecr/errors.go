@@ -1,15 +1,19 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"mime"
 	"net"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
@@ -34,6 +38,9 @@ func (r *reader) failure(subject string, err error) error {
 	}
 	if errors.Is(err, context.Canceled) {
 		return &failure{subject + ": interrupted", []error{err}}
+	}
+	if answer := notFromECR(err); answer != "" {
+		return &failure{fmt.Sprintf("%s: %s: %s", subject, operationOf(err), answer), []error{err}}
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -62,6 +69,32 @@ func (r *reader) failure(subject string, err error) error {
 	}
 	return &failure{text, causes}
 }
+
+// notFromECR describes an HTTP answer that is no answer of ECR, such as the page
+// of a proxy. It is "" for every other error. ECR names the error it answers
+// with (API Reference, CommonErrors), and its answers are JSON.
+func notFromECR(err error) string {
+	var (
+		answer *smithyhttp.ResponseError
+		api    smithy.APIError
+	)
+	named := errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorCode() != unnamedError
+	if !errors.As(err, &answer) || answer.HTTPStatusCode() == 0 || named {
+		return ""
+	}
+	content := cmp.Or(answer.Response.Header.Get("Content-Type"), "no content type")
+	if kind, _, err := mime.ParseMediaType(content); err == nil {
+		content = kind
+	}
+	if status := answer.HTTPStatusCode(); status >= 300 || !strings.Contains(content, "json") {
+		return fmt.Sprintf("HTTP %d %s (%s), which is no answer of ECR; a proxy may be in between: see HTTPS_PROXY, NO_PROXY and AWS_ENDPOINT_URL_ECR",
+			status, http.StatusText(status), content)
+	}
+	return ""
+}
+
+// unnamedError is the SDK's code for an error whose answer has none.
+const unnamedError = "UnknownError"
 
 // refusal is one failure of a batch (API_ImageFailure).
 func (r *reader) refusal(id string, f types.ImageFailure) error {

@@ -34,8 +34,7 @@ func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 	if err != nil {
 		return registry.Facts{}, err
 	}
-	expiries, err := r.expiries(ctx)
-	return registry.Facts{Tags: mutabilityOf(repository), Expiries: expiries, LastTag: true, KeepsChildren: true}, err // API_BatchDeleteImage
+	return registry.Facts{Tags: mutabilityOf(repository), Expiries: r.expiries(ctx), LastTag: true, KeepsChildren: true}, nil // API_BatchDeleteImage
 }
 
 // describe tells of the repository. One that is missing or forbidden fails the
@@ -90,28 +89,37 @@ func mutabilityOf(repository types.Repository) registry.Mutability {
 	return m
 }
 
-// expiries are the rules of the lifecycle policy that may expire or archive a
-// tagged image. Whether there are any is good to know and no more, so a missing
-// permission is not an error.
-func (r *reader) expiries(ctx context.Context) ([]registry.Expiry, error) {
+// policyAttempts is how often a lifecycle policy is asked for. It is needed for a
+// warning only.
+const policyAttempts = 3
+
+// expiries returns the rules of the lifecycle policy that may expire or archive a
+// tagged image. They serve a warning and no more, so no failure stops a run. It
+// is logged, unless the role of the run lacks the permission.
+func (r *reader) expiries(ctx context.Context) []registry.Expiry {
 	api, err := r.reads(ctx)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	out, err := api.GetLifecyclePolicy(ctx, &ecr.GetLifecyclePolicyInput{RegistryId: r.id(), RepositoryName: &r.Path})
+	out, err := api.GetLifecyclePolicy(ctx, &ecr.GetLifecyclePolicyInput{RegistryId: r.id(), RepositoryName: &r.Path},
+		func(o *ecr.Options) { o.RetryMaxAttempts = min(policyAttempts, o.Retryer.MaxAttempts()) })
 	var none *types.LifecyclePolicyNotFoundException
-	switch {
-	case errors.As(err, &none) || isDenied(err):
-		return nil, nil
-	case err != nil:
-		return nil, r.failure("lifecycle policy of "+r.String(), err)
+	if err == nil {
+		var expiries []registry.Expiry
+		if expiries, err = parseLifecycle(aws.ToString(out.LifecyclePolicyText)); err == nil {
+			return expiries
+		}
 	}
-	return parseLifecycle(aws.ToString(out.LifecyclePolicyText)), nil
+	if !errors.As(err, &none) && !isDenied(err) && ctx.Err() == nil {
+		r.client.options.OCI.Logger.WarnContext(ctx, "the lifecycle policy can't be read, so no alias is said to expire",
+			"repository", r.String(), "error", r.failure("lifecycle policy of "+r.String(), err).Error())
+	}
+	return nil
 }
 
 // parseLifecycle reads a lifecycle policy (user guide,
-// lifecycle_policy_parameters). One that it can't read has no rules to warn of.
-func parseLifecycle(text string) []registry.Expiry {
+// lifecycle_policy_parameters).
+func parseLifecycle(text string) ([]registry.Expiry, error) {
 	var policy struct {
 		Rules []struct {
 			Priority    int    `json:"rulePriority"`
@@ -120,15 +128,22 @@ func parseLifecycle(text string) []registry.Expiry {
 				TagStatus string   `json:"tagStatus"` // tagged, untagged or any
 				Prefixes  []string `json:"tagPrefixList"`
 				Patterns  []string `json:"tagPatternList"`
+				Class     string   `json:"storageClass"` // archive: only images that are archived already
 			} `json:"selection"`
+			Action struct {
+				Type string `json:"type"` // expire or transition, to the storage class archive
+			} `json:"action"`
 		} `json:"rules"`
 	}
-	if json.Unmarshal([]byte(text), &policy) != nil {
-		return nil
+	if err := json.Unmarshal([]byte(text), &policy); err != nil {
+		return nil, err
 	}
 	var expiries []registry.Expiry
 	for _, rule := range policy.Rules {
-		e := registry.Expiry{Rule: fmt.Sprintf("lifecycle rule %d", rule.Priority)}
+		if rule.Selection.Class == "archive" {
+			continue
+		}
+		e := registry.Expiry{Rule: fmt.Sprintf("lifecycle rule %d", rule.Priority), Archives: rule.Action.Type == "transition"}
 		if about := strings.TrimSpace(rule.Description); about != "" {
 			e.Rule += " (" + about + ")"
 		}
@@ -146,5 +161,5 @@ func parseLifecycle(text string) []registry.Expiry {
 		}
 	}
 	slices.SortStableFunc(expiries, func(a, b registry.Expiry) int { return cmp.Compare(a.Rule, b.Rule) })
-	return expiries
+	return expiries, nil
 }

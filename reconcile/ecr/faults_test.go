@@ -3,6 +3,8 @@ package ecr_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -33,7 +36,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{
 			"throttled three times", []ecrtest.Fault{{Times: 3, Do: ecrtest.Throttle()}},
-			map[string]int{"DescribeImages": 3 + 4}, "",
+			map[string]int{"DescribeImages": 3 + 3}, "",
 		},
 		{
 			"throttled for ever", []ecrtest.Fault{{Do: ecrtest.Throttle()}},
@@ -49,7 +52,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"connections cut", []ecrtest.Fault{{Times: 2, Do: ecrtest.Reset()}},
-			map[string]int{"DescribeImages": 2 + 4}, "",
+			map[string]int{"DescribeImages": 2 + 3}, "",
 		},
 		{
 			"the answer to a push is lost", []ecrtest.Fault{{Operation: "PutImage", Times: 1, Do: ecrtest.LoseAnswer()}},
@@ -71,7 +74,19 @@ func TestFaults(t *testing.T) {
 		{"no right to read", deny("BatchGetImage"), nil, "; allow ecr:BatchGetImage to whoever runs tagline"},
 		{"no right to describe repositories", deny("DescribeRepositories"), nil, "; allow ecr:DescribeRepositories to whoever runs tagline"},
 		{"no right to push", deny("PutImage"), map[string]int{"PutImage": 1}, "; allow ecr:PutImage to whoever runs tagline"},
-		{"no right to read lifecycle policies", deny("GetLifecyclePolicy"), nil, ""},
+		{"no right to read lifecycle policies", deny("GetLifecyclePolicy"), map[string]int{"GetLifecyclePolicy": 1}, ""},
+		{
+			"lifecycle policies fail", []ecrtest.Fault{{Operation: "GetLifecyclePolicy", Do: ecrtest.Refuse("ServerException", "try later")}},
+			map[string]int{"GetLifecyclePolicy": 3, "PutImage": 1}, "",
+		},
+		{
+			"lifecycle policies throttled for ever", []ecrtest.Fault{{Operation: "GetLifecyclePolicy", Do: ecrtest.Throttle()}},
+			map[string]int{"GetLifecyclePolicy": 3, "PutImage": 1}, "",
+		},
+		{
+			"lifecycle policies cut off", []ecrtest.Fault{{Operation: "GetLifecyclePolicy", Do: ecrtest.Reset()}},
+			map[string]int{"GetLifecyclePolicy": 3, "PutImage": 1}, "",
+		},
 		{
 			"an answer of another kind", []ecrtest.Fault{{Operation: "BatchGetImage", Do: ecrtest.Refuse("ServerException", "try later")}},
 			map[string]int{"BatchGetImage": attempts}, "BatchGetImage: ServerException: try later",
@@ -132,6 +147,118 @@ func TestDenied(t *testing.T) {
 				t.Errorf("got %v, want ecr:%s in it", err, test.want)
 			}
 		})
+	}
+}
+
+// A lifecycle policy that can't be read is logged once, unless the role lacks the
+// permission.
+func TestLifecyclePolicyUnread(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   ecrtest.Action
+		want string
+	}{
+		{"denied", ecrtest.Deny(), ""},
+		{"fails", ecrtest.Refuse("ServerException", "try later"), "GetLifecyclePolicy: ServerException: try later"},
+		{"is none", func(w http.ResponseWriter, _ *ecrtest.Call) {
+			_, _ = w.Write([]byte(`{"lifecyclePolicyText":"[]"}`))
+		}, "cannot unmarshal array"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			server.Script(ecrtest.Fault{Operation: "GetLifecyclePolicy", Do: test.do})
+			var log bytes.Buffer
+			c := ecr.New(ecr.Options{OCI: oci.Options{
+				Patience: oci.Patience{Backoff: time.Millisecond},
+				Logger:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			}})
+			defer c.Close()
+			facts, err := c.Reader(myImage).Facts(t.Context())
+			if err != nil || len(facts.Expiries) > 0 || !facts.LastTag {
+				t.Errorf("%v, facts %+v", err, facts)
+			}
+			if n := strings.Count(log.String(), "lifecycle policy can't be read"); n > 1 || (n == 1) != (test.want != "") || !strings.Contains(log.String(), test.want) {
+				t.Errorf("the log is %q, want %q", &log, test.want)
+			}
+		})
+	}
+}
+
+// What a pull-through cache says of its upstream registry is an error, and never
+// means that an image is absent.
+func TestUpstream(t *testing.T) {
+	for _, code := range []types.ImageFailureCode{
+		types.ImageFailureCodeUpstreamAccessDenied, types.ImageFailureCodeUpstreamTooManyRequests, types.ImageFailureCodeUpstreamUnavailable,
+	} {
+		server := seeded(t, ecrtest.Options{})
+		digest := server.Tags("my-image")["10.10"]
+		server.Script(ecrtest.Fault{Operation: "BatchGetImage", Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+			_, _ = fmt.Fprintf(w, `{"images":[],"failures":[{"imageId":{"imageDigest":%q},"failureCode":%q,"failureReason":"no answer"}]}`, digest, code)
+		}})
+		err := open(t).Reader(myImage).Manifests(t.Context(), []string{digest})[0].Err
+		if err == nil || errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), string(code)+": no answer") {
+			t.Errorf("got %v, want %s", err, code)
+		}
+	}
+}
+
+// An answer that ECR did not write is reported with its status. It never means
+// that something is absent, whether it is asked by id or by listing.
+func TestNotFromECR(t *testing.T) {
+	const page = "<html><body>Blocked</body></html>"
+	for _, test := range []struct {
+		status        int
+		content, body string
+		byID, listing string // parts of the errors; the same if listing is empty
+	}{
+		{403, "text/html; charset=utf-8", page, "HTTP 403 Forbidden (text/html), which is no answer of ECR", ""},
+		{404, "text/html", page, "HTTP 404 Not Found (text/html), which is no answer of ECR", ""},
+		{407, "", "", "HTTP 407 Proxy Authentication Required (no content type), which is no answer of ECR", ""},
+		{403, "application/json", `{"error":"blocked"}`, "HTTP 403 Forbidden (application/json), which is no answer of ECR", ""},
+		{502, "text/html", page, "HTTP 502 Bad Gateway (text/html), which is no answer of ECR", ""},
+		{302, "text/html", page, "HTTP 302 Found (text/html), which is no answer of ECR", ""},
+		{200, "text/html", page, "HTTP 200 OK (text/html), which is no answer of ECR", ""},
+		{200, "application/x-amz-json-1.1", "{}", "my-image:10: ECR answered without it", "DescribeImages: the answer has no list of images"},
+		{200, "text/plain", "", "my-image:10: ECR answered without it", "DescribeImages: the answer has no list of images"},
+	} {
+		t.Run(fmt.Sprint(test.status, test.content, test.body), func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			if test.listing == "" {
+				test.listing = test.byID
+			}
+			server.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+				w.Header()["Content-Type"] = nil
+				if test.content != "" {
+					w.Header().Set("Content-Type", test.content)
+				}
+				w.WriteHeader(test.status)
+				_, _ = w.Write([]byte(test.body))
+			}})
+			r := open(t).Reader(myImage)
+			check := func(err error, want string) {
+				if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, registry.ErrNotFound) {
+					t.Errorf("got %v, want …%s…", err, want)
+				}
+			}
+			check(r.Resolve(t.Context(), []string{"10"})[0].Err, test.byID)
+			_, err := r.Inventory(t.Context())
+			check(err, test.listing)
+		})
+	}
+}
+
+// A host of FIPS or dual stack is reached through an endpoint of the user's, too.
+func TestOwnEndpoint(t *testing.T) {
+	seeded(t, ecrtest.Options{})
+	for _, host := range []string{
+		ecrtest.Account + ".dkr.ecr-fips." + ecrtest.Region + ".amazonaws.com",
+		ecrtest.Account + ".dkr-ecr." + ecrtest.Region + ".on.aws",
+		ecrtest.Account + ".dkr-ecr-fips." + ecrtest.Region + ".on.aws",
+	} {
+		p, err := apply(t, images(t, "images:\n  "+host+"/my-image:\n    aliases: {"+ten+"}\n")[0])
+		if err != nil || len(p.Errors)+len(p.Violations) > 0 || p.Empty() && len(p.InSync) != 1 {
+			t.Errorf("%s: %v, plan %+v", host, err, p)
+		}
 	}
 }
 
@@ -276,6 +403,49 @@ func TestImmutableMeanwhile(t *testing.T) {
 	})})
 	if _, err := apply(t, mine(t, ten)); err == nil || !strings.Contains(err.Error(), "ImageTagAlreadyExistsException") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The answer to the first push of an immutable tag is lost. The SDK pushes again,
+// and ECR refuses that: the push is done if the tag names the digest pushed, and
+// refused if another job was quicker.
+func TestImmutableAnswerLost(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		lose ecrtest.Action
+		want string // part of the error
+	}{
+		{"own push", ecrtest.LoseAnswer(), ""},
+		{"another job's push", nil, "ImageTagAlreadyExistsException"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := emulate(t, ecrtest.Options{})
+			if err := server.CreateRepository("my-image", types.ImageTagMutabilityImmutable); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := server.Seed("my-image", time.Now(), demo.Samples()...); err != nil {
+				t.Fatal(err)
+			}
+			if test.lose == nil {
+				test.lose = func(w http.ResponseWriter, c *ecrtest.Call) {
+					if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}}); err != nil {
+						t.Error(err)
+					}
+					ecrtest.Reset()(w, c)
+				}
+			}
+			server.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: test.lose})
+			p, err := apply(t, mine(t, ten))
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if got := server.Tags("my-image")["10"]; (got == p.Pushes[0].New) != (test.want == "") {
+				t.Errorf("10 is %s, the push was of %s", got, p.Pushes[0].New)
+			}
+			if n := server.Calls()["PutImage"]; n != 2 {
+				t.Errorf("%d pushes, want 2", n)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,8 @@ package ecr
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -101,6 +103,9 @@ func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time
 		if now.IsZero() {
 			now, _ = awsmiddleware.GetServerTime(page.ResultMetadata)
 		}
+		if page.ImageDetails == nil { // an empty repository has an empty list
+			return nil, now, fmt.Errorf("%s: DescribeImages: the answer has no list of images", r)
+		}
 		for _, d := range page.ImageDetails {
 			images = append(images, imageOf(d))
 		}
@@ -134,10 +139,11 @@ func (l *listing) get(id string) (image, bool) {
 }
 
 // What asking by id may cost before listing takes over: as many ids, and as
-// many calls.
+// many calls. Each id that does not exist costs a call, and a repository may have
+// a hundred pages.
 const (
 	maxIDs   = 300
-	maxCalls = 8
+	maxCalls = 20
 )
 
 var errTooMany = errors.New("too many calls")
@@ -186,8 +192,9 @@ type describing struct {
 }
 
 // describe asks for a batch. One id that does not exist fails the whole call
-// (API_DescribeImages, ImageNotFoundException), so it is halved until the
-// missing ones stand alone.
+// (API_DescribeImages, ImageNotFoundException). The error names it, so the others
+// are asked for again. If it doesn't, the batch is halved until the missing ids
+// stand alone.
 func (d *describing) describe(ctx context.Context, ids []string) error {
 	if d.calls == 0 {
 		return errTooMany
@@ -201,6 +208,9 @@ func (d *describing) describe(ctx context.Context, ids []string) error {
 	case errors.As(err, &missing) && len(ids) == 1:
 		return nil
 	case errors.As(err, &missing):
+		if i := slices.Index(ids, named(missing)); i >= 0 {
+			return d.describe(ctx, slices.Concat(ids[:i], ids[i+1:]))
+		}
 		half := len(ids) / 2
 		if err := d.describe(ctx, ids[:half]); err != nil {
 			return err
@@ -217,7 +227,29 @@ func (d *describing) describe(ctx context.Context, ids []string) error {
 			}
 		}
 	}
+	for _, id := range ids { // without an ImageNotFoundException it is not absent
+		if _, ok := d.got[id]; !ok {
+			return fmt.Errorf("%s: ECR answered without it", d.subject(id))
+		}
+	}
 	return nil
+}
+
+// missingID is how DescribeImages names an image that does not exist
+// (hashicorp/terraform-provider-aws#35268). Of tag and digest, the one that was not
+// asked for is null.
+var missingID = regexp.MustCompile(`imageId \{imageDigest:'([^']*)', imageTag:'([^']*)'\}`)
+
+// named returns the tag or digest that an error names, "" if it names none.
+func named(err *types.ImageNotFoundException) string {
+	m := missingID.FindStringSubmatch(err.ErrorMessage())
+	switch {
+	case m == nil:
+		return ""
+	case isDigest(m[1]):
+		return m[1]
+	}
+	return m[2]
 }
 
 func anyStatus() *types.DescribeImagesFilter {

@@ -18,14 +18,14 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Each job of the README works with the actions that its IAM policies name,
-// and with none of them less.
+// Each job of the README works with what its IAM policies allow, repository by
+// repository, and with none of it less.
 func TestPolicies(t *testing.T) {
 	policies := readPolicies(t)
 	dryRun, write := policies["`tagline apply --dry-run`"], policies["`tagline apply`"]
 	for _, job := range []struct {
 		name    string
-		allowed []string
+		allowed []permission
 		aliases string
 		purge   bool
 		writes  bool
@@ -37,7 +37,7 @@ func TestPolicies(t *testing.T) {
 		{"copies", slices.Concat(dryRun, write, policies["Copies"]), "8: base:1", false, true},
 		{"purge", slices.Concat(dryRun, write, policies["Deletions"], policies["Plain images"]), ten, true, true},
 	} {
-		try := func(t *testing.T, allowed []string) error {
+		try := func(t *testing.T, allowed []permission) error {
 			server := seeded(t, ecrtest.Options{})
 			for repository, image := range map[string]demo.Image{
 				"my-image": {Tag: "plain", Platforms: []string{"linux/amd64"}},
@@ -48,9 +48,11 @@ func TestPolicies(t *testing.T) {
 				}
 			}
 			server.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, c *ecrtest.Call) {
-				if c.Permission != "" && !slices.Contains(allowed, c.Permission) {
-					ecrtest.Deny()(w, c)
-					return
+				for _, on := range repositoriesOf(c) {
+					if c.Permission != "" && !slices.Contains(allowed, permission{c.Permission, on}) {
+						ecrtest.Deny()(w, c)
+						return
+					}
 				}
 				c.Serve(w)
 			}})
@@ -75,11 +77,11 @@ func TestPolicies(t *testing.T) {
 				t.Fatal("no policy in the README")
 			}
 			if err := try(t, job.allowed); err != nil {
-				t.Errorf("with %q: %v", job.allowed, err)
+				t.Errorf("with %v: %v", job.allowed, err)
 			}
 			for i, action := range job.allowed {
-				if err := try(t, slices.Delete(slices.Clone(job.allowed), i, i+1)); (err == nil) != (action == "GetLifecyclePolicy") {
-					t.Errorf("without %s: %v", action, err)
+				if err := try(t, slices.Delete(slices.Clone(job.allowed), i, i+1)); (err == nil) != (action.action == "GetLifecyclePolicy") {
+					t.Errorf("without %v: %v", action, err)
 				}
 			}
 		})
@@ -89,7 +91,10 @@ func TestPolicies(t *testing.T) {
 // restore works with the actions that its policy names, and with none of them
 // less.
 func TestRestorePolicy(t *testing.T) {
-	allowed := readPolicies(t)["`tagline restore`"]
+	var allowed []string
+	for _, p := range readPolicies(t)["`tagline restore`"] {
+		allowed = append(allowed, p.action)
+	}
 	if len(allowed) == 0 {
 		t.Fatal("no policy in the README")
 	}
@@ -143,27 +148,48 @@ func TestRestorePolicy(t *testing.T) {
 	}
 }
 
-// readPolicies finds the actions of each section's policy.
-func readPolicies(t *testing.T) map[string][]string {
+// repositoriesOf returns the repositories that a call is about, "*" if none.
+func repositoriesOf(c *ecrtest.Call) []string {
+	var batch struct{ RepositoryNames []string }
+	switch {
+	case c.Repository != "":
+		return []string{c.Repository}
+	case json.Unmarshal(c.Body, &batch) == nil && len(batch.RepositoryNames) > 0:
+		return batch.RepositoryNames
+	}
+	return []string{"*"}
+}
+
+// permission allows an action on a repository, or on "*".
+type permission struct{ action, on string }
+
+// readPolicies returns the permissions of each section's policy.
+func readPolicies(t *testing.T) map[string][]permission {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	actions := map[string][]string{}
+	permissions := map[string][]permission{}
 	for _, section := range strings.Split(string(text), "\n### ")[1:] {
 		title, body, _ := strings.Cut(section, "\n")
 		_, block, _ := strings.Cut(body, "```json\n")
 		block, _, _ = strings.Cut(block, "```")
-		var policy struct{ Statement []struct{ Action []string } }
+		var policy struct {
+			Statement []struct {
+				Action   []string
+				Resource string
+			}
+		}
 		if err := json.Unmarshal([]byte(block), &policy); err != nil {
 			t.Fatalf("%s: %v", title, err)
 		}
 		for _, s := range policy.Statement {
 			for _, action := range s.Action {
-				actions[title] = append(actions[title], strings.TrimPrefix(action, "ecr:"))
+				on := s.Resource[strings.LastIndex(s.Resource, "/")+1:]
+				permissions[title] = append(permissions[title], permission{strings.TrimPrefix(action, "ecr:"), on})
 			}
 		}
 	}
-	return actions
+	return permissions
 }

@@ -122,10 +122,13 @@ func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client,
 	}
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
 		o.Region = host.Region
-		if host.FIPS {
+		// The SDK refuses both together with an endpoint of the user's, which
+		// decides by itself where the calls go.
+		own := o.BaseEndpoint != nil
+		if host.FIPS && !own {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
 		}
-		if host.DualStack {
+		if host.DualStack && !own {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
 		w := &wire{next: cfg.HTTPClient, client: c, slots: make(chan struct{}, c.options.OCI.Concurrency)}

@@ -118,9 +118,11 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 	return errs
 }
 
-// put takes "already exists" for done: so ECR answers to a push that was done
-// before, and whose answer was lost (API_PutImage,
-// ImageAlreadyExistsException: "and there were no changes").
+// put takes "already exists" for done: ECR answers so to a push that it has done
+// before, if the first answer was lost (API_PutImage, ImageAlreadyExistsException:
+// "and there were no changes"). If the tag is immutable, ECR may answer
+// ImageTagAlreadyExistsException instead (aws/containers-roadmap#2179). That says
+// nothing about the digest, so the tag is read.
 func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	if err := w.pushes.Wait(ctx); err != nil {
 		return err
@@ -140,9 +142,12 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 		in.ImageTag = &push.Tag
 	}
 	out, err := api.PutImage(ctx, in)
-	var exists *types.ImageAlreadyExistsException
+	var (
+		exists *types.ImageAlreadyExistsException
+		tagged *types.ImageTagAlreadyExistsException
+	)
 	switch {
-	case errors.As(err, &exists):
+	case errors.As(err, &exists), errors.As(err, &tagged) && w.names(ctx, push.Tag, push.Manifest.Digest):
 		return nil
 	case err != nil:
 		return err
@@ -150,6 +155,13 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 		return fmt.Errorf("ECR stored digest %s instead of %s", aws.ToString(out.Image.ImageId.ImageDigest), push.Manifest.Digest)
 	}
 	return nil
+}
+
+// names reports whether a tag certainly names a digest now.
+func (w *writer) names(ctx context.Context, tag, digest string) bool {
+	images, _, err := w.batchGet(ctx, []string{tag})
+	img, ok := images[tag]
+	return err == nil && ok && aws.ToString(img.ImageId.ImageDigest) == digest
 }
 
 // DeleteTags implements [registry.Writer].
@@ -210,6 +222,11 @@ func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifie
 				outcome[name] = fmt.Errorf("delete %w", err)
 			case !is || f.FailureCode == types.ImageFailureCodeImageNotFound:
 			case f.FailureCode == types.ImageFailureCodeImageTagDoesNotMatchDigest:
+				// A deletion whose answer was lost is asked for again, when the tag
+				// names nothing. Whether ECR has a word of its own for that is unknown.
+				if isAbsent(w.Resolve(ctx, []string{name})[0].Err) {
+					continue
+				}
 				outcome[name] = fmt.Errorf("delete %w: %w", w.refusal(name, f), registry.ErrMoved)
 			default:
 				outcome[name] = fmt.Errorf("delete %w", w.refusal(name, f))

@@ -1,6 +1,6 @@
-// Package folder is a folder of files that concurrent runs may share. Each file
-// appears in one step, no other user can write any, and old files make room for
-// new ones.
+// Package folder keeps files in a folder that several runs may use at once. Each
+// file appears in one step, other users can't write to the folder, and its size
+// has a limit.
 package folder
 
 import (
@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// Folder is one that is open. Nothing in it leads out of it.
+// Folder is an open folder. No name and no link leads out of it.
 type Folder struct{ *os.Root }
 
-// Create makes the folder if it is not there, and opens it.
+// Create opens the folder, and makes it first if it does not exist.
 func Create(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -29,8 +29,9 @@ func Create(dir string) (*Folder, error) {
 	return Open(dir)
 }
 
-// Open refuses a folder into which another user could put files: what they say
-// would be believed. The error wraps [fs.ErrNotExist] if there is no such folder.
+// Open refuses a folder into which another user could put files, since their
+// content would be believed. The error wraps [fs.ErrNotExist] if the folder does
+// not exist.
 func Open(dir string) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -44,7 +45,7 @@ func Open(dir string) (*Folder, error) {
 }
 
 func private(root *os.Root) error {
-	if runtime.GOOS == "windows" { // where the mode tells nothing
+	if runtime.GOOS == "windows" { // where modes mean nothing
 		return nil
 	}
 	info, err := root.Stat(".")
@@ -54,16 +55,17 @@ func private(root *os.Root) error {
 	return err
 }
 
-// TemporarySuffix is in the name of a file that is being written.
+// TemporarySuffix is part of the name of a file that is being written.
 const TemporarySuffix = ".tmp-"
 
-// Write writes a file that appears in one step, or not at all.
+// Write writes a file so that it appears in one step. After an error, an older
+// file of the name is still there.
 func (f *Folder) Write(name string, encode func(io.Writer) error) error {
 	return f.write(name, encode, func(*os.File) error { return nil })
 }
 
-// WriteDurably is Write for a file that a crash of the machine must not take
-// away once it returns.
+// WriteDurably is Write, and returns once a crash of the machine can't lose the
+// file.
 func (f *Folder) WriteDurably(name string, encode func(io.Writer) error) error {
 	if err := f.write(name, encode, (*os.File).Sync); err != nil {
 		return err
@@ -96,29 +98,29 @@ func (f *Folder) write(name string, encode func(io.Writer) error, finish func(*o
 	return err
 }
 
-// Bounds are what [Folder.Trim] brings a folder back under.
+// Bounds are the limits of a folder; see [Folder.Trim].
 type Bounds struct {
 	Bytes int64                  // on disk
-	Age   time.Duration          // of files that nobody has written or touched since; 0 for any
-	Keep  func(name string) bool // files that stay in any case; nil for none
+	Age   time.Duration          // of a file since its last write or use; 0 for no limit
+	Keep  func(name string) bool // reports whether a file must stay; nil for none
 }
 
 const (
 	diskBlock = 4096
-	// Abandoned is when nobody will rename a temporary file any more.
+	// Abandoned is the age at which a temporary file will never be renamed.
 	Abandoned = time.Hour
 )
 
-// entry is a file, as [Folder.Trim] sees it.
+// entry is a file that could be removed.
 type entry struct {
 	name string
 	size int64 // on disk
 	used time.Time
 }
 
-// Trim removes what is too old, then what was not used for longest, a tenth more
-// than it must so that the next run need not do it again, and what a killed run
-// left half done.
+// Trim removes files that are too old and unfinished files of killed runs. If the
+// rest is too large, it removes the least recently used files, a tenth more than
+// it must so that the next run need not trim again.
 func (f *Folder) Trim(b Bounds, now time.Time) error {
 	files, err := fs.ReadDir(f.FS(), ".")
 	if err != nil {

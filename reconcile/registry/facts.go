@@ -28,15 +28,21 @@ func (m Mutability) Fixed(tag string) bool {
 	return m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
 }
 
-// Expiry is a rule by which a registry deletes images on its own.
+// Expiry is a rule by which a registry deletes or archives images on its own.
 type Expiry struct {
-	Rule string   // as its owner knows it: "lifecycle rule 2 (keep ten releases)"
-	Tags []string // patterns in which * stands for any characters
+	Rule     string   // as its owner knows it: "lifecycle rule 2 (keep ten releases)"
+	Tags     []string // patterns in which * stands for any characters; an image needs a tag for each
+	Archives bool     // the image is archived, and can't be pulled then
 }
 
-// Covers reports whether the rule can delete what a tag names.
-func (e Expiry) Covers(tag string) bool {
-	return slices.ContainsFunc(e.Tags, func(pattern string) bool { return matches(pattern, tag) })
+// Covers reports whether the rule selects an image with these tags.
+func (e Expiry) Covers(tags ...string) bool {
+	for _, pattern := range e.Tags {
+		if !slices.ContainsFunc(tags, func(tag string) bool { return matches(pattern, tag) }) {
+			return false
+		}
+	}
+	return len(e.Tags) > 0
 }
 
 // matches compares a whole text with a pattern whose * stands for any

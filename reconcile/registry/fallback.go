@@ -1,6 +1,9 @@
 package registry
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // fallback is a tag that stands for the referrers of a digest where a registry
 // has no API for them (distribution-spec, "Referrers Tag Schema"), or one that
@@ -14,4 +17,11 @@ func FallbackSubject(tag string) string {
 		return "sha256:" + match[1]
 	}
 	return ""
+}
+
+// CosignTags returns the tags under which cosign keeps signatures, attestations
+// and SBOMs of a digest (cosign specs/SIGNATURE_SPEC.md, "Tag-based Discovery").
+func CosignTags(digest string) []string {
+	tag := strings.Replace(digest, ":", "-", 1)
+	return []string{tag + ".sig", tag + ".att", tag + ".sbom"}
 }

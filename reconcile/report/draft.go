@@ -16,7 +16,7 @@ import (
 const maxListed = 50
 
 // Draft writes an images.yaml, with comments on other tags. Without an alias it
-// is comments alone.
+// is comments alone, and says so.
 func Draft(w io.Writer, d reconcile.Draft) error {
 	var b strings.Builder
 	several, attested, attestations := 0, 0, 0
@@ -51,8 +51,8 @@ func Draft(w io.Writer, d reconcile.Draft) error {
 	if len(d.Aliases) > 0 {
 		draftAliases(&b, d)
 	} else {
-		b.WriteString("#\n# No tag follows another one as it stands, so there is no alias yet. The least\n# that this file can say is:\n#\n")
-		fmt.Fprintf(&b, "#   registry: %s\n#   images: {%s: {aliases: {ALIAS: TAG}}}\n", d.Repository.Host, name(d.Repository))
+		b.WriteString("#\n# No tag follows another one as it stands, so there is no alias yet, and this is\n# not yet an images.yaml. The least that one says is:\n#\n")
+		fmt.Fprintf(&b, "#   registry: %s\n#   images: {%s: {aliases: {ALIAS: TAG}}}\n", scalar(d.Repository.Host), scalar(name(d.Repository)))
 	}
 	if len(d.Near) > 0 {
 		b.WriteString("\n# These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest:\n")
@@ -86,11 +86,11 @@ func more(b *strings.Builder, n int) {
 }
 
 func draftAliases(b *strings.Builder, d reconcile.Draft) {
-	fmt.Fprintf(b, "registry: %s\n\n", d.Repository.Host)
+	fmt.Fprintf(b, "registry: %s\n\n", scalar(d.Repository.Host))
 	if common := everywhere(d); common != "" {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
-	fmt.Fprintf(b, "images:\n  %s:\n", name(d.Repository))
+	fmt.Fprintf(b, "images:\n  %s:\n", scalar(name(d.Repository)))
 	if d.Provenance != policies.Keep {
 		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
 	}
@@ -135,7 +135,7 @@ func sources(d reconcile.Draft, a config.Alias) string {
 
 func source(d reconcile.Draft, s config.Source) string {
 	if s.Tag == "absent" { // alone, it would mean an absent alias
-		return name(d.Repository) + ":absent"
+		return scalar(name(d.Repository) + ":absent")
 	}
 	return scalar(s.Text)
 }
@@ -143,13 +143,14 @@ func source(d reconcile.Draft, s config.Source) string {
 // short drops the "linux/" that images.yaml implies.
 func short(p config.Platform) string { return strings.TrimPrefix(p.String(), "linux/") }
 
-// scalar quotes a tag that YAML would read as null.
-func scalar(tag string) string {
-	switch tag {
-	case "null", "Null", "NULL":
-		return `"` + tag + `"`
+// scalar quotes a tag that YAML would read as null, and an IPv6 address, which it
+// would read as a list.
+func scalar(text string) string {
+	switch {
+	case text == "null", text == "Null", text == "NULL", strings.HasPrefix(text, "["):
+		return `"` + text + `"`
 	}
-	return tag
+	return text
 }
 
 // name returns how images.yaml spells a repository of its registry.

@@ -46,6 +46,13 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 	for _, r := range in.Referrers {
 		rows = append(rows, row{" ", []string{"referrer", "-", r.Digest, bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
 	}
+	for _, t := range in.Cosign {
+		size := "-"
+		if t.Size > 0 {
+			size = bytes(t.Size)
+		}
+		rows = append(rows, row{" ", []string{"cosign", "-", t.Digest, size, "tag " + t.Tag}})
+	}
 	for _, r := range align(rows) {
 		fmt.Fprintf(&b, "  %s\n", r.line())
 	}
@@ -64,6 +71,7 @@ type inspection struct {
 	Alias         *string             `json:"alias"`
 	Parts         []inspectedPart     `json:"parts"`
 	Referrers     []inspectedReferrer `json:"referrers"`
+	Cosign        []inspectedTag      `json:"cosign"`
 }
 
 type inspectedPart struct {
@@ -85,14 +93,21 @@ type inspectedReferrer struct {
 	Bytes        int64  `json:"bytes"`
 }
 
+type inspectedTag struct {
+	Tag       string `json:"tag"`
+	Digest    string `json:"digest"`
+	MediaType string `json:"media_type"`
+}
+
 // InspectionJSON returns an inspection for programs. alias is the alias that
 // tagline made the tag for, or null. A part is an image, an attestation or an
-// artifact. Its bytes are those of its config and layers, 0 if it is missing.
+// artifact. Its bytes are those of its config and layers, 0 if it is missing. cosign
+// has the tags that cosign made for the digest.
 // Minor versions of the format only add.
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
-		MediaType: in.MediaType, Bytes: in.Size, Alias: pointer(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{},
+		MediaType: in.MediaType, Bytes: in.Size, Alias: pointer(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{}, Cosign: []inspectedTag{},
 	}
 	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Other: "artifact"}
 	for _, p := range in.Parts {
@@ -100,6 +115,9 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	}
 	for _, r := range in.Referrers {
 		out.Referrers = append(out.Referrers, inspectedReferrer{r.Digest, r.MediaType, r.ArtifactType, r.Size})
+	}
+	for _, t := range in.Cosign {
+		out.Cosign = append(out.Cosign, inspectedTag{t.Tag, t.Digest, t.MediaType})
 	}
 	return encode(out)
 }

@@ -31,7 +31,7 @@ type file struct {
 type manifest struct {
 	Digest    string `json:"digest"`
 	MediaType string `json:"media_type"`
-	Body      []byte `json:"body"` // in base64: text in JSON would not bring every byte back
+	Body      []byte `json:"body"` // in base64, since JSON text can't hold every byte
 	Tags      []tag  `json:"tags,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 }
@@ -53,7 +53,7 @@ func encode(w io.Writer, r reconcile.Record) error {
 	return json.NewEncoder(w).Encode(f)
 }
 
-// decode believes nothing that it can check: what it returns is pushed.
+// decode checks everything, since what it returns may be pushed.
 func decode(from *json.Decoder) (reconcile.Record, error) {
 	var f file
 	if err := from.Decode(&f); err != nil {

@@ -1,7 +1,6 @@
-// Package trash is a folder of what runs have deleted: the bytes of manifests,
-// which are small, and the tags they had. Layers and configs are not in it. They
-// stay in the registry until its garbage collection, and so long a manifest can
-// be put back.
+// Package trash keeps what runs delete in a folder: the bytes of manifests and the
+// tags that named them. Layers and configs are not in it. A manifest can be put
+// back until the registry's garbage collection removes those.
 package trash
 
 import (
@@ -26,11 +25,11 @@ import (
 	"tagline/reconcile/folder"
 )
 
-// layout is part of every path, so that another version of tagline with other
-// files finds its own.
+// layout is part of every path, so that versions of tagline with different
+// formats don't share files.
 const layout = "v1"
 
-// What a trash holds at most. A run drops nothing that it has put there itself.
+// Limits of a trash. A run never removes its own files.
 const (
 	MaxBytes = 256 << 20
 	MaxAge   = 90 * 24 * time.Hour
@@ -42,26 +41,25 @@ type Trash struct {
 	now           func() time.Time
 
 	mu     sync.Mutex
-	opened *folder.Folder // once something was kept
-	kept   map[string]bool
+	opened *folder.Folder  // nil until something is kept
+	kept   map[string]bool // names of files
 }
 
 var _ reconcile.Trash = (*Trash)(nil)
 
-// Open uses the folder dir, which is made with the first thing that is kept. job
-// is the address of the CI job, if this is one. Close the trash at the end of the
-// run.
+// Open uses the folder dir, and makes it when something is kept. job is the address
+// of the CI job, or "". Close the trash at the end of the run.
 func Open(dir, job string) *Trash {
 	return &Trash{dir: dir, run: newRun(time.Now()), job: job, now: time.Now, kept: map[string]bool{}}
 }
 
-// newRun names a run, so that runs sort by time.
+// newRun returns the id of a run. Ids sort by time.
 func newRun(at time.Time) string {
 	return at.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
 }
 
-// Keep writes one file. Its name comes from what it says, so that what one run
-// after the other fails to delete takes up the space of one.
+// Keep writes one file. Its name depends only on its content, so that a deletion
+// which fails in every run takes up the space of one.
 func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error {
 	f, err := t.open()
 	if err != nil {
@@ -98,7 +96,7 @@ func (t *Trash) failure(err error) error {
 
 const suffix = ".json"
 
-// nameOf is of a fixed length and without meaning to a file system.
+// nameOf returns a name of fixed length that is safe on every file system.
 func nameOf(r reconcile.Record) string {
 	r.Run, r.Job, r.Time = "", "", time.Time{}
 	sum := sha256.New()
@@ -106,7 +104,7 @@ func nameOf(r reconcile.Record) string {
 	return hex.EncodeToString(sum.Sum(nil)[:16]) + suffix
 }
 
-// Close brings the folder back under its bounds if this run added to it.
+// Close brings the folder back under its limits if this run added to it.
 func (t *Trash) Close() error {
 	if t == nil || t.opened == nil {
 		return nil
@@ -119,12 +117,11 @@ func (t *Trash) Close() error {
 	return err
 }
 
-// maxFile is what no file reaches: it is read into memory.
+// maxFile is larger than any file of a trash. Files are read into memory.
 const maxFile = 256 << 20
 
-// Read returns what a trash holds, oldest first, as far as the filter wants it.
-// With it comes an error for each file that can't be read or believed. A folder
-// that is not there is empty.
+// Read returns the wanted records of a trash, oldest first, and an error for each
+// file that can't be read or is not valid. A folder that does not exist is empty.
 func Read(dir string, wanted func(reconcile.Record) bool) ([]reconcile.Record, []error) {
 	f, err := folder.Open(filepath.Join(dir, layout))
 	if errors.Is(err, fs.ErrNotExist) {

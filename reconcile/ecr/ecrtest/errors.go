@@ -125,6 +125,12 @@ func (r *Registry) errRequired(code, what string, repo *repository, digests []st
 		what, strings.Join(digests, ", "), repo.name, r.options.Account)
 }
 
+// errImmutable has the text of moby/buildkit#3776.
+func (r *Registry) errImmutable(repo *repository, tag string) error {
+	return refusal("ImageTagAlreadyExistsException",
+		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the repository is immutable.", tag, repo.name)
+}
+
 // errFull is a quota's (semaphoreci/docs#404).
 func (r *Registry) errFull(repo *repository, of string, most int) error {
 	return refusal("LimitExceededException", "The repository with name '%s' in registry with id '%s' already has the maximum allowed number of %s which is '%d'",

@@ -58,7 +58,9 @@ type push struct {
 }
 
 // put stores a manifest and tags it. An image that is there already as asked,
-// tag and all, comes with an ImageAlreadyExistsException (API_PutImage).
+// tag and all, comes with an ImageAlreadyExistsException (API_PutImage), or with
+// an ImageTagAlreadyExistsException if the tag is immutable
+// (aws/containers-roadmap#2179).
 func (r *Registry) put(repo *repository, p push) (*image, error) {
 	img, err := r.read(repo, p)
 	if err != nil {
@@ -69,15 +71,15 @@ func (r *Registry) put(repo *repository, p push) (*image, error) {
 	case stored != nil && stored.status == types.ImageStatusArchived:
 		// A push restores it (user guide, archive-image).
 		stored.status, stored.activatedAt = types.ImageStatusActive, &epoch{p.at}
+	case stored != nil && tagged == stored && p.tag != "" && repo.mutability.immutable(p.tag):
+		return nil, r.errImmutable(repo, p.tag)
 	case stored != nil && (p.tag == "" || tagged == stored):
 		return stored, refusal("ImageAlreadyExistsException", "Image with digest '%s' and tag '%s' already exists in the repository with name '%s' in registry with id '%s'",
 			img.digest, orNull(p.tag), repo.name, r.options.Account)
 	}
-	// API_PutImage, user guide image-tag-mutability; the text is that of
-	// moby/buildkit#3776.
+	// API_PutImage, user guide image-tag-mutability.
 	if tagged != nil && tagged != stored && repo.mutability.immutable(p.tag) {
-		return nil, refusal("ImageTagAlreadyExistsException",
-			"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the repository is immutable.", p.tag, repo.name)
+		return nil, r.errImmutable(repo, p.tag)
 	}
 	if stored == nil && len(repo.images) >= r.options.MaxImages {
 		return nil, r.errFull(repo, "images", r.options.MaxImages)

@@ -458,7 +458,7 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 
 // drop deletes what no tag names any more, where Drops says so.
 func (v view) drop(digest string) {
-	if v.Memory.Drops && digest != "" && v.tagsOf(digest) == 0 {
+	if v.Drops && digest != "" && v.tagsOf(digest) == 0 {
 		v.remove(digest)
 		v.Dropped = append(v.Dropped, digest)
 	}

@@ -18,7 +18,8 @@ type keeping struct {
 	trash   Trash
 	of      config.Repository
 	reasons map[string]string // by tag or digest
-	purged  map[string]Push   // by tag
+	pushes  map[string]Push   // by tag
+	kept    map[string]bool   // digests that the trash has
 	failed  error             // why an index that a purge replaces was not kept
 }
 
@@ -26,12 +27,10 @@ type keeping struct {
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, purged: map[string]Push{},
+		reasons: map[string]string{}, pushes: map[string]Push{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
-		if p.Purged > 0 && p.Old != "" {
-			k.purged[p.Tag] = p
-		}
+		k.pushes[p.Tag] = p
 	}
 	for _, d := range plan.DeleteTags {
 		k.reasons[d.Tag] = d.Reason
@@ -42,17 +41,42 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	return k
 }
 
-// Put keeps the index that a purge replaces, since nothing tells its tag later. It
-// pushes even if that fails; then nothing is deleted.
+// Put keeps the index that a purge replaces, since nothing tells its tag later, and
+// what the plan deletes once its tag has moved, since zot deletes it at once. If
+// that fails, no tag is purged and nothing is deleted. Aliases are pushed.
 func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	var due []losing
 	for _, push := range pushes {
-		if p, ok := k.purged[push.Tag]; ok {
+		p, planned := k.pushes[push.Tag]
+		reason, deleted := k.reasons[p.Old]
+		switch {
+		case !planned || p.Old == "":
+		case p.Purged > 0:
 			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, "a purge replaced it"})
+		case deleted:
+			due = append(due, losing{p.Old, nil, reason})
 		}
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
-	return k.Writer.Put(ctx, pushes)
+	if k.failed == nil {
+		return k.Writer.Put(ctx, pushes)
+	}
+	errs := make([]error, len(pushes))
+	var may []registry.TaggedManifest
+	var at []int
+	for i, push := range pushes {
+		if k.pushes[push.Tag].Purged > 0 {
+			errs[i] = k.failed
+		} else {
+			may, at = append(may, push), append(at, i)
+		}
+	}
+	if len(may) > 0 {
+		for i, err := range k.Writer.Put(ctx, may) {
+			errs[at[i]] = err
+		}
+	}
+	return errs
 }
 
 // DeleteTags implements [registry.Writer].
@@ -120,12 +144,19 @@ func (k *keeping) keep(ctx context.Context, due []losing) []error {
 
 func (k *keeping) keepPart(ctx context.Context, due []losing) []error {
 	errs := make([]error, len(due))
-	digests := make([]string, len(due))
+	var digests []string
+	var at []int
 	for i, d := range due {
-		digests[i] = d.digest
+		if len(d.tags) > 0 || !k.kept[d.digest] {
+			digests, at = append(digests, d.digest), append(at, i)
+		}
+	}
+	if len(digests) == 0 {
+		return errs
 	}
 	var kept []Kept
-	for i, a := range k.reader.Manifests(ctx, digests) {
+	for n, a := range k.reader.Manifests(ctx, digests) {
+		i := at[n]
 		switch {
 		case a.Err == nil:
 			kept = append(kept, Kept{a.Value, due[i].tags, due[i].reason})
@@ -137,9 +168,13 @@ func (k *keeping) keepPart(ctx context.Context, due []losing) []error {
 		return errs
 	}
 	if err := k.trash.Keep(k.of, kept); err != nil {
-		for i := range errs {
+		for _, i := range at {
 			errs[i] = notKept(err)
 		}
+		return errs
+	}
+	for _, kept := range kept {
+		k.kept[kept.Manifest.Digest] = true
 	}
 	return errs
 }
