@@ -206,3 +206,37 @@ func TestGraceOverHTTP(t *testing.T) {
 		}
 	}
 }
+
+// With a clock that is wrong, nobody knows how long a purge has been over.
+func TestGraceNeedsAClock(t *testing.T) {
+	b := build()
+	b.Listed, b.Now = true, time.Now().Add(time.Hour)
+	b.release("1", false, intel, graviton)
+	b.tag("plain", b.image("plain", intel))
+	image := aliases(t, "stable: plain", "provenance: purge")
+	p := plan(t, b.Memory, image)
+	p.DeleteManifests = nil // it was cut
+	reconcile.Apply(t.Context(), b.Writer(image.Repository), p)
+	if p = plan(t, b.Memory, image); len(p.DeleteManifests) != 3 || len(p.Violations) > 0 {
+		t.Errorf("without grace, the plan is %v", b.short(p))
+	}
+	p = plan(t, b.Memory, aliases(t, "stable: plain", "provenance: purge", "grace: 1s"))
+	if len(p.DeleteManifests) > 0 || len(p.Violations) != 1 || p.Violations[0].ID != "clock-skew" {
+		t.Errorf("the plan is %v", b.short(p))
+	}
+}
+
+// The plan says which manifests go with their last tag.
+func TestLastTagsTakeTheirManifests(t *testing.T) {
+	for _, settings := range [][]string{nil, {"prune: true"}, {"untagged: delete", "grace: 24h"}} {
+		b := build()
+		b.Listed, b.Facts.LastTag = true, true
+		b.tag("8", b.image("8", intel))
+		b.tag("9", b.image("9", intel))
+		b.tag("stable", b.digest["9"])
+		p := plan(t, b.Memory, aliases(t, "8: absent\n9: absent", settings...))
+		if len(p.DeleteTags) != 2 || !p.DeleteTags[0].Last || p.DeleteTags[1].Last {
+			t.Errorf("%v: %+v", settings, p.DeleteTags)
+		}
+	}
+}

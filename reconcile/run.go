@@ -48,7 +48,9 @@ const (
 func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
-		return plan, ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
+		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
+		job.await(image, plan, result)
+		return plan, result
 	}
 	observe := Observe
 	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {

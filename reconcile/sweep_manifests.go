@@ -105,8 +105,8 @@ func (s *sweep) aged(needed map[string]string) int {
 	}
 	led, n := s.after.tagged().needed(), 0
 	for digest := range s.after.manifests {
-		reached := s.reached[digest] && !(s.left[digest] && policies.Grace.Written(s.rules))
-		if led[digest] == "" && !reached && (s.untagged || needed[digest] == "") {
+		waits := s.left[digest] && policies.Grace.Written(s.rules)
+		if led[digest] == "" && (waits || !s.reached[digest] && (s.untagged || needed[digest] == "")) {
 			n++
 		}
 	}
@@ -171,6 +171,8 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
 		if tags := s.tagsOf(digest); len(tags) > 0 {
 			d.Reason = few(tags) + " before the purge"
+		} else if alias := m.Annotations[AnnotationAlias]; s.left[digest] && alias != "" {
+			d.Reason = fmt.Sprintf("untagged, was made for %q before the purge", alias)
 		} else if s.left[digest] {
 			d.Reason = "untagged, a tag has its images without attestations"
 		}
