@@ -105,7 +105,7 @@ func (s *sweep) aged(needed map[string]string) int {
 	}
 	led, n := s.after.tagged().needed(), 0
 	for digest := range s.after.manifests {
-		reached := s.reached[digest] && !(s.left[digest] && policies.Grace.Written(s.rules))
+		reached := s.reached[digest] && (!s.left[digest] || !policies.Grace.Written(s.rules))
 		if led[digest] == "" && !reached && (s.untagged || needed[digest] == "") {
 			n++
 		}
