@@ -253,10 +253,8 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 		return nil, ps
 	}
 	for i, e := range a.Entries {
-		for _, o := range images {
-			if e.Kind == policies.Image && (o.platform == (config.Platform{}) || o.platform.Normal() == e.Platform.Normal()) {
-				a.Entries[i].Was = policies.Past{Digest: o.digest, Source: o.source}
-			}
+		if e.Kind == policies.Image {
+			a.Entries[i].Was = highest(images, e.Platform)
 		}
 	}
 	_, warnings, ps = p.apply(alias, a)

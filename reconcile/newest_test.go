@@ -189,6 +189,10 @@ func TestDowngrades(t *testing.T) {
 		}, "503 Service Unavailable"},
 		"it is of an unknown type":     {func(b *builder) { b.tag("12", b.foreign("foreign")) }, "unknown-version"},
 		"it does not say its platform": {func(b *builder) { b.tag("12", b.referrer("artifact", b.digest["12.3"])) }, "unknown-version"},
+		"it has two images of a platform": {func(b *builder) {
+			b.tag("13.0", b.image("13.0", intel))
+			b.tag("12", b.index("two", nil, b.entry(b.digest["13.0"], intel), b.entry(b.digest["12.3"], intel)))
+		}, "downgrade"},
 		"it is gone": {func(b *builder) {
 			b.tag("12", b.image("gone", intel))
 			delete(b.Manifests, b.digest["gone"])

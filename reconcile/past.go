@@ -118,3 +118,22 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 	}
 	return errors.Join(unread.failures...)
 }
+
+// highest returns the image of a platform that must not be replaced by a lower
+// version. An alias may have several; one whose version is not known comes first.
+func highest(images []oldImage, of config.Platform) (past policies.Past) {
+	var version config.Version
+	for _, o := range images {
+		if o.platform != (config.Platform{}) && o.platform.Normal() != of.Normal() {
+			continue
+		}
+		v, err := config.ParseVersion(o.source)
+		if err != nil {
+			return policies.Past{Digest: o.digest}
+		}
+		if past.Digest == "" || v.Compare(version) > 0 {
+			past, version = policies.Past{Digest: o.digest, Source: o.source}, v
+		}
+	}
+	return past
+}

@@ -85,18 +85,16 @@ func (r *Registry) SeedObjects(repository, tag string, pushedAt time.Time, objec
 	})
 }
 
-// SetPulled records when an image was pulled last.
-func (r *Registry) SetPulled(repository, digest string, at time.Time) error {
+// SetPulled records when all images of a repository were pulled last.
+func (r *Registry) SetPulled(repository string, at time.Time) error {
 	return r.do(func() error {
 		repo, err := r.repository(repository)
 		if err != nil {
 			return err
 		}
-		img, failure := repo.find(imageID{ImageDigest: digest})
-		if failure != nil {
-			return r.errNoImage(repo, failure.ImageID)
+		for _, img := range repo.images {
+			img.pulledAt = &epoch{at}
 		}
-		img.pulledAt = &epoch{at}
 		return nil
 	})
 }
