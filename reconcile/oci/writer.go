@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,9 @@ type Writers struct {
 	client *Client
 	source *remote.Puller // of copies: its blobs stream
 	pusher atomic.Pointer[remote.Pusher]
+	// deletions has each deletion that was answered: nil, or the error for all
+	// that follow.
+	deletions sync.Map
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -95,7 +99,7 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 
 // DeleteTags implements [registry.Writer].
 func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
-	errs := w.client.each(w.repository, len(tags), func(i int) error {
+	errs := w.delete("tag", len(tags), func(i int) error {
 		return w.deleteTag(ctx, tags[i])
 	})
 	for i, err := range errs {
@@ -140,7 +144,7 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 
 // DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := w.client.each(w.repository, len(digests), func(i int) error {
+	errs := w.delete("manifest", len(digests), func(i int) error {
 		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
 		status := statusOf(err)
 		switch {
