@@ -22,7 +22,7 @@ type deletion struct {
 // answered. If the registry says that it has no such operation, the others are
 // not sent. What it refuses after it has deleted something concerns that alone.
 func (w *writer) delete(kind string, n int, do func(i int) error) []error {
-	of := deletion{w.repository.Repository, kind}
+	of := deletion{w.Repository, kind}
 	var errs []error
 	if _, known := w.writers.deletions.Load(of); !known && n > 0 {
 		errs = w.client.each(w.repository, 1, do)
