@@ -9,7 +9,7 @@ import (
 
 // Downgrade reports whether a newest source may choose a lower version than the
 // alias has now, as it would when a release is deleted. If it is not known what
-// version the alias has, a warning says so. A tag that images.yaml names may
+// version the alias has, it may not choose any. A tag that images.yaml names may
 // always be lower.
 var Downgrade = Policy[bool]{
 	Name:   "downgrade",
@@ -29,8 +29,8 @@ var Downgrade = Policy[bool]{
 			switch {
 			case err != nil: // a newest source chooses nothing else
 			case unknown != nil:
-				found = append(found, Finding{ID: findings.UnknownVersion, Warning: true, Message: fmt.Sprintf(
-					"%s goes from %s to %s; no mark and no version tag tells what that was, so this may be a downgrade",
+				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
+					"%s would go from %s to %s, which may be a downgrade: no mark and none of the newest version tags says what it is now; name a tag once, or set downgrade: allow",
 					e.Platform, e.Was.Digest, e.Source)})
 			case now.Compare(was) < 0:
 				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(

@@ -7,13 +7,19 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Apply carries out a plan, and nothing but it: copies, then pushes, those
-// that others follow first, then deletions of tags, then of manifests, unless
-// anything before them failed. Each tag is read again just before it is written, and after: as many
-// at a time as the writer can write at once, so that none waits in a queue
-// between the two.
+// Apply carries out a plan, and nothing but it. First it puts back what is
+// missing. Then it copies and pushes, aliases that others follow first. Then it
+// deletes tags, and then manifests, unless anything before them failed. Each tag
+// is read again just before it is written, and after: as many at a time as the
+// writer can write at once, so that none waits in a queue between the two. What a
+// tag leaves is looked for directly after that, if the plan says that an index may
+// list it.
 func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
-	a := applying{ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{}}
+	a := applying{
+		plan: plan, ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{},
+		kept: map[string]error{}, back: map[string]bool{},
+	}
+	a.putBackLost(plan.Keeps)
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
 	}
@@ -29,7 +35,7 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 		whole = whole && a.outcome[p.Tag] == nil
 	}
 	for batch := range slices.Chunk(plan.DeleteTags, w.AtOnce()) {
-		if whole {
+		if whole && a.keptAll() {
 			a.deleteTags(batch)
 			continue
 		}
@@ -40,6 +46,9 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	for _, d := range plan.DeleteTags {
 		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag], a.already[d.Tag]})
 	}
-	r.Removed = a.deleteManifests(plan, whole, r.Deleted)
+	r.Removed = a.deleteManifests(plan, whole && a.keptAll(), r.Deleted)
+	for _, k := range plan.Keeps {
+		r.Kept = append(r.Kept, Outcome{k.Digest, a.kept[k.Digest], !a.back[k.Digest]})
+	}
 	return r
 }

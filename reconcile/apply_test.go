@@ -115,7 +115,7 @@ type forgetful struct{ registry.Writer }
 func (forgetful) Put(_ context.Context, p []registry.TaggedManifest) []error {
 	return make([]error, len(p))
 }
-func (forgetful) DeleteTags(_ context.Context, tags []string) []error {
+func (forgetful) DeleteTags(_ context.Context, tags []registry.TagDigest) []error {
 	return make([]error, len(tags))
 }
 

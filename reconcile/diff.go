@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -36,6 +37,10 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
 		}
 	}
+	home := readers.Reader(image.Repository)
+	if policies.Grace.Written(policies.Of(image.Policies)) {
+		s.waiting = registry.Waiting(home)
+	}
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -43,6 +48,9 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 		p.shortcut.weigh()
 	})
 	p.shortcut.remember(readers)
+	if p.waits != nil {
+		registry.Await(home, p.waits)
+	}
 	return plan
 }
 
@@ -65,8 +73,16 @@ func Diff(image config.Image, state *State) Plan {
 
 func (p *planner) plan() Plan {
 	plan := Plan{Image: p.image.Name, Repository: p.home}
-	for _, alias := range p.image.Aliases {
-		v := p.verdict(alias)
+	verdicts := make([]verdict, len(p.image.Aliases))
+	for i, alias := range p.image.Aliases {
+		verdicts[i] = p.verdict(alias)
+	}
+	p.checkDeserted(verdicts)
+	for i, alias := range p.image.Aliases {
+		v := verdicts[i]
+		for _, k := range v.keeps {
+			plan.addKeep(k)
+		}
 		plan.Warnings = append(plan.Warnings, v.warnings...)
 		plan.Choices = append(plan.Choices, v.choices...)
 		switch {
@@ -85,7 +101,11 @@ func (p *planner) plan() Plan {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: errUnknown.Error()})
 		}
 	}
-	p.sweep(&plan)
+	if after := p.sweep(&plan); after != nil {
+		p.addKeeps(&plan, knownOf(*after))
+	} else {
+		p.addKeeps(&plan, p.knownOf(plan, verdicts))
+	}
 	return plan
 }
 
@@ -95,5 +115,5 @@ func reason(err error) string {
 	if host := (*registry.HostError)(nil); errors.As(err, &host) {
 		return host.Error()
 	}
-	return err.Error()
+	return registry.Line(err)
 }

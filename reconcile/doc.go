@@ -29,8 +29,12 @@
 //	strip.go            an index without its attestations
 //	purge.go            what provenance: purge makes of a tag
 //	reach.go            which manifests must stay, and why: every deletion is decided here
+//	dropped.go          what must be there although a tag leaves it
+//	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
 //	sweep_tags.go       what its tags will be: prune, purge
+//	sweep_left.go       what a purge left behind that was cut
+//	sweep_grace.go      how long what nothing needs has to wait
 //	sweep_manifests.go  which manifests nothing needs then
 //	sweep.go            the three together
 //	compose.go          the bytes of an index
@@ -44,18 +48,24 @@
 //	verdict.go          what is to become of an alias
 //	intact.go           whether what it lists still exists
 //	alias.go            what is to become of each alias
+//	deserted.go         what else lists an image that its source has moved away from
 //	diff.go             Observe and Diff
 //	guard.go            too many deletions
 //	outcome.go          what became of an action
 //	write.go            every tag is read before it is written, and after
+//	putback.go          what a registry has dropped
 //	push.go             copies and pushes
 //	untag.go            deletions of tags
 //	delete.go           deletions of manifests
 //	apply.go            Apply
+//	trash.go            what a run deletes, as it is kept
+//	trash_writer.go     a writer that keeps before it deletes
 //	saved_check.go      whether images.yaml asks for what a saved plan says
 //	saved_recheck.go    what a saved plan relies on, read again
 //	saved.go            ApplySaved
 //	run.go              Run: the story of one image
+//	lost.go             what a trash has of a repository, and how much is asked for
+//	restore.go          what a run deleted, put back
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
 //	draft.go            an images.yaml for what a repository holds

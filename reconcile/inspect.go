@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -40,74 +39,36 @@ type Part struct {
 	Tells          string // predicate types of an attestation, or an artifact's type
 }
 
-// Inspect looks into one tag or digest.
+// Inspect looks into one tag or digest. What could be read is there beside an
+// error, unless the tag itself could not.
 func Inspect(ctx context.Context, readers registry.Readers, repository config.Repository, reference string) (Inspection, error) {
 	var (
-		state  = newState()
-		in     = Inspection{Repository: repository, Reference: reference}
-		parts  []Part
-		failed error
+		state = newState()
+		in    = Inspection{Repository: repository, Reference: reference}
+		look  *looking
 	)
 	state.settle(ctx, readers, repository, func(v *view) {
-		parts, failed = nil, nil
+		look = &looking{view: v}
 		m, err := v.manifest(repository, reference)
 		if err != nil {
-			failed = err
+			look.errs = []error{err}
 			return
 		}
 		in.Digest, in.MediaType, in.Size, in.Owner = m.Digest, m.MediaType, int64(len(m.Body)), m.Annotations[AnnotationAlias]
-		var missing []Part
-		there := *m
-		there.Children = slices.DeleteFunc(slices.Clone(m.Children), func(d ocispec.Descriptor) bool {
-			_, err := v.manifest(repository, d.Digest.String())
-			if !errors.Is(err, registry.ErrNotFound) {
-				return false
-			}
-			part := Part{Entry: newLeaf(d).Entry, Missing: true}
-			part.Source = d.Annotations[AnnotationSource]
-			switch platform := registry.PlatformOf(d.Platform); {
-			case registry.MarksAttestation(d):
-				part.Kind = policies.Attestation
-			case platform != (config.Platform{}):
-				part.Kind, part.Platform = policies.Image, platform
-			}
-			missing = append(missing, part)
-			return true
-		})
-		leaves, err := v.leaves(repository, &there, descriptorOf(m), 0)
-		if err != nil {
-			failed = err
-			return
-		}
-		for _, l := range distinct(leaves) {
-			part := Part{Entry: l.Entry}
-			part.Source = l.descriptor.Annotations[AnnotationSource]
-			body, err := v.manifest(repository, l.Digest)
-			if err != nil {
-				failed = err
-				continue
-			}
-			part.Bytes = body.Config.Size
-			for _, layer := range body.Layers {
-				part.Bytes += layer.Size
-			}
-			part.Tells = tells(l.Kind, body)
-			parts = append(parts, part)
-		}
-		parts = append(parts, missing...)
+		look.into(m, 0)
+		in.Parts = look.parts()
 	})
-	if failed != nil {
-		return Inspection{}, failed
+	if in.Digest == "" {
+		return Inspection{}, errors.Join(look.errs...)
 	}
-	in.Parts = parts
 	var err error
 	if in.Referrers, err = readers.Reader(repository).Referrers(ctx, in.Digest); err != nil {
-		return Inspection{}, fmt.Errorf("referrers of %s: %w", in.Digest, err)
+		look.errs = append(look.errs, fmt.Errorf("referrers of %s: %w", in.Digest, err))
 	}
 	if in.Cosign, err = cosign(ctx, readers.Reader(repository), in.Digest); err != nil {
-		return Inspection{}, err
+		look.errs = append(look.errs, err)
 	}
-	return in, nil
+	return in, errors.Join(look.errs...)
 }
 
 // cosign returns the tags of cosign that exist for a digest. It asks for each by
@@ -124,6 +85,77 @@ func cosign(ctx context.Context, of registry.Reader, digest string) (found []Tag
 		}
 	}
 	return found, nil
+}
+
+// looking collects what a manifest offers, what it lists that is gone, and what
+// could not be read.
+type looking struct {
+	*view
+	leaves  []leaf
+	missing []Part
+	errs    []error
+}
+
+func (l *looking) into(m *registry.Manifest, depth int) {
+	if !m.Index || depth == maxNesting { // or the error of one that is too deep
+		l.add(l.view.leaves(l.home, m, descriptorOf(m), depth))
+		return
+	}
+	for _, d := range m.Children {
+		child, err := l.manifest(l.home, d.Digest.String())
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			l.missing = append(l.missing, missingPart(d))
+		case err != nil:
+			l.errs = append(l.errs, err)
+		case child.Index:
+			l.into(child, depth+1)
+		default:
+			one := *m
+			one.Children = []ocispec.Descriptor{d}
+			l.add(l.entries(l.home, &one, depth))
+		}
+	}
+}
+
+func (l *looking) add(leaves []leaf, err error) {
+	l.leaves = append(l.leaves, leaves...)
+	if err != nil {
+		l.errs = append(l.errs, err)
+	}
+}
+
+func missingPart(d ocispec.Descriptor) Part {
+	part := Part{Entry: newLeaf(d).Entry, Missing: true}
+	part.Source = d.Annotations[AnnotationSource]
+	switch platform := registry.PlatformOf(d.Platform); {
+	case registry.MarksAttestation(d):
+		part.Kind = policies.Attestation
+	case platform != (config.Platform{}):
+		part.Kind, part.Platform = policies.Image, platform
+	}
+	return part
+}
+
+// parts has what is missing at the end.
+func (l *looking) parts() []Part {
+	var parts []Part
+	setPlatforms(l.leaves)
+	for _, leaf := range distinct(l.leaves) {
+		part := Part{Entry: leaf.Entry}
+		part.Source = leaf.descriptor.Annotations[AnnotationSource]
+		body, err := l.manifest(l.home, leaf.Digest)
+		if err != nil {
+			continue // it is among the errors
+		}
+		part.Bytes = body.Config.Size
+		for _, layer := range body.Layers {
+			part.Bytes += layer.Size
+		}
+		part.Tells = tells(leaf.Kind, body)
+		parts = append(parts, part)
+	}
+	return append(parts, l.missing...)
 }
 
 // tells describes the content of an attestation or artifact.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
@@ -27,6 +28,7 @@ func Deletes(image config.Image) bool {
 func (s scope) checkPush(alias config.Alias, v *verdict) {
 	gone, err := s.missingOf(v.content, v.content.home)
 	v.fail(err)
+	gone = s.putBack(alias, v, gone, v.content.home)
 	if len(gone) > 0 {
 		v.push = nil
 		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
@@ -49,18 +51,46 @@ func (s scope) checkBlocked(alias config.Alias, v *verdict) {
 	}
 	gone, err := s.missing(m, func(string) config.Repository { return s.home }, 0)
 	v.fail(err)
+	gone = s.putBack(alias, v, gone, func(string) config.Repository { return s.home })
 	if len(gone) > 0 {
 		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more, so a pull of it fails", alias.Tag, listing(gone), s.home))
 	}
 }
 
-// mend copies again what an alias in sync has lost, if it came from another
-// repository that still has it. Otherwise it is a violation.
+// putBack has what is missing from the repository put back, as far as its bytes
+// are known, and returns the rest.
+func (s scope) putBack(alias config.Alias, v *verdict, gone []ocispec.Descriptor, where func(digest string) config.Repository) (rest []ocispec.Descriptor) {
+	var here []ocispec.Descriptor
+	for _, d := range gone {
+		if where(d.Digest.String()) == s.home {
+			here = append(here, d)
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	keeps, lost, err := s.regain(here, listedBy(aliasWord(alias.Tag)))
+	v.fail(err)
+	v.keeps = append(v.keeps, keeps...)
+	if len(keeps) > 0 {
+		var names []string
+		for _, k := range keeps {
+			names = append(names, short(digest.Digest(k.Digest)))
+		}
+		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,
+			"alias %q lists %s, which is not in %s any more; it is put back from the cache", alias.Tag, few(names), s.home))
+	}
+	return append(rest, lost...)
+}
+
+// mend restores what an alias in sync has lost: it is copied again if it came
+// from another repository that still has it, or put back if its bytes are known.
+// Otherwise it is a violation.
 func (s scope) mend(alias config.Alias, v *verdict) {
 	c := v.content
 	gone, err := s.missingOf(c, func(string) config.Repository { return s.home })
 	v.fail(err)
+	gone = s.putBack(alias, v, gone, c.home)
 	if len(gone) == 0 {
 		return
 	}

@@ -96,14 +96,19 @@ func (v *view) entries(in config.Repository, index *registry.Manifest, depth int
 			all = append(all, below...)
 		}
 	}
-	for i := range all {
-		for _, image := range all {
-			if all[i].Kind == policies.Attestation && image.Kind == policies.Image && all[i].Attests == image.Digest {
-				all[i].Platform = image.Platform
+	setPlatforms(all)
+	return all, errors.Join(errs...)
+}
+
+// setPlatforms gives attestations the platforms of the images that they attest.
+func setPlatforms(leaves []leaf) {
+	for i := range leaves {
+		for _, image := range leaves {
+			if leaves[i].Kind == policies.Attestation && image.Kind == policies.Image && leaves[i].Attests == image.Digest {
+				leaves[i].Platform = image.Platform
 			}
 		}
 	}
-	return all, errors.Join(errs...)
 }
 
 // distinct drops repeated leaves, which nested indexes can hold.

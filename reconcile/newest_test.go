@@ -71,7 +71,7 @@ func TestNewest(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := releases(t)
 			m.Tags["r.test/app:10"] = m.Tags["r.test/app:latest"] // an alias is never a candidate
-			image := aliases(t, test.alias, append(test.settings, "provenance: drop")...)
+			image := aliases(t, test.alias, append(test.settings, "provenance: drop", "downgrade: allow")...)
 			tag, _, _ := strings.Cut(test.alias, ":")
 			p := plan(t, m, image)
 			if got := platforms(p, tag); got != test.want {
@@ -156,12 +156,71 @@ func TestDowngrades(t *testing.T) {
 		if len(p.Pushes) > 0 || len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Message, "from 10.20 to 10.9") {
 			t.Errorf("plan is %+v", p)
 		}
-		// Where the mark names an alias, and the release is gone, nobody can tell.
+		// If the mark names an alias, and the release is gone, the version is not
+		// known, and the alias is left alone.
 		p = plan(t, m, aliases(t, `last: {newest: "10.x"}`, both))
-		if len(p.Warnings) != 1 || p.Warnings[0].ID != "unknown-version" || !p.Warnings[0].Warning || platforms(p, "last") != "amd64 10.10, arm64 10.9" {
+		if len(p.Pushes) > 0 || len(p.Violations) != 1 || p.Violations[0].ID != "unknown-version" {
 			t.Errorf("plan is %+v", p)
 		}
+		p = plan(t, m, aliases(t, `last: {newest: "10.x"}`, both, "downgrade: allow"))
+		if len(p.Violations) > 0 || platforms(p, "last") != "amd64 10.10, arm64 10.9" {
+			t.Errorf("with downgrade: allow, the plan is %+v", p)
+		}
 	})
+	// What can't be told is left alone.
+	for name, test := range map[string]struct {
+		make func(*builder)
+		want string
+	}{
+		"its image is that of an old version": {func(b *builder) { b.tag("12", b.digest["12.3"]) }, "push"},
+		"its image is that of a higher version and of an old one": {func(b *builder) {
+			b.tag("12", b.digest["12.3"])
+			b.tag("13.0", b.digest["12.3"])
+		}, "downgrade"},
+		"a version tag can't be read": {func(b *builder) {
+			b.tag("12", b.digest["12.3"])
+			b.tag("13.0", b.image("13.0", intel))
+			b.Broken["13.0"] = errors.New("503 Service Unavailable")
+		}, "source \"13.0\": 503 Service Unavailable"},
+		"its image has no version tag": {func(b *builder) { b.tag("12", b.image("12.5.5.201", intel)) }, "unknown-version"},
+		"it can't be read": {func(b *builder) {
+			b.tag("12", b.image("other", intel))
+			b.Broken[b.digest["other"]] = errors.New("503 Service Unavailable")
+		}, "503 Service Unavailable"},
+		"it is of an unknown type":     {func(b *builder) { b.tag("12", b.foreign("foreign")) }, "unknown-version"},
+		"it does not say its platform": {func(b *builder) { b.tag("12", b.referrer("artifact", b.digest["12.3"])) }, "unknown-version"},
+		"it is gone": {func(b *builder) {
+			b.tag("12", b.image("gone", intel))
+			delete(b.Manifests, b.digest["gone"])
+		}, "push"},
+		"it does not exist": {func(*builder) {}, "push"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			for i := range 70 {
+				version := fmt.Sprintf("12.%d", i)
+				b.tag(version, b.image(version, intel))
+			}
+			test.make(b)
+			p := plan(t, b.Memory, aliases(t, `12: {newest: "12.x"}`))
+			got := "nothing"
+			switch {
+			case len(p.Errors) == 1:
+				got = p.Errors[0].Message
+			case len(p.Violations) == 1:
+				got = string(p.Violations[0].ID)
+			case len(p.Pushes) == 1:
+				got = "push"
+			}
+			if got != test.want {
+				t.Errorf("%s, want %s: %+v", got, test.want, p)
+			}
+			p = plan(t, b.Memory, aliases(t, `12: {newest: "12.x"}`, "downgrade: allow"))
+			if len(p.Pushes) != 1 {
+				t.Errorf("with downgrade: allow, the plan is %+v", p)
+			}
+		})
+	}
 	t.Run("an alias whose line is gone is no release", func(t *testing.T) {
 		m := releases(t)
 		applyAndSettle(t, m, aliases(t, "10.30: {amd64: 10.9, arm64: 10.9}", both))

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"slices"
+
 	"tagline/config"
 	"tagline/reconcile/registry"
 )
@@ -13,6 +15,8 @@ type Plan struct {
 	Repository config.Repository
 	Pushes     []Push
 	DeleteTags []DeleteTag
+	// Keeps are manifests that have to be there whatever becomes of their tags.
+	Keeps []Keep
 	// DeleteManifests comes after everything else, parents before children.
 	DeleteManifests []DeleteManifest
 	// Tags are all tags of the repository as they will be before manifests are
@@ -27,7 +31,9 @@ type Plan struct {
 }
 
 // Empty tells whether there is nothing to do, whatever else was found.
-func (p Plan) Empty() bool { return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 }
+func (p Plan) Empty() bool {
+	return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 && !slices.ContainsFunc(p.Keeps, func(k Keep) bool { return k.Lost })
+}
 
 // Push puts a manifest under an alias tag, or for a purge under any other.
 type Push struct {
@@ -99,6 +105,19 @@ type DeleteTag struct {
 	Old     string // digest that the tag names now
 	Reason  string
 	Emptied bool // a fallback tag of referrers that a purge leaves none of
+	Last    bool // the registry deletes what it names, too, since no other tag does
+}
+
+// Keep is a manifest that an index lists, or may list, and that the registry may
+// have dropped, although no action deletes it. If it is not there, it is put back
+// by its digest.
+type Keep struct {
+	Digest    string
+	MediaType string
+	Manifest  []byte   // nil if it could not be read, so that it can't be put back
+	Tags      []string // that the plan takes away from it; the registry is asked after each
+	Needed    string   // why, in words: "alias \"10\" lists it"; "" if that is not known
+	Lost      bool     // it is missing now, and is put back before anything else
 }
 
 // DeleteManifest removes a manifest that nothing needs any more.
@@ -118,10 +137,7 @@ const (
 )
 
 // TagDigest is what a tag names.
-type TagDigest struct {
-	Tag    string
-	Digest string
-}
+type TagDigest = registry.TagDigest
 
 // Swept says how far a whole repository was looked at, for what can be deleted
 // from it. The zero Swept is that of a plan that did not have to.
@@ -130,6 +146,8 @@ type Swept struct {
 	Manifests int  // that are known of it
 	Unlisted  bool // the registry lists no untagged manifests, so that only those are known that tags lead to
 	Held      int  // attestation manifests that a purge leaves, since an untagged index lists them
+	Waiting   int  // manifests that nothing needs, and that go once grace is over
+	Listed    int  // manifests without a tag that stay, since an index with a tag lists them
 }
 
 // Failure is why nobody knows what an alias is or should be.

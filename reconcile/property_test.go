@@ -97,14 +97,22 @@ func TestApplyConverges(tb *testing.T) {
 		for _, d := range p.DeleteTags {
 			delete(want, "r.test/app:"+d.Tag)
 		}
+		w.memory.Drops = rapid.Bool().Draw(t, "drops")
 		result := reconcile.Apply(tb.Context(), w.memory.Writer(w.image.Repository), p)
-		for _, o := range slices.Concat(result.Pushed, result.Deleted) {
+		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Kept) {
 			if o.Err != nil {
 				t.Fatalf("%s\ntag %s: %v", w.text, o.Tag, o.Err)
 			}
 		}
 		if !maps.Equal(w.memory.Tags, want) {
 			t.Fatalf("%s\ntags are %v, want %v", w.text, w.memory.Tags, want)
+		}
+		for name, digest := range w.memory.Tags {
+			for _, child := range w.memory.References(digest).Manifests {
+				if w.memory.Manifests[child.Digest].Body == nil {
+					t.Fatalf("%s\n%s lists %s, which the registry has dropped", w.text, name, child.Digest)
+				}
+			}
 		}
 		for _, w.memory.Listed = range []bool{true, false} {
 			if again := plan(tb, w.memory, w.image); !again.Empty() || len(again.Violations) != len(p.Violations) {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -49,12 +50,20 @@ func (a *applying) push(batch []Push) {
 		}
 	}
 	a.readBack(check, want)
+	written := make([]string, len(batch)) // or perhaps written, where there is an error
+	for i, p := range batch {
+		written[i] = p.Tag
+	}
+	a.ensure(written)
 }
 
 // mayBegin tells what stands in the way of a push before anything is sent.
 func (a *applying) mayBegin(p Push) error {
 	if err := a.ctx.Err(); err != nil {
 		return interrupted(err)
+	}
+	if digest := a.lists(p); digest != "" {
+		return fmt.Errorf("%w: it lists %s, which is missing", ErrSkipped, digest)
 	}
 	for _, tag := range p.Follows {
 		if a.outcome[tag] != nil {
@@ -95,8 +104,11 @@ func (a *applying) copy(batch []Push) {
 
 func (a *applying) hasCopies(p Push) error {
 	for _, c := range p.Copies {
-		if err := a.copied[c]; err != nil {
+		switch err := a.copied[c]; {
+		case errors.Is(err, ErrSkipped):
 			return fmt.Errorf("copy of %s from %s: %w", c.Digest, c.From, err)
+		case err != nil:
+			return err // it says what was copied
 		}
 	}
 	return nil

@@ -37,6 +37,11 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 	}
 	read(&r, q.tags, s.tags, registry.Reader.Resolve, func(_ registry.Reader, _ place, d registry.Descriptor) (registry.Descriptor, error) { return d, nil })
 	read(&r, q.manifests, s.manifests, registry.Reader.Manifests, s.parseManifest)
+	read(&r, q.recalled, s.recalled, func(of registry.Reader, _ context.Context, digests []string) []registry.Answer[registry.RawManifest] {
+		return recall(of, digests)
+	}, func(_ registry.Reader, _ place, raw registry.RawManifest) (registry.RawManifest, error) {
+		return raw, nil
+	})
 	read(&r, q.configs, s.platforms, registry.Reader.Configs, parseConfig)
 	read(&r, q.referrers, s.referrers, func(of registry.Reader, ctx context.Context, digests []string) []registry.Answer[[]registry.Descriptor] {
 		return referrers(ctx, of, digests)
@@ -118,6 +123,18 @@ func read[A, T any](r *reading, open map[place]bool, answers map[place]registry.
 			}
 		})
 	}
+}
+
+// recall asks a cache alone.
+func recall(of registry.Reader, digests []string) []registry.Answer[registry.RawManifest] {
+	answers := make([]registry.Answer[registry.RawManifest], len(digests))
+	for i, digest := range digests {
+		var ok bool
+		if answers[i].Value, ok = registry.Recall(of, digest); !ok {
+			answers[i].Err = registry.ErrNotFound
+		}
+	}
+	return answers
 }
 
 // referrersAtOnce bounds the requests for referrers, one a digest. Each host has

@@ -2,10 +2,13 @@ package reconcile
 
 import (
 	"context"
+	"maps"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -22,6 +25,7 @@ const (
 type Job struct {
 	Readers registry.Readers
 	Writers registry.Writers           // nil for a dry run, which ends with the plan
+	Trash   Trash                      // keeps what is deleted; nil if nothing is to be kept
 	Limit   Limit                      // of deletions
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
@@ -44,7 +48,7 @@ const (
 func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
-		return plan, ApplySaved(ctx, job.Readers, job.Writers.Writer(image.Repository), image, plan)
+		return plan, ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
 	}
 	observe := Observe
 	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {
@@ -57,7 +61,38 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Writers == nil {
 		return plan, Result{}
 	}
-	return plan, Apply(ctx, job.Writers.Writer(image.Repository), plan)
+	result := Apply(ctx, job.writer(image.Repository, plan), plan)
+	job.await(image, plan, result)
+	return plan, result
+}
+
+// await remembers when a run replaced what has to wait for grace.
+func (job Job) await(image config.Image, plan Plan, result Result) {
+	if !policies.Grace.Written(policies.Of(image.Policies)) {
+		return
+	}
+	home, now := job.Readers.Reader(image.Repository), time.Now() // the registry's clock is not far off, or a sweep says so
+	since := map[string]time.Time{}
+	for i, p := range plan.Pushes {
+		if p.Old != "" && p.Old != p.New && result.Pushed[i].Err == nil {
+			since[p.Old] = now
+		}
+	}
+	if len(since) > 0 {
+		waiting := registry.Waiting(home)
+		maps.DeleteFunc(waiting, func(digest string, _ time.Time) bool { return !since[digest].IsZero() })
+		maps.Copy(since, waiting)
+		registry.Await(home, since)
+	}
+}
+
+// writer is what carries out a plan.
+func (job Job) writer(of config.Repository, plan Plan) registry.Writer {
+	w := job.Writers.Writer(of)
+	if job.Trash == nil {
+		return w
+	}
+	return KeepFirst(w, job.Readers.Reader(of), job.Trash, of, plan)
 }
 
 // RunAll runs a job for many images at once. It calls done for each, one after

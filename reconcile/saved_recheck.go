@@ -60,6 +60,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 		}
 	}
 	vouch(ctx, readers, image, plan, settled)
+	vouchLost(ctx, readers, image, plan, settled)
 	whole(ctx, readers, state, plan, settled)
 	for again := true; again; {
 		again = false
@@ -92,6 +93,11 @@ func whole(ctx context.Context, readers registry.Readers, state *State, plan Pla
 				continue
 			}
 			v.present = map[place]bool{}
+			for _, k := range plan.Keeps {
+				if _, is := settled[k.Digest]; k.Lost && !is { // it is put back first
+					v.present[place{plan.Repository, k.Digest}] = true
+				}
+			}
 			for _, other := range plan.Pushes { // what a push brings that this one follows is asked for with that
 				if m, err := other.manifest(); err == nil && other.New != push.New && slices.Contains(push.Follows, other.Tag) {
 					for _, d := range m.Children {
@@ -173,6 +179,36 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 			if settled[parent] != nil && settled[d.Digest] == nil {
 				settled[d.Digest] = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, parent)
 			}
+		}
+	}
+}
+
+// vouchLost asks which manifests that are to be put back an alias of images.yaml
+// lists, now or by this plan: that a saved plan names one is not enough to push
+// it. Any other is stale.
+func vouchLost(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
+	if !slices.ContainsFunc(plan.Keeps, func(k Keep) bool { return k.Lost }) {
+		return
+	}
+	listed := map[string]bool{}
+	note := func(m *registry.Manifest, err error) {
+		if err == nil {
+			for _, child := range holdingOf(m).children {
+				listed[child] = true
+			}
+		}
+	}
+	for _, p := range plan.Pushes {
+		note(p.manifest())
+	}
+	newState().settle(ctx, readers, plan.Repository, func(v *view) {
+		for _, alias := range image.Aliases {
+			note(v.manifest(plan.Repository, alias.Tag))
+		}
+	})
+	for _, k := range plan.Keeps {
+		if k.Lost && !listed[k.Digest] {
+			settled[k.Digest] = fmt.Errorf("%w: no alias lists it any more; plan again", ErrStale)
 		}
 	}
 }

@@ -13,15 +13,17 @@ import (
 // certainly does not exist is an answer that wraps [registry.ErrNotFound]. Any
 // other error means that the registry could not say.
 type State struct {
-	tags      map[place]registry.Answer[registry.Descriptor] // by tag: what it names now; by digest: whether it exists
-	manifests map[place]registry.Answer[*registry.Manifest]  // by tag or by digest
-	platforms map[place]registry.Answer[config.Platform]     // by digest of the config blob
+	tags      map[place]registry.Answer[registry.Descriptor]  // by tag: what it names now; by digest: whether it exists
+	manifests map[place]registry.Answer[*registry.Manifest]   // by tag or by digest
+	recalled  map[place]registry.Answer[registry.RawManifest] // by digest: what a cache has of what the registry has lost
+	platforms map[place]registry.Answer[config.Platform]      // by digest of the config blob
 	facts     map[config.Repository]registry.Answer[registry.Facts]
 	lists     map[config.Repository]registry.Answer[[]listed]
 	cheap     map[config.Repository]bool // whose reader is Listed: asking for a tag costs next to nothing
 	deep      bool                       // ask whether everything that aliases list still exists
 
 	// The rest is read for deletions, of the image's own repository.
+	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered
 	inventories map[config.Repository]registry.Answer[stock]
 	referrers   map[place]registry.Answer[[]registry.Descriptor] // by digest of the subject
 }
@@ -30,6 +32,7 @@ func newState() *State {
 	return &State{
 		tags:      map[place]registry.Answer[registry.Descriptor]{},
 		manifests: map[place]registry.Answer[*registry.Manifest]{},
+		recalled:  map[place]registry.Answer[registry.RawManifest]{},
 		platforms: map[place]registry.Answer[config.Platform]{},
 		facts:     map[config.Repository]registry.Answer[registry.Facts]{},
 		lists:     map[config.Repository]registry.Answer[[]listed]{},
@@ -56,9 +59,10 @@ type stock struct {
 // answer, so that it can be read before the next round.
 type view struct {
 	*State
-	home    config.Repository // the repository of the image
-	open    questions         // what has to be read
-	present map[place]bool    // manifests that need no question: a source's tag names them, or a push of this run brings them
+	home    config.Repository    // the repository of the image
+	open    questions            // what has to be read
+	waits   map[string]time.Time // what the next run should know as State.waiting; nil if that stays
+	present map[place]bool       // manifests that need no question: a source's tag names them, or a push of this run brings them
 
 	fallbacks map[string][]string              // see fallbackTags
 	subjects  map[string][]registry.Descriptor // see referrersOf, where the registry lists everything
@@ -70,19 +74,19 @@ func newView(state *State, home config.Repository) *view {
 
 // questions are the places whose answers a view lacks.
 type questions struct {
-	tags, manifests, configs, referrers map[place]bool
-	facts, lists, inventories           map[config.Repository]bool
+	tags, manifests, recalled, configs, referrers map[place]bool
+	facts, lists, inventories                     map[config.Repository]bool
 }
 
 func newQuestions() questions {
 	return questions{
-		tags: map[place]bool{}, manifests: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
+		tags: map[place]bool{}, manifests: map[place]bool{}, recalled: map[place]bool{}, configs: map[place]bool{}, referrers: map[place]bool{},
 		facts: map[config.Repository]bool{}, lists: map[config.Repository]bool{}, inventories: map[config.Repository]bool{},
 	}
 }
 
 func (q questions) empty() bool {
-	return len(q.tags)+len(q.manifests)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
+	return len(q.tags)+len(q.manifests)+len(q.recalled)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
 }
 
 // tag returns what a tag names now. Of a digest it tells whether it exists.
@@ -93,6 +97,12 @@ func (v *view) tag(in config.Repository, tag string) (registry.Descriptor, error
 // manifest returns a manifest by tag or by digest.
 func (v *view) manifest(in config.Repository, reference string) (*registry.Manifest, error) {
 	return ask(v.manifests, v.open.manifests, place{in, reference})
+}
+
+// recall returns a manifest by digest from a cache, also if the registry has lost
+// it. ErrNotFound means that no cache has it.
+func (v *view) recall(in config.Repository, digest string) (registry.RawManifest, error) {
+	return ask(v.recalled, v.open.recalled, place{in, digest})
 }
 
 // platform returns the platform that a config blob names, zero if it names none.

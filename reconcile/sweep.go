@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"tagline/policies"
 	"tagline/reconcile/registry"
@@ -13,19 +12,28 @@ import (
 // sweep adds to a plan what concerns the repository as a whole. If it can't be
 // known, the plan gets an error, and nothing of the sweep. Nor does a plan that
 // has errors already.
-func (s scope) sweep(plan *Plan) {
+// It returns the repository as it will be, nil if it did not look at all of it.
+func (s scope) sweep(plan *Plan) (after *holding) {
 	prune, untagged := policies.Prune.Of(s.rules), policies.Untagged.Of(s.rules)
 	if !prune && !untagged && !s.purging() {
-		return
+		if err := s.holdLastTags(plan); err != nil {
+			plan.Errors = append(plan.Errors, Failure{Message: "no tag is deleted: " + few(registry.Lines(err))})
+		}
+		return nil
 	}
 	w := &sweep{
 		scope: s, untagged: untagged, before: map[string]string{}, bodies: map[string]*registry.Manifest{},
 		after:   holding{tags: map[string]string{}, pinned: s.image.Pinned, manifests: map[string]held{}, purge: s.purging()},
-		reached: map[string]bool{}, replaced: map[string]bool{}, attests: map[string]string{},
+		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, became: map[string]string{}, attests: map[string]string{},
 	}
 	if err := w.run(plan, prune); err != nil {
-		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(strings.Split(err.Error(), "\n"))})
+		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err))})
+		return nil
 	}
+	if len(plan.Errors) > 0 {
+		return nil
+	}
+	return &w.after
 }
 
 func (s *sweep) run(plan *Plan, prune bool) error {
@@ -40,27 +48,86 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	if err != nil {
 		return err
 	}
+	if s.purging() {
+		if err := s.finishPurge(); err != nil {
+			return err
+		}
+	}
 	s.judge()
 	if s.purging() {
 		if err := s.emptyFallbacks(); err != nil {
 			return err
 		}
 	}
+	held, err := s.hold(plan)
+	if err != nil {
+		return err
+	}
 	due, err := s.due()
 	if err != nil || len(plan.Errors) > 0 {
 		return err
 	}
+	plan.DeleteTags, s.deletes = without(plan.DeleteTags, held), without(s.deletes, held)
+	for _, h := range held {
+		f := s.whyHeld(h, s.before, func(digest string) bool {
+			return slices.ContainsFunc(due, func(d DeleteManifest) bool { return d.Digest == digest })
+		})
+		if f.Warning {
+			s.warnings = append(s.warnings, f)
+		} else {
+			s.found = append(s.found, f)
+		}
+	}
 	swept.Held = s.heldAttestations()
+	switch n := s.countWaiting(); {
+	case s.stock != nil:
+		swept.Waiting, swept.Listed = n, s.listedUntagged()
+	case n > 0:
+		s.warnUnlisted(n)
+	}
+	if s.stock != nil && policies.Grace.Written(s.rules) {
+		s.waits = s.remember()
+	}
 	plan.Swept = swept
 	plan.Pushes = append(plan.Pushes, s.pushes...)
 	plan.DeleteTags = append(plan.DeleteTags, s.deletes...)
 	plan.Violations = append(plan.Violations, s.found...)
 	plan.Warnings = append(plan.Warnings, s.warnings...)
 	plan.DeleteManifests = due
+	if len(plan.DeleteTags) > 0 {
+		if last, err := s.deletesWithLastTag(); err != nil {
+			return err
+		} else if last {
+			markLast(plan.DeleteTags, namedBy(s.after.tags))
+		}
+	}
 	if len(due) > 0 {
 		for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
-			plan.Tags = append(plan.Tags, TagDigest{tag, s.after.tags[tag]})
+			plan.Tags = append(plan.Tags, TagDigest{Tag: tag, Digest: s.after.tags[tag]})
 		}
 	}
 	return nil
+}
+
+// hold finds the tags that the registry would not delete, and leaves them what
+// they are.
+func (s *sweep) hold(plan *Plan) ([]heldTag, error) {
+	deletes := slices.Concat(plan.DeleteTags, s.deletes)
+	if len(deletes) == 0 {
+		return nil, nil
+	}
+	if last, err := s.deletesWithLastTag(); err != nil || !last {
+		return nil, err
+	}
+	children := map[string][]string{}
+	for digest, m := range s.after.manifests {
+		if !m.unknown { // what it mentions is not listed
+			children[digest] = m.children
+		}
+	}
+	held := heldTags(deletes, s.after.tags, children)
+	for _, h := range held {
+		s.after.tags[h.Tag] = h.Old
+	}
+	return held, nil
 }

@@ -23,20 +23,18 @@ const maxSkew = 5 * time.Minute
 
 // judge decides which manifests stay for reasons of policy.
 func (s *sweep) judge() {
-	was := map[string]bool{}
-	for _, digest := range s.before {
-		was[digest] = true
-	}
+	s.was, s.is = namedBy(s.before), namedBy(s.after.tags)
 	for digest, m := range s.after.manifests {
 		m.untagged, m.young = false, false
 		switch {
 		case s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest)):
+			m.young = s.heldBack(digest)
 		case !s.untagged:
 			m.untagged = true
 		case s.stock == nil: // its age is not known, so it goes only if this run took its tag away
-			m.untagged = !s.reached[digest]
+			m.untagged, m.young = !s.reached[digest], s.heldBack(digest)
 		default:
-			m.young = !was[digest] && !s.old(digest)
+			m.young = !s.was[digest] && !s.old(digest) || s.heldBack(digest)
 		}
 		s.after.manifests[digest] = m
 	}
@@ -46,23 +44,6 @@ func (s *sweep) judge() {
 // attestation, or an index that the purge replaced because of its attestations.
 func (s *sweep) purges(digest string) bool {
 	return s.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
-}
-
-// old reports whether a manifest is older than grace, by the registry's clock.
-// If the registry lists tags alone, it is taken to be old: only a fallback tag
-// can have led to it, and its image stays.
-func (s *sweep) old(digest string) bool {
-	if s.stock == nil {
-		return true
-	}
-	if s.pushed == nil {
-		s.pushed = map[string]time.Time{}
-		for _, stored := range s.stock.Manifests {
-			s.pushed[stored.Digest] = stored.Pushed
-		}
-	}
-	pushed, listed := s.pushed[digest]
-	return listed && !pushed.IsZero() && s.stock.Now.Sub(pushed) >= policies.Grace.Of(s.rules)
 }
 
 // due returns the manifests that nothing needs, parents before children. Before
@@ -124,7 +105,8 @@ func (s *sweep) aged(needed map[string]string) int {
 	}
 	led, n := s.after.tagged().needed(), 0
 	for digest := range s.after.manifests {
-		if led[digest] == "" && !s.reached[digest] && (s.untagged || needed[digest] == "") {
+		reached := s.reached[digest] && !(s.left[digest] && policies.Grace.Written(s.rules))
+		if led[digest] == "" && !reached && (s.untagged || needed[digest] == "") {
 			n++
 		}
 	}
@@ -189,11 +171,17 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
 		if tags := s.tagsOf(digest); len(tags) > 0 {
 			d.Reason = few(tags) + " before the purge"
+		} else if s.left[digest] {
+			d.Reason = "untagged, a tag has its images without attestations"
 		}
 	default:
 		d.Kind, d.Reason = KindUntagged, "untagged, nothing needs it"
-		if tags := s.tagsOf(digest); len(tags) > 0 {
+		tags := s.tagsOf(digest)
+		if len(tags) > 0 {
 			d.Reason = "was " + few(tags) + ", nothing needs it"
+		}
+		if _, attested := s.imagesOf(digest); attested && m.Index && s.purging() && len(tags) == 0 {
+			d.Kind, d.Reason = KindReplaced, "untagged, holds attestations, nothing needs it"
 		}
 	}
 	return d
@@ -209,6 +197,33 @@ func (s *sweep) tagsOf(digest string) []string {
 	}
 	slices.SortFunc(tags, config.CompareTags)
 	return tags
+}
+
+// listedUntagged counts the manifests without a tag that stay since an index with
+// a tag lists them.
+func (s *sweep) listedUntagged() int {
+	is, listed := namedBy(s.after.tags), map[string]bool{}
+	var list func(digest string)
+	list = func(digest string) {
+		for _, child := range s.after.manifests[digest].children {
+			if _, exists := s.after.manifests[child]; exists && !listed[child] {
+				listed[child] = true
+				list(child)
+			}
+		}
+	}
+	for digest := range is {
+		if !s.after.manifests[digest].unknown {
+			list(digest)
+		}
+	}
+	n := 0
+	for digest := range listed {
+		if !is[digest] {
+			n++
+		}
+	}
+	return n
 }
 
 // heldAttestations counts the attestations that a purge would delete if no

@@ -92,7 +92,9 @@ func (s *sweep) purgeTags() error {
 			continue
 		}
 		if _, alias := s.aliases[tag]; alias {
-			errs = append(errs, s.replace(tag, m))
+			if s.after.tags[tag] != m.Digest {
+				errs = append(errs, s.replace(m))
+			}
 			continue
 		}
 		change, err := s.purge(tag, m)
@@ -142,9 +144,10 @@ func (s *sweep) missingFrom(content *registry.Manifest) ([]ocispec.Descriptor, e
 	return s.missing(&manifests, func(string) config.Repository { return s.home }, 0)
 }
 
-// replace notes the indexes with attestations that an alias leaves behind.
-func (s *sweep) replace(tag string, m *registry.Manifest) error {
-	if !m.Index || s.after.tags[tag] == m.Digest {
+// replace notes an index that a tag leaves behind, and those nested in it, as far
+// as they hold attestations.
+func (s *sweep) replace(m *registry.Manifest) error {
+	if !m.Index {
 		return nil
 	}
 	var change stripped

@@ -2,37 +2,38 @@ package reconcile
 
 import (
 	"errors"
+	"fmt"
 
 	"tagline/reconcile/registry"
 )
 
-// deleteTags does one batch: re-read, delete, see that they are gone.
+// deleteTags does one batch: delete, see that they are gone. The writer reads
+// each tag again just before it deletes it.
 func (a *applying) deleteTags(batch []DeleteTag) {
-	tags := make([]string, len(batch))
+	due := make([]TagDigest, len(batch))
 	for i, d := range batch {
-		tags[i] = d.Tag
+		due[i] = TagDigest{Tag: d.Tag, Digest: d.Old}
 	}
-	at := a.w.Resolve(a.ctx, tags)
-	var due []string
-	for i, d := range batch {
-		if errors.Is(at[i].Err, registry.ErrNotFound) {
-			a.outcome[d.Tag], a.already[d.Tag] = nil, true
-			continue
+	var check, written []string
+	var moved *registry.MovedError
+	for i, err := range a.w.DeleteTags(a.ctx, due) {
+		tag := due[i].Tag
+		if !errors.Is(err, registry.ErrMoved) && !errors.Is(err, registry.ErrUnsupported) {
+			written = append(written, tag) // or perhaps written, where there is an error
 		}
-		if a.outcome[d.Tag] = unmoved(at[i], d.Old); a.outcome[d.Tag] == nil {
-			due = append(due, d.Tag)
-		}
-	}
-	if len(due) == 0 {
-		return
-	}
-	errs := a.w.DeleteTags(a.ctx, due)
-	var check []string
-	for i, tag := range due {
-		a.outcome[tag] = interrupted(errs[i])
-		if errs[i] == nil {
+		switch {
+		case err == nil:
 			check = append(check, tag)
+		case errors.Is(err, registry.ErrNotFound):
+			a.outcome[tag], a.already[tag] = nil, true
+		case errors.As(err, &moved):
+			a.outcome[tag] = unmoved(registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: moved.Now}}, due[i].Digest)
+		case errors.Is(err, registry.ErrMoved):
+			a.outcome[tag] = fmt.Errorf("%w: the tag no longer names %s: %w; run again", ErrStale, due[i].Digest, err)
+		default:
+			a.outcome[tag] = interrupted(err)
 		}
 	}
 	a.readBack(check, nil)
+	a.ensure(written)
 }

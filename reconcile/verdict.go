@@ -8,7 +8,14 @@ type verdict struct {
 	content  content
 	push     *Push
 	remove   *DeleteTag
+	keeps    []Keep // what is missing and can be put back
 	choices  []Choice
 	warnings []*config.Finding
 	problems
+}
+
+// blocked is a verdict with problems: nothing of it is done, but for what is put
+// back.
+func (v verdict) blocked() verdict {
+	return verdict{problems: v.problems, choices: v.choices, keeps: v.keeps}
 }

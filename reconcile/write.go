@@ -19,11 +19,14 @@ var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
 
 // applying is one plan being carried out.
 type applying struct {
+	plan    Plan
 	ctx     context.Context // of this one call to Apply
 	w       registry.Writer
 	outcome map[string]error // by tag, of what was tried
 	already map[string]bool  // by tag, of what did not have to be
 	copied  map[Copy]error
+	kept    map[string]error // by digest, of Plan.Keeps
+	back    map[string]bool  // by digest, what was put back
 }
 
 // keep drops the pushes that a test refuses, and notes why.

@@ -47,6 +47,9 @@ Exit codes:
 					return err
 				}
 			}
+			if cmd.Flags().Changed("trash") && a.trashDir == "" {
+				return errEmptyTrash
+			}
 			if cmd.Flags().Changed("shard") {
 				s, err := parseShard(part)
 				if err != nil {
@@ -60,12 +63,16 @@ Exit codes:
 			store := a.cache()
 			defer store.Close()
 			var writers registry.Writers
+			var keep reconcile.Trash
 			if !dryRun {
 				writers = ecr.NewWriters(client)
+				var done func()
+				keep, done = a.trash()
+				defer done()
 			}
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
-				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Saved: saved, Planned: store.Release},
+				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: saved, Planned: store.Release},
 				images: images, out: out, stats: client.Stats,
 			})
 			if err != nil {
@@ -77,6 +84,7 @@ Exit codes:
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	a.cacheFlag(c)
+	a.trashFlag(c, "keep what is deleted in this `DIR`, so that restore can put it back; "+noTrash+" deletes for good")
 	a.imageFlag(c)
 	a.outputFlag(c, formatNames())
 	shardFlag(c, &part)

@@ -22,15 +22,19 @@ func (a *app) cacheFlag(c *cobra.Command) {
 // cache opens the cache that the flag names. It is nil without the flag if the
 // system has no folder for caches.
 func (a *app) cache() *cache.Cache {
-	dir := a.cacheDir
-	if dir == "" {
-		if user, err := os.UserCacheDir(); err == nil {
-			dir = filepath.Join(user, "tagline")
-		}
-	}
-	if dir == "" || dir == noCache {
+	dir, err := a.cacheFolder()
+	if err != nil || a.cacheDir == noCache {
 		return nil
 	}
 	log := a.logger()
 	return cache.Open(dir, cache.DefaultLimit, func(err error) { log.Warn(report.Printable(err.Error())) })
+}
+
+// cacheFolder is the one that the flag names, or else the user's.
+func (a *app) cacheFolder() (string, error) {
+	if a.cacheDir != "" && a.cacheDir != noCache {
+		return a.cacheDir, nil
+	}
+	user, err := os.UserCacheDir()
+	return filepath.Join(user, "tagline"), err
 }

@@ -30,6 +30,7 @@ import (
 //	repository NAME MUTABILITY [PATTERN...]   an empty one
 //	mutability NAME MUTABILITY [PATTERN...]   of one that is there
 //	calls [OPERATION=N...]                    exactly these since the last time
+//	lose REPOSITORY DIGEST...    ECR clears these layers away
 //	login                                     for programs that use $OVERHTTP
 func TestECRScripts(t *testing.T) {
 	t.Parallel()
@@ -96,6 +97,12 @@ func TestECRScripts(t *testing.T) {
 				}
 				if slices.Sort(args); !slices.Equal(got, args) {
 					return fmt.Errorf("calls are %q, want %q", got, args)
+				}
+				return nil
+			}),
+			"lose": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				for _, layer := range args[1:] {
+					r.DeleteLayer(args[0], layer)
 				}
 				return nil
 			}),

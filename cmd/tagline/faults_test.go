@@ -65,7 +65,7 @@ func (h *harness) write(t *testing.T, name, text string) {
 
 // tagline applies, and returns everything it wrote.
 func (h *harness) tagline(ctx context.Context, args ...string) (int, string) {
-	args = append([]string{"apply", "--registry", h.proxy.Host, "--cache-dir", h.cacheDir, "--max-deletions", "5", "-f", "images.yaml"}, args...)
+	args = append([]string{"apply", "--registry", h.proxy.Host, "--cache-dir", h.cacheDir, "--trash", filepath.Join(h.dir, "trash"), "--max-deletions", "5", "-f", "images.yaml"}, args...)
 	for i, arg := range args {
 		if i > 0 && args[i-1] == "-f" {
 			args[i] = filepath.Join(h.dir, arg)
@@ -276,6 +276,8 @@ func TestFaults(t *testing.T) {
 		{name: "forged body by digest", method: "GET", path: "/manifests/sha256:", do: ocitest.ForgeBody(bytes.TrimSpace), left: all},                            // the same bytes: a forgery must differ
 		{name: "wrong digest on HEAD of a source", method: "HEAD", path: source, cached: true, do: ocitest.SetHeader("Docker-Content-Digest", zeros), left: all}, // no such manifest: the tag itself decides
 		{name: "wrong digest on HEAD of an alias", method: "HEAD", path: alias, do: ocitest.SetHeader("Docker-Content-Digest", zeros), exit: 1, says: `it was written, but the tag now names ` + zeros, left: pushes},
+		{name: "HEAD denies everything", method: "HEAD", do: ocitest.Status(404), left: all},
+		{name: "HEAD is not implemented", method: "HEAD", do: ocitest.Status(501), left: all},
 		{name: "HEAD without a digest", method: "HEAD", do: ocitest.StripHeader("Docker-Content-Digest"), left: all},
 		{name: "answer of another request", method: "GET", path: source, do: func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 			r = r.Clone(r.Context())

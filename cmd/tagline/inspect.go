@@ -51,18 +51,20 @@ image of images.yaml by its name there, or is on the --registry.`,
 			}
 			client := a.client()
 			defer client.Close()
-			in, err := reconcile.Inspect(cmd.Context(), client, repository, reference)
-			if err != nil {
-				return err
+			in, failed := reconcile.Inspect(cmd.Context(), client, repository, reference)
+			if in.Digest == "" {
+				return failed
 			}
+			text := new(bytes.Buffer)
 			if format == "json" {
-				return write(report.InspectionJSON(in))
-			}
-			var text bytes.Buffer
-			if err := report.Inspection(&text, in); err != nil {
+				text = bytes.NewBuffer(report.InspectionJSON(in))
+			} else if err := report.Inspection(text, in); err != nil {
 				return err
 			}
-			return write(text.Bytes())
+			if err := write(text.Bytes()); err != nil {
+				return err
+			}
+			return failed
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: text or json")

@@ -21,6 +21,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -47,6 +48,7 @@ type app struct {
 	deep         bool
 	shallow      bool // --deep=false, by hand
 	cacheDir     string
+	trashDir     string
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
@@ -93,7 +95,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// With Args it refuses an unknown shell. cobra alone would print its help,
@@ -189,7 +191,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
-	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "speak plain http to this `HOST`; loopback needs no flag (repeatable)")
+	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "accept any certificate of this `HOST[:PORT]`, and plain http if it speaks no https, as Docker's insecure-registries does; no CIDR; plain http on loopback needs no flag (repeatable)")
 	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
 }
 
@@ -327,7 +329,7 @@ func isTerminal(w io.Writer) bool {
 }
 
 // message formats an error for the reader. Findings have their own position and a
-// line each. Other errors begin with "tagline: ".
+// line each. Other errors begin with "tagline: error: ".
 func message(err error) string {
 	var all *multierror.Error
 	if errors.As(err, &all) {
@@ -337,7 +339,7 @@ func message(err error) string {
 		}
 		return strings.Join(lines, "\n")
 	}
-	return "tagline: error: " + report.Printable(err.Error())
+	return "tagline: error: " + report.Printable(registry.Line(err))
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -22,7 +22,7 @@ import (
 func (h *harness) command(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := exec.Command(self(t), append([]string{"apply", "--registry", h.proxy.Host, "--cache-dir", noCache}, args...)...)
+	cmd := exec.Command(self(t), append([]string{"apply", "--registry", h.proxy.Host, "--cache-dir", noCache, "--trash", "trash"}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = h.dir, &out, &out
 	cmd.Env = append(cmd.Environ(), "GORACE=atexit_sleep_ms=0", "DOCKER_CONFIG="+h.dir)
 	return cmd, &out

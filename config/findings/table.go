@@ -50,10 +50,12 @@ const (
 	ImmutableTag      ID = "immutable-tag"
 	ArchivedAlias     ID = "archived-alias"
 	PinnedSource      ID = "pinned-source"
+	ListedImage       ID = "listed-image"
 	ExpiringAlias     ID = "expiring-alias"
 	SignedTag         ID = "signed-tag"
 	MaxDeletions      ID = "max-deletions"
 	ClockSkew         ID = "clock-skew"
+	UnlistedGrace     ID = "unlisted-grace"
 	ArchivedManifest  ID = "archived-manifest"
 )
 
@@ -112,18 +114,20 @@ var All = []Kind{
 	{NoCandidate, Registry, Error, "No tag fits the range and variant of a `newest` source.", "Push such a version, or change the range. The message says what comes nearest."},
 	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Delete one of them, or give both the same content."},
 	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or set `downgrade: allow`."},
-	{UnknownVersion, Registry, Warning, "It is not known which version the alias has, so this may be a downgrade.", "Check the version once. tagline marks what it pushes, so the next run knows."},
+	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "Name the tag that the alias should have, or set `downgrade: allow`, for one run. tagline marks what it pushes, so later runs know."},
 	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
 	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
-	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again."},
+	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again, and a manifest that the cache has is put back."},
 	{MissingRepository, Registry, Either, "The repository does not exist.", "Create it, or correct its name."},
 	{ImmutableTag, Registry, Error, "The registry does not let this tag move.", "Exclude alias tags from immutability. tagline never changes that setting."},
 	{ArchivedAlias, Registry, Error, "The alias names an archived image of Amazon ECR.", "Restore it there, or delete it by hand."},
 	{PinnedSource, Registry, Error, "Deleting this tag could delete an image that images.yaml names by its digest.", "Name that source by a tag that stays."},
+	{ListedImage, Registry, Either, "A tag is the last one of an image that an index lists. Amazon ECR deletes an image with its last tag, and refuses that for such an image. The tag stays; other deletions go on.", "Give the image another tag, or delete the index first. If this run deletes the index, the next one deletes the tag."},
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
 	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
+	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
 	{ArchivedManifest, Registry, Warning, "An archived manifest may refer to anything, so no manifest is deleted.", "Restore it, or delete it by hand."},
 
 	{InvalidCompose, Loading, Error, "The project is not what the compose specification asks for.", "Correct what the message names; `docker compose config` says the same."},

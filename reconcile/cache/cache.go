@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -24,7 +25,7 @@ import (
 
 // Cache is one run's use of a folder. A nil Cache keeps nothing.
 type Cache struct {
-	folder       *folder
+	disk         *disk
 	shelves      sync.Map // config.Repository -> *shelf
 	hits, misses atomic.Int64
 }
@@ -37,7 +38,7 @@ const DefaultLimit = 512 << 20
 // on disk, in bytes. warn gets the first problem and no other. Close the cache at
 // the end of the run.
 func Open(dir string, limit int64, warn func(error)) *Cache {
-	return &Cache{folder: &folder{dir: dir, limit: limit, warn: warn}}
+	return &Cache{disk: &disk{dir: dir, limit: limit, warn: warn}}
 }
 
 // Release writes what was learned of an image's repositories, and frees their
@@ -66,13 +67,13 @@ func (c *Cache) Close() {
 		s.(*shelf).release()
 		return true
 	})
-	c.folder.close()
+	c.disk.close()
 }
 
 func (c *Cache) shelf(repository config.Repository) *shelf {
 	s, ok := c.shelves.Load(repository)
 	if !ok {
-		s, _ = c.shelves.LoadOrStore(repository, &shelf{folder: c.folder, name: fileName(repository.String())})
+		s, _ = c.shelves.LoadOrStore(repository, &shelf{disk: c.disk, name: fileName(repository.String())})
 	}
 	return s.(*shelf)
 }
@@ -274,6 +275,9 @@ func (r *reader) Remember(platforms map[string]config.Platform) {
 	r.shelf.keep(learned)
 }
 
+// Recall returns a manifest without asking whether the registry still has it.
+func (r *reader) Recall(digest string) (registry.RawManifest, bool) { return r.shelf.manifest(digest) }
+
 // Remembered is what Configs serves without asking.
 func (r *reader) Remembered(digest string) ([]byte, bool) {
 	platform, ok := r.shelf.platform(digest)
@@ -287,6 +291,12 @@ func (r *reader) Remembered(digest string) ([]byte, bool) {
 	r.cache.hits.Add(1)
 	return config, true
 }
+
+// Waiting implements [registry.Memory].
+func (r *reader) Waiting() map[string]time.Time { return r.shelf.waiting() }
+
+// Await implements [registry.Memory].
+func (r *reader) Await(since map[string]time.Time) { r.shelf.await(since) }
 
 func pick(all []string, at []int) []string {
 	some := make([]string, len(at))

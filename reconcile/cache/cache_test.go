@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"tagline/config"
+	"tagline/reconcile/folder"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 const imageType = "application/vnd.oci.image.manifest.v1+json"
@@ -315,7 +318,7 @@ func TestBrokenCaches(t *testing.T) {
 		}, "not the manifest"},
 		{"something else, well sealed", func(t *testing.T, dir string) {
 			c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
-			c.folder.write(fileName(app.String()), func(w io.Writer) error { _, err := io.WriteString(w, "tagline"); return err })
+			c.disk.write(fileName(app.String()), func(w io.Writer) error { _, err := io.WriteString(w, "tagline"); return err })
 			c.Close()
 		}, "is damaged"},
 		{"entries of another kind", func(t *testing.T, dir string) {
@@ -392,7 +395,7 @@ func TestHostileNames(t *testing.T) {
 
 func TestEviction(t *testing.T) {
 	dir := t.TempDir()
-	c := Open(dir, 12*diskBlock, func(err error) { t.Error(err) })
+	c := Open(dir, 12*4096, func(err error) { t.Error(err) })
 	repository := func(i int) config.Repository { return config.Repository{Host: "r.test", Path: fmt.Sprint("app", i)} }
 	path := func(i int) string { return filepath.Join(dir, layout, fileName(repository(i).String())) }
 	now := time.Now()
@@ -408,13 +411,13 @@ func TestEviction(t *testing.T) {
 	if _, ok := c.shelf(repository(0)).tag("1"); !ok { // now the youngest
 		t.Fatal("the first one is not there")
 	}
-	stale, fresh := path(1)+temporarySuffix+"KILLED", path(1)+temporarySuffix+"UNDERWAY"
+	stale, fresh := path(1)+folder.TemporarySuffix+"KILLED", path(1)+folder.TemporarySuffix+"UNDERWAY"
 	for _, name := range []string{stale, fresh} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chtimes(stale, now, now.Add(-2*abandoned)); err != nil {
+	if err := os.Chtimes(stale, now, now.Add(-2*folder.Abandoned)); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
@@ -464,7 +467,7 @@ func TestConcurrentRuns(t *testing.T) {
 	}
 	wg.Wait()
 	for path := range files(t, dir) {
-		if strings.Contains(path, temporarySuffix) {
+		if strings.Contains(path, folder.TemporarySuffix) {
 			t.Errorf("%s is left", path)
 		}
 	}
@@ -515,5 +518,37 @@ func TestShelvesAreBounded(t *testing.T) {
 		if i > 0 {
 			r.want(t, "GET digest of latest, HEAD always, HEAD latest")
 		}
+	}
+}
+
+// What waits for its deletion is remembered, and forgotten when a run says so.
+func TestWaiting(t *testing.T) {
+	dir, at := t.TempDir(), time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	repository := config.Repository{Host: registrytest.Host, Path: "app"}
+	wait := func(dir string, since map[string]time.Time) map[string]time.Time {
+		c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
+		defer c.Close()
+		r := c.Readers(registrytest.NewMemory(), nil).Reader(repository)
+		was := registry.Waiting(r)
+		if since != nil {
+			registry.Await(r, since)
+		}
+		return was
+	}
+	first := map[string]time.Time{"sha256:a": at, "sha256:b": at}
+	if was := wait(dir, first); len(was) > 0 {
+		t.Errorf("%v wait before anything was said", was)
+	}
+	for range 2 {
+		if was := wait(dir, nil); !maps.EqualFunc(was, first, time.Time.Equal) {
+			t.Errorf("%v wait, want %v", was, first)
+		}
+	}
+	wait(dir, map[string]time.Time{"sha256:b": at})
+	if was := wait(dir, nil); len(was) != 1 || !was["sha256:b"].Equal(at) {
+		t.Errorf("%v wait, want b alone", was)
+	}
+	if was := wait(t.TempDir(), nil); len(was) > 0 {
+		t.Errorf("%v wait in another folder", was)
 	}
 }

@@ -19,8 +19,8 @@ import (
 // manifest would cost more than the request that it saves. It is read when it is
 // first needed, and written when it is released.
 type shelf struct {
-	folder *folder
-	name   string // of the file; no user's or registry's text ever becomes a path
+	disk *disk
+	name string // of the file; no user's or registry's text ever becomes a path
 
 	mu      sync.Mutex
 	loaded  bool
@@ -35,6 +35,7 @@ type book struct {
 	Tags      map[string]string           // the digest that each named last
 	Platforms map[string]ocispec.Platform // by digest of the config
 	Manifests map[string]manifest         // by digest
+	Waiting   map[string]time.Time        // since when each has been waiting for its deletion, by digest
 }
 
 type manifest struct {
@@ -43,13 +44,13 @@ type manifest struct {
 }
 
 func newBook() book {
-	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}}
+	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}, map[string]time.Time{}}
 }
 
 // size estimates the bytes of a book.
 func (b book) size() int {
 	const each = 150 // of a digest and what goes with it
-	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests))
+	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests) + len(b.Waiting))
 	for _, m := range b.Manifests {
 		size += len(m.Body)
 	}
@@ -98,7 +99,7 @@ func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 	}
 	if digest.FromBytes(m.Body).String() != of {
 		delete(s.used.Manifests, of)
-		s.folder.trouble(errors.New("an entry is not the manifest " + of))
+		s.disk.trouble(errors.New("an entry is not the manifest " + of))
 		return registry.RawManifest{}, false
 	}
 	return registry.RawManifest{Digest: of, MediaType: m.MediaType, Body: m.Body}, true
@@ -133,6 +134,24 @@ func (s *shelf) keep(learned book) {
 	s.changed = s.changed || len(learned.Tags)+len(learned.Platforms)+len(learned.Manifests) > 0
 }
 
+// waiting returns since when manifests have been waiting for their deletion.
+func (s *shelf) waiting() map[string]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	return maps.Clone(s.used.Waiting)
+}
+
+// await replaces what waiting returns.
+func (s *shelf) await(since map[string]time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	if !maps.EqualFunc(s.used.Waiting, since, time.Time.Equal) {
+		s.used.Waiting, s.changed = maps.Clone(since), true
+	}
+}
+
 // release writes what is new, and frees the rest.
 func (s *shelf) release() {
 	s.mu.Lock()
@@ -149,16 +168,17 @@ func (s *shelf) load() {
 	}
 	s.loaded, s.used = true, newBook()
 	s.rest, s.as = s.read()
+	s.used.Waiting = s.rest.Waiting
 }
 
 // read returns an empty book if there is no file, or a damaged one.
 func (s *shelf) read() (b book, as time.Time) {
 	b = newBook()
-	as, err := s.folder.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
+	as, err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
 	if err != nil {
 		b = newBook()
 		if !errors.Is(err, fs.ErrNotExist) {
-			s.folder.trouble(err)
+			s.disk.trouble(err)
 		}
 	}
 	return b, as
@@ -174,12 +194,12 @@ const (
 // write writes the shelf, with what another run has written meanwhile. If two
 // runs write at the same moment, one loses what it learned. That costs requests.
 func (s *shelf) write() {
-	if as := s.folder.writtenAt(s.name); !as.Equal(s.as) {
+	if as := s.disk.writtenAt(s.name); !as.Equal(s.as) {
 		theirs, _ := s.read()
 		s.rest.add(theirs)
 	}
 	if used := s.used.size(); used+s.rest.size() <= max(roomy, perUsage*used) {
 		s.used.add(s.rest)
 	}
-	s.folder.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
+	s.disk.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
 }

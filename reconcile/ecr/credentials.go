@@ -112,7 +112,9 @@ func (s *session) login(err error) string {
 			return ""
 		}
 		status := answer.HTTPStatusCode()
-		if !(operation.Service() == sso.ServiceID && status == http.StatusUnauthorized || operation.Service() == ssooidc.ServiceID && status < 500) {
+		ended := operation.Service() == sso.ServiceID && status == http.StatusUnauthorized ||
+			operation.Service() == ssooidc.ServiceID && status < 500
+		if !ended {
 			return ""
 		}
 	case errors.As(err, &network):

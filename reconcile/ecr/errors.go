@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -139,6 +140,9 @@ func operationOf(err error) string {
 // root is the innermost error that still says what it is about: a dial with its
 // address, a deadline.
 func root(err error) error {
+	if proxy := oci.ByProxy(err); proxy != nil {
+		return proxy
+	}
 	if network := (*net.OpError)(nil); errors.As(err, &network) {
 		return network
 	}

@@ -34,7 +34,7 @@ func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 	if err != nil {
 		return registry.Facts{}, err
 	}
-	return registry.Facts{Tags: mutabilityOf(repository), Expiries: r.expiries(ctx), LastTag: true}, nil // API_BatchDeleteImage
+	return registry.Facts{Tags: mutabilityOf(repository), Expiries: r.expiries(ctx), LastTag: true, KeepsChildren: true}, nil // API_BatchDeleteImage
 }
 
 // describe tells of the repository. One that is missing or forbidden fails the

@@ -375,7 +375,7 @@ func TestPageFails(t *testing.T) {
 func TestDeletedMeanwhile(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	server.Script(ecrtest.Fault{Operation: "BatchGetImage", Times: 1, Do: ecrtest.Before(func() {
-		errs := ecr.NewWriters(open(t)).Writer(myImage).DeleteTags(t.Context(), []string{"10.10"})
+		errs := ecr.NewWriters(open(t)).Writer(myImage).DeleteTags(t.Context(), []registry.TagDigest{{Tag: "10.10", Digest: server.Tags("my-image")["10.10"]}})
 		if errs[0] != nil {
 			t.Error(errs[0])
 		}

@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"tagline/reconcile"
 	"tagline/reconcile/demo"
+	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/registry"
 )
 
 // Each job of the README works with what its IAM policies allow, repository by
@@ -82,6 +85,66 @@ func TestPolicies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// restore works with the actions that its policy names, and with none of them
+// less.
+func TestRestorePolicy(t *testing.T) {
+	var allowed []string
+	for _, p := range readPolicies(t)["`tagline restore`"] {
+		allowed = append(allowed, p.action)
+	}
+	if len(allowed) == 0 {
+		t.Fatal("no policy in the README")
+	}
+	try := func(t *testing.T, allowed []string) error {
+		server := seeded(t, ecrtest.Options{})
+		c := open(t, myImage)
+		var kept []reconcile.Kept
+		index := c.Reader(myImage).Manifests(t.Context(), []string{"10.10"})[0].Value
+		m, err := registry.ParseManifest(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, reconcile.Kept{Manifest: index, Tags: []reconcile.KeptTag{{Tag: "10.10"}}})
+		digests := []string{index.Digest}
+		for _, d := range m.Children {
+			digests = append(digests, d.Digest.String())
+			kept = append(kept, reconcile.Kept{Manifest: c.Reader(myImage).Manifests(t.Context(), digests[len(digests)-1:])[0].Value})
+		}
+		w := ecr.NewWriters(c).Writer(myImage)
+		if err := errors.Join(append(w.DeleteManifests(t.Context(), digests[:1]), w.DeleteManifests(t.Context(), digests[1:])...)...); err != nil {
+			t.Fatal(err)
+		}
+		server.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, c *ecrtest.Call) {
+			if c.Permission != "" && !slices.Contains(allowed, c.Permission) {
+				ecrtest.Deny()(w, c)
+				return
+			}
+			c.Serve(w)
+		}})
+		found, _ := reconcile.Choose([]reconcile.Record{{Repository: myImage, Kept: kept}}, nil, "", time.Time{})
+		later := open(t)
+		r := reconcile.Restore(t.Context(), later, ecr.NewWriters(later), found[0], false)
+		for _, o := range slices.Concat(r.Manifests, r.Tags) {
+			if o.Blocked != "" || o.Already {
+				t.Errorf("%+v", o)
+			}
+			err = errors.Join(err, o.Err)
+		}
+		if err == nil && server.Tags("my-image")["10.10"] != index.Digest {
+			t.Errorf("tags are %v", server.Tags("my-image"))
+		}
+		return err
+	}
+	if err := try(t, allowed); err != nil {
+		t.Errorf("with %q: %v", allowed, err)
+	}
+	for i, action := range allowed {
+		if err := try(t, slices.Delete(slices.Clone(allowed), i, i+1)); err == nil {
+			t.Errorf("it works without %s", action)
+		}
 	}
 }
 

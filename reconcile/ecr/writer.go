@@ -1,9 +1,11 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -107,7 +109,7 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 	for i, push := range pushes {
 		group.Go(func() error {
 			if errs[i] = w.put(ctx, push); errs[i] != nil {
-				errs[i] = w.failure("push "+w.subject(push.Tag), errs[i])
+				errs[i] = w.failure("push "+w.subject(cmp.Or(push.Tag, push.Manifest.Digest)), errs[i])
 			}
 			return nil
 		})
@@ -131,11 +133,15 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	}
 	ctx, done := registry.Finishing(ctx)
 	defer done()
-	out, err := api.PutImage(ctx, &ecr.PutImageInput{
+	in := &ecr.PutImageInput{
 		RegistryId: w.id(), RepositoryName: &w.Path,
 		ImageManifest: aws.String(string(push.Manifest.Body)), ImageManifestMediaType: &push.Manifest.MediaType,
-		ImageDigest: &push.Manifest.Digest, ImageTag: &push.Tag,
-	})
+		ImageDigest: &push.Manifest.Digest,
+	}
+	if push.Tag != "" {
+		in.ImageTag = &push.Tag
+	}
+	out, err := api.PutImage(ctx, in)
 	var (
 		exists *types.ImageAlreadyExistsException
 		tagged *types.ImageTagAlreadyExistsException
@@ -159,39 +165,80 @@ func (w *writer) names(ctx context.Context, tag, digest string) bool {
 }
 
 // DeleteTags implements [registry.Writer].
-func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
-	return w.delete(ctx, tags)
-}
-
-// DeleteManifests implements [registry.Writer].
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	return w.delete(ctx, digests)
-}
-
-// delete removes tags or digests, a hundred a call. What ECR refuses comes in
-// an answer that succeeds (API_BatchDeleteImage, failures).
-func (w *writer) delete(ctx context.Context, ids []string) []error {
-	outcome := map[string]error{}
-	for batch := range slices.Chunk(ids, idsPerCall) {
-		refused, err := w.batchDelete(ctx, batch)
-		for _, id := range batch {
-			outcome[id] = err
-			if f, ok := refused[id]; ok && f.FailureCode != types.ImageFailureCodeImageNotFound {
-				outcome[id] = w.refusal(id, f)
-			}
+func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
+	names := make([]string, len(tags))
+	for i, t := range tags {
+		names[i] = t.Tag
+	}
+	errs := make([]error, len(tags))
+	due := map[string]types.ImageIdentifier{}
+	for i, now := range w.Resolve(ctx, names) {
+		switch {
+		case now.Err != nil:
+			errs[i] = fmt.Errorf("delete %w", now.Err)
+		case now.Value.Digest != tags[i].Digest:
+			errs[i] = fmt.Errorf("delete %s: %w", w.subject(names[i]), &registry.MovedError{Now: now.Value.Digest})
+		default:
+			due[names[i]] = types.ImageIdentifier{ImageTag: &tags[i].Tag, ImageDigest: &tags[i].Digest}
 		}
 	}
-	w.writers.oci.Forget() // what copies have brought may be gone
-	errs := make([]error, len(ids))
-	for i, id := range ids {
-		if outcome[id] != nil {
-			errs[i] = fmt.Errorf("delete %w", outcome[id])
+	outcome := w.delete(ctx, due)
+	for i, name := range names {
+		if _, is := due[name]; is && errs[i] == nil {
+			errs[i] = outcome[name]
 		}
 	}
 	return errs
 }
 
-func (w *writer) batchDelete(ctx context.Context, ids []string) (map[string]types.ImageFailure, error) {
+// DeleteManifests implements [registry.Writer].
+func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
+	due := map[string]types.ImageIdentifier{}
+	for i := range digests {
+		due[digests[i]] = types.ImageIdentifier{ImageDigest: &digests[i]}
+	}
+	outcome := w.delete(ctx, due)
+	errs := make([]error, len(digests))
+	for i, digest := range digests {
+		errs[i] = outcome[digest]
+	}
+	return errs
+}
+
+// delete removes images by tag or by digest, a hundred a call. A digest that
+// comes with a tag is a condition on it. What ECR refuses comes in an answer that
+// succeeds (API_BatchDeleteImage, failures).
+func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifier) (outcome map[string]error) {
+	outcome = map[string]error{}
+	for batch := range slices.Chunk(slices.Sorted(maps.Keys(due)), idsPerCall) {
+		ids := make([]types.ImageIdentifier, len(batch))
+		for i, name := range batch {
+			ids[i] = due[name]
+		}
+		refused, err := w.batchDelete(ctx, ids)
+		for _, name := range batch {
+			switch f, is := refused[name]; {
+			case err != nil:
+				outcome[name] = fmt.Errorf("delete %w", err)
+			case !is || f.FailureCode == types.ImageFailureCodeImageNotFound:
+			case f.FailureCode == types.ImageFailureCodeImageTagDoesNotMatchDigest:
+				// A deletion whose answer was lost is asked for again, when the tag
+				// names nothing. Whether ECR has a word of its own for that is unknown.
+				if isAbsent(w.Resolve(ctx, []string{name})[0].Err) {
+					continue
+				}
+				outcome[name] = fmt.Errorf("delete %w: %w", w.refusal(name, f), registry.ErrMoved)
+			default:
+				outcome[name] = fmt.Errorf("delete %w", w.refusal(name, f))
+			}
+		}
+	}
+	w.writers.oci.Forget() // what copies have brought may be gone
+	return outcome
+}
+
+// batchDelete returns what was refused, by tag or else by digest.
+func (w *writer) batchDelete(ctx context.Context, ids []types.ImageIdentifier) (map[string]types.ImageFailure, error) {
 	api, err := w.writes(ctx)
 	if err == nil {
 		err = ctx.Err()
@@ -202,7 +249,7 @@ func (w *writer) batchDelete(ctx context.Context, ids []string) (map[string]type
 	ctx, done := registry.Finishing(ctx)
 	defer done()
 	out, err := api.BatchDeleteImage(ctx, &ecr.BatchDeleteImageInput{
-		RegistryId: w.id(), RepositoryName: &w.Path, ImageIds: identifiers(ids),
+		RegistryId: w.id(), RepositoryName: &w.Path, ImageIds: ids,
 	})
 	if err != nil {
 		return nil, w.failure(w.String(), err)
@@ -210,8 +257,7 @@ func (w *writer) batchDelete(ctx context.Context, ids []string) (map[string]type
 	refused := map[string]types.ImageFailure{}
 	for _, f := range out.Failures {
 		if id := f.ImageId; id != nil {
-			refused[aws.ToString(id.ImageDigest)] = f
-			refused[aws.ToString(id.ImageTag)] = f
+			refused[cmp.Or(aws.ToString(id.ImageTag), aws.ToString(id.ImageDigest))] = f
 		}
 	}
 	return refused, nil

@@ -28,7 +28,7 @@ import (
 // Options say how registries are spoken to. The zero value is usable.
 type Options struct {
 	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
-	Insecure    []string       // hosts spoken to over plain HTTP besides loopback, as images.yaml spells them
+	Insecure    []string       // hosts whose certificate is not verified, or that speak plain HTTP as loopback may; as images.yaml spells them
 	Keychain    authn.Keychain // [NewLogins] if nil
 	UserAgent   string         // "tagline/1.2.3"
 	Logger      *slog.Logger   // debug: every request; warn: what is asked again. Silent if nil
@@ -65,13 +65,14 @@ func (p Patience) withDefaults() Patience {
 // credentials, tokens, and how each host has answered so far. It offers no way
 // to write; [NewWriters] does.
 type Client struct {
-	options  Options
-	base     *http.Transport
-	hosts    *hosts
-	pings    *pings
-	puller   *remote.Puller
-	heads    sync.Map // hosts that have answered the HEAD of a manifest with something other than 404
-	admitted sync.Map // repositories that have answered something other than a refused login: each may have a login of its own
+	options      Options
+	base         *http.Transport
+	certificates *certificates
+	hosts        *hosts
+	pings        *pings
+	puller       *remote.Puller
+	heads        sync.Map // host -> whether it is honest; by its answers to the HEAD of manifests
+	admitted     sync.Map // repositories that have answered something other than a refused login: each may have a login of its own
 
 	requests, bytesSent, bytesReceived atomic.Int64
 	counts                             sync.Map // Count -> *atomic.Int64
@@ -97,6 +98,7 @@ func New(options Options) *Client {
 		hosts:   &hosts{concurrency: options.Concurrency, backoff: options.Patience.Backoff},
 		pings:   &pings{},
 	}
+	c.certificates = &certificates{base: c.base, insecure: c.insecure}
 	c.puller = must(remote.NewPuller(c.remoteOptions(c.chain(readsWhole))...))
 	return c
 }
@@ -108,7 +110,7 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 
 // Close gives up the connections that are idle, which is all of them once the
 // last answer has been read.
-func (c *Client) Close() { c.base.CloseIdleConnections() }
+func (c *Client) Close() { c.certificates.close() }
 
 func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
 	return []remote.Option{

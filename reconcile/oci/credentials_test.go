@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"tagline/reconcile/oci/ocitest"
 )
 
 // machine makes files the only logins there are: paths are below the home that
@@ -182,6 +186,12 @@ func TestWhichLoginCounts(t *testing.T) {
 			want:  map[string]string{"ghcr.io/app": "1 ghcr.io"},
 		},
 		{
+			name:  "DOCKER_CONFIG that is no folder",
+			files: map[string]string{dockerFile: loginsOf(auths("ghcr.io")), podmanFile: loginsOf(auths("quay.io"))},
+			env:   map[string]string{"DOCKER_CONFIG": "/dev/null"},
+			want:  map[string]string{"ghcr.io/app": "", "quay.io/app": "0 quay.io"},
+		},
+		{
 			name:  "XDG_CONFIG_HOME",
 			files: map[string]string{podmanFile: loginsOf(auths("ghcr.io")), "xdg/containers/auth.json": loginsOf(auths("x", "ghcr.io"))},
 			env:   map[string]string{"XDG_CONFIG_HOME": "HOME/xdg"},
@@ -261,6 +271,63 @@ func TestEachRepositoryHasItsLogin(t *testing.T) {
 		if r.Header.Get("Authorization") != "" {
 			t.Errorf("%s carries credentials", r.URL)
 		}
+	}
+}
+
+// A copy between repositories with a login each: the token service refuses a
+// token for both, as some do.
+func TestCopyBetweenLogins(t *testing.T) {
+	for name, same := range map[string]bool{"a login each": false, "the same login": true} {
+		t.Run(name, func(t *testing.T) {
+			upstream := ocitest.Olareg(t)
+			digest := ocitest.PushFixtures(t, ocitest.AppOCI, upstream, "from/app")["10.30"]
+			behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: upstream})
+			var host string
+			server := serve(t, map[string]http.HandlerFunc{
+				"/token": func(w http.ResponseWriter, r *http.Request) {
+					name, _, _ := r.BasicAuth()
+					for _, scope := range strings.Fields(strings.Join(r.URL.Query()["scope"], " ")) {
+						if repository := strings.Split(scope, ":")[1]; !same && !strings.HasSuffix(name, repository) {
+							w.WriteHeader(http.StatusForbidden)
+							return
+						}
+					}
+					_, _ = fmt.Fprintf(w, `{"token":%q}`, base64.RawURLEncoding.EncodeToString([]byte(name)))
+				},
+				"/v2/": func(w http.ResponseWriter, r *http.Request) {
+					token, _ := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+					_, repository, _ := strings.Cut(string(token), "/")
+					if r.URL.Path == "/v2/" && len(token) == 0 || r.URL.Path != "/v2/" && !same && !strings.HasPrefix(r.URL.Path, "/v2/"+repository+"/") {
+						w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, host))
+						w.WriteHeader(http.StatusUnauthorized)
+						return
+					}
+					behind.ServeHTTP(w, r)
+				},
+				"/v2/{$}": func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, host))
+					w.WriteHeader(http.StatusUnauthorized)
+				},
+			})
+			host = server.host
+			logins := loginsOf(auths(host+"/from/app", host+"/to/app"))
+			if same {
+				logins = loginsOf(auths(host))
+			}
+			machine(t, map[string]string{dockerFile: logins}, nil)
+			c := newClient(t, Options{Keychain: NewLogins(hasty(), nil)})
+			from, to := server.app(), server.app()
+			from.Path, to.Path = "from/app", "to/app"
+			if err := NewWriters(c).Writer(to).Copy(t.Context(), from, digest); err != nil {
+				t.Fatal(err)
+			}
+			if missing, err := missingBelow(t, c, to, digest); len(missing) > 0 || err != nil {
+				t.Errorf("missing %v, %v", missing, err)
+			}
+			if moved := server.count("PATCH "); (moved == 0) != same {
+				t.Errorf("%d blobs were moved", moved)
+			}
+		})
 	}
 }
 

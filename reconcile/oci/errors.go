@@ -43,6 +43,7 @@ func (e *hostError) Unwrap() error { return e.error }
 func isOfHost(err error) bool {
 	var (
 		ours *hostError
+		way  *proxyError
 		dns  *net.DNSError
 		dial *net.OpError
 		cert *tls.CertificateVerificationError
@@ -50,8 +51,18 @@ func isOfHost(err error) bool {
 	if status := statusOf(err); status != nil {
 		return routeOf(status.Request).resource == "" || status.StatusCode == http.StatusTooManyRequests
 	}
-	return errors.As(err, &ours) || errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
+	return errors.As(err, &ours) || errors.As(err, &way) || errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
 }
+
+// advised is an error and what to do about it, in our own words: these are never
+// cut short.
+type advised struct {
+	error
+	advice string
+}
+
+func (e *advised) Error() string { return e.error.Error() + "; " + e.advice }
+func (e *advised) Unwrap() error { return e.error }
 
 // requestError is a request that got no usable answer. It finds its way through
 // the layers of go-containerregistry, which add URLs and whole bodies.
@@ -129,11 +140,15 @@ func isAbsent(err error) bool {
 
 // reason is an error without the URLs around it.
 func (r repository) reason(err error) string {
+	if known := (*advised)(nil); errors.As(err, &known) && !errors.Is(err, context.Canceled) {
+		return r.reason(known.error) + "; " + known.advice
+	}
 	var (
 		host    *hostError
 		ours    *failure
 		request *requestError
 		outer   *url.Error
+		dial    *net.OpError
 	)
 	switch status := statusOf(err); {
 	case errors.Is(err, context.Canceled):
@@ -153,6 +168,8 @@ func (r repository) reason(err error) string {
 			text += ": " + message
 		}
 		return printable(text)
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil && r.isOn(dial.Addr.String()):
+		return printable(dial.Err.Error()) // without the address
 	case errors.As(err, &request):
 		return printable(request.Error())
 	case errors.As(err, &outer):

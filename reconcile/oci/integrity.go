@@ -109,6 +109,9 @@ func checkDigest(_ *http.Response, body []byte, want string) error {
 	return nil
 }
 
+// honest is a host whose HEAD can be believed when it says 404.
+const honest = true
+
 // head asks by GET wherever a HEAD leaves the question open, since some
 // registries refuse it, or answer it without a digest. A 401 is left to the
 // layer above, which may have to renew a token first.
@@ -118,7 +121,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusNotFound || !decides(resp) {
-		v.heads.LoadOrStore(req.URL.Host, true)
+		v.heads.LoadOrStore(req.URL.Host, honest)
 	}
 	if decides(resp) {
 		resp.Header.Set("Content-Type", baseType(resp))

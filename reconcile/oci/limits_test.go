@@ -69,9 +69,16 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// Refused without an end, a request fails as any other does.
+// Refused without an end, a request fails as any other does, and two hundred of
+// them do not take an hour.
 func TestRateLimitWithoutAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		defer func() {
+			if d := time.Since(start); d > 20*time.Second {
+				t.Errorf("it took %v", d)
+			}
+		}()
 		next := &script{answers: []scripted{{status: 200}, {status: 429}}}
 		r := newRetries(next)
 		for range 2 {
@@ -81,6 +88,14 @@ func TestRateLimitWithoutAnEnd(t *testing.T) {
 		}
 		if next.count() != 6 {
 			t.Errorf("%d requests, want 1 and 5", next.count())
+		}
+		for range 200 {
+			if _, err := r.RoundTrip(request(t, http.MethodGet, someManifest, nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if next.count() != 206 {
+			t.Errorf("%d requests, want 200 more", next.count())
 		}
 	})
 }

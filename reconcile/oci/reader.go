@@ -16,6 +16,7 @@ import (
 type reader struct {
 	client *Client
 	repository
+	rereads bool // what a run has observed before: its first reading was confirmed
 }
 
 // Resolve costs one HEAD a tag, which Docker Hub does not count as a pull.
@@ -24,21 +25,30 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[r
 }
 
 // head asks by GET where a registry refuses a HEAD alone; the transport sees to
-// the other ways of doing so. A 404 counts once the host has answered some HEAD
-// with anything else: a registry that answers every HEAD with 404 would have
-// tags overwritten that are taken for absent.
+// the other ways of doing so. A 404 is confirmed by one GET until the host has
+// answered some HEAD with anything else: of a registry that answers every HEAD
+// with 404, tags would be taken for absent and overwritten.
 func (r *reader) head(ctx context.Context, reference name.Reference) (registry.Descriptor, error) {
 	head, err := r.client.puller.Head(ctx, reference)
 	if err == nil {
 		return registry.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
 	}
 	status := statusOf(err)
-	_, answersHead := r.client.heads.Load(r.name.RegistryStr())
-	if status == nil || status.Request.Method != http.MethodHead ||
-		status.StatusCode != http.StatusUnauthorized && (answersHead || !isAbsent(err)) {
+	if status == nil || status.Request.Method != http.MethodHead {
+		return registry.Descriptor{}, err
+	}
+	if isAbsent(err) {
+		known, settled := r.client.heads.Load(r.name.RegistryStr())
+		if settled && known == honest || !settled && r.rereads {
+			return registry.Descriptor{}, err
+		}
+	} else if status.StatusCode != http.StatusUnauthorized {
 		return registry.Descriptor{}, err
 	}
 	manifest, err := r.manifest(ctx, reference)
+	if err == nil && status.StatusCode == http.StatusNotFound {
+		r.client.heads.Store(r.name.RegistryStr(), false)
+	}
 	return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
 }
 

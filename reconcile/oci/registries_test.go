@@ -61,6 +61,12 @@ func TestReadAndWrite(t *testing.T) {
 			t.Errorf("config: %s, %v", a.Value, a.Err)
 		}
 
+		for i, a := range reader.HasBlobs(t.Context(), []string{image.Config.Digest, someHash}) {
+			if a.Err != nil || a.Value != (i == 0) {
+				t.Errorf("blob %d: %+v", i, a)
+			}
+		}
+
 		// What is absent is so in every way.
 		absent := map[string]error{
 			"tag by HEAD":   reader.Resolve(t.Context(), []string{"nope"})[0].Err,
@@ -90,7 +96,8 @@ func TestReadAndWrite(t *testing.T) {
 				t.Errorf("after the push: %+v, want %s", a, byTag[i].Digest)
 			}
 		}
-		for _, err := range writer.DeleteTags(t.Context(), []string{"10", "11", "never was"}) {
+		due := []registry.TagDigest{{Tag: "10", Digest: byTag[0].Digest}, {Tag: "11", Digest: byTag[1].Digest}}
+		for _, err := range writer.DeleteTags(t.Context(), due) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -106,6 +113,37 @@ func TestReadAndWrite(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A manifest without a tag is pushed by its digest, also one that was deleted.
+func TestPutByDigest(t *testing.T) {
+	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
+		app := config.Repository{Host: proxy.Host, Path: "team/app"}
+		digest := ocitest.PushFixtures(t, ocitest.AppOCI, app.Host, app.Path)["10.70"]
+		c := newClient(t, Options{})
+		reader, writer := c.Reader(app), NewWriters(c).Writer(app)
+		index := reader.Manifests(t.Context(), []string{digest})[0]
+		before, err := reader.Tags(t.Context())
+		if err := errors.Join(err, index.Err, writer.DeleteManifests(t.Context(), []string{digest})[0]); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := writer.Put(t.Context(), []registry.TaggedManifest{{Manifest: index.Value}})[0]; err != nil {
+				t.Fatal(err)
+			}
+			if a := writer.Resolve(t.Context(), []string{digest})[0]; a.Err != nil || a.Value.Digest != digest {
+				t.Errorf("after the push: %+v", a)
+			}
+		}
+		after, err := reader.Tags(t.Context())
+		if want := slices.DeleteFunc(before, func(tag string) bool { return tag == "10.70" }); err != nil || !sameTags(after, want) {
+			t.Errorf("tags are %q, %v, want %q", after, err, want)
+		}
+	})
+}
+
+func sameTags(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // 10.70 has an attestation for each of its images, which the API of one registry
@@ -209,8 +247,20 @@ func TestCopyCompletes(t *testing.T) {
 			t.Error(a.Err)
 		}
 		proxy.Script(ocitest.Fault{Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)})
-		if err := w.Copy(t.Context(), app, digest); err == nil || !strings.Contains(err.Error(), "which "+digest+" lists: ") {
+		if err := w.Copy(t.Context(), app, digest); err == nil || err.Error() != other.String()+"@"+child[0]+", which "+digest+" lists: 403 Forbidden; the credentials for "+other.Host+" do not allow this" {
 			t.Errorf("where nobody may look at what it lists: %v", err)
+		}
+		proxy.Script(
+			ocitest.Fault{Method: "HEAD", Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusNotFound)},
+			ocitest.Fault{Method: "PUT", Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)},
+		)
+		want := "copy " + app.String() + "@" + child[0] + ", which " + digest + " lists, to " + other.String() + ": 403 Forbidden; the credentials for " + other.Host + " do not allow this"
+		if err := NewWriters(newClient(t, Options{})).Writer(other).Copy(t.Context(), app, digest); err == nil || err.Error() != want {
+			t.Errorf("error %v\nwant  %s", err, want)
+		}
+		want = "copy " + app.String() + "@" + someHash + " to " + other.String() + ": not found"
+		if err := w.Copy(t.Context(), app, someHash); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v\nwant  %s", err, want)
 		}
 	})
 }
@@ -358,7 +408,7 @@ func TestTokens(t *testing.T) {
 	if err := put("11"); err != nil {
 		t.Errorf("after its token expired: %v", err)
 	}
-	if err := writer.DeleteTags(t.Context(), []string{"11"})[0]; err != nil {
+	if err := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "11", Digest: manifest.Digest}})[0]; err != nil {
 		t.Error(err)
 	}
 	other := NewWriters(c).Writer(config.Repository{Host: proxy.Host, Path: "other"})

@@ -59,13 +59,17 @@ func (h *host) pause(d time.Duration) {
 }
 
 // await waits for the end of a pause, or fails at once on one that is too long,
-// and then for its turn.
+// and then for its turn. A host that is down has no turns: what is asked of it
+// fails, and should do so soon.
 func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 	for {
 		h.mu.Lock()
 		left := time.Until(h.resume)
 		h.mu.Unlock()
 		if left <= 0 {
+			if h.down.Load() {
+				return ctx.Err()
+			}
 			return h.pace.wait(ctx)
 		}
 		if left > limit {
@@ -144,7 +148,10 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, h.tooLong(asked, r.patience.MaxRetryAfter)
 		}
 		again := repeat == always || repeat == ifRefused && err == nil && resp.StatusCode == http.StatusTooManyRequests
-		if isLimit || !again { // what comes next waits, whatever it is
+		switch {
+		case h.down.Load():
+			h.pause(asked)
+		case isLimit, !again: // what comes next waits, whatever it is
 			h.pause(wait)
 		}
 		if !again || attempt == attempts || attempt == 2 && isTimeout(err) {

@@ -35,10 +35,12 @@ const (
 //	slots      so many requests per host at a time
 //	meter      counts and logs
 //	deadlines  headers, bodies
-//	base       connections
+//	proxies       a proxy that refuses is no registry that does
+//	certificates  connections, with what each host is trusted by
 func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
 	p, log := c.options.Patience, c.options.Logger
-	var next http.RoundTripper = c.base
+	var next http.RoundTripper = c.certificates
+	next = &proxies{next: next, of: func(req *http.Request) (*url.URL, error) { return c.base.Proxy(req) }}
 	next = &deadlines{next: next, headers: p.Headers, idle: p.Idle, body: p.Body}
 	next = &meter{next: next, client: c}
 	next = &slots{next: next, hosts: c.hosts}
@@ -50,10 +52,11 @@ func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
 
 func baseTransport(concurrency int) *http.Transport {
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         newDialer().DialContext,
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: ProxyAnswer,
+		DialContext:            newDialer().DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
 		// A dead HTTP/2 connection stays in the pool, and every retry goes back
 		// to it, unless pings find out (golang/go#36026).
 		HTTP2:           &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
@@ -155,7 +158,7 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 // plainHTTP tells whether plain HTTP may be spoken to a host: to this machine,
 // and to what the user named.
 func (c *Client) plainHTTP(host string) bool {
-	if slices.ContainsFunc(c.options.Insecure, func(named string) bool { return strings.EqualFold(named, host) }) {
+	if c.insecure(host) {
 		return true
 	}
 	hostname := (&url.URL{Host: host}).Hostname()
@@ -164,6 +167,12 @@ func (c *Client) plainHTTP(host string) bool {
 	}
 	ip, err := netip.ParseAddr(hostname)
 	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// insecure reports whether the user named a host as one whose certificate need
+// not be trusted, or that has none.
+func (c *Client) insecure(host string) bool {
+	return slices.ContainsFunc(c.options.Insecure, func(named string) bool { return strings.EqualFold(named, host) })
 }
 
 // slots lets so many requests per host through at a time. A request holds its

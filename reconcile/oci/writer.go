@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func isBusyUpload(err error) bool {
 
 // Writer opens a repository for writing. It asks nothing yet.
 func (w *Writers) Writer(repository config.Repository) registry.Writer {
-	return &writer{reader: reader{client: w.client, repository: w.client.named(repository)}, writers: w}
+	return &writer{reader: reader{client: w.client, repository: w.client.named(repository), rereads: true}, writers: w}
 }
 
 // writer writes one repository. Reading is uncached anyway.
@@ -87,33 +88,47 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer].
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
-		return w.writers.pusher.Load().Put(ctx, w.name.Tag(pushes[i].Tag), taggable{pushes[i].Manifest})
+		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
 		if err != nil {
-			errs[i] = w.failure("push "+w.subject(pushes[i].Tag), err)
+			errs[i] = w.failure("push "+w.subject(target(pushes[i])), err)
 		}
 	}
 	return errs
 }
 
+// target is the tag that a manifest goes under, or else its digest.
+func target(push registry.TaggedManifest) string { return cmp.Or(push.Tag, push.Manifest.Digest) }
+
 // DeleteTags implements [registry.Writer].
-func (w *writer) DeleteTags(ctx context.Context, tags []string) []error {
+func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	errs := w.delete("tag", len(tags), func(i int) error {
 		return w.deleteTag(ctx, tags[i])
 	})
 	for i, err := range errs {
 		if err != nil {
-			errs[i] = w.failure("delete tag "+w.subject(tags[i]), err)
+			errs[i] = w.failure("delete tag "+w.subject(tags[i].Tag), err)
 		}
 	}
 	return errs
 }
 
 // deleteTag never goes by way of the digest, which would take every other tag
-// of the manifest with it.
-func (w *writer) deleteTag(ctx context.Context, tag string) error {
-	err := w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
+// of the manifest with it. The protocol has no conditional deletion, so nothing
+// stands between the HEAD and the DELETE.
+func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error {
+	tag := named.Tag
+	now, err := w.head(ctx, w.name.Tag(tag))
+	switch {
+	case isAbsent(err):
+		return registry.ErrNotFound
+	case err != nil:
+		return err
+	case now.Digest != named.Digest:
+		return &registry.MovedError{Now: now.Digest}
+	}
+	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)
 	switch {
 	case status == nil || routeOf(status.Request).resource != "manifests":
@@ -186,7 +201,7 @@ func (w *writer) Copy(ctx context.Context, from config.Repository, digest string
 		return w.failure("copy to "+w.String(), err)
 	}
 	for attempt := 1; ; attempt++ {
-		err := w.copy(ctx, source, digest)
+		err := w.copy(ctx, source, digest, "")
 		if err == nil || attempt == copyAttempts || isLasting(err) {
 			return err
 		}
@@ -200,22 +215,35 @@ func (w *writer) Copy(ctx context.Context, from config.Repository, digest string
 }
 
 // copy leaves the order, children first, and the mounts to
-// go-containerregistry.
-func (w *writer) copy(ctx context.Context, source repository, digest string) error {
+// go-containerregistry. The digest of an index is listedBy where that is what
+// lists the manifest.
+func (w *writer) copy(ctx context.Context, source repository, digest, listedBy string) error {
+	what := "copy " + source.subject(digest)
+	if listedBy != "" {
+		what += ", which " + listedBy + " lists,"
+	}
+	what += " to " + w.String()
 	manifest, err := w.writers.source.Get(ctx, source.name.Digest(digest))
 	if err != nil {
-		return source.answer(source.subject(digest), err)
+		return source.answer(what, err)
 	}
 	if manifest.MediaType.IsIndex() {
 		switch _, err := w.client.puller.Head(ctx, w.name.Digest(digest)); {
 		case err == nil:
 			return w.complete(ctx, source, manifest)
 		case !isAbsent(err):
-			return w.failure("copy to "+w.subject(digest), err)
+			return w.failure(what, err)
 		}
 	}
-	if err := w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), manifest); err != nil {
-		return w.failure(fmt.Sprintf("copy %s to %s", source.subject(digest), w), err)
+	all, err := remote.Taggable(manifest), error(nil)
+	if !w.mayMount(ctx, source) {
+		all, err = unmounted(manifest)
+	}
+	if err == nil {
+		err = w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), all)
+	}
+	if err != nil {
+		return w.failure(what, err)
 	}
 	return nil
 }
@@ -234,11 +262,14 @@ func (w *writer) complete(ctx context.Context, source repository, index *remote.
 	for _, child := range m.Manifests {
 		digest := child.Digest.String()
 		_, err := w.client.puller.Head(ctx, w.name.Digest(digest))
-		if isAbsent(err) || err == nil && child.MediaType.IsIndex() {
-			err = w.copy(ctx, source, digest)
+		switch {
+		case isAbsent(err), err == nil && child.MediaType.IsIndex():
+			err = w.copy(ctx, source, digest, index.Digest.String())
+		case err != nil:
+			err = w.failure(w.subject(digest)+", which "+index.Digest.String()+" lists", err)
 		}
 		if err != nil {
-			return fmt.Errorf("%s, which %s lists: %w", digest, index.Digest, err)
+			return err
 		}
 	}
 	return nil

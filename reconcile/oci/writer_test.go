@@ -23,49 +23,67 @@ func TestAReaderCannotWrite(t *testing.T) {
 	}
 }
 
-// absentToHead is there, which HEAD alone denies.
-func absentToHead(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodHead {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	goodManifest()(w, r)
-}
+const otherIndex = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"n":"2"}}`
+
+var otherManifest = answer(http.StatusOK, otherIndex, "Content-Type", "application/vnd.oci.image.index.v1+json", "Docker-Content-Digest", digestOf([]byte(otherIndex)))
 
 func TestDeleteTags(t *testing.T) {
 	gone := answer(404, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, "Content-Type", "application/json")
 	tests := []struct {
 		name         string
-		delete, head http.HandlerFunc
+		delete, head http.HandlerFunc // head is goodManifest if nil
+		after        http.HandlerFunc // what HEAD says after the DELETE, if that is something else
 		err          string
+		is           error
 		unsupported  bool
 	}{
 		{name: "202", delete: answer(202, "")},
 		{name: "200", delete: answer(200, "")},
 		{name: "204", delete: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }},
 		{name: "501", delete: answer(501, ""), err: "not supported by this registry (501 Not Implemented)", unsupported: true},
-		{name: "404 for a tag that HEAD does not tell of", delete: gone, head: absentToHead,
-			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the tag is there)", unsupported: true},
-		{name: "gone already", delete: gone, head: gone},
+		{name: "gone already", head: gone, err: "not found", is: registry.ErrNotFound},
+		{name: "gone a moment later", delete: gone, after: gone},
+		{name: "moved", head: otherManifest, err: "it now names " + digestOf([]byte(otherIndex)), is: registry.ErrMoved},
+		{name: "it cannot be read", head: answer(500, ""), err: "500 Internal Server Error"},
 		{name: "405", delete: answer(405, `{"errors":[{"code":"UNSUPPORTED","message":"no"}]}`),
 			err: "not supported by this registry (405 Method Not Allowed: UNSUPPORTED: no)", unsupported: true},
 		{name: "400", delete: answer(400, `{"errors":[{"code":"DIGEST_INVALID","message":"no digest"}]}`),
 			err: "not supported by this registry (400 Bad Request: DIGEST_INVALID: no digest)", unsupported: true},
-		{name: "404 for a tag that is there", delete: gone, head: goodManifest(),
+		{name: "404 for a tag that is there", delete: gone,
 			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the tag is there)", unsupported: true},
-		{name: "404 for a tag that cannot be read", delete: gone, head: answer(500, ""), err: "500 Internal Server Error"},
+		{name: "404 for a tag that cannot be read", delete: gone, after: answer(500, ""), err: "500 Internal Server Error"},
 		{name: "404 as HTML", delete: answer(404, html, "Content-Type", "text/html"), err: "answered 404 with a page of HTML: is there a proxy or a login page in front?"},
 		{name: "403", delete: answer(403, ""), err: "403 Forbidden; the credentials for HOST do not allow this"},
 		{name: "500", delete: answer(500, ""), err: "500 Internal Server Error"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			handlers := map[string]http.HandlerFunc{"DELETE /v2/app/manifests/9": tt.delete}
-			if tt.head != nil {
-				handlers["GET /v2/app/manifests/9"] = tt.head // and HEAD
+			head := tt.head
+			if head == nil {
+				head = goodManifest()
 			}
-			server := serve(t, handlers)
-			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteTags(t.Context(), []string{"9"})[0]
+			deleted := false
+			server := serve(t, map[string]http.HandlerFunc{
+				"DELETE /v2/app/manifests/9": func(w http.ResponseWriter, r *http.Request) {
+					deleted = true
+					if tt.delete == nil {
+						t.Error("it was deleted")
+						return
+					}
+					tt.delete(w, r)
+				},
+				"GET /v2/app/manifests/9": func(w http.ResponseWriter, r *http.Request) { // and HEAD
+					if deleted && tt.after != nil {
+						tt.after(w, r)
+						return
+					}
+					head(w, r)
+				},
+			})
+			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteTags(t.Context(), []registry.TagDigest{{Tag: "9", Digest: digestOf([]byte(index))}})[0]
+			if tt.is != nil && !errors.Is(err, tt.is) {
+				t.Errorf("%v is not %v", err, tt.is)
+			}
 			for _, line := range server.trace() {
 				if strings.Contains(line, "sha256:") {
 					t.Errorf("asked %s", line)
@@ -148,10 +166,12 @@ func TestDeletionsNotSupported(t *testing.T) {
 					return func(w http.ResponseWriter, r *http.Request) {
 						mu.Lock()
 						defer mu.Unlock()
-						if r.Method == http.MethodDelete {
-							w.WriteHeader(test.status[min(sent[repository], len(test.status)-1)])
-							sent[repository]++
+						if r.Method != http.MethodDelete {
+							goodManifest()(w, r)
+							return
 						}
+						w.WriteHeader(test.status[min(sent[repository], len(test.status)-1)])
+						sent[repository]++
 					}
 				}
 				server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": do("app"), "/v2/other/manifests/": do("other")})
@@ -159,20 +179,19 @@ func TestDeletionsNotSupported(t *testing.T) {
 				for _, repository := range []string{"app", "other"} {
 					unsupported := 0
 					for batch := range 2 {
-						var ids []string
+						var tags []registry.TagDigest
+						var digests []string
 						for i := range 3 {
-							if id := fmt.Sprintf("tag-%d-%d", batch, i); kind == "tag" {
-								ids = append(ids, id)
-							} else {
-								ids = append(ids, digestOf([]byte(id)))
-							}
+							tag := fmt.Sprintf("tag-%d-%d", batch, i)
+							digests = append(digests, digestOf([]byte(tag)))
+							tags = append(tags, registry.TagDigest{Tag: tag, Digest: digestOf([]byte(index))})
 						}
 						w := writers.Writer(config.Repository{Host: server.host, Path: repository})
-						remove := w.DeleteTags
+						remove := func() []error { return w.DeleteTags(t.Context(), tags) }
 						if kind == "manifest" {
-							remove = w.DeleteManifests
+							remove = func() []error { return w.DeleteManifests(t.Context(), digests) }
 						}
-						for _, err := range remove(t.Context(), ids) {
+						for _, err := range remove() {
 							if errors.Is(err, registry.ErrUnsupported) {
 								unsupported++
 							}

@@ -1,6 +1,10 @@
 package registry
 
-import "errors"
+import (
+	"errors"
+	"slices"
+	"strings"
+)
 
 // Errors that are answers of a registry. Every other error means that the answer
 // is not known.
@@ -17,6 +21,9 @@ var (
 	// don't delete by tag (OCI distribution-spec 1.1, "Deleting tags": 400 or
 	// 405).
 	ErrUnsupported = errors.New("not supported by this registry")
+	// ErrMoved means that a tag names another manifest than the caller says, and
+	// that it was left alone. See [MovedError].
+	ErrMoved = errors.New("moved")
 	// ErrArchived means that a manifest exists and can't be pulled, like an
 	// archived image of Amazon ECR.
 	ErrArchived = errors.New("archived")
@@ -30,3 +37,24 @@ type HostError struct {
 }
 
 func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
+
+// Line is the text of an error in one line.
+func Line(err error) string { return strings.Join(Lines(err), "; ") }
+
+// Lines are the lines of an error, each once: [errors.Join] puts every error on
+// a line of its own, and several may have one cause.
+func Lines(err error) []string {
+	var lines []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// MovedError is an [ErrMoved] that says what the tag names now.
+type MovedError struct{ Now string }
+
+func (e *MovedError) Error() string { return "it now names " + e.Now }
+func (e *MovedError) Unwrap() error { return ErrMoved }

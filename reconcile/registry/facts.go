@@ -12,6 +12,9 @@ type Facts struct {
 	Tags     Mutability // which tags can be moved
 	Expiries []Expiry   // rules by which the registry itself deletes images
 	LastTag  bool       // the registry deletes a manifest with its last tag
+	// KeepsChildren means that the registry deletes no manifest that an index
+	// lists.
+	KeepsChildren bool
 }
 
 // Mutability says which tags can't be moved once they exist.

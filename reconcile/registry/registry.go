@@ -72,6 +72,9 @@ type Reader interface {
 	//
 	// Errors: ErrNotFound for a digest that does not exist.
 	Configs(ctx context.Context, digests []string) []Answer[[]byte]
+	// HasBlobs reports which blobs, configs and layers, the repository has, by
+	// digest. No cache answers it.
+	HasBlobs(ctx context.Context, digests []string) []Answer[bool]
 	// Facts returns what the registry states about the repository as a whole;
 	// the OCI distribution protocol states nothing, so the zero Facts. A
 	// repository that does not exist is Facts.Missing where a push would not
@@ -111,6 +114,9 @@ type StoredManifest struct {
 	Descriptor
 	Tags   []string  // in any order
 	Pushed time.Time // by the registry's clock; a later tag does not change it
+	// LastPulled is when the manifest was pulled last, by the registry's clock. It
+	// is zero if it never was, or if the registry does not record pulls.
+	LastPulled time.Time
 }
 
 // RawManifest is a manifest as a registry sent it.
@@ -148,15 +154,17 @@ type Writer interface {
 	// is missing below an index that is there is copied. If Copy fails, some of
 	// the parts may stay behind, untagged.
 	//
-	// Errors: ErrNotFound if the manifest is not in the source repository.
+	// Errors: ErrNotFound if the manifest is not in the source repository. They
+	// name the manifest and both repositories.
 	Copy(ctx context.Context, from config.Repository, digest string) error
 	// AtOnce is how many items of a batch are written at the same time, at least
 	// 1. The items of a larger batch wait for each other.
 	AtOnce() int
-	// Put pushes manifests under their tags. The repository must hold all that
-	// they refer to, so a parent goes into a later batch than its children. The
-	// same push again is no error. A tag that moves leaves its old manifest
-	// behind, even as untagged.
+	// Put pushes manifests under their tags, and those without a tag by their
+	// digest. The repository must hold all that they refer to, so a parent goes
+	// into a later batch than its children. The same push again is no error. A
+	// tag that moves leaves its old manifest behind, even as untagged; zot,
+	// however, deletes it with its last tag, also if an index lists it.
 	//
 	// If the registry refuses a push, its tag names what it named before.
 	// Registries refuse an index whose children are missing, and an immutable
@@ -166,15 +174,20 @@ type Writer interface {
 	// Errors: ErrNotFound if there is no such repository and a push does not
 	// create it (Amazon ECR).
 	Put(ctx context.Context, pushes []TaggedManifest) []error
-	// DeleteTags removes tags. The manifest stays, with its other tags or
-	// untagged. Amazon ECR, however, deletes a manifest with its last tag, and
-	// refuses the last tag of a manifest that an index lists: see
-	// Facts.LastTag. A tag that does not exist is no error.
+	// DeleteTags removes tags that name the given digests, and leaves others
+	// alone. The manifest stays, with its other tags or untagged. Amazon ECR,
+	// however, deletes a manifest with its last tag, and refuses the last tag of a
+	// manifest that an index lists: see Facts.LastTag. zot deletes a manifest with
+	// its last tag, also if an index lists it.
 	//
-	// Errors: ErrUnsupported if the registry deletes by digest only;
-	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
-	// no error).
-	DeleteTags(ctx context.Context, tags []string) []error
+	// Each tag is read just before it is deleted. Amazon ECR compares the digest
+	// in the deletion itself, too. The OCI distribution protocol can't: a tag that
+	// moves between the HEAD and the DELETE of it is deleted as it is then.
+	//
+	// Errors: ErrNotFound if the tag or the repository does not exist; ErrMoved if
+	// the tag names another digest; ErrUnsupported if the registry deletes by
+	// digest only.
+	DeleteTags(ctx context.Context, tags []TagDigest) []error
 	// DeleteManifests removes manifests by digest, and every tag that names one
 	// of them at that moment, also tags that the caller doesn't know. Children
 	// of an index, blobs of an image, and referrers stay. A manifest that does
@@ -183,11 +196,19 @@ type Writer interface {
 	// into an earlier batch than its children.
 	//
 	// Errors: ErrUnsupported if the registry deletes nothing by digest;
-	// ErrNotFound as for DeleteTags.
+	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
+	// no error).
 	DeleteManifests(ctx context.Context, digests []string) []error
 }
 
-// TaggedManifest is a manifest and its tag.
+// TagDigest is a tag and the digest that it names.
+type TagDigest struct {
+	Tag    string
+	Digest string
+}
+
+// TaggedManifest is a manifest and its tag. Without a tag it is pushed by its
+// digest, and no tag changes.
 type TaggedManifest struct {
 	Tag      string
 	Manifest RawManifest

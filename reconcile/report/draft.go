@@ -9,6 +9,7 @@ import (
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // maxListed is how many tags a comment lists. The registry has the rest.
@@ -43,7 +44,7 @@ func Draft(w io.Writer, d reconcile.Draft) error {
 			continue
 		}
 		if unread++; unread <= maxListed {
-			fmt.Fprintf(&b, "# Could not be read: %s: %s\n", t.Tag, Printable(t.Err.Error()))
+			fmt.Fprintf(&b, "# Could not be read: %s: %s\n", t.Tag, Printable(registry.Line(t.Err)))
 		}
 	}
 	more(&b, unread)

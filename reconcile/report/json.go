@@ -6,6 +6,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // FormatVersion is the version of plan.json. A minor version only adds.
@@ -29,6 +30,7 @@ type planRepository struct {
 	Pushes          []planPush           `json:"pushes"`
 	DeleteTags      []planDeleteTag      `json:"delete_tags"`
 	DeleteManifests []planDeleteManifest `json:"delete_manifests"`
+	Keeps           []planKeep           `json:"keeps,omitempty"`
 	Violations      []planFinding        `json:"violations"`
 	Warnings        []planFinding        `json:"warnings"`
 	InSync          []string             `json:"in_sync"`
@@ -79,6 +81,7 @@ type planDeleteTag struct {
 	Old     *string `json:"old"`
 	Reason  string  `json:"reason"`
 	Emptied bool    `json:"emptied,omitempty"`
+	Last    bool    `json:"last,omitempty"`
 	planOutcome
 }
 
@@ -88,6 +91,16 @@ type planDeleteManifest struct {
 	Reason  string   `json:"reason"`
 	Bytes   int64    `json:"bytes"`
 	Parents []string `json:"parents,omitempty"`
+	planOutcome
+}
+
+type planKeep struct {
+	Digest    string   `json:"digest"`
+	MediaType string   `json:"media_type,omitempty"`
+	Manifest  string   `json:"manifest,omitempty"`
+	Tags      []string `json:"tags"`
+	Needed    string   `json:"needed,omitempty"`
+	Lost      bool     `json:"lost,omitempty"`
 	planOutcome
 }
 
@@ -101,6 +114,8 @@ type planSwept struct {
 	Manifests int  `json:"manifests"`
 	Unlisted  bool `json:"unlisted,omitempty"`
 	Held      int  `json:"held,omitempty"`
+	Waiting   int  `json:"waiting,omitempty"`
+	Listed    int  `json:"listed,omitempty"`
 }
 
 // planOutcome is what became of an action. A dry run has none.
@@ -177,10 +192,19 @@ func jsonRepository(r Repository) planRepository {
 		out.Pushes = append(out.Pushes, push)
 	}
 	for i, d := range r.DeleteTags {
-		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, jsonOutcome(r.Deleted, i)})
+		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, d.Last, jsonOutcome(r.Deleted, i)})
 	}
 	for i, d := range r.DeleteManifests {
 		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
+	}
+	for i, k := range r.Keeps {
+		keep := planKeep{
+			Digest: k.Digest, MediaType: k.MediaType, Manifest: string(k.Manifest), Tags: list(k.Tags), Needed: k.Needed, Lost: k.Lost,
+		}
+		if !isAlready(r.Kept, i) || r.Kept[i].Err != nil { // or else nothing had to be done
+			keep.planOutcome = jsonOutcome(r.Kept, i)
+		}
+		out.Keeps = append(out.Keeps, keep)
 	}
 	for _, t := range r.Tags {
 		out.Tags = append(out.Tags, planTag(t))
@@ -200,7 +224,7 @@ func jsonOutcome(outcomes []reconcile.Outcome, i int) planOutcome {
 	case err == nil:
 		return planOutcome{Outcome: done}
 	}
-	return planOutcome{outcome(err), err.Error()}
+	return planOutcome{outcome(err), registry.Line(err)}
 }
 
 func findingsOf(from []*config.Finding) []planFinding {

@@ -45,10 +45,13 @@ func Markdown(run Run) []byte {
 	for _, r := range run.Repositories {
 		notes.add(r.Plan, r.Result)
 	}
+	if line := notes.pinned(run.DryRun); line != "" {
+		m.printf("\n**%s**\n", line)
+	}
 	for _, line := range notes.lines(run.DryRun) {
 		m.printf("\n%s\n", line)
 	}
-	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync}) {
+	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync, waiting: n.waiting}) {
 		m.printf("\n%s in sync.\n", Count(n.inSync, "alias"))
 	}
 	for _, r := range run.Repositories {
@@ -134,6 +137,12 @@ func (m *markdown) table(r Repository) (left int) {
 		}
 		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Removed, i),
 			code((&Text{}).digest(d.Digest))+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
+	}
+	for i, k := range r.Keeps {
+		if isPutBack(k, r.Kept, i) {
+			rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("to put back", "put back", r.Kept, i),
+				code((&Text{}).digest(k.Digest))+" "+code(whyKept(k)), strings.Repeat(" |", len(platforms))))
+		}
 	}
 	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
 }

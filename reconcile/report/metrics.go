@@ -36,6 +36,7 @@ type Requests struct {
 type Actions struct {
 	Pushed, TagsDeleted     int
 	ManifestsDeleted        int
+	PutBack                 int // manifests that a registry had dropped
 	Pending                 int // pushes and deletions that a dry run has planned
 	InSync, Blocked, Failed int // aliases
 
@@ -48,9 +49,9 @@ func (a *Actions) Add(plan reconcile.Plan, result reconcile.Result, dryRun bool)
 	n := a.total
 	a.InSync, a.Blocked, a.Failed = n.inSync, n.blocked, n.failed
 	if dryRun {
-		a.Pending = n.pushes + n.deleteTags + n.deleteManifests
+		a.Pending = n.pushes + n.deleteTags + n.deleteManifests + n.putBack
 	} else {
-		a.Pushed, a.TagsDeleted, a.ManifestsDeleted = n.pushes, n.deleteTags, n.deleteManifests
+		a.Pushed, a.TagsDeleted, a.ManifestsDeleted, a.PutBack = n.pushes, n.deleteTags, n.deleteManifests, n.putBack
 	}
 }
 
@@ -85,6 +86,7 @@ func (m Metrics) Text() []byte {
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"push\"} %d\n", m.Actions.Pushed)
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"delete_tag\"} %d\n", m.Actions.TagsDeleted)
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"delete_manifest\"} %d\n", m.Actions.ManifestsDeleted)
+	fmt.Fprintf(&b, "tagline_run_actions{action=\"put_back\"} %d\n", m.Actions.PutBack)
 	gauge("run_pending", "Pushes and deletions that the last run, a dry one, only planned.", m.Actions.Pending)
 	metric("run_aliases", "Aliases that the last run left alone, by why.")
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"in_sync\"} %d\n", m.Actions.InSync)

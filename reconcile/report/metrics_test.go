@@ -51,6 +51,7 @@ tagline_run_cache_misses 3
 tagline_run_actions{action="push"} 2
 tagline_run_actions{action="delete_tag"} 1
 tagline_run_actions{action="delete_manifest"} 0
+tagline_run_actions{action="put_back"} 0
 # HELP tagline_run_pending Pushes and deletions that the last run, a dry one, only planned.
 # TYPE tagline_run_pending gauge
 tagline_run_pending 0

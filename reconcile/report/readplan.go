@@ -134,12 +134,13 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	for i, d := range from.DeleteTags {
 		at := fmt.Sprintf("%s.delete_tags[%d]", at, i)
 		once(at+".tag", d.Tag)
-		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason, Emptied: d.Emptied})
+		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason, Emptied: d.Emptied, Last: d.Last})
 		if d.Old == nil {
 			r.problem(at+".old", "a tag that does not exist can't be deleted")
 		}
 	}
 	r.deletions(at, from, &p)
+	r.keeps(at, from, &p)
 	return p
 }
 
@@ -186,6 +187,48 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 		}
 		seen[d.Digest] = true
 		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents})
+	}
+}
+
+// keeps reads what has to be there. Only what a tag of the plan leaves, or what
+// was missing, can be put back.
+func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
+	left := map[string]string{} // by tag: the digest that it leaves
+	for _, push := range p.Pushes {
+		left[push.Tag] = push.Old
+	}
+	for _, d := range p.DeleteTags {
+		left[d.Tag] = d.Old
+	}
+	seen := map[string]bool{}
+	for _, d := range p.DeleteManifests {
+		seen[d.Digest] = true
+	}
+	for i, k := range from.Keeps {
+		at := fmt.Sprintf("%s.keeps[%d]", at, i)
+		r.digest(at+".digest", k.Digest)
+		if seen[k.Digest] {
+			r.problem(at+".digest", "%s is there twice, or is deleted", k.Digest)
+		}
+		seen[k.Digest] = true
+		for n, tag := range k.Tags {
+			if left[tag] != k.Digest {
+				r.problem(fmt.Sprintf("%s.tags[%d]", at, n), "no action takes tag %q away from it", tag)
+			}
+		}
+		if len(k.Tags) == 0 && !k.Lost {
+			r.problem(at+".tags", "no tag leaves it")
+		}
+		if k.Manifest != "" {
+			r.manifest(at, reconcile.Push{New: k.Digest, MediaType: k.MediaType, Manifest: []byte(k.Manifest)})
+		} else if k.Lost {
+			r.problem(at+".manifest", "it is empty, so that nothing can be put back")
+		}
+		keep := reconcile.Keep{Digest: k.Digest, MediaType: k.MediaType, Tags: k.Tags, Needed: k.Needed, Lost: k.Lost}
+		if k.Manifest != "" {
+			keep.Manifest = []byte(k.Manifest)
+		}
+		p.Keeps = append(p.Keeps, keep)
 	}
 }
 

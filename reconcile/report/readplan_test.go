@@ -23,17 +23,22 @@ func savable() Run {
 		p.New = digest.FromBytes(p.Manifest).String()
 	}
 	plan := &r.Repositories[0].Plan
-	plan.DeleteTags[0].Emptied = true
+	plan.DeleteTags[0].Emptied, plan.DeleteTags[0].Last = true, true
 	plan.DeleteManifests = []reconcile.DeleteManifest{
 		{Digest: three, Kind: reconcile.KindReplaced, Reason: "10.10 has lost its attestations", Bytes: 12},
 		{Digest: five, Kind: reconcile.KindAttestation, Reason: "nothing needs it", Parents: []string{three}},
 	}
 	plan.Tags = []reconcile.TagDigest{{Tag: "8", Digest: four}}
-	plan.Swept = reconcile.Swept{Tags: 9, Manifests: 20, Unlisted: true, Held: 2}
+	plan.Swept = reconcile.Swept{Tags: 9, Manifests: 20, Unlisted: true, Held: 2, Waiting: 3, Listed: 4}
 	purge := reconcile.Push{Tag: "10.10", Old: three, MediaType: plan.Pushes[0].MediaType, Manifest: []byte(`{"schemaVersion":2,"manifests":[]}`), Purged: 1,
 		Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Digest: six, OldDigest: six}}}
 	purge.New = digest.FromBytes(purge.Manifest).String()
 	plan.Pushes = append(plan.Pushes, purge)
+	lost := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
+	plan.Keeps = []reconcile.Keep{
+		{Digest: one, Tags: []string{"9"}}, // its bytes could not be read
+		{Digest: digest.FromBytes(lost).String(), MediaType: plan.Pushes[0].MediaType, Manifest: lost, Tags: []string{}, Needed: `alias "8" lists it`, Lost: true},
+	}
 	return r
 }
 
@@ -46,6 +51,16 @@ const (
 
 func removal(d map[string]any) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["delete_manifests"].([]any)[0].(map[string]any)
+}
+
+// keep is one of the manifests that have to be there.
+func keep(d map[string]any, i int) map[string]any {
+	return d["repositories"].([]any)[0].(map[string]any)["keeps"].([]any)[i].(map[string]any)
+}
+
+// otherKeep changes one of them.
+func otherKeep(i int, key string, value any) func(string) string {
+	return func(s string) string { return edited(s, func(d map[string]any) { keep(d, i)[key] = value }) }
 }
 
 func TestReadPlan(t *testing.T) {
@@ -132,8 +147,16 @@ var foreign = map[string]struct {
 	"a parent by tag": {func(s string) string {
 		return edited(s, func(d map[string]any) { removal(d)["parents"] = []any{"10"} })
 	}, `repositories[0].delete_manifests[0].parents[0]: "10" is no digest`},
-	"a tag that names a tag": {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
-	"a tag with a slash":     {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
+	"a keep by tag":                      {otherKeep(0, "digest", "10"), `repositories[0].keeps[0].digest: "10" is no digest`},
+	"a keep that is deleted":             {otherKeep(1, "digest", three), "repositories[0].keeps[1].digest: " + three + " is there twice, or is deleted"},
+	"a keep twice":                       {otherKeep(1, "digest", one), "repositories[0].keeps[1].digest: " + one + " is there twice, or is deleted"},
+	"a keep that no tag leaves":          {otherKeep(0, "tags", []string{"9", "latest"}), `repositories[0].keeps[0].tags[1]: no action takes tag "latest" away from it`},
+	"a keep without a tag":               {otherKeep(0, "tags", []string{}), "repositories[0].keeps[0].tags: no tag leaves it"},
+	"a keep of other bytes":              {otherKeep(1, "manifest", "{}"), "repositories[0].keeps[1].manifest: its digest is sha256:"},
+	"a keep of another type":             {otherKeep(1, "media_type", "text/html"), `repositories[0].keeps[1].media_type: "text/html" is not that of an image or an index`},
+	"a lost keep whose bytes are not in": {otherKeep(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so that nothing can be put back"},
+	"a tag that names a tag":             {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
+	"a tag with a slash":                 {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
 }
 
 func replaced(old, by string) func(string) string {

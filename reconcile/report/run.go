@@ -111,7 +111,15 @@ func (r *Run) problems() []*config.Finding {
 			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
 				all = append(all, &config.Finding{
 					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
-					Message: fmt.Sprintf("manifest %s of %s: %v", o.Tag, repository.Image, o.Err),
+					Message: fmt.Sprintf("manifest %s of %s: %s", o.Tag, repository.Image, registry.Line(o.Err)),
+				})
+			}
+		}
+		for i, o := range repository.Kept {
+			if o.Err != nil {
+				all = append(all, &config.Finding{
+					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyKept(repository.Keeps[i]), registry.Line(o.Err)),
 				})
 			}
 		}
@@ -120,7 +128,7 @@ func (r *Run) problems() []*config.Finding {
 		}
 		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
 			if o.Err != nil {
-				fail(o.Tag, findings.ID(outcome(o.Err)), o.Err.Error())
+				fail(o.Tag, findings.ID(outcome(o.Err)), registry.Line(o.Err))
 			}
 		}
 	}

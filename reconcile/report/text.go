@@ -14,6 +14,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Text writes the report that people read on stdout. It leaves out repositories
@@ -39,7 +40,7 @@ type TextOptions struct {
 
 // totals counts aliases and actions over all repositories.
 type totals struct {
-	pushes, deleteTags, deleteManifests, blocked, failed, inSync int
+	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync, waiting int
 }
 
 // add counts one repository.
@@ -51,7 +52,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	for _, e := range plan.Errors {
 		failed[e.Alias] = true
 	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Kept) {
 		switch {
 		case outcome(o.Err) == unsupported:
 			blocked[o.Tag] = true
@@ -62,6 +63,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.blocked += len(blocked)
 	n.failed += len(failed)
 	n.inSync += len(plan.InSync)
+	n.waiting += plan.Swept.Waiting
 	for _, o := range result.Pushed {
 		if o.Already {
 			n.inSync++
@@ -70,6 +72,11 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.pushes += len(plan.Pushes) - notDone(result.Pushed)
 	n.deleteTags += len(plan.DeleteTags) - notDone(result.Deleted)
 	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
+	for i, k := range plan.Keeps {
+		if isPutBack(k, result.Kept, i) {
+			n.putBack++
+		}
+	}
 }
 
 // NewText returns a report that is written to w.
@@ -94,6 +101,9 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 func (t *Text) Summary() error {
 	if !t.opts.Quiet {
 		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+		if line := t.notes.pinned(t.opts.DryRun); line != "" {
+			t.printf("%s\n", t.bold(line))
+		}
 		for _, note := range t.notes.lines(t.opts.DryRun) {
 			t.printf("%s\n", note)
 		}
@@ -105,12 +115,22 @@ func (t *Text) Summary() error {
 func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
-	case n.pushes+n.deleteTags+n.deleteManifests+n.blocked+n.failed == 0:
-		return fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
+	case n.pushes+n.deleteTags+n.deleteManifests+n.putBack+n.blocked+n.failed == 0:
+		now := ""
+		if n.waiting > 0 {
+			now = " now"
+		}
+		return fmt.Sprintf("Nothing to do%s: %s in sync.", now, Count(n.inSync, "alias"))
 	case dryRun:
 		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
 		line = fmt.Sprintf("Applied: %d pushed, %s and %s deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
+	}
+	switch {
+	case n.putBack > 0 && dryRun:
+		line += fmt.Sprintf(", %d to put back", n.putBack)
+	case n.putBack > 0:
+		line += fmt.Sprintf(", %d put back", n.putBack)
 	}
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
@@ -128,6 +148,15 @@ func notDone(outcomes []reconcile.Outcome) int {
 		}
 	}
 	return n
+}
+
+// isPutBack reports whether a run has put a manifest back, or a dry run would. A
+// dry run knows of those alone that are missing already.
+func isPutBack(k reconcile.Keep, outcomes []reconcile.Outcome, i int) bool {
+	if i < len(outcomes) {
+		return outcomes[i].Err == nil && !outcomes[i].Already
+	}
+	return k.Lost
 }
 
 func isAlready(outcomes []reconcile.Outcome, i int) bool {
@@ -152,7 +181,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			err = result.Pushed[i].Err
 		}
 		if err != nil {
-			rows = append(rows, row{"!", []string{p.Tag, "error: " + err.Error()}})
+			rows = append(rows, row{"!", []string{p.Tag, "error: " + registry.Line(err)}})
 			continue
 		}
 		if t.opts.Quiet || isAlready(result.Pushed, i) {
@@ -190,7 +219,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil:
-			rows = append(rows, row{"!", []string{d.Tag, "error: " + err.Error()}})
+			rows = append(rows, row{"!", []string{d.Tag, "error: " + registry.Line(err)}})
 		case !t.opts.Quiet && !isAlready(result.Deleted, i):
 			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
 			if len(d.Tag) > wideTag {
@@ -200,6 +229,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
+	rows = append(rows, t.keeps(plan, result)...)
 	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
@@ -323,6 +353,13 @@ func (t *Text) paint(mark string) string {
 		return mark
 	}
 	return "\x1b[" + colors[mark] + "m" + mark + "\x1b[0m"
+}
+
+func (t *Text) bold(line string) string {
+	if !t.opts.Color {
+		return line
+	}
+	return "\x1b[1m" + line + "\x1b[0m"
 }
 
 func (t *Text) printf(format string, args ...any) {

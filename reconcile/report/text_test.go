@@ -49,6 +49,32 @@ func text(t *testing.T, opts TextOptions, plan reconcile.Plan, result reconcile.
 	return b.String()
 }
 
+// What was put back is one line, and so is what could not be. What was there has
+// none.
+func TestTextOfKeeps(t *testing.T) {
+	plan := reconcile.Plan{Image: "my-image", Keeps: []reconcile.Keep{
+		{Digest: one, Tags: []string{"10"}}, {Digest: two, Tags: []string{"10"}, Needed: `alias "11" lists it`},
+		{Digest: three, Lost: true, Needed: "images.yaml names it"}, {Digest: four, Tags: []string{"9"}},
+	}}
+	result := reconcile.Result{Kept: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
+	want := `my-image
+  + sha256:222222222222…  was put back: the registry had dropped it, and alias "11" lists it
+  + sha256:333333333333…  was put back: the registry had dropped it, and images.yaml names it
+  ! sha256:444444444444…  error: an index may list it: 503
+Applied: 0 pushed, 0 tags and 0 manifests deleted, 0 blocked, 2 put back, 1 failed.
+`
+	if got := text(t, TextOptions{}, plan, result); got != want {
+		t.Errorf("applied:\n%s\nwant\n%s", got, want)
+	}
+	want = `my-image
+  + sha256:333333333333…  is put back: the registry had dropped it, and images.yaml names it
+Plan: 0 to push, 0 tags and 0 manifests to delete, 0 blocked, 1 to put back.
+`
+	if got := text(t, TextOptions{DryRun: true}, plan, reconcile.Result{}); got != want {
+		t.Errorf("dry run:\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestText(t *testing.T) {
 	failed := reconcile.Result{
 		Pushed:  []reconcile.Outcome{{Tag: "10"}, {Tag: "chart"}, {Tag: "latest", Err: errors.New("403 Forbidden")}},

@@ -40,6 +40,8 @@ type operation func(c *Call, body []byte) (any, error)
 // that answers are to name.
 func (r *Registry) operation(name, host string) operation {
 	switch name {
+	case "BatchCheckLayerAvailability":
+		return inside(r.batchCheckLayerAvailability)
 	case "BatchDeleteImage":
 		return inside(r.batchDeleteImage)
 	case "BatchGetImage":

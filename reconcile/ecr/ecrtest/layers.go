@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -67,6 +68,37 @@ func (r *Registry) reach(repo *repository, layer string) error {
 		return refusal("LayerInaccessibleException", "The layer '%s' is not associated with an image in the repository with name '%s'", layer, repo.name)
 	}
 	return nil
+}
+
+// batchCheckLayerAvailability: 1 to 100 digests. A layer that no image has is
+// available all the same, as long as it is there: a push asks for it before it
+// has an image (API_BatchCheckLayerAvailability). Assumed: the text of failures.
+func (r *Registry) batchCheckLayerAvailability(repo *repository, in batchCheckLayerAvailabilityRequest) (any, error) {
+	if err := atMost("layerDigests", len(in.LayerDigests), 100); err != nil {
+		return nil, err
+	}
+	out := batchCheckLayerAvailabilityResponse{Failures: []layerFailure{}, Layers: []layer{}}
+	for _, of := range in.LayerDigests {
+		body, held := repo.layers[of]
+		switch {
+		case !reDigest.MatchString(of):
+			out.Failures = append(out.Failures, layerFailure{string(types.LayerFailureCodeInvalidLayerDigest), "Invalid layer digest", of})
+		case held:
+			out.Layers = append(out.Layers, layer{LayerAvailability: string(types.LayerAvailabilityAvailable), LayerDigest: of, LayerSize: int64(len(body))})
+		default:
+			out.Layers = append(out.Layers, layer{LayerAvailability: string(types.LayerAvailabilityUnavailable), LayerDigest: of})
+		}
+	}
+	return out, nil
+}
+
+// DeleteLayer takes a layer away, as ECR may do once no image has it.
+func (r *Registry) DeleteLayer(repository, layer string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if repo := r.repositories[repository]; repo != nil {
+		delete(repo.layers, layer)
+	}
 }
 
 func (r *Registry) getDownloadURLForLayer(host string, repo *repository, in getDownloadURLForLayerRequest) (any, error) {

@@ -85,6 +85,22 @@ func (r *Registry) SeedObjects(repository, tag string, pushedAt time.Time, objec
 	})
 }
 
+// SetPulled records when an image was pulled last.
+func (r *Registry) SetPulled(repository, digest string, at time.Time) error {
+	return r.do(func() error {
+		repo, err := r.repository(repository)
+		if err != nil {
+			return err
+		}
+		img, failure := repo.find(imageID{ImageDigest: digest})
+		if failure != nil {
+			return r.errNoImage(repo, failure.ImageID)
+		}
+		img.pulledAt = &epoch{at}
+		return nil
+	})
+}
+
 // SetStatus archives an image, or restores it.
 func (r *Registry) SetStatus(repository, digest string, status ecrtypes.ImageStatus) error {
 	return r.do(func() error {

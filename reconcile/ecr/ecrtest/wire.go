@@ -116,6 +116,7 @@ type imageDetail struct {
 	ImageTags              []string `json:"imageTags,omitempty"`
 	LastActivatedAt        *epoch   `json:"lastActivatedAt,omitempty"`
 	LastArchivedAt         *epoch   `json:"lastArchivedAt,omitempty"`
+	LastRecordedPullTime   *epoch   `json:"lastRecordedPullTime,omitempty"`
 	SubjectManifestDigest  string   `json:"subjectManifestDigest,omitempty"`
 }
 
@@ -206,6 +207,29 @@ type referrer struct {
 	Digest         string            `json:"digest"`
 	MediaType      string            `json:"mediaType"`
 	Size           int64             `json:"size"`
+}
+
+type batchCheckLayerAvailabilityRequest struct {
+	target
+	LayerDigests []string `json:"layerDigests"`
+}
+
+type batchCheckLayerAvailabilityResponse struct {
+	Failures []layerFailure `json:"failures"`
+	Layers   []layer        `json:"layers"`
+}
+
+type layerFailure struct {
+	FailureCode   string `json:"failureCode"`
+	FailureReason string `json:"failureReason"`
+	LayerDigest   string `json:"layerDigest"`
+}
+
+type layer struct {
+	LayerAvailability string `json:"layerAvailability"`
+	LayerDigest       string `json:"layerDigest"`
+	LayerSize         int64  `json:"layerSize,omitempty"`
+	MediaType         string `json:"mediaType,omitempty"`
 }
 
 type getDownloadURLForLayerRequest struct {

@@ -23,19 +23,20 @@ func TestWireAgainstTheSDKsSnapshots(t *testing.T) {
 		request, response any
 		unknown           string // members that the emulator knows nothing of
 	}{
-		"BatchDeleteImage":       {&batchDeleteImageRequest{}, &batchDeleteImageResponse{}, ""},
-		"BatchGetImage":          {&batchGetImageRequest{}, &batchGetImageResponse{}, ""},
-		"CreateRepository":       {&createRepositoryRequest{}, &createRepositoryResponse{}, "encryptionConfiguration imageScanningConfiguration tags"},
-		"DescribeImages":         {&describeImagesRequest{}, &describeImagesResponse{}, "imageScanFindingsSummary imageScanStatus lastRecordedPullTime"},
-		"DescribeRepositories":   {&describeRepositoriesRequest{}, &describeRepositoriesResponse{}, "encryptionConfiguration imageScanningConfiguration"},
-		"GetAuthorizationToken":  {&getAuthorizationTokenRequest{}, &getAuthorizationTokenResponse{}, ""},
-		"GetDownloadUrlForLayer": {&getDownloadURLForLayerRequest{}, &getDownloadURLForLayerResponse{}, ""},
-		"GetLifecyclePolicy":     {&getLifecyclePolicyRequest{}, &getLifecyclePolicyResponse{}, ""},
-		"ListImageReferrers":     {&listImageReferrersRequest{}, &listImageReferrersResponse{}, ""},
-		"ListImages":             {&listImagesRequest{}, &listImagesResponse{}, ""},
-		"PutImage":               {&putImageRequest{}, &putImageResponse{}, ""},
-		"PutImageTagMutability":  {&putImageTagMutability{}, &putImageTagMutability{}, ""},
-		"PutLifecyclePolicy":     {&putLifecyclePolicy{}, &putLifecyclePolicy{}, ""},
+		"BatchCheckLayerAvailability": {&batchCheckLayerAvailabilityRequest{}, &batchCheckLayerAvailabilityResponse{}, ""},
+		"BatchDeleteImage":            {&batchDeleteImageRequest{}, &batchDeleteImageResponse{}, ""},
+		"BatchGetImage":               {&batchGetImageRequest{}, &batchGetImageResponse{}, ""},
+		"CreateRepository":            {&createRepositoryRequest{}, &createRepositoryResponse{}, "encryptionConfiguration imageScanningConfiguration tags"},
+		"DescribeImages":              {&describeImagesRequest{}, &describeImagesResponse{}, "imageScanFindingsSummary imageScanStatus"},
+		"DescribeRepositories":        {&describeRepositoriesRequest{}, &describeRepositoriesResponse{}, "encryptionConfiguration imageScanningConfiguration"},
+		"GetAuthorizationToken":       {&getAuthorizationTokenRequest{}, &getAuthorizationTokenResponse{}, ""},
+		"GetDownloadUrlForLayer":      {&getDownloadURLForLayerRequest{}, &getDownloadURLForLayerResponse{}, ""},
+		"GetLifecyclePolicy":          {&getLifecyclePolicyRequest{}, &getLifecyclePolicyResponse{}, ""},
+		"ListImageReferrers":          {&listImageReferrersRequest{}, &listImageReferrersResponse{}, ""},
+		"ListImages":                  {&listImagesRequest{}, &listImagesResponse{}, ""},
+		"PutImage":                    {&putImageRequest{}, &putImageResponse{}, ""},
+		"PutImageTagMutability":       {&putImageTagMutability{}, &putImageTagMutability{}, ""},
+		"PutLifecyclePolicy":          {&putLifecyclePolicy{}, &putLifecyclePolicy{}, ""},
 	} {
 		for _, side := range []struct {
 			file  string

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,9 +33,15 @@ type Memory struct {
 	Manifests map[string]registry.RawManifest
 	Blobs     map[string][]byte
 	Pushed    map[string]time.Time // by digest
+	Pulled    map[string]time.Time // last, by digest
 	Facts     registry.Facts
 	Now       time.Time // by the registry's clock; the machine's clock if zero
 	Listed    bool      // it lists manifests, as Amazon ECR does, and keeps what an index lists
+
+	// Drops: a tag that moves or is deleted takes its manifest with it, unless
+	// another tag names that, also if an index lists it. zot does so.
+	Drops   bool
+	Dropped []string // digests, in order
 
 	// Broken has the errors of what fails: by tag or digest, "PUT tag", "DELETE
 	// tag", "DELETE digest", and "tags", "inventory", "referrers" and "facts".
@@ -56,7 +63,7 @@ type Memory struct {
 func NewMemory() *Memory {
 	return &Memory{
 		Tags: map[string]string{}, Manifests: map[string]registry.RawManifest{},
-		Blobs: map[string][]byte{}, Broken: map[string]error{}, Pushed: map[string]time.Time{},
+		Blobs: map[string][]byte{}, Broken: map[string]error{}, Pushed: map[string]time.Time{}, Pulled: map[string]time.Time{},
 	}
 }
 
@@ -253,6 +260,22 @@ func (v view) Configs(ctx context.Context, digests []string) []registry.Answer[[
 	})
 }
 
+// HasBlobs implements [registry.Reader].
+func (v view) HasBlobs(ctx context.Context, digests []string) []registry.Answer[bool] {
+	return each(ctx, v, digests, func(d string) (bool, error) {
+		v.Asked = append(v.Asked, "blob")
+		_, ok := v.Blobs[d]
+		return ok && v.isIn(v.repository, d), v.Broken[d]
+	})
+}
+
+func (m *Memory) now() time.Time {
+	if m.Now.IsZero() {
+		return time.Now()
+	}
+	return m.Now
+}
+
 // Inventory is there if the registry lists manifests.
 func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	v.Lock()
@@ -267,12 +290,9 @@ func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	case !v.exists():
 		return registry.Inventory{}, fmt.Errorf("%s: %w: %w", v.repository, registry.ErrNotFound, registry.ErrNoRepository)
 	}
-	all := registry.Inventory{Now: v.Now}
-	if all.Now.IsZero() {
-		all.Now = time.Now()
-	}
+	all := registry.Inventory{Now: v.now()}
 	for digest, m := range v.held {
-		stored := registry.StoredManifest{Pushed: v.Pushed[digest], Descriptor: registry.Descriptor{
+		stored := registry.StoredManifest{Pushed: v.Pushed[digest], LastPulled: v.Pulled[digest], Descriptor: registry.Descriptor{
 			Digest: digest, MediaType: m.MediaType, Archived: digest == v.Archived,
 		}}
 		for tag, named := range v.named {
@@ -309,7 +329,9 @@ func (v view) Facts(ctx context.Context) (registry.Facts, error) {
 	if err := cmp.Or(ctx.Err(), v.Broken["facts"]); err != nil {
 		return registry.Facts{}, err
 	}
-	return v.Memory.Facts, nil
+	facts := v.Memory.Facts
+	facts.KeepsChildren = facts.KeepsChildren || v.Memory.Listed
+	return facts, nil
 }
 
 func (v view) Tags(ctx context.Context) ([]string, error) {
@@ -376,7 +398,7 @@ func (v view) Put(ctx context.Context, pushes []registry.TaggedManifest) []error
 	defer v.Unlock()
 	errs := make([]error, len(pushes))
 	for i, p := range pushes {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["PUT "+p.Tag]); errs[i] == nil {
+		if errs[i] = cmp.Or(ctx.Err(), v.Broken["PUT "+cmp.Or(p.Tag, p.Manifest.Digest)]); errs[i] == nil {
 			errs[i] = v.put(p)
 		}
 	}
@@ -389,37 +411,57 @@ func (v view) put(p registry.TaggedManifest) error {
 		return err
 	}
 	for _, child := range index.Manifests {
-		if !v.has(child.Digest) {
+		if !v.has(child.Digest) && !slices.Contains(v.Dropped, child.Digest) { // zot asks for the blob, which stays
 			return fmt.Errorf("child %s is missing", child.Digest)
 		}
 	}
 	if !v.has(p.Manifest.Digest) {
 		v.Memory.Manifests[p.Manifest.Digest] = p.Manifest
 		v.place(v.repository, p.Manifest.Digest)
+		v.Pushed[p.Manifest.Digest] = v.now()
 	}
-	v.Memory.Tags[v.repository.String()+":"+p.Tag] = p.Manifest.Digest
+	if p.Tag != "" {
+		name := v.repository.String() + ":" + p.Tag
+		old := v.Memory.Tags[name]
+		v.Memory.Tags[name] = p.Manifest.Digest
+		v.drop(old)
+	}
 	v.Puts = append(v.Puts, p.Tag+" "+p.Manifest.Digest)
 	return nil
 }
 
 // DeleteTags deletes a manifest with its last tag where Facts say so.
-func (v view) DeleteTags(ctx context.Context, tags []string) []error {
+func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	v.Lock()
 	defer v.Unlock()
 	errs := make([]error, len(tags))
-	for i, tag := range tags {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["DELETE "+tag]); errs[i] != nil {
+	for i, t := range tags {
+		digest := ""
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			digest, errs[i] = v.digest(t.Tag)
+		}
+		if errs[i] = cmp.Or(errs[i], v.Broken["DELETE "+t.Tag]); errs[i] != nil {
 			continue
 		}
-		name := v.repository.String() + ":" + tag
-		digest := v.Memory.Tags[name]
-		if v.Memory.Facts.LastTag && digest != "" && v.tagsOf(digest) == 1 {
+		name := v.repository.String() + ":" + t.Tag
+		if digest != t.Digest {
+			errs[i] = fmt.Errorf("%s: %w", name, &registry.MovedError{Now: digest})
+		} else if v.Memory.Facts.LastTag && v.tagsOf(digest) == 1 {
 			errs[i] = v.delete(digest)
 		} else {
 			delete(v.Memory.Tags, name)
+			v.drop(digest)
 		}
 	}
 	return errs
+}
+
+// drop deletes what no tag names any more, where Drops says so.
+func (v view) drop(digest string) {
+	if v.Drops && digest != "" && v.tagsOf(digest) == 0 {
+		v.remove(digest)
+		v.Dropped = append(v.Dropped, digest)
+	}
 }
 
 func (v view) tagsOf(digest string) int {
@@ -459,15 +501,20 @@ func (v view) delete(digest string) error {
 			}
 		}
 	}
+	v.remove(digest)
+	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
+		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
+	})
+	return nil
+}
+
+// remove deletes a manifest and leaves its tags.
+func (v view) remove(digest string) {
 	delete(v.placed[digest], v.repository)
 	if len(v.placed[digest]) == 0 {
 		delete(v.placed, digest)
 		delete(v.Memory.Manifests, digest)
 	}
-	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
-		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
-	})
-	return nil
 }
 
 func digestOf(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(body)) }

@@ -139,6 +139,27 @@ func checkPlatform(t *testing.T, got []byte, want string) {
 	}
 }
 
+// blobs: configs and layers are there, and manifests are none.
+func blobs(t *testing.T, x *trial) {
+	digests := []string{x.digest("arm config"), absent, x.digest("layer"), x.digest("empty"), x.digest("arm config")}
+	want := []bool{true, false, true, true, true}
+	for i, a := range x.reader.HasBlobs(t.Context(), digests) {
+		if a.Err != nil || a.Value != want[i] {
+			t.Errorf("%s (%s): %v, %v, want %v", digests[i], x.at(digests[i]), a.Value, a.Err, want[i])
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, a := range x.reader.HasBlobs(cancelled, digests[:1]) {
+		if !errors.Is(a.Err, context.Canceled) {
+			t.Errorf("%v, want context.Canceled", a.Err)
+		}
+	}
+	if n := len(x.reader.HasBlobs(t.Context(), nil)); n > 0 {
+		t.Errorf("%d answers to no question", n)
+	}
+}
+
 func tags(t *testing.T, x *trial) {
 	want := slices.Collect(maps.Keys(x.tags))
 	twice(t, func(t *testing.T) {
@@ -228,7 +249,7 @@ func inventory(t *testing.T, x *trial) {
 func facts(t *testing.T, x *trial) {
 	twice(t, func(t *testing.T) {
 		got, err := x.reader.Facts(t.Context())
-		if err != nil || got.Missing || got.LastTag != x.LastTag || got.Tags.Fixed("10") {
+		if err != nil || got.Missing || got.LastTag != x.LastTag || got.KeepsChildren != x.KeepsChildren || got.Tags.Fixed("10") {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
@@ -271,7 +292,7 @@ func emptyBatches(t *testing.T, x *trial) {
 	for _, none := range [][]string{nil, {}} {
 		n := len(x.reader.Resolve(t.Context(), none)) + len(x.reader.Manifests(t.Context(), none)) + len(x.reader.Configs(t.Context(), none)) +
 			len(x.writer.Resolve(t.Context(), none)) + len(x.writer.Put(t.Context(), nil)) +
-			len(x.writer.DeleteTags(t.Context(), none)) + len(x.writer.DeleteManifests(t.Context(), none))
+			len(x.writer.DeleteTags(t.Context(), nil)) + len(x.writer.DeleteManifests(t.Context(), none))
 		if n > 0 {
 			t.Errorf("%d answers to no question", n)
 		}
@@ -314,13 +335,11 @@ func missingRepository(t *testing.T, x *trial) {
 	if got, err := reader.Referrers(t.Context(), absent); len(got) > 0 || err != nil && !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("referrers %+v, %v, want none or ErrNotFound", got, err)
 	}
-	for _, err := range append(writer.DeleteTags(t.Context(), []string{"10"}), writer.DeleteManifests(t.Context(), []string{absent})...) {
-		switch {
-		case err == nil || errors.Is(err, registry.ErrNotFound):
-		case x.KeepsTags && errors.Is(err, registry.ErrUnsupported):
-		default:
-			t.Errorf("a deletion: %v, want no error or ErrNotFound", err)
-		}
+	if err := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "10", Digest: absent}})[0]; !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("the deletion of a tag: %v, want ErrNotFound", err)
+	}
+	if err := writer.DeleteManifests(t.Context(), []string{absent})[0]; err != nil && !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("the deletion of a manifest: %v, want no error or ErrNotFound", err)
 	}
 	if got, err := reader.Facts(t.Context()); err != nil || got.Missing != (x.Create != nil) {
 		t.Errorf("facts %+v, %v; the repository is missing where a push does not make it", got, err)

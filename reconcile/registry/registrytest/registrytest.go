@@ -56,6 +56,7 @@ func Test(t *testing.T, b Backend) {
 		{"resolve", resolve},
 		{"manifests", manifests},
 		{"configs", configs},
+		{"blobs", blobs},
 		{"tags", tags},
 		{"referrers", referrers},
 		{"inventory", inventory},
@@ -75,6 +76,7 @@ func Test(t *testing.T, b Backend) {
 	for _, test := range []test{
 		{"writers read past what is remembered", readsAnew},
 		{"put", put},
+		{"put by digest", putByDigest},
 		{"put of an orphan", putOrphan},
 		{"delete tags", deleteTags},
 		{"delete the last tag", deleteLastTag},

@@ -92,6 +92,23 @@ func put(t *testing.T, x *trial) {
 	}
 }
 
+// putByDigest: a manifest without a tag can be pulled by its digest, and no tag
+// changes.
+func putByDigest(t *testing.T, x *trial) {
+	pushes := []registry.TaggedManifest{x.tagged("", "alias"), x.tagged("", "intel"), x.tagged("", "parent")}
+	for _, push := range pushes { // a child before what lists it
+		for range 2 { // the same again changes nothing
+			none(t, x.writer.Put(t.Context(), []registry.TaggedManifest{push}), 1)
+		}
+	}
+	x.is(t, x.repository, map[string]string{x.digest("alias"): "alias", x.digest("parent"): "parent"})
+	x.unchanged(t)
+	errs := x.writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("", "orphan")})
+	if len(errs) != 1 || errs[0] == nil {
+		t.Errorf("an index without its child: %v, want an error", errs)
+	}
+}
+
 // putOrphan: a refusal is that of one push, and leaves its tag as it was.
 func putOrphan(t *testing.T, x *trial) {
 	errs := x.writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("10", "orphan"), x.tagged("alias", "alias"), x.tagged("new", "orphan")})
@@ -101,25 +118,54 @@ func putOrphan(t *testing.T, x *trial) {
 	x.is(t, x.repository, map[string]string{"10": "both", "alias": "alias", "new": "", x.digest("orphan"): ""})
 }
 
+// named are tags with the digests that they have in the sample.
+func (x *trial) named(tags ...string) []registry.TagDigest {
+	all := make([]registry.TagDigest, len(tags))
+	for i, tag := range tags {
+		all[i] = registry.TagDigest{Tag: tag, Digest: x.digest(x.tags[tag])}
+	}
+	return all
+}
+
+// deleteTags: a tag that names another digest stays, whatever becomes of the
+// others.
 func deleteTags(t *testing.T, x *trial) {
-	tags := []string{"10.10-again", "no-such-tag", "alone", "10.10-again"}
+	tags := append(x.named("10.10-again", "alone", "10.10-again"),
+		registry.TagDigest{Tag: "no-such-tag", Digest: x.digest("both")}, registry.TagDigest{Tag: "10.20", Digest: x.digest("intel")})
 	errs := x.writer.DeleteTags(t.Context(), tags)
+	if len(errs) != len(tags) {
+		t.Fatalf("%d errors for %d tags", len(errs), len(tags))
+	}
+	if !errors.Is(errs[3], registry.ErrNotFound) || !errors.Is(errs[4], registry.ErrMoved) {
+		t.Errorf("%v and %v, want ErrNotFound and ErrMoved", errs[3], errs[4])
+	}
 	if x.KeepsTags {
-		for i, err := range errs {
+		for i, err := range errs[:3] {
 			if !errors.Is(err, registry.ErrUnsupported) {
-				t.Errorf("%s: %v, want ErrUnsupported", tags[i], err)
+				t.Errorf("%s: %v, want ErrUnsupported", tags[i].Tag, err)
 			}
 		}
 		x.unchanged(t)
 		return
 	}
-	none(t, errs, len(tags))
+	first, again := errs[0], errs[2] // of the same tag, in whatever order
+	if errors.Is(first, registry.ErrNotFound) {
+		first, again = again, nil
+	}
+	if again != nil && !errors.Is(again, registry.ErrNotFound) {
+		t.Errorf("the same tag again: %v", again)
+	}
+	none(t, []error{first, errs[1]}, 2)
 	want := map[string]string{
-		"10.10-again": "", "alone": "", "10.10": "intel", "alone-too": "alone", "10": "both",
+		"10.10-again": "", "alone": "", "10.10": "intel", "alone-too": "alone", "10": "both", "10.20": "arm",
 		x.digest("intel"): "intel", x.digest("alone"): "alone",
 	}
 	x.is(t, x.repository, want)
-	none(t, x.writer.DeleteTags(t.Context(), tags), len(tags))
+	for i, err := range x.writer.DeleteTags(t.Context(), tags[:4]) {
+		if !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("%s again: %v, want ErrNotFound", tags[i].Tag, err)
+		}
+	}
 	x.is(t, x.repository, want)
 	left := maps.Clone(x.tags)
 	delete(left, "10.10-again")
@@ -134,12 +180,12 @@ func deleteLastTag(t *testing.T, x *trial) {
 	if x.KeepsTags {
 		return // as deleteTags shows
 	}
-	none(t, x.writer.DeleteTags(t.Context(), []string{"alone", "alone-too"}), 2)
+	none(t, x.writer.DeleteTags(t.Context(), x.named("alone", "alone-too")), 2)
 	want := map[string]string{"alone": "", "alone-too": "", x.digest("alone"): "alone"}
 	if x.LastTag {
 		want[x.digest("alone")] = ""
 	}
-	err := x.writer.DeleteTags(t.Context(), []string{"10.20"})[0]
+	err := x.writer.DeleteTags(t.Context(), x.named("10.20"))[0]
 	want["10.20"], want[x.digest("arm")], want["10"] = "", "arm", "both"
 	if x.LastTag && x.KeepsChildren {
 		if want["10.20"] = "arm"; err == nil || errors.Is(err, registry.ErrUnsupported) || errors.Is(err, registry.ErrNotFound) {
@@ -245,7 +291,7 @@ func interruptedWrites(t *testing.T, x *trial) {
 	errs := slices.Concat(
 		[]error{x.writer.Copy(cancelled, x.repository, x.digest("both"))},
 		x.writer.DeleteManifests(cancelled, []string{x.digest("nested"), absent}),
-		x.writer.DeleteTags(cancelled, []string{"10.10", "alone", "no-such-tag"}),
+		x.writer.DeleteTags(cancelled, append(x.named("10.10", "alone"), registry.TagDigest{Tag: "no-such-tag", Digest: absent})),
 		x.writer.Put(cancelled, []registry.TaggedManifest{x.tagged("10", "docker"), x.tagged("new", "alias")}),
 	)
 	if len(errs) != 8 {

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tagline/reconcile"
+	"tagline/reconcile/ecr"
+	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
+	"tagline/reconcile/trash"
+)
+
+func (a *app) restoreCommand() *cobra.Command {
+	var run, since, output string
+	var force, dryRun bool
+	c := &cobra.Command{
+		Use:   "restore [REPOSITORY[:TAG|@DIGEST]]...",
+		Short: "Put back manifests and tags that a run deleted, or list them",
+		Long: `Put back manifests and tags that a run deleted, or list them.
+
+apply keeps what it deletes in its trash. Without a REPOSITORY, --run or --since,
+restore lists the trash. REPOSITORY puts back everything that was deleted from it.
+REPOSITORY:TAG puts back the tag and the manifest that it named last.
+REPOSITORY@DIGEST puts back the manifest and no tag. A repository without a host is
+an image of images.yaml by its name there, or is on the --registry.
+
+A manifest can be put back as long as the registry has everything that it refers
+to. A tag can be put back if it does not exist. A tag that a purge rewrote can be
+put back if it still names what the purge pushed.
+
+Exit codes:
+  0  done, or nothing to do
+  1  something failed
+  3  nothing failed, but something can't be put back: what it refers to is gone, or the tag names something else`,
+		Example: `  tagline restore
+  tagline restore my-image:9
+  tagline restore --run 20260102-030405-abcdef --dry-run
+  tagline restore my-image --since 2h`,
+		ValidArgsFunction: a.completeReference,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, path, _ := strings.Cut(output, "=")
+			if format != "text" && format != "json" {
+				return fmt.Errorf("--output is %q, not text or json", format)
+			}
+			write := func(data []byte) error { _, err := a.stdout.Write(data); return err }
+			if path != "" && path != "-" {
+				var err error
+				if write, err = fileWriter(path); err != nil {
+					return fmt.Errorf("--output %s: %w", output, err)
+				}
+			}
+			for flag, value := range map[string]string{"run": run, "since": since} {
+				if cmd.Flags().Changed(flag) && value == "" {
+					return fmt.Errorf("--%s is empty; name a value, or leave the flag out", flag)
+				}
+			}
+			from, err := parseSince(since, time.Now())
+			if err != nil {
+				return err
+			}
+			dir, err := a.trashFolder()
+			if err == nil && (dir == "" || cmd.Flags().Changed("trash") && a.trashDir == "") {
+				err = fmt.Errorf("--trash is %q; name the folder that apply had", a.trashDir)
+			}
+			if err != nil {
+				return err
+			}
+			var wanted []reconcile.Wanted
+			for _, arg := range args {
+				w, err := a.wanted(arg, cmd.Flags().Changed("file"))
+				if err != nil {
+					return err
+				}
+				wanted = append(wanted, w)
+			}
+			records, damaged := trash.Read(dir, func(r reconcile.Record) bool {
+				return len(wanted) == 0 || slices.ContainsFunc(wanted, func(w reconcile.Wanted) bool { return w.Repository == r.Repository })
+			})
+			var text bytes.Buffer
+			t := report.NewText(&text, report.TextOptions{
+				DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: path == "" && a.colored(a.stdout),
+			})
+			if len(args) == 0 && run == "" && since == "" {
+				err = t.Trash(records)
+				if format == "json" {
+					text = *bytes.NewBuffer(report.TrashJSON(records))
+				}
+				return a.afterTrash(errors.Join(err, write(text.Bytes())), damaged)
+			}
+			found, none := reconcile.Choose(records, wanted, run, from)
+			if len(none) > 0 || len(found) == 0 {
+				return a.afterTrash(notInTrash(dir, none), damaged)
+			}
+			client := a.client()
+			defer client.Close()
+			var writers registry.Writers
+			if !dryRun {
+				writers = ecr.NewWriters(client)
+			}
+			var all []reconcile.Restored
+			for _, lost := range found {
+				all = append(all, reconcile.Restore(cmd.Context(), client, writers, lost, force))
+				t.Restored(all[len(all)-1])
+			}
+			err = t.RestoredSummary(all)
+			if format == "json" {
+				text = *bytes.NewBuffer(report.RestoredJSON(all, dryRun))
+			}
+			if err := errors.Join(err, write(text.Bytes())); err != nil {
+				return err
+			}
+			return a.afterTrash(restoredExit(all), damaged)
+		},
+	}
+	c.Flags().StringVar(&run, "run", "", "only what the run of this `ID` deleted, as restore lists it")
+	c.Flags().StringVar(&since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
+	c.Flags().BoolVar(&force, "force", false, "also move tags that name something else now")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be put back, and do nothing")
+	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: text or json")
+	a.trashFlag(c, "the `DIR` that apply had as its trash")
+	a.fileFlag(c)
+	a.connectionFlags(c)
+	return c
+}
+
+// wanted parses an argument. A bare repository is parsed as if it had a tag.
+func (a *app) wanted(arg string, named bool) (reconcile.Wanted, error) {
+	whole := !strings.Contains(arg[strings.LastIndexByte(arg, '/')+1:], ":")
+	text := arg
+	if whole {
+		text += ":all"
+	}
+	repository, reference, err := a.reference(text, named)
+	switch w := (reconcile.Wanted{Repository: repository}); {
+	case err != nil || whole:
+		return w, err
+	case strings.Contains(reference, ":"):
+		w.Digest = reference
+		return w, nil
+	default:
+		w.Tag = reference
+		return w, nil
+	}
+}
+
+// parseSince parses a duration before now, a date or a time. It is zero for "".
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--since is %q, which is neither a duration such as 2h30m nor a date such as 2026-01-02 or 2026-01-02T03:04:05Z", text)
+}
+
+func notInTrash(dir string, none []reconcile.Wanted) error {
+	if len(none) == 0 {
+		return fmt.Errorf("the trash %s has nothing of that run or time; without arguments, restore lists what it has", dir)
+	}
+	var names []string
+	for _, w := range none {
+		name := w.Repository.String()
+		if w.Tag != "" {
+			name += ":" + w.Tag
+		}
+		if w.Digest != "" {
+			name += "@" + w.Digest
+		}
+		names = append(names, name)
+	}
+	return fmt.Errorf("the trash %s has nothing of %s; without arguments, restore lists what it has", dir, strings.Join(names, ", "))
+}
+
+// afterTrash reports the files of the trash that can't be read. They may hold what
+// was asked for, so the command fails.
+func (a *app) afterTrash(err error, damaged []error) error {
+	for _, problem := range damaged {
+		_, _ = fmt.Fprintln(a.stderr, message(problem))
+	}
+	if code := exitCode(0); len(damaged) > 0 && (err == nil || errors.As(err, &code)) {
+		return exitCode(exitFailed)
+	}
+	return err
+}
+
+// restoredExit returns nil or an exitCode.
+func restoredExit(all []reconcile.Restored) error {
+	blocked := false
+	for _, r := range all {
+		for _, o := range slices.Concat(r.Manifests, r.Tags) {
+			if o.Err != nil {
+				return exitCode(exitFailed)
+			}
+			blocked = blocked || o.Blocked != ""
+		}
+	}
+	if blocked {
+		return exitCode(exitBlocked)
+	}
+	return nil
+}

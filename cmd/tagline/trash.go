@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/trash"
+)
+
+// noTrash is the value of --trash that turns the trash off.
+const noTrash = "off"
+
+func (a *app) trashFlag(c *cobra.Command, does string) {
+	c.Flags().StringVar(&a.trashDir, "trash", "", does+" (default: the folder trash beside the cache)")
+	_ = c.MarkFlagDirname("trash")
+}
+
+var (
+	errEmptyTrash = errors.New("--trash is empty; name a folder, leave the flag out, or give " + noTrash)
+	errNoTrash    = errors.New("there is no folder for the trash, since neither HOME nor XDG_CACHE_HOME is set; name one with --trash DIR, or delete for good with --trash " + noTrash)
+)
+
+// trashFolder returns the folder of the trash, "" if it is turned off.
+func (a *app) trashFolder() (string, error) {
+	switch {
+	case a.trashDir == noTrash:
+		return "", nil
+	case a.trashDir != "":
+		return a.trashDir, nil
+	}
+	dir, err := a.cacheFolder()
+	if err != nil {
+		return "", errNoTrash
+	}
+	return filepath.Join(dir, "trash"), nil
+}
+
+// trash opens the trash. It is nil if it is turned off. If there is no folder for
+// it, every deletion fails: nothing is deleted for good unless the user says so.
+func (a *app) trash() (keep reconcile.Trash, done func()) {
+	dir, err := a.trashFolder()
+	switch {
+	case err != nil:
+		return unkept{err}, func() {}
+	case dir == "":
+		return nil, func() {}
+	}
+	t := trash.Open(dir, ciJob())
+	return t, func() {
+		if err := t.Close(); err != nil {
+			a.warn("%v; what is too old in it stays", err)
+		}
+	}
+}
+
+// unkept is a trash without a folder.
+type unkept struct{ err error }
+
+// Keep implements [reconcile.Trash].
+func (u unkept) Keep(config.Repository, []reconcile.Kept) error { return u.err }
+
+// ciJob returns the address of the CI job that runs this, "" if there is none. It
+// knows GitHub Actions, GitLab and Jenkins.
+func ciJob() string {
+	if inActions() {
+		return os.Getenv("GITHUB_SERVER_URL") + "/" + os.Getenv("GITHUB_REPOSITORY") + "/actions/runs/" + os.Getenv("GITHUB_RUN_ID")
+	}
+	for _, variable := range []string{"CI_JOB_URL", "BUILD_URL"} {
+		if address := os.Getenv(variable); address != "" {
+			return address
+		}
+	}
+	return ""
+}

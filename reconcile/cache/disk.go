@@ -1,0 +1,203 @@
+package cache
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tagline/reconcile/folder"
+)
+
+// layout is part of every path, so that another version of tagline with other
+// files finds its own.
+const layout = "v1"
+
+// disk is the folder of a cache. One that can't be written is written to no more
+// for the rest of the run; one that can't be trusted is not even read.
+type disk struct {
+	dir   string
+	limit int64
+	warn  func(error)
+
+	warned   sync.Once
+	mu       sync.Mutex     // guards the fields below
+	opened   *folder.Folder // nil until something is there
+	unusable bool
+
+	frozen, wrote atomic.Bool
+}
+
+// open is nil for a folder that is not there or can't be used.
+func (d *disk) open(create bool) *folder.Folder {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opened != nil || d.unusable {
+		return d.opened
+	}
+	dir := filepath.Join(d.dir, layout)
+	if create {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			d.frozen.Store(true)
+			d.trouble(err)
+			return nil
+		}
+	}
+	opened, err := folder.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		d.unusable = true
+		d.trouble(err)
+		return nil
+	}
+	d.opened = opened
+	return opened
+}
+
+// trouble warns, once.
+func (d *disk) trouble(err error) {
+	d.warned.Do(func() { d.warn(fmt.Errorf("cache %s: %w; going on without it", d.dir, err)) })
+}
+
+// Each file ends with the SHA-256 of what comes before, since the digest of a
+// manifest does not cover its media type.
+const sumLength = sha256.Size
+
+// maxFile is what no file reaches.
+const maxFile = 256 << 20
+
+// usedWithin is how exactly the folder knows when a file was last used.
+const usedWithin = 24 * time.Hour
+
+// read has a file decoded that was written in whole, and tells when that was.
+func (d *disk) read(name string, decode func(io.Reader) error) (time.Time, error) {
+	opened := d.open(false)
+	if opened == nil {
+		return time.Time{}, fs.ErrNotExist
+	}
+	file, err := opened.Open(name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	length := info.Size() - sumLength
+	if !info.Mode().IsRegular() || length > maxFile {
+		return time.Time{}, fmt.Errorf("%s is no file that tagline wrote", name)
+	}
+	if err := verify(file, length); err != nil {
+		_ = opened.Remove(name) // it is only in the way
+		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	if err := decode(bufio.NewReader(io.NewSectionReader(file, 0, length))); err != nil {
+		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	as := info.ModTime()
+	if now := time.Now(); now.Sub(as) > usedWithin && opened.Chtimes(name, now, now) == nil {
+		as = d.writtenAt(name)
+	}
+	return as, nil
+}
+
+func verify(file io.ReaderAt, length int64) error {
+	if length < 0 {
+		return io.ErrUnexpectedEOF
+	}
+	sum, want := sha256.New(), make([]byte, sumLength)
+	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, length)); err != nil {
+		return err
+	}
+	if _, err := file.ReadAt(want, length); err != nil {
+		return err
+	}
+	if string(sum.Sum(nil)) != string(want) {
+		return errors.New("its content is not what was written")
+	}
+	return nil
+}
+
+// writtenAt is zero for a file that is not there.
+func (d *disk) writtenAt(name string) time.Time {
+	opened := d.open(false)
+	if opened == nil {
+		return time.Time{}
+	}
+	info, err := opened.Stat(name)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// write writes a file that appears in one step.
+func (d *disk) write(name string, encode func(io.Writer) error) {
+	if d.frozen.Load() {
+		return
+	}
+	opened := d.open(true)
+	if opened == nil {
+		return
+	}
+	d.wrote.Store(true)
+	err := opened.Write(name, func(w io.Writer) error {
+		content := summed{w, sha256.New()}
+		if err := encode(content); err != nil {
+			return err
+		}
+		_, err := w.Write(content.sum.Sum(nil))
+		return err
+	})
+	if err != nil {
+		d.frozen.Store(true)
+		d.trouble(err)
+	}
+}
+
+// summed notes the sum of what passes through it.
+type summed struct {
+	io.Writer
+	sum hash.Hash
+}
+
+// Write implements [io.Writer].
+func (s summed) Write(p []byte) (int, error) {
+	_, _ = s.sum.Write(p) // never fails
+	return s.Writer.Write(p)
+}
+
+// close brings the folder back under its limit if this run added to it.
+func (d *disk) close() {
+	opened := d.open(false)
+	if opened == nil {
+		return
+	}
+	if d.wrote.Swap(false) && !d.frozen.Load() {
+		if err := opened.Trim(folder.Bounds{Bytes: d.limit}, time.Now()); err != nil {
+			d.trouble(err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_ = opened.Close()
+	d.opened = nil
+}
+
+// fileName is a name of a fixed length without meaning to a file system.
+func fileName(repository string) string {
+	sum := sha256.Sum256([]byte(repository))
+	return hex.EncodeToString(sum[:16])
+}

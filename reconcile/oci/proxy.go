@@ -1,0 +1,97 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// proxyError is a proxy that stands in the way to a host.
+type proxyError struct {
+	proxy  string // host and port: the rest of its URL may hold a password
+	reason string
+	cause  error
+}
+
+func (e *proxyError) Error() string { return fmt.Sprintf("proxy %s: %s", e.proxy, e.reason) }
+func (e *proxyError) Unwrap() error { return e.cause }
+
+// ProxyAnswer is for [http.Transport.OnProxyConnectResponse]: net/http itself
+// would report a refusal as if it came from the server behind the proxy.
+func ProxyAnswer(_ context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return refusedBy(proxy, req.Host, resp.StatusCode)
+}
+
+func refusedBy(proxy *url.URL, host string, status int) error {
+	err := error(&proxyError{proxy: proxy.Host, reason: fmt.Sprintf("refuses to connect to %s: %d %s", host, status, http.StatusText(status))})
+	switch {
+	case status == http.StatusProxyAuthRequired:
+		return &advised{lasting(err), "HTTPS_PROXY or HTTP_PROXY needs a user and a password, as in http://user:password@host:port, or NO_PROXY the registry's host"}
+	case status < 500:
+		return &advised{lasting(err), "have it allowed there, or put the registry's host into NO_PROXY"}
+	}
+	return err
+}
+
+// ByProxy is the part of an error that says how a proxy refuses, and what to do
+// about it, nil if there is none.
+func ByProxy(err error) error {
+	var (
+		refused *proxyError
+		advice  *advised
+	)
+	switch {
+	case !errors.As(err, &refused):
+		return nil
+	case errors.As(err, &advice):
+		return advice
+	}
+	return refused
+}
+
+// proxies reports a proxy that refuses, or cannot be reached, as what it is.
+type proxies struct {
+	next http.RoundTripper
+	of   func(*http.Request) (*url.URL, error) // see http.Transport.Proxy
+}
+
+func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := p.next.RoundTrip(req)
+	var connect, dial *net.OpError
+	switch {
+	case err == nil && resp.StatusCode == http.StatusProxyAuthRequired:
+		if proxy := p.proxy(req); proxy != nil {
+			discard(resp)
+			return nil, refusedBy(proxy, req.URL.Host, resp.StatusCode)
+		}
+	case errors.As(err, &connect) && connect.Op == "proxyconnect":
+		if proxy := p.proxy(req); proxy != nil {
+			reason := connect.Err
+			if errors.As(reason, &dial) {
+				reason = dial.Err // without the address
+			}
+			return nil, &advised{
+				lasting(&proxyError{proxy.Host, reason.Error(), err}),
+				"check HTTPS_PROXY and HTTP_PROXY, or put the registry's host into NO_PROXY",
+			}
+		}
+	}
+	return resp, err
+}
+
+func (p *proxies) proxy(req *http.Request) *url.URL {
+	if p.of == nil {
+		return nil
+	}
+	proxy, err := p.of(req)
+	if err != nil {
+		return nil
+	}
+	return proxy
+}

@@ -1,0 +1,147 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/registry"
+)
+
+// dropping is a registry that drops manifests with their last tag. Alias 11 is the
+// image of 11.2 and becomes that of 11.3, and tag 9 goes, which is the image of
+// 8.
+func dropping(t *testing.T) (*builder, config.Image) {
+	b := build()
+	b.Drops = true
+	for _, tag := range []string{"8", "11.2", "11.3"} {
+		b.release(tag, false, intel)
+	}
+	b.tag("11", b.digest["11.2 linux/amd64"])
+	b.tag("9", b.digest["8 linux/amd64"])
+	return b, parse(t, "images: {app: {policies: {provenance: drop}, aliases: {11: 11.3, 9: absent}}}")[0]
+}
+
+func TestPutBack(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		harm func(b *builder, p *reconcile.Plan)
+		old  string // the outcome for the image of 11.2: "" if it was put back
+		tag9 error
+	}{
+		{"it is put back", func(*builder, *reconcile.Plan) {}, "", nil},
+		{"the registry keeps it", func(b *builder, _ *reconcile.Plan) { b.Drops = false }, "was there", nil},
+		{"the push fails", func(b *builder, _ *reconcile.Plan) { b.Broken["PUT "+b.digest["11.2 linux/amd64"]] = errors.New("400") },
+			"could not be put back: 400", reconcile.ErrSkipped},
+		{"it can't be asked for", func(b *builder, _ *reconcile.Plan) { b.Broken[b.digest["11.2 linux/amd64"]] = errors.New("503") },
+			"nobody knows whether the registry has dropped it: 503", reconcile.ErrSkipped},
+		{"its bytes were not read", func(_ *builder, p *reconcile.Plan) { p.Keeps[0].Manifest = nil },
+			"its bytes could not be read before; push it again", reconcile.ErrSkipped},
+		{"the push of the tag fails", func(b *builder, _ *reconcile.Plan) { b.Broken["PUT 11"] = errors.New("503") }, "was there", reconcile.ErrSkipped},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, image := dropping(t)
+			p := plan(t, b.Memory, image)
+			if len(p.Keeps) != 2 || p.Keeps[0].Digest != b.digest["11.2 linux/amd64"] || p.Keeps[1].Digest != b.digest["8 linux/amd64"] {
+				t.Fatalf("it keeps %+v", p.Keeps)
+			}
+			test.harm(b, &p)
+			r := reconcile.Apply(t.Context(), b.Writer(image.Repository), p)
+			switch o := r.Kept[0]; {
+			case test.old == "" && (o.Err != nil || o.Already), test.old == "was there" && (o.Err != nil || !o.Already):
+				t.Errorf("it became %+v", o)
+			case test.old != "" && test.old != "was there" && (o.Err == nil || !strings.Contains(o.Err.Error(), test.old)):
+				t.Errorf("it became %v, want %q", o.Err, test.old)
+			}
+			if err := errOf(t, r.Deleted, "9"); !errors.Is(err, test.tag9) || (err == nil) != (test.tag9 == nil) {
+				t.Errorf("tag 9: %v, want %v", err, test.tag9)
+			}
+			whole := b.Manifests[b.digest["11.2 linux/amd64"]].Body != nil
+			if whole != (test.old == "" || test.old == "was there") {
+				t.Errorf("that it is there is %v", whole)
+			}
+		})
+	}
+}
+
+// cutting interrupts the run with its first push.
+type cutting struct {
+	registry.Writer
+	cancel context.CancelFunc
+}
+
+func (c cutting) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
+	errs := c.Writer.Put(ctx, pushes)
+	c.cancel()
+	return errs
+}
+
+// A tag that has moved has taken its image with it, so that is put back though the
+// run is interrupted.
+func TestPutBackAfterAnInterruption(t *testing.T) {
+	b, image := dropping(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := reconcile.Apply(ctx, cutting{b.Writer(image.Repository), cancel}, plan(t, b.Memory, image))
+	if r.Pushed[0].Err != nil || r.Kept[0].Err != nil || r.Kept[0].Already || !errors.Is(r.Deleted[0].Err, reconcile.ErrSkipped) {
+		t.Errorf("it became %+v", r)
+	}
+	if b.Manifests[b.digest["11.2 linux/amd64"]].Body == nil {
+		t.Error("the image of 11.2 is lost")
+	}
+}
+
+// What is asked for, and when.
+func TestKeeps(t *testing.T) {
+	for _, test := range []struct {
+		name, aliases, policies string
+		build                   func(b *builder)
+		want                    []string // name of a digest, and why
+	}{
+		{"nobody knows who lists an image", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, []string{"11.2 linux/amd64: "}},
+		{"another tag names it", "11: 11.3, 12: 11.2", "drop", func(b *builder) {
+			b.tag("11", b.image("plain", intel))
+			b.tag("11.2", b.digest["plain"])
+			b.tag("12", b.digest["plain"])
+		}, nil},
+		{"another alias lists it", "11: 11.3, 12: both", "keep", func(b *builder) {
+			b.tag("11", b.digest["11.2 linux/amd64"])
+			b.tag("both", b.index("both", nil, b.entry(b.digest["11.2 linux/amd64"], intel)))
+			b.tag("12", b.digest["both"])
+		}, []string{`11.2 linux/amd64: alias "12" lists it`}},
+		{"images.yaml names it", "11: 11.3, 12: {amd64: DIGEST}", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, []string{"11.2 linux/amd64: images.yaml names it"}},
+		{"an index that tagline made", "11: 11.3", "drop", func(b *builder) {
+			b.tag("11", b.index("made", object{reconcile.AnnotationAlias: "11"}, b.entry(b.digest["11.2 linux/amd64"], intel)))
+		}, nil},
+		{"an index that somebody made", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2"]) }, []string{"11.2: "}},
+		{"all tags were read, and one lists it", "11: 11.3", "drop, prune: true", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) },
+			[]string{`11.2 linux/amd64: tag "11.2" lists it`}},
+		{"all tags were read, and none lists it", "11: 11.3", "drop, prune: true", func(b *builder) { b.tag("11", b.image("alone", intel)) }, nil},
+		{"the run deletes it", "11: 11.3", "drop, untagged: delete", func(b *builder) { b.tag("11", b.image("alone", intel)) }, nil},
+		{"the registry keeps what an index lists", "11: 11.3", "drop", func(b *builder) {
+			b.tag("11", b.digest["11.2 linux/amd64"])
+			b.Facts.KeepsChildren = true
+		}, nil},
+		{"nothing to do", "11: 11.2", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := build()
+			for _, tag := range []string{"11.2", "11.3"} {
+				b.release(tag, false, intel)
+			}
+			test.build(b)
+			text := strings.ReplaceAll(test.aliases, "DIGEST", "\""+b.digest["11.2 linux/amd64"]+"\"")
+			p := plan(t, b.Memory, parse(t, "images: {app: {policies: {provenance: "+test.policies+"}, aliases: {"+text+"}}}")[0])
+			var got []string
+			for _, k := range p.Keeps {
+				got = append(got, b.called(k.Digest)+": "+k.Needed)
+			}
+			if !slices.Equal(got, test.want) || len(p.Errors)+len(p.Violations) > 0 {
+				t.Errorf("it keeps %q, want %q; %v %v", got, test.want, p.Errors, p.Violations)
+			}
+		})
+	}
+}

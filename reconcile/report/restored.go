@@ -1,0 +1,259 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// Restored writes what was put back into one repository. What is there already is
+// told in a verbose report alone.
+func (t *Text) Restored(r reconcile.Restored) {
+	var rows []row
+	many := len(r.Manifests) > manyManifests && !t.opts.Verbose
+	done := map[string]amount{} // by kind
+	for _, o := range r.Manifests {
+		name := t.digest(o.Digest)
+		switch {
+		case o.Err != nil:
+			rows = append(rows, row{"!", []string{name + "  error: " + o.Err.Error()}})
+		case o.Blocked != "":
+			rows = append(rows, row{"!", []string{name + "  " + o.Blocked}})
+		case o.Already && t.opts.Verbose:
+			rows = append(rows, row{"=", []string{name + "  is there"}})
+		case o.Already || t.opts.Quiet:
+		case many:
+			sum := done[o.Kind]
+			done[o.Kind] = amount{sum.n + 1, sum.bytes + int64(o.Bytes)}
+		default:
+			rows = append(rows, row{"+", []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, bytes(int64(o.Bytes)))}})
+		}
+	}
+	for _, kind := range []string{"index", "image", "attestation", "artifact"} {
+		if got := done[kind]; got.n > 0 {
+			rows = append(rows, row{"+", []string{fmt.Sprintf("%s (%s)", Count(got.n, kind), bytes(got.bytes))}})
+		}
+	}
+	for _, o := range r.Tags {
+		switch {
+		case o.Err != nil:
+			rows = append(rows, row{"!", []string{o.Tag, "error: " + o.Err.Error()}})
+		case o.Blocked != "":
+			rows = append(rows, row{"!", []string{o.Tag, o.Blocked}})
+		case o.Already && t.opts.Verbose:
+			rows = append(rows, row{"=", []string{o.Tag, t.digest(o.Digest)}})
+		case o.Already || t.opts.Quiet:
+		case o.Was != "":
+			rows = append(rows, row{"~", []string{o.Tag, t.digest(o.Digest) + "  (was " + t.digest(o.Was) + ")"}})
+		default:
+			rows = append(rows, row{"+", []string{o.Tag, t.digest(o.Digest)}})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	t.printf("%s\n", Printable(r.Repository.String()))
+	for _, r := range align(rows) {
+		t.printf("  %s %s\n", t.paint(r.mark), r.line())
+	}
+}
+
+// RestoredSummary writes the last line, and returns the first error of writing any.
+func (t *Text) RestoredSummary(all []reconcile.Restored) error {
+	var manifests, tags, blocked, failed int
+	for _, r := range all {
+		for _, of := range []struct {
+			ones []reconcile.RestoredOne
+			done *int
+		}{{r.Manifests, &manifests}, {r.Tags, &tags}} {
+			for _, o := range of.ones {
+				switch {
+				case o.Err != nil:
+					failed++
+				case o.Blocked != "":
+					blocked++
+				case !o.Already:
+					*of.done++
+				}
+			}
+		}
+	}
+	if t.opts.Quiet {
+		return t.err
+	}
+	if manifests+tags+blocked+failed == 0 {
+		t.printf("Nothing to do: all of it is there.\n")
+		return t.err
+	}
+	line := "Restored: "
+	if t.opts.DryRun {
+		line = "To restore: "
+	}
+	line += fmt.Sprintf("%s and %s, %d blocked", Count(manifests, "manifest"), Count(tags, "tag"), blocked)
+	if failed > 0 {
+		line += fmt.Sprintf(", %d failed", failed)
+	}
+	t.printf("%s.\n", line)
+	return t.err
+}
+
+// restored is [RestoredJSON].
+type restored struct {
+	FormatVersion string               `json:"format_version"`
+	DryRun        bool                 `json:"dry_run"`
+	Repositories  []restoredRepository `json:"repositories"`
+}
+
+type restoredRepository struct {
+	Repository string             `json:"repository"`
+	Manifests  []restoredManifest `json:"manifests"`
+	Tags       []restoredTag      `json:"tags"`
+}
+
+type restoredManifest struct {
+	Digest string `json:"digest"`
+	Kind   string `json:"kind"`
+	Bytes  int    `json:"bytes"`
+	fate
+}
+
+type restoredTag struct {
+	Tag    string  `json:"tag"`
+	Digest string  `json:"digest"`
+	Was    *string `json:"was"`
+	fate
+}
+
+// fate is "restored", "present", "blocked" or "failed", and why.
+type fate struct {
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+func fateOf(o reconcile.RestoredOne) fate {
+	switch {
+	case o.Err != nil:
+		return fate{"failed", o.Err.Error()}
+	case o.Blocked != "":
+		return fate{"blocked", o.Blocked}
+	case o.Already:
+		return fate{Outcome: "present"}
+	}
+	return fate{Outcome: "restored"}
+}
+
+// RestoredJSON is for programs. Minor versions of the format only add.
+func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
+	out := restored{FormatVersion: FormatVersion, DryRun: dryRun, Repositories: []restoredRepository{}}
+	for _, r := range all {
+		of := restoredRepository{Repository: r.Repository.String(), Manifests: []restoredManifest{}, Tags: []restoredTag{}}
+		for _, o := range r.Manifests {
+			of.Manifests = append(of.Manifests, restoredManifest{o.Digest, o.Kind, o.Bytes, fateOf(o)})
+		}
+		for _, o := range r.Tags {
+			of.Tags = append(of.Tags, restoredTag{o.Tag, o.Digest, pointer(o.Was), fateOf(o)})
+		}
+		out.Repositories = append(out.Repositories, of)
+	}
+	return encode(out)
+}
+
+// Trash writes what a trash holds: runs, oldest first, and what each has deleted.
+func (t *Text) Trash(records []reconcile.Record) error {
+	for i := 0; i < len(records); {
+		run := records[i].Run
+		line := "run " + run + "  " + records[i].Time.UTC().Format(time.DateTime) + " UTC"
+		if job := records[i].Job; job != "" {
+			line += "  " + job
+		}
+		t.printf("%s\n", Printable(line))
+		kept := map[config.Repository][]reconcile.Kept{}
+		for ; i < len(records) && records[i].Run == run; i++ {
+			kept[records[i].Repository] = append(kept[records[i].Repository], records[i].Kept...)
+		}
+		for _, repository := range slices.SortedFunc(maps.Keys(kept), config.Repository.Compare) {
+			t.printf("  %s\n", Printable(repository.String()))
+			for _, r := range align(t.kept(kept[repository])) {
+				t.printf("    %s %s\n", t.paint(r.mark), r.line())
+			}
+		}
+	}
+	if len(records) == 0 {
+		t.printf("The trash is empty.\n")
+	}
+	return t.err
+}
+
+// kept are the rows of one run and repository: tags, then manifests that had
+// none.
+func (t *Text) kept(all []reconcile.Kept) []row {
+	var rows []row
+	tagged := map[string]bool{}
+	for _, k := range all {
+		for _, tag := range k.Tags {
+			tagged[k.Manifest.Digest] = true
+			rows = append(rows, row{"-", []string{tag.Tag, fmt.Sprintf("%s  %s", t.digest(k.Manifest.Digest), k.Reason)}})
+		}
+	}
+	untagged := slices.DeleteFunc(slices.Clone(all), func(k reconcile.Kept) bool { return tagged[k.Manifest.Digest] })
+	var size int64
+	for _, k := range untagged {
+		size += int64(len(k.Manifest.Body))
+		if len(untagged) <= manyManifests || t.opts.Verbose {
+			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, bytes(int64(len(k.Manifest.Body))))}})
+		}
+	}
+	if len(untagged) > manyManifests && !t.opts.Verbose {
+		rows = append(rows, row{"-", []string{fmt.Sprintf("%s without a tag (%s)", Count(len(untagged), "manifest"), bytes(size))}})
+	}
+	return rows
+}
+
+// trash is [TrashJSON].
+type trash struct {
+	FormatVersion string        `json:"format_version"`
+	Records       []trashRecord `json:"records"`
+}
+
+type trashRecord struct {
+	Run        string          `json:"run"`
+	Job        *string         `json:"job"`
+	Time       time.Time       `json:"time"`
+	Repository string          `json:"repository"`
+	Manifests  []trashManifest `json:"manifests"`
+}
+
+type trashManifest struct {
+	Digest    string     `json:"digest"`
+	MediaType string     `json:"media_type"`
+	Bytes     int        `json:"bytes"`
+	Reason    string     `json:"reason"`
+	Tags      []trashTag `json:"tags"`
+}
+
+type trashTag struct {
+	Tag string  `json:"tag"`
+	New *string `json:"new"`
+}
+
+// TrashJSON is for programs: new is the digest that the run gave to a tag, null if
+// it deleted the tag. Minor versions of the format only add.
+func TrashJSON(records []reconcile.Record) []byte {
+	out := trash{FormatVersion: FormatVersion, Records: []trashRecord{}}
+	for _, r := range records {
+		of := trashRecord{Run: r.Run, Job: pointer(r.Job), Time: r.Time, Repository: r.Repository.String(), Manifests: []trashManifest{}}
+		for _, k := range r.Kept {
+			m := trashManifest{k.Manifest.Digest, k.Manifest.MediaType, len(k.Manifest.Body), k.Reason, []trashTag{}}
+			for _, tag := range k.Tags {
+				m.Tags = append(m.Tags, trashTag{tag.Tag, pointer(tag.New)})
+			}
+			of.Manifests = append(of.Manifests, m)
+		}
+		out.Records = append(out.Records, of)
+	}
+	return encode(out)
+}

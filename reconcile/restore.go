@@ -1,0 +1,365 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/config"
+	"tagline/reconcile/registry"
+)
+
+// Restored is the result of one repository. In a dry run it is what would be done.
+type Restored struct {
+	Repository config.Repository
+	Manifests  []RestoredOne // children before what lists them
+	Tags       []RestoredOne
+}
+
+// RestoredOne is one manifest or one tag. It was put back if Already, Blocked and
+// Err are zero.
+type RestoredOne struct {
+	Tag     string // "" for a manifest
+	Digest  string
+	Kind    string // of a manifest: "index", "image", "attestation" or "artifact"; "" if it can't be parsed
+	Bytes   int    // size of a manifest
+	Was     string // digest that the tag named before, "" if there was no such tag
+	Already bool   // nothing had to be done
+	Blocked string // why it can't be put back, though nothing failed
+	Err     error
+}
+
+// Restore pushes manifests by digest, children before parents, and then tags. A
+// manifest is put back only if the repository has everything that it refers to.
+// A tag is put back if it does not exist, or still names what the run pushed
+// instead; force moves other tags, too. If writers is nil, nothing is written,
+// and the result is what would be done.
+func Restore(ctx context.Context, readers registry.Readers, writers registry.Writers, lost Lost, force bool) Restored {
+	x := restoring{
+		applying: applying{ctx: ctx, outcome: map[string]error{}, kept: map[string]error{}, back: map[string]bool{}}, lost: lost, reader: readers.Reader(lost.Repository),
+		parsed: map[string]*registry.Manifest{}, ones: map[string]*RestoredOne{},
+	}
+	x.look()
+	tags := x.lookAtTags(force)
+	ordered := waves(slices.Sorted(maps.Keys(x.ones)), func(digest string) string { return digest }, x.children)
+	if writers != nil {
+		x.w = writers.Writer(lost.Repository)
+		for _, wave := range ordered {
+			x.putManifests(wave)
+		}
+		x.putTags(tags)
+	}
+	r := Restored{Repository: lost.Repository, Tags: tags}
+	for _, digest := range slices.Concat(ordered...) {
+		r.Manifests = append(r.Manifests, *x.ones[digest])
+	}
+	return r
+}
+
+// restoring is one call to [Restore]. The maps are by digest.
+type restoring struct {
+	applying
+	lost   Lost
+	reader registry.Reader
+	parsed map[string]*registry.Manifest // of the trash; nil if it can't be parsed
+	ones   map[string]*RestoredOne       // the manifests asked for, and their missing children
+	there  map[string]registry.Answer[registry.Descriptor]
+	blobs  map[string]registry.Answer[bool]
+}
+
+// children returns the children of a manifest that are in the trash.
+func (x *restoring) children(digest string) []string {
+	var all []string
+	if m := x.parsed[digest]; m != nil {
+		for _, d := range m.Children {
+			if _, kept := x.lost.manifests[d.Digest.String()]; kept {
+				all = append(all, d.Digest.String())
+			}
+		}
+	}
+	return all
+}
+
+// look asks the registry which manifests and blobs exist, and decides on every
+// manifest.
+func (x *restoring) look() {
+	var digests []string
+	seen := map[string]bool{}
+	visit := func(digest string) {
+		if !seen[digest] {
+			seen[digest] = true
+			digests = append(digests, digest)
+		}
+	}
+	for _, digest := range slices.Sorted(maps.Keys(x.lost.asked)) {
+		visit(digest)
+	}
+	for i := 0; i < len(digests); i++ { // grows as indexes are looked into
+		raw, kept := x.lost.manifests[digests[i]]
+		if !kept {
+			continue
+		}
+		m, err := registry.ParseManifest(raw)
+		if err != nil || !registry.KnownType(raw.MediaType) {
+			x.parsed[digests[i]] = nil
+			continue
+		}
+		x.parsed[digests[i]] = m
+		for _, d := range m.Children {
+			visit(d.Digest.String())
+		}
+	}
+	x.there = answers(digests, x.reader.Resolve(x.ctx, digests))
+
+	needs := map[string]bool{}
+	for digest, m := range x.parsed {
+		if m != nil && errors.Is(x.there[digest].Err, registry.ErrNotFound) {
+			for _, d := range blobsOf(m) {
+				needs[d.Digest.String()] = true
+			}
+		}
+	}
+	blobs := slices.Sorted(maps.Keys(needs))
+	x.blobs = answers(blobs, x.reader.HasBlobs(x.ctx, blobs))
+	for _, digest := range digests {
+		_, kept := x.lost.manifests[digest]
+		if x.lost.asked[digest] || kept && x.there[digest].Err != nil {
+			x.one(digest)
+		}
+	}
+}
+
+// blobsOf returns the config of an image and its layers, and nothing of an index.
+// Layers with URLs are not in the registry (OCI image-spec, "Non-distributable
+// layers").
+func blobsOf(m *registry.Manifest) []ocispec.Descriptor {
+	if m.Index {
+		return nil
+	}
+	blobs := []ocispec.Descriptor{m.Config}
+	for _, layer := range m.Layers {
+		if len(layer.URLs) == 0 {
+			blobs = append(blobs, layer)
+		}
+	}
+	return blobs
+}
+
+func answers[T any](questions []string, got []registry.Answer[T]) map[string]registry.Answer[T] {
+	all := map[string]registry.Answer[T]{}
+	for i, a := range got {
+		all[questions[i]] = a
+	}
+	return all
+}
+
+// one decides on a manifest of the trash. Its children are decided on first.
+func (x *restoring) one(digest string) *RestoredOne {
+	if o := x.ones[digest]; o != nil {
+		return o
+	}
+	m := x.parsed[digest]
+	o := &RestoredOne{Digest: digest, Bytes: len(x.lost.manifests[digest].Body), Kind: kindOf(m)}
+	x.ones[digest] = o
+	switch err := x.there[digest].Err; {
+	case err == nil:
+		o.Already = true
+		return o
+	case !errors.Is(err, registry.ErrNotFound):
+		o.Err = interrupted(err)
+		return o
+	case m == nil:
+		o.Blocked = fmt.Sprintf("its type is %q, so what it refers to is not known", x.lost.manifests[digest].MediaType)
+		return o
+	}
+	var gone []string
+	for _, d := range m.Children {
+		child := d.Digest.String()
+		_, kept := x.lost.manifests[child]
+		switch err := x.there[child].Err; {
+		case err == nil:
+		case !errors.Is(err, registry.ErrNotFound):
+			o.Err = interrupted(err)
+		case !kept:
+			gone = append(gone, strings.TrimSpace(registry.PlatformOf(d.Platform).String()+" "+child))
+		default:
+			if c := x.one(child); c.Err != nil {
+				o.Err = fmt.Errorf("%w: %s, which it lists, can't be put back", ErrSkipped, child)
+			} else if c.Blocked != "" {
+				gone = append(gone, child)
+			}
+		}
+	}
+	for i, d := range blobsOf(m) {
+		what := "layer"
+		if i == 0 {
+			what = "config"
+		}
+		switch has := x.blobs[d.Digest.String()]; {
+		case has.Err != nil:
+			o.Err = interrupted(has.Err)
+		case !has.Value:
+			gone = append(gone, what+" "+d.Digest.String())
+		}
+	}
+	if len(gone) > 0 {
+		o.Blocked = "it refers to what is gone: " + strings.Join(gone, ", ")
+	}
+	return o
+}
+
+func kindOf(m *registry.Manifest) string {
+	switch {
+	case m == nil:
+		return ""
+	case m.Index:
+		return "index"
+	case m.IsAttestation():
+		return "attestation"
+	case m.IsImage():
+		return "image"
+	}
+	return "artifact"
+}
+
+// lookAtTags decides on the tags.
+func (x *restoring) lookAtTags(force bool) []RestoredOne {
+	names := slices.SortedFunc(maps.Keys(x.lost.tags), config.CompareTags)
+	var tags []RestoredOne
+	for i, now := range x.reader.Resolve(x.ctx, names) {
+		lost := x.lost.tags[names[i]]
+		t := RestoredOne{Tag: names[i], Digest: lost.digest, Was: now.Value.Digest}
+		of := x.ones[lost.digest]
+		switch {
+		case errors.Is(now.Err, registry.ErrNotFound):
+			t.Was = ""
+		case now.Err != nil:
+			t.Err = interrupted(now.Err)
+		case now.Value.Digest == lost.digest:
+			t.Already = true
+		case now.Value.Digest != lost.put && !force:
+			t.Blocked = fmt.Sprintf("it names %s now; --force moves it", now.Value.Digest)
+		}
+		if t.Err == nil && !t.Already && t.Blocked == "" {
+			t.Blocked, t.Err = follows(of)
+		}
+		tags = append(tags, t)
+	}
+	return tags
+}
+
+// follows returns why a tag can't be put back, given its manifest.
+func follows(of *RestoredOne) (blocked string, err error) {
+	switch {
+	case of.Err != nil:
+		return "", fmt.Errorf("%w: its manifest is not put back", ErrSkipped)
+	case of.Blocked != "":
+		return "its manifest can't be put back", nil
+	}
+	return "", nil
+}
+
+// putManifests pushes manifests whose children have been pushed or have failed.
+func (x *restoring) putManifests(digests []string) {
+	var due []string
+	for _, digest := range digests {
+		o := x.ones[digest]
+		if o.Already || o.Blocked != "" || o.Err != nil {
+			continue
+		}
+		for _, child := range x.children(digest) {
+			if c := x.ones[child]; c != nil && c.Err != nil {
+				o.Err = fmt.Errorf("%w: %s, which it lists, was not put back", ErrSkipped, child)
+			}
+		}
+		if o.Err == nil {
+			due = append(due, digest)
+		}
+	}
+	for batch := range slices.Chunk(due, x.w.AtOnce()) {
+		puts, want := make([]registry.TaggedManifest, len(batch)), map[string]string{}
+		for i, digest := range batch {
+			puts[i], want[digest] = registry.TaggedManifest{Manifest: x.lost.manifests[digest]}, digest
+		}
+		x.put(puts, want)
+		for _, digest := range batch {
+			x.ones[digest].Err = x.outcome[digest]
+		}
+	}
+}
+
+// putTags pushes tags that have not moved since lookAtTags.
+func (x *restoring) putTags(tags []RestoredOne) {
+	var due []*RestoredOne
+	for i := range tags {
+		t := &tags[i]
+		if t.Already || t.Blocked != "" || t.Err != nil {
+			continue
+		}
+		if _, t.Err = follows(x.ones[t.Digest]); t.Err == nil {
+			due = append(due, t)
+		}
+	}
+	for batch := range slices.Chunk(due, x.w.AtOnce()) {
+		names := make([]string, len(batch))
+		for i, t := range batch {
+			names[i] = t.Tag
+		}
+		var puts []registry.TaggedManifest
+		want := map[string]string{}
+		for i, now := range x.w.Resolve(x.ctx, names) {
+			t := batch[i]
+			if x.outcome[t.Tag] = unmoved(now, t.Was); x.outcome[t.Tag] == nil {
+				puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Manifest: x.lost.manifests[t.Digest]})
+				want[t.Tag] = t.Digest
+			}
+		}
+		left := x.left(batch)
+		x.put(puts, want)
+		x.putBack(left)
+		for _, t := range batch {
+			if t.Err = interrupted(x.outcome[t.Tag]); t.Err == nil && x.kept[t.Was] != nil {
+				t.Err = fmt.Errorf("%s, which it named before: %w", t.Was, x.kept[t.Was])
+			}
+		}
+	}
+}
+
+// left returns what the tags name now, with its bytes: some registries drop that
+// when a tag moves away, and what is put back may list it.
+func (x *restoring) left(batch []*RestoredOne) []Keep {
+	var digests []string
+	for _, t := range batch {
+		if t.Was != "" && t.Was != t.Digest {
+			digests = append(digests, t.Was)
+		}
+	}
+	slices.Sort(digests)
+	digests = slices.Compact(digests)
+	keeps := make([]Keep, len(digests))
+	for i, now := range x.reader.Manifests(x.ctx, digests) {
+		keeps[i] = Keep{Digest: digests[i], MediaType: now.Value.MediaType, Manifest: now.Value.Body}
+	}
+	return keeps
+}
+
+// put pushes one batch and reads it back.
+func (x *restoring) put(puts []registry.TaggedManifest, want map[string]string) {
+	if len(puts) == 0 {
+		return
+	}
+	var check []string
+	for i, err := range x.w.Put(x.ctx, puts) {
+		name := cmp.Or(puts[i].Tag, puts[i].Manifest.Digest)
+		if x.outcome[name] = interrupted(err); err == nil {
+			check = append(check, name)
+		}
+	}
+	x.readBack(check, want)
+}

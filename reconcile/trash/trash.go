@@ -1,0 +1,172 @@
+// Package trash keeps what runs delete in a folder: the bytes of manifests and the
+// tags that named them. Layers and configs are not in it. A manifest can be put
+// back until the registry's garbage collection removes those.
+package trash
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/folder"
+)
+
+// layout is part of every path, so that versions of tagline with different
+// formats don't share files.
+const layout = "v1"
+
+// Limits of a trash. A run never removes its own files.
+const (
+	MaxBytes = 256 << 20
+	MaxAge   = 90 * 24 * time.Hour
+)
+
+// Trash is one run's use of a folder.
+type Trash struct {
+	dir, run, job string
+	now           func() time.Time
+
+	mu     sync.Mutex
+	opened *folder.Folder  // nil until something is kept
+	kept   map[string]bool // names of files
+}
+
+var _ reconcile.Trash = (*Trash)(nil)
+
+// Open uses the folder dir, and makes it when something is kept. job is the address
+// of the CI job, or "". Close the trash at the end of the run.
+func Open(dir, job string) *Trash {
+	return &Trash{dir: dir, run: newRun(time.Now()), job: job, now: time.Now, kept: map[string]bool{}}
+}
+
+// newRun returns the id of a run. Ids sort by time.
+func newRun(at time.Time) string {
+	return at.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+}
+
+// Keep writes one file. Its name depends only on its content, so that a deletion
+// which fails in every run takes up the space of one.
+func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error {
+	f, err := t.open()
+	if err != nil {
+		return t.failure(err)
+	}
+	record := reconcile.Record{Run: t.run, Job: t.job, Time: t.now().UTC(), Repository: repository, Kept: what}
+	name := nameOf(record)
+	if err := f.WriteDurably(name, func(w io.Writer) error { return encode(w, record) }); err != nil {
+		return t.failure(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept[name] = true
+	return nil
+}
+
+func (t *Trash) open() (*folder.Folder, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.opened != nil {
+		return t.opened, nil
+	}
+	f, err := folder.Create(filepath.Join(t.dir, layout))
+	if err == nil {
+		t.opened = f
+	}
+	return f, err
+}
+
+// failure says what else can be done, since without a trash nothing is deleted.
+func (t *Trash) failure(err error) error {
+	return fmt.Errorf("trash %s: %w; name another folder with --trash, or delete for good with --trash off", t.dir, err)
+}
+
+const suffix = ".json"
+
+// nameOf returns a name of fixed length that is safe on every file system.
+func nameOf(r reconcile.Record) string {
+	r.Run, r.Job, r.Time = "", "", time.Time{}
+	sum := sha256.New()
+	_ = encode(sum, r) // a hash takes everything
+	return hex.EncodeToString(sum.Sum(nil)[:16]) + suffix
+}
+
+// Close brings the folder back under its limits if this run added to it.
+func (t *Trash) Close() error {
+	if t == nil || t.opened == nil {
+		return nil
+	}
+	err := t.opened.Trim(folder.Bounds{Bytes: MaxBytes, Age: MaxAge, Keep: func(name string) bool { return t.kept[name] }}, t.now())
+	if err = errors.Join(err, t.opened.Close()); err != nil {
+		err = fmt.Errorf("trash %s: %w", t.dir, err)
+	}
+	t.opened = nil
+	return err
+}
+
+// maxFile is larger than any file of a trash. Files are read into memory.
+const maxFile = 256 << 20
+
+// Read returns the wanted records of a trash, oldest first, and an error for each
+// file that can't be read or is not valid. A folder that does not exist is empty.
+func Read(dir string, wanted func(reconcile.Record) bool) ([]reconcile.Record, []error) {
+	f, err := folder.Open(filepath.Join(dir, layout))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, []error{fmt.Errorf("trash %s: %w", dir, err)}
+	}
+	defer func() { _ = f.Close() }()
+	files, err := fs.ReadDir(f.FS(), ".")
+	if err != nil {
+		return nil, []error{fmt.Errorf("trash %s: %w", dir, err)}
+	}
+	var records []reconcile.Record
+	var errs []error
+	for _, file := range files {
+		if !strings.HasSuffix(file.Name(), suffix) {
+			continue // a run is writing it, or it is not ours
+		}
+		record, err := read(f, file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // another run has just dropped it
+		case err != nil:
+			errs = append(errs, fmt.Errorf("trash %s: %s: %w", dir, file.Name(), err))
+		case wanted(record):
+			records = append(records, record)
+		}
+	}
+	slices.SortStableFunc(records, func(a, b reconcile.Record) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Run, b.Run), a.Repository.Compare(b.Repository))
+	})
+	return records, errs
+}
+
+func read(f *folder.Folder, entry fs.DirEntry) (reconcile.Record, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return reconcile.Record{}, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return reconcile.Record{}, errors.New("it is no file that tagline wrote")
+	}
+	data, err := f.ReadFile(entry.Name())
+	if err != nil {
+		return reconcile.Record{}, err
+	}
+	return decode(json.NewDecoder(bytes.NewReader(data)))
+}
