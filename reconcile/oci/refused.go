@@ -3,7 +3,6 @@ package oci
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"tagline/config"
 	"tagline/reconcile/registry"
@@ -19,8 +18,9 @@ type deletion struct {
 }
 
 // delete does n deletions, the first alone until one of its kind has been
-// answered. If the registry says that it has no such operation, the others are
-// not sent. What it refuses after it has deleted something concerns that alone.
+// answered: if the registry says that it has no such operation, refused says so
+// of the others. What it refuses after it has deleted something concerns that
+// alone.
 func (w *writer) delete(kind string, n int, do func(i int) error) []error {
 	of := deletion{w.Repository, kind}
 	var errs []error
@@ -34,8 +34,12 @@ func (w *writer) delete(kind string, n int, do func(i int) error) []error {
 		}
 	}
 	first := len(errs)
-	if answer, _ := w.writers.deletions.Load(of); answer != nil {
-		return append(errs, slices.Repeat([]error{answer.(error)}, n-first)...)
-	}
 	return append(errs, w.client.each(w.repository, n-first, func(i int) error { return do(first + i) })...)
+}
+
+// refused is the error of a deletion that need not be sent, nil if it must be.
+func (w *writer) refused(kind string) error {
+	answer, _ := w.writers.deletions.Load(deletion{w.Repository, kind})
+	err, _ := answer.(error)
+	return err
 }

@@ -128,6 +128,9 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 	case now.Digest != named.Digest:
 		return &registry.MovedError{Now: now.Digest}
 	}
+	if err := w.refused("tag"); err != nil {
+		return err
+	}
 	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)
 	switch {
@@ -160,6 +163,9 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 // DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	errs := w.delete("manifest", len(digests), func(i int) error {
+		if err := w.refused("manifest"); err != nil {
+			return err
+		}
 		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
 		status := statusOf(err)
 		switch {
