@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -91,26 +92,50 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// A value that images.yaml does not set is the default, and a word is decoded to
-// what it means.
-func TestOf(t *testing.T) {
-	unset := Of(nil)
-	if Provenance.Of(unset) != Keep || Prune.Of(unset) || Untagged.Of(unset) || Signed.Of(unset) || Grace.Of(unset) != 24*time.Hour ||
-		!MixedVersions.Of(unset) || Downgrade.Of(unset) || Platforms.Of(unset) != nil || Grace.Pos(unset) != (config.Pos{}) {
-		t.Errorf("defaults are %+v", unset)
+// What images.yaml says, or leaves out, is the value of a policy.
+func TestDecoded(t *testing.T) {
+	parse := func(text string) Rules {
+		t.Helper()
+		cfg, err := config.Parse("images.yaml", []byte("registry: r.test\nimages: {app: {aliases: {1: 1.1}, policies: {"+text+"}}}"), config.Options{Policies: Keys()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Of(cfg.Images[0].Policies)
 	}
-	at := config.Pos{File: "images.yaml", Line: 3, Column: 5}
-	set := Of(config.Settings{
-		"provenance": {Value: "purge"}, "prune": {Value: "true"}, "untagged": {Value: "delete"}, "signed": {Value: "purge"},
-		"grace": {Value: "0s", Pos: at}, "mixed-versions": {Value: "deny"}, "downgrade": {Value: "allow"},
-	})
-	if Provenance.Of(set) != Purge || !Prune.Of(set) || !Untagged.Of(set) || !Signed.Of(set) || Grace.Of(set) != 0 ||
-		MixedVersions.Of(set) || !Downgrade.Of(set) || Grace.Pos(set) != at {
-		t.Errorf("set, they are %+v", set)
+	type values struct {
+		provenance                                          Attestations
+		format                                              string
+		mixed, downgrade, prune, untagged, signed, graceSet bool
+		grace                                               time.Duration
+		platforms                                           []config.Platform
 	}
-	for i, word := range []string{"keep", "drop", "purge"} {
-		if got := Attestations(i).String(); got != word {
-			t.Errorf("%q is written %q", word, got)
+	of := func(r Rules) values {
+		return values{
+			Provenance.Of(r), Format.Of(r), MixedVersions.Of(r), Downgrade.Of(r), Prune.Of(r), Untagged.Of(r), Signed.Of(r),
+			Grace.Pos(r) != config.Pos{}, Grace.Of(r), Platforms.Of(r),
+		}
+	}
+	defaults := values{format: "application/vnd.oci.image.index.v1+json", mixed: true, grace: 24 * time.Hour}
+	for name, test := range map[string]struct {
+		rules Rules
+		want  values
+	}{
+		"nothing set": {parse(""), defaults},
+		"no settings": {Of(nil), defaults},
+		"zero":        {Rules{}, defaults},
+		"all set": {
+			parse("provenance: purge, format: docker, mixed-versions: deny, downgrade: allow, prune: true, untagged: delete, signed: purge, grace: 90m, platforms: [arm64]"),
+			values{Purge, DockerManifestList, false, true, true, true, true, true, 90 * time.Minute, platforms("arm64")},
+		},
+		"no grace at all": {parse("provenance: drop, grace: 0s"), values{provenance: Drop, format: defaults.format, mixed: true, graceSet: true}},
+	} {
+		if got := of(test.rules); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
+		}
+	}
+	for _, v := range []Attestations{Keep, Drop, Purge} {
+		if got := Provenance.Of(parse("provenance: " + v.String())); got != v {
+			t.Errorf("%d is %q in images.yaml, and that is %d", v, v, got)
 		}
 	}
 }
