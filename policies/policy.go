@@ -29,6 +29,9 @@ func (p Policy[T]) Of(r Rules) T {
 // Pos returns where images.yaml sets the policy. It is zero for a default.
 func (p Policy[T]) Pos(r Rules) config.Pos { return r.settings[p.Name].Pos }
 
+// Written reports whether images.yaml sets the policy, if only to its default.
+func (p Policy[T]) Written(r Rules) bool { return p.Pos(r).Line > 0 }
+
 // Key returns how images.yaml spells the policy.
 func (p Policy[T]) Key() config.PolicyKey {
 	key := p.Values.key()

@@ -186,7 +186,7 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	}
 	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
 	p.finish(&c, a, whole)
-	if len(v.choices) > 0 {
+	if len(v.choices) > 0 && !policies.Downgrade.Of(p.rules) {
 		if warnings, why = p.compare(alias, a, c.Digest); why.any() {
 			v.join(why)
 			return v
@@ -246,17 +246,15 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 	}
 	var images []oldImage
 	if err == nil {
-		images, err = p.carried(old.Digest)
+		images, err = p.carried(old)
 	}
 	if err != nil {
 		ps.fail(err)
 		return nil, ps
 	}
 	for i, e := range a.Entries {
-		for _, o := range images {
-			if e.Kind == policies.Image && o.platform.Normal() == e.Platform.Normal() {
-				a.Entries[i].Was = policies.Past{Digest: o.digest, Source: o.source}
-			}
+		if e.Kind == policies.Image {
+			a.Entries[i].Was = highest(images, e.Platform)
 		}
 	}
 	_, warnings, ps = p.apply(alias, a)

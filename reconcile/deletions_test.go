@@ -67,6 +67,16 @@ func TestDeletions(t *testing.T) {
 			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete replaced: gone", "delete replaced: 1",
 			"delete attestation: 1 attestation of linux/amd64", "delete attestation: gone attestation of linux/amd64", "delete untagged: gone linux/amd64",
 		}},
+		{"an untagged index that was made for an alias that has moved", "10: {amd64: 2}", []string{"provenance: purge"}, func(b *builder) {
+			b.tag("1", b.image("1", intel))
+			b.tag("2", b.image("2", intel))
+			b.tag("10", b.index("now", object{reconcile.AnnotationAlias: "10"}, b.entry(b.digest["2"], intel)))
+			a := b.attest("attestation", b.digest["1"], false)
+			b.index("before", object{reconcile.AnnotationAlias: "10"}, b.entry(b.digest["1"], intel), b.attestation(a, b.digest["1"]), b.entry(b.digest["2"], graviton))
+			b.index("of another alias", object{reconcile.AnnotationAlias: "9"}, b.entry(b.digest["1"], intel), b.attestation(a, b.digest["1"]), b.entry(b.digest["2"], graviton))
+			a = b.attest("loose attestation", b.image("loose", intel), false)
+			b.index("with an image of its own", object{reconcile.AnnotationAlias: "10"}, b.entry(b.digest["loose"], intel), b.attestation(a, b.digest["loose"]))
+		}, []string{"push 10 ?"}, []string{"push 10 ?", "delete replaced: before"}},
 		{"a loose attestation goes once it is old", "10: plain", []string{"provenance: purge"}, func(b *builder) {
 			image := b.image("plain", intel)
 			b.tag("plain", image)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -36,6 +37,10 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
 		}
 	}
+	home := readers.Reader(image.Repository)
+	if policies.Grace.Written(policies.Of(image.Policies)) {
+		s.waiting = registry.Waiting(home)
+	}
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -43,6 +48,9 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 		p.shortcut.weigh()
 	})
 	p.shortcut.remember(readers)
+	if p.waits != nil {
+		registry.Await(home, p.waits)
+	}
 	return plan
 }
 

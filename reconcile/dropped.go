@@ -131,6 +131,9 @@ func knownOf(after holding) known {
 		for _, child := range after.manifests[digest].children {
 			k.lists(word, child)
 		}
+		if needed[digest] == heldByGrace && k.needs[digest] == "" {
+			k.needs[digest] = "it waits for grace"
+		}
 	}
 	return k
 }

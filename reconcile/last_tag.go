@@ -134,10 +134,19 @@ func (s scope) holdLastTags(plan *Plan) error {
 	}
 	held := heldTags(plan.DeleteTags, after, children)
 	plan.DeleteTags = without(plan.DeleteTags, held)
+	markLast(plan.DeleteTags, names)
 	for _, h := range held {
 		plan.Violations = append(plan.Violations, s.whyHeld(h, tags, func(string) bool { return false }))
 	}
 	return nil
+}
+
+// markLast notes which tags take what they name with them. named are the digests
+// that other tags name.
+func markLast(deletes []DeleteTag, named map[string]bool) {
+	for i := range deletes {
+		deletes[i].Last = !named[deletes[i].Old]
+	}
 }
 
 // afterwards returns what tags name once a plan is done.

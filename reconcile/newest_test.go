@@ -167,6 +167,64 @@ func TestDowngrades(t *testing.T) {
 			t.Errorf("with downgrade: allow, the plan is %+v", p)
 		}
 	})
+	// What can't be told is left alone.
+	for name, test := range map[string]struct {
+		make func(*builder)
+		want string
+	}{
+		"its image is that of an old version": {func(b *builder) { b.tag("12", b.digest["12.3"]) }, "push"},
+		"its image is that of a higher version and of an old one": {func(b *builder) {
+			b.tag("12", b.digest["12.3"])
+			b.tag("13.0", b.digest["12.3"])
+		}, "downgrade"},
+		"a version tag can't be read": {func(b *builder) {
+			b.tag("12", b.digest["12.3"])
+			b.tag("13.0", b.image("13.0", intel))
+			b.Broken["13.0"] = errors.New("503 Service Unavailable")
+		}, "source \"13.0\": 503 Service Unavailable"},
+		"its image has no version tag": {func(b *builder) { b.tag("12", b.image("12.5.5.201", intel)) }, "unknown-version"},
+		"it can't be read": {func(b *builder) {
+			b.tag("12", b.image("other", intel))
+			b.Broken[b.digest["other"]] = errors.New("503 Service Unavailable")
+		}, "503 Service Unavailable"},
+		"it is of an unknown type":     {func(b *builder) { b.tag("12", b.foreign("foreign")) }, "unknown-version"},
+		"it does not say its platform": {func(b *builder) { b.tag("12", b.referrer("artifact", b.digest["12.3"])) }, "unknown-version"},
+		"it has two images of a platform": {func(b *builder) {
+			b.tag("13.0", b.image("13.0", intel))
+			b.tag("12", b.index("two", nil, b.entry(b.digest["13.0"], intel), b.entry(b.digest["12.3"], intel)))
+		}, "downgrade"},
+		"it is gone": {func(b *builder) {
+			b.tag("12", b.image("gone", intel))
+			delete(b.Manifests, b.digest["gone"])
+		}, "push"},
+		"it does not exist": {func(*builder) {}, "push"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			for i := range 70 {
+				version := fmt.Sprintf("12.%d", i)
+				b.tag(version, b.image(version, intel))
+			}
+			test.make(b)
+			p := plan(t, b.Memory, aliases(t, `12: {newest: "12.x"}`))
+			got := "nothing"
+			switch {
+			case len(p.Errors) == 1:
+				got = p.Errors[0].Message
+			case len(p.Violations) == 1:
+				got = string(p.Violations[0].ID)
+			case len(p.Pushes) == 1:
+				got = "push"
+			}
+			if got != test.want {
+				t.Errorf("%s, want %s: %+v", got, test.want, p)
+			}
+			p = plan(t, b.Memory, aliases(t, `12: {newest: "12.x"}`, "downgrade: allow"))
+			if len(p.Pushes) != 1 {
+				t.Errorf("with downgrade: allow, the plan is %+v", p)
+			}
+		})
+	}
 	t.Run("an alias whose line is gone is no release", func(t *testing.T) {
 		m := releases(t)
 		applyAndSettle(t, m, aliases(t, "10.30: {amd64: 10.9, arm64: 10.9}", both))

@@ -6,6 +6,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // What an alias has now.
@@ -45,44 +46,94 @@ func (v *view) before(tag, digest string) ([]oldImage, error) {
 	return images, nil
 }
 
+// maxSearched bounds how many version tags are searched for the images of an
+// alias that has no mark. It is a request each, as long as that alias is blocked.
+const maxSearched = 256
+
 // carried tells which version tag each image of an alias came from: by the mark
-// that tagline left on whatever index it is, or by a tag that has the same image.
-// A source stays "" if neither says.
-func (f *finder) carried(digest string) ([]oldImage, error) {
-	images, err := f.before("", digest)
+// that tagline left on whatever index it is, or else the highest version tag that
+// has the same image. A source stays "" if neither says. What can't be looked into
+// is one image without a platform. There is none if the alias can't be pulled.
+func (f *finder) carried(now registry.Descriptor) ([]oldImage, error) {
+	unknown := []oldImage{{digest: now.Digest}}
+	if now.MediaType != "" && !registry.KnownType(now.MediaType) {
+		return unknown, nil
+	}
+	switch _, err := f.manifest(f.home, now.Digest); {
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrArchived):
+		return nil, nil
+	case err != nil: // it may be a higher version
+		return nil, err
+	}
+	images, err := f.before("", now.Digest)
 	if err != nil {
 		return nil, err
 	}
-	searched := false
+	if len(images) == 0 {
+		return unknown, nil
+	}
 	for i, o := range images {
 		if _, err := config.ParseVersion(o.mark); err == nil {
 			images[i].source = o.mark
-		} else {
-			searched = true
 		}
 	}
-	if !searched {
+	undated := func() bool { return slices.ContainsFunc(images, func(o oldImage) bool { return o.source == "" }) }
+	if !undated() {
 		return images, nil
 	}
 	tags, err := f.versions()
 	if err != nil {
 		return nil, err
 	}
-	open := false
-	for _, t := range tags[:min(maxExamined, len(tags))] {
-		if _, managed := f.aliases[t.tag]; managed || t.err != nil {
-			continue
+	tags = slices.DeleteFunc(slices.Clone(tags), func(t listed) bool {
+		_, managed := f.aliases[t.tag]
+		return managed || t.err != nil
+	})
+	tags = tags[:min(maxSearched, len(tags))]
+	for n := maxExamined; len(tags) > 0 && undated(); n *= 2 {
+		some := tags[:min(n, len(tags))]
+		tags = tags[len(some):]
+		if err := f.date(images, some); err != nil {
+			return nil, err
 		}
+	}
+	return images, nil
+}
+
+// date notes which of the version tags has each image that has no source yet. A
+// tag that can't be read may have it, too.
+func (f *finder) date(images []oldImage, tags []listed) error {
+	var unread problems
+	for _, t := range tags {
 		c, ps := f.offer(config.Alias{}, config.Source{Repository: f.home, Tag: t.tag, Text: t.tag})
-		open = open || ps.open
+		unread.join(ps)
 		for i, o := range images {
 			if o.source == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
 				images[i].source = t.tag
 			}
 		}
 	}
-	if open {
-		return nil, errUnknown
+	if unread.open {
+		return errUnknown
 	}
-	return images, nil
+	return errors.Join(unread.failures...)
+}
+
+// highest returns the image of a platform that must not be replaced by a lower
+// version. An alias may have several; one whose version is not known comes first.
+func highest(images []oldImage, of config.Platform) (past policies.Past) {
+	var version config.Version
+	for _, o := range images {
+		if o.platform != (config.Platform{}) && o.platform.Normal() != of.Normal() {
+			continue
+		}
+		v, err := config.ParseVersion(o.source)
+		if err != nil {
+			return policies.Past{Digest: o.digest}
+		}
+		if past.Digest == "" || v.Compare(version) > 0 {
+			past, version = policies.Past{Digest: o.digest, Source: o.source}, v
+		}
+	}
+	return past
 }

@@ -105,6 +105,7 @@ type DeleteTag struct {
 	Old     string // digest that the tag names now
 	Reason  string
 	Emptied bool // a fallback tag of referrers that a purge leaves none of
+	Last    bool // the registry deletes what it names, too, since no other tag does
 }
 
 // Keep is a manifest that an index lists, or may list, and that the registry may
@@ -145,6 +146,8 @@ type Swept struct {
 	Manifests int  // that are known of it
 	Unlisted  bool // the registry lists no untagged manifests, so that only those are known that tags lead to
 	Held      int  // attestation manifests that a purge leaves, since an untagged index lists them
+	Waiting   int  // manifests that nothing needs, and that go once grace is over
+	Listed    int  // manifests without a tag that stay, since an index with a tag lists them
 }
 
 // Failure is why nobody knows what an alias is or should be.

@@ -20,7 +20,7 @@ import (
 //	the subject of a tag sha256-<hex>[.suffix]   it was signed, or the like
 //	what is of an unknown type, and all digests  it can't be looked into
 //	that it mentions, if it could be read
-//	what is younger than grace                   a push may be under way
+//	what waits for grace                         a push may be under way, or a digest pinned
 //	what a purge would delete, and something     signed: keep
 //	refers to
 //	what a needed index lists, however deep      a pull of it would fail
@@ -42,7 +42,7 @@ type held struct {
 	subject     string   // "" if it refers to nothing
 	unknown     bool     // it is of a type that tagline does not know
 	attestation bool     // it is BuildKit's, by its own content
-	young       bool     // younger than grace, and this run did not replace it
+	young       bool     // waits for grace
 	signed      bool     // a purge would delete it, but something refers to it
 	untagged    bool     // stays untagged by policy
 }
@@ -95,7 +95,7 @@ func (h holding) needed() map[string]string {
 		case m.unknown:
 			need(digest, "unknown type")
 		case m.young:
-			need(digest, "young")
+			need(digest, heldByGrace)
 		case m.signed:
 			need(digest, "signed: keep")
 		}
@@ -122,7 +122,10 @@ func (h holding) tagged() holding {
 	return h
 }
 
-const keptUntagged = "untagged: keep"
+const (
+	keptUntagged = "untagged: keep"
+	heldByGrace  = "grace"
+)
 
 var mentioned = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 

@@ -2,10 +2,13 @@ package reconcile
 
 import (
 	"context"
+	"maps"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -58,7 +61,29 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Writers == nil {
 		return plan, Result{}
 	}
-	return plan, Apply(ctx, job.writer(image.Repository, plan), plan)
+	result := Apply(ctx, job.writer(image.Repository, plan), plan)
+	job.await(image, plan, result)
+	return plan, result
+}
+
+// await remembers when a run replaced what has to wait for grace.
+func (job Job) await(image config.Image, plan Plan, result Result) {
+	if !policies.Grace.Written(policies.Of(image.Policies)) {
+		return
+	}
+	home, now := job.Readers.Reader(image.Repository), time.Now() // the registry's clock is not far off, or a sweep says so
+	since := map[string]time.Time{}
+	for i, p := range plan.Pushes {
+		if p.Old != "" && p.Old != p.New && result.Pushed[i].Err == nil {
+			since[p.Old] = now
+		}
+	}
+	if len(since) > 0 {
+		waiting := registry.Waiting(home)
+		maps.DeleteFunc(waiting, func(digest string, _ time.Time) bool { return !since[digest].IsZero() })
+		maps.Copy(since, waiting)
+		registry.Await(home, since)
+	}
 }
 
 // writer is what carries out a plan.

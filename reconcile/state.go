@@ -23,6 +23,7 @@ type State struct {
 	deep      bool                       // ask whether everything that aliases list still exists
 
 	// The rest is read for deletions, of the image's own repository.
+	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered
 	inventories map[config.Repository]registry.Answer[stock]
 	referrers   map[place]registry.Answer[[]registry.Descriptor] // by digest of the subject
 }
@@ -58,9 +59,10 @@ type stock struct {
 // answer, so that it can be read before the next round.
 type view struct {
 	*State
-	home    config.Repository // the repository of the image
-	open    questions         // what has to be read
-	present map[place]bool    // manifests that need no question: a source's tag names them, or a push of this run brings them
+	home    config.Repository    // the repository of the image
+	open    questions            // what has to be read
+	waits   map[string]time.Time // what the next run should know as State.waiting; nil if that stays
+	present map[place]bool       // manifests that need no question: a source's tag names them, or a push of this run brings them
 
 	fallbacks map[string][]string              // see fallbackTags
 	subjects  map[string][]registry.Descriptor // see referrersOf, where the registry lists everything

@@ -24,7 +24,7 @@ func (s scope) sweep(plan *Plan) (after *holding) {
 	w := &sweep{
 		scope: s, untagged: untagged, before: map[string]string{}, bodies: map[string]*registry.Manifest{},
 		after:   holding{tags: map[string]string{}, pinned: s.image.Pinned, manifests: map[string]held{}, purge: s.purging()},
-		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, attests: map[string]string{},
+		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, became: map[string]string{}, attests: map[string]string{},
 	}
 	if err := w.run(plan, prune); err != nil {
 		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err))})
@@ -79,12 +79,28 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 		}
 	}
 	swept.Held = s.heldAttestations()
+	switch n := s.countWaiting(); {
+	case s.stock != nil:
+		swept.Waiting, swept.Listed = n, s.listedUntagged()
+	case n > 0:
+		s.warnUnlisted(n)
+	}
+	if s.stock != nil && policies.Grace.Written(s.rules) {
+		s.waits = s.remember()
+	}
 	plan.Swept = swept
 	plan.Pushes = append(plan.Pushes, s.pushes...)
 	plan.DeleteTags = append(plan.DeleteTags, s.deletes...)
 	plan.Violations = append(plan.Violations, s.found...)
 	plan.Warnings = append(plan.Warnings, s.warnings...)
 	plan.DeleteManifests = due
+	if len(plan.DeleteTags) > 0 {
+		if last, err := s.deletesWithLastTag(); err != nil {
+			return err
+		} else if last {
+			markLast(plan.DeleteTags, namedBy(s.after.tags))
+		}
+	}
 	if len(due) > 0 {
 		for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
 			plan.Tags = append(plan.Tags, TagDigest{Tag: tag, Digest: s.after.tags[tag]})

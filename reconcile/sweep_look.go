@@ -20,16 +20,19 @@ type sweep struct {
 	scope
 	stock *stock // nil if the registry lists tags alone; then only what they lead to is known
 
-	before   map[string]string             // digest by tag, now
-	bodies   map[string]*registry.Manifest // manifests that were read, by digest
-	after    holding                       // the repository once the run is done
-	reached  map[string]bool               // digests that tags other than fallback tags lead to now
-	replaced map[string]bool               // indexes that a purge replaces
-	left     map[string]bool               // those of them that an earlier purge has left behind
-	attests  map[string]string             // by digest of an attestation: its image's platform, if an index says
-	blind    string                        // an archived manifest that may refer to anything
-	pushed   map[string]time.Time
-	untagged bool // untagged: delete
+	before   map[string]string                  // digest by tag, now
+	bodies   map[string]*registry.Manifest      // manifests that were read, by digest
+	after    holding                            // the repository once the run is done
+	reached  map[string]bool                    // digests that tags other than fallback tags lead to now
+	replaced map[string]bool                    // indexes that a purge replaces
+	left     map[string]bool                    // those of them that an earlier purge has left behind
+	became   map[string]string                  // what that purge made of them, by their digest, where a tag names it
+	attests  map[string]string                  // by digest of an attestation: its image's platform, if an index says
+	blind    string                             // an archived manifest that may refer to anything
+	lines    map[string]registry.StoredManifest // of stock, by digest
+	made     map[string][]time.Time             // see madeFor
+	was, is  map[string]bool                    // digests that tags name now, and once the run is done
+	untagged bool                               // untagged: delete
 
 	pushes   []Push
 	deletes  []DeleteTag

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"tagline/config"
@@ -24,20 +23,18 @@ const maxSkew = 5 * time.Minute
 
 // judge decides which manifests stay for reasons of policy.
 func (s *sweep) judge() {
-	was := map[string]bool{}
-	for _, digest := range s.before {
-		was[digest] = true
-	}
+	s.was, s.is = namedBy(s.before), namedBy(s.after.tags)
 	for digest, m := range s.after.manifests {
 		m.untagged, m.young = false, false
 		switch {
 		case s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest)):
+			m.young = s.heldBack(digest)
 		case !s.untagged:
 			m.untagged = true
 		case s.stock == nil: // its age is not known, so it goes only if this run took its tag away
-			m.untagged = !s.reached[digest]
+			m.untagged, m.young = !s.reached[digest], s.heldBack(digest)
 		default:
-			m.young = !was[digest] && !s.old(digest)
+			m.young = !s.was[digest] && !s.old(digest) || s.heldBack(digest)
 		}
 		s.after.manifests[digest] = m
 	}
@@ -47,82 +44,6 @@ func (s *sweep) judge() {
 // attestation, or an index that the purge replaced because of its attestations.
 func (s *sweep) purges(digest string) bool {
 	return s.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
-}
-
-// finishPurge finds the indexes that a purge replaced and did not get to delete,
-// because it was cut: they have no tag and hold attestations, and a tag has the
-// very same images without any. They count as replaced by this run.
-func (s *sweep) finishPurge() error {
-	if s.stock == nil {
-		return nil // nothing lists them
-	}
-	tagged := map[string]bool{}
-	for tag, digest := range s.after.tags {
-		if images, attested := s.imagesOf(digest); registry.FallbackSubject(tag) == "" && !attested {
-			tagged[images] = true
-		}
-	}
-	var errs []error
-	for digest, m := range s.bodies {
-		if images, attested := s.imagesOf(digest); attested && !s.hasTag(digest) && tagged[images] {
-			errs = append(errs, s.replace(m))
-			s.left[digest] = true
-			s.reach(digest)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// imagesOf returns what a manifest offers but for attestations, as one text: the
-// digests that an index lists, however deep, or its own digest. It reports
-// whether there are attestations.
-func (s *sweep) imagesOf(digest string) (images string, attested bool) {
-	found := map[string]bool{}
-	var walk func(digest string, depth int)
-	walk = func(digest string, depth int) {
-		m := s.after.manifests[digest]
-		switch {
-		case m.attestation:
-			attested = true
-		case len(m.children) == 0 || m.unknown || depth == maxNesting:
-			found[digest] = true
-		default:
-			for _, child := range m.children {
-				walk(child, depth+1)
-			}
-		}
-	}
-	walk(digest, 0)
-	return strings.Join(slices.Sorted(maps.Keys(found)), " "), attested
-}
-
-// hasTag reports whether a tag names a manifest, now or once the run is done.
-func (s *sweep) hasTag(digest string) bool {
-	for _, tags := range []map[string]string{s.before, s.after.tags} {
-		for _, named := range tags {
-			if named == digest {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// old reports whether a manifest is older than grace, by the registry's clock.
-// If the registry lists tags alone, it is taken to be old: only a fallback tag
-// can have led to it, and its image stays.
-func (s *sweep) old(digest string) bool {
-	if s.stock == nil {
-		return true
-	}
-	if s.pushed == nil {
-		s.pushed = map[string]time.Time{}
-		for _, stored := range s.stock.Manifests {
-			s.pushed[stored.Digest] = stored.Pushed
-		}
-	}
-	pushed, listed := s.pushed[digest]
-	return listed && !pushed.IsZero() && s.stock.Now.Sub(pushed) >= policies.Grace.Of(s.rules)
 }
 
 // due returns the manifests that nothing needs, parents before children. Before
@@ -184,7 +105,8 @@ func (s *sweep) aged(needed map[string]string) int {
 	}
 	led, n := s.after.tagged().needed(), 0
 	for digest := range s.after.manifests {
-		if led[digest] == "" && !s.reached[digest] && (s.untagged || needed[digest] == "") {
+		reached := s.reached[digest] && (!s.left[digest] || !policies.Grace.Written(s.rules))
+		if led[digest] == "" && !reached && (s.untagged || needed[digest] == "") {
 			n++
 		}
 	}
@@ -275,6 +197,33 @@ func (s *sweep) tagsOf(digest string) []string {
 	}
 	slices.SortFunc(tags, config.CompareTags)
 	return tags
+}
+
+// listedUntagged counts the manifests without a tag that stay since an index with
+// a tag lists them.
+func (s *sweep) listedUntagged() int {
+	is, listed := namedBy(s.after.tags), map[string]bool{}
+	var list func(digest string)
+	list = func(digest string) {
+		for _, child := range s.after.manifests[digest].children {
+			if _, exists := s.after.manifests[child]; exists && !listed[child] {
+				listed[child] = true
+				list(child)
+			}
+		}
+	}
+	for digest := range is {
+		if !s.after.manifests[digest].unknown {
+			list(digest)
+		}
+	}
+	n := 0
+	for digest := range listed {
+		if !is[digest] {
+			n++
+		}
+	}
+	return n
 }
 
 // heldAttestations counts the attestations that a purge would delete if no

@@ -27,6 +27,8 @@ import (
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
 //	images REPOSITORY N          there are so many, tagged or not
+//	pulled REPOSITORY DURATION   every image was pulled last so long ago
+//	refuse [OPERATION...]        these calls fail from now on, and no others
 //	repository NAME MUTABILITY [PATTERN...]   an empty one
 //	mutability NAME MUTABILITY [PATTERN...]   of one that is there
 //	calls [OPERATION=N...]                    exactly these since the last time
@@ -81,6 +83,21 @@ func TestECRScripts(t *testing.T) {
 					err = fmt.Errorf("%s has %d images, want %s", args[0], n, args[1])
 				}
 				return err
+			}),
+			"pulled": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				ago, err := time.ParseDuration(args[1])
+				if err == nil {
+					err = r.SetPulled(args[0], time.Now().Add(-ago))
+				}
+				return err
+			}),
+			"refuse": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				var faults []ecrtest.Fault
+				for _, operation := range args {
+					faults = append(faults, ecrtest.Fault{Operation: operation, Do: ecrtest.Refuse("AccessDeniedException", "not authorized")})
+				}
+				r.Script(faults...)
+				return nil
 			}),
 			"repository": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				return r.CreateRepository(args[0], types.ImageTagMutability(args[1]), args[2:]...)

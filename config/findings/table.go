@@ -55,6 +55,7 @@ const (
 	SignedTag         ID = "signed-tag"
 	MaxDeletions      ID = "max-deletions"
 	ClockSkew         ID = "clock-skew"
+	UnlistedGrace     ID = "unlisted-grace"
 	ArchivedManifest  ID = "archived-manifest"
 )
 
@@ -126,6 +127,7 @@ var All = []Kind{
 	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
+	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
 	{ArchivedManifest, Registry, Warning, "An archived manifest may refer to anything, so no manifest is deleted.", "Restore it, or delete it by hand."},
 
 	{InvalidCompose, Loading, Error, "The project is not what the compose specification asks for.", "Correct what the message names; `docker compose config` says the same."},

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -290,6 +291,12 @@ func (r *reader) Remembered(digest string) ([]byte, bool) {
 	r.cache.hits.Add(1)
 	return config, true
 }
+
+// Waiting implements [registry.Memory].
+func (r *reader) Waiting() map[string]time.Time { return r.shelf.waiting() }
+
+// Await implements [registry.Memory].
+func (r *reader) Await(since map[string]time.Time) { r.shelf.await(since) }
 
 func pick(all []string, at []int) []string {
 	some := make([]string, len(at))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile/folder"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
 )
 
 const imageType = "application/vnd.oci.image.manifest.v1+json"
@@ -516,5 +518,37 @@ func TestShelvesAreBounded(t *testing.T) {
 		if i > 0 {
 			r.want(t, "GET digest of latest, HEAD always, HEAD latest")
 		}
+	}
+}
+
+// What waits for its deletion is remembered, and forgotten when a run says so.
+func TestWaiting(t *testing.T) {
+	dir, at := t.TempDir(), time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	repository := config.Repository{Host: registrytest.Host, Path: "app"}
+	wait := func(dir string, since map[string]time.Time) map[string]time.Time {
+		c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
+		defer c.Close()
+		r := c.Readers(registrytest.NewMemory(), nil).Reader(repository)
+		was := registry.Waiting(r)
+		if since != nil {
+			registry.Await(r, since)
+		}
+		return was
+	}
+	first := map[string]time.Time{"sha256:a": at, "sha256:b": at}
+	if was := wait(dir, first); len(was) > 0 {
+		t.Errorf("%v wait before anything was said", was)
+	}
+	for range 2 {
+		if was := wait(dir, nil); !maps.EqualFunc(was, first, time.Time.Equal) {
+			t.Errorf("%v wait, want %v", was, first)
+		}
+	}
+	wait(dir, map[string]time.Time{"sha256:b": at})
+	if was := wait(dir, nil); len(was) != 1 || !was["sha256:b"].Equal(at) {
+		t.Errorf("%v wait, want b alone", was)
+	}
+	if was := wait(t.TempDir(), nil); len(was) > 0 {
+		t.Errorf("%v wait in another folder", was)
 	}
 }

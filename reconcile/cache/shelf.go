@@ -35,6 +35,7 @@ type book struct {
 	Tags      map[string]string           // the digest that each named last
 	Platforms map[string]ocispec.Platform // by digest of the config
 	Manifests map[string]manifest         // by digest
+	Waiting   map[string]time.Time        // since when each has been waiting for its deletion, by digest
 }
 
 type manifest struct {
@@ -43,13 +44,13 @@ type manifest struct {
 }
 
 func newBook() book {
-	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}}
+	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}, map[string]time.Time{}}
 }
 
 // size estimates the bytes of a book.
 func (b book) size() int {
 	const each = 150 // of a digest and what goes with it
-	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests))
+	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests) + len(b.Waiting))
 	for _, m := range b.Manifests {
 		size += len(m.Body)
 	}
@@ -133,6 +134,24 @@ func (s *shelf) keep(learned book) {
 	s.changed = s.changed || len(learned.Tags)+len(learned.Platforms)+len(learned.Manifests) > 0
 }
 
+// waiting returns since when manifests have been waiting for their deletion.
+func (s *shelf) waiting() map[string]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	return maps.Clone(s.used.Waiting)
+}
+
+// await replaces what waiting returns.
+func (s *shelf) await(since map[string]time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	if !maps.EqualFunc(s.used.Waiting, since, time.Time.Equal) {
+		s.used.Waiting, s.changed = maps.Clone(since), true
+	}
+}
+
 // release writes what is new, and frees the rest.
 func (s *shelf) release() {
 	s.mu.Lock()
@@ -149,6 +168,7 @@ func (s *shelf) load() {
 	}
 	s.loaded, s.used = true, newBook()
 	s.rest, s.as = s.read()
+	s.used.Waiting = s.rest.Waiting
 }
 
 // read returns an empty book if there is no file, or a damaged one.

@@ -24,6 +24,7 @@ type image struct {
 	registry.Descriptor
 	tags   []string
 	pushed time.Time
+	pulled time.Time // zero if never (API_ImageDetail, lastRecordedPullTime)
 }
 
 func imageOf(d types.ImageDetail) image {
@@ -36,6 +37,7 @@ func imageOf(d types.ImageDetail) image {
 		},
 		tags:   d.ImageTags,
 		pushed: aws.ToTime(d.ImagePushedAt),
+		pulled: aws.ToTime(d.LastRecordedPullTime),
 	}
 }
 

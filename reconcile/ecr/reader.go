@@ -66,7 +66,7 @@ func (r *reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 	}
 	all := registry.Inventory{Now: l.now}
 	for _, img := range l.images {
-		all.Manifests = append(all.Manifests, registry.StoredManifest{Descriptor: img.Descriptor, Tags: img.tags, Pushed: img.pushed})
+		all.Manifests = append(all.Manifests, registry.StoredManifest{Descriptor: img.Descriptor, Tags: img.tags, Pushed: img.pushed, LastPulled: img.pulled})
 	}
 	return all, nil
 }

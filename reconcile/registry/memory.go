@@ -1,14 +1,21 @@
 package registry
 
-import "tagline/config"
+import (
+	"time"
 
-// Memory is for a [Reader] that remembers manifests, and the platforms of configs,
-// from one run to the next, as a cache does. See [Recall], [Remembered] and
-// [Remember].
+	"tagline/config"
+)
+
+// Memory is for a [Reader] that remembers from one run to the next, as a cache
+// does: manifests, the platforms of configs, and since when manifests have been
+// waiting for their deletion. See [Recall], [Remembered], [Remember], [Waiting]
+// and [Await].
 type Memory interface {
 	Recall(digest string) (manifest RawManifest, ok bool)
 	Remembered(digest string) (config []byte, ok bool)
 	Remember(platforms map[string]config.Platform)
+	Waiting() map[string]time.Time
+	Await(since map[string]time.Time)
 }
 
 // Recall returns a manifest that the repository had once, and may have lost, if
@@ -34,5 +41,21 @@ func Remembered(r Reader, digest string) (config []byte, ok bool) {
 func Remember(r Reader, platforms map[string]config.Platform) {
 	if m, is := r.(Memory); is {
 		m.Remember(platforms)
+	}
+}
+
+// Waiting returns what [Await] was told last, in this run or an earlier one.
+func Waiting(r Reader) map[string]time.Time {
+	if m, is := r.(Memory); is {
+		return m.Waiting()
+	}
+	return nil
+}
+
+// Await tells a reader since when manifests have been waiting for their deletion,
+// by digest, and that no others have. A reader without a [Memory] ignores it.
+func Await(r Reader, since map[string]time.Time) {
+	if m, is := r.(Memory); is {
+		m.Await(since)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"tagline/config"
 )
@@ -168,6 +169,12 @@ func (o *onceReader) Remembered(digest string) ([]byte, bool) { return Remembere
 
 // Remember implements [Memory].
 func (o *onceReader) Remember(platforms map[string]config.Platform) { Remember(o.Reader, platforms) }
+
+// Waiting implements [Memory].
+func (o *onceReader) Waiting() map[string]time.Time { return Waiting(o.Reader) }
+
+// Await implements [Memory].
+func (o *onceReader) Await(since map[string]time.Time) { Await(o.Reader, since) }
 
 // Manifests implements [Reader]. Its answers also settle what the tags name. A
 // tag that is known already is asked for by its digest.

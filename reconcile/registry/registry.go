@@ -114,6 +114,9 @@ type StoredManifest struct {
 	Descriptor
 	Tags   []string  // in any order
 	Pushed time.Time // by the registry's clock; a later tag does not change it
+	// LastPulled is when the manifest was pulled last, by the registry's clock. It
+	// is zero if it never was, or if the registry does not record pulls.
+	LastPulled time.Time
 }
 
 // RawManifest is a manifest as a registry sent it.

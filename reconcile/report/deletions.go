@@ -52,6 +52,9 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 type notes struct {
 	reclaimed map[string]amount // by kind
 	held      int
+	waiting   int
+	listed    int
+	pinnable  int // digests that a deployment may have pinned
 	unlisted  bool
 }
 
@@ -71,7 +74,39 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 		}
 	}
 	n.held += plan.Swept.Held
+	n.waiting += plan.Swept.Waiting
+	n.listed += plan.Swept.Listed
+	n.pinnable += pinnable(plan, result)
 	n.unlisted = n.unlisted || plan.Swept.Unlisted
+}
+
+// pinnable counts the digests that go, but for attestations: nothing runs those.
+func pinnable(plan reconcile.Plan, result reconcile.Result) int {
+	digests := map[string]bool{}
+	for i, d := range plan.DeleteManifests {
+		if d.Kind != reconcile.KindAttestation && (i >= len(result.Removed) || result.Removed[i].Err == nil) {
+			digests[d.Digest] = true
+		}
+	}
+	for i, d := range plan.DeleteTags {
+		if d.Last && !d.Emptied && (i >= len(result.Deleted) || result.Deleted[i].Err == nil) {
+			digests[d.Old] = true
+		}
+	}
+	return len(digests)
+}
+
+// pinned says how many digests go that a deployment may have pinned, "" if none
+// does.
+func (n *notes) pinned(dryRun bool) string {
+	if n.pinnable == 0 {
+		return ""
+	}
+	does := verb(n.pinnable, "is gone", "are gone")
+	if dryRun {
+		does = "would go"
+	}
+	return fmt.Sprintf("%s %s that a deployment may have pinned. How to look: policies/README.md, \"Pinned digests\".", Count(n.pinnable, "digest"), does)
 }
 
 func (n *notes) lines(dryRun bool) []string {
@@ -88,8 +123,23 @@ func (n *notes) lines(dryRun bool) []string {
 	if n.held > 0 {
 		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))
 	}
+	if n.waiting > 0 {
+		lines = append(lines, Count(n.waiting, "manifest")+" that nothing needs "+verb(n.waiting, "waits", "wait")+" for grace.")
+	}
+	if n.listed > 0 {
+		lines = append(lines, fmt.Sprintf("%s %s: an index lists %s.",
+			Count(n.listed, "untagged image"), verb(n.listed, "stays", "stay"), verb(n.listed, "it", "them")))
+	}
 	if n.unlisted {
 		lines = append(lines, "Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.")
 	}
 	return lines
+}
+
+// verb agrees with a count.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

@@ -24,7 +24,7 @@ func cleaning(untagged int) reconcile.Plan {
 			{Digest: two, Kind: reconcile.KindAttestation, Reason: "attestation of linux/amd64, nothing refers to it", Bytes: 1200},
 		},
 		Violations: []*config.Finding{{ID: "max-deletions", Message: "too many"}},
-		Swept:      reconcile.Swept{Held: 3, Unlisted: true},
+		Swept:      reconcile.Swept{Held: 3, Unlisted: true, Waiting: 4, Listed: 13},
 	}
 	for i := range untagged {
 		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{
@@ -53,10 +53,13 @@ my-image
   - sha256:000000000000…  untagged, nothing needs it (1.0 MB)
   ! error[max-deletions]: too many
 Plan: 1 to push, 2 tags and 3 manifests to delete, 1 blocked.
+2 digests would go that a deployment may have pinned. How to look: policies/README.md, "Pinned digests".
 To reclaim: 1 replaced index, 856 B.
 To reclaim: 1 attestation, 1.2 kB.
 To reclaim: 1 untagged manifest, 1.0 MB.
 3 attestations of untagged indexes stay; untagged: delete removes both.
+4 manifests that nothing needs wait for grace.
+13 untagged images stay: an index lists them.
 Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.
 `},
 		{"many, in part", TextOptions{}, cleaning(20), reconcile.Result{Removed: append([]reconcile.Outcome{{Err: refused}, {Err: refused}}, make([]reconcile.Outcome, 20)...)}, `
@@ -68,8 +71,11 @@ my-image
   - 20 untagged manifests  that nothing needs (20.0 MB)
   ! error[max-deletions]: too many
 Applied: 1 pushed, 2 tags and 20 manifests deleted, 1 blocked, 1 failed.
+20 digests are gone that a deployment may have pinned. How to look: policies/README.md, "Pinned digests".
 Reclaimed: 20 untagged manifests, 20.0 MB.
 3 attestations of untagged indexes stay; untagged: delete removes both.
+4 manifests that nothing needs wait for grace.
+13 untagged images stay: an index lists them.
 Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.
 `},
 		{"quietly", TextOptions{Quiet: true}, cleaning(20), reconcile.Result{}, `

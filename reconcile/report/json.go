@@ -81,6 +81,7 @@ type planDeleteTag struct {
 	Old     *string `json:"old"`
 	Reason  string  `json:"reason"`
 	Emptied bool    `json:"emptied,omitempty"`
+	Last    bool    `json:"last,omitempty"`
 	planOutcome
 }
 
@@ -113,6 +114,8 @@ type planSwept struct {
 	Manifests int  `json:"manifests"`
 	Unlisted  bool `json:"unlisted,omitempty"`
 	Held      int  `json:"held,omitempty"`
+	Waiting   int  `json:"waiting,omitempty"`
+	Listed    int  `json:"listed,omitempty"`
 }
 
 // planOutcome is what became of an action. A dry run has none.
@@ -189,7 +192,7 @@ func jsonRepository(r Repository) planRepository {
 		out.Pushes = append(out.Pushes, push)
 	}
 	for i, d := range r.DeleteTags {
-		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, jsonOutcome(r.Deleted, i)})
+		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, d.Last, jsonOutcome(r.Deleted, i)})
 	}
 	for i, d := range r.DeleteManifests {
 		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})

@@ -45,10 +45,13 @@ func Markdown(run Run) []byte {
 	for _, r := range run.Repositories {
 		notes.add(r.Plan, r.Result)
 	}
+	if line := notes.pinned(run.DryRun); line != "" {
+		m.printf("\n**%s**\n", line)
+	}
 	for _, line := range notes.lines(run.DryRun) {
 		m.printf("\n%s\n", line)
 	}
-	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync}) {
+	if n := run.totals(); n.inSync > 0 && n != (totals{inSync: n.inSync, waiting: n.waiting}) {
 		m.printf("\n%s in sync.\n", Count(n.inSync, "alias"))
 	}
 	for _, r := range run.Repositories {

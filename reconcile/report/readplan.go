@@ -134,7 +134,7 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	for i, d := range from.DeleteTags {
 		at := fmt.Sprintf("%s.delete_tags[%d]", at, i)
 		once(at+".tag", d.Tag)
-		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason, Emptied: d.Emptied})
+		p.DeleteTags = append(p.DeleteTags, reconcile.DeleteTag{Tag: d.Tag, Old: r.old(at+".old", d.Old), Reason: d.Reason, Emptied: d.Emptied, Last: d.Last})
 		if d.Old == nil {
 			r.problem(at+".old", "a tag that does not exist can't be deleted")
 		}

@@ -23,13 +23,13 @@ func savable() Run {
 		p.New = digest.FromBytes(p.Manifest).String()
 	}
 	plan := &r.Repositories[0].Plan
-	plan.DeleteTags[0].Emptied = true
+	plan.DeleteTags[0].Emptied, plan.DeleteTags[0].Last = true, true
 	plan.DeleteManifests = []reconcile.DeleteManifest{
 		{Digest: three, Kind: reconcile.KindReplaced, Reason: "10.10 has lost its attestations", Bytes: 12},
 		{Digest: five, Kind: reconcile.KindAttestation, Reason: "nothing needs it", Parents: []string{three}},
 	}
 	plan.Tags = []reconcile.TagDigest{{Tag: "8", Digest: four}}
-	plan.Swept = reconcile.Swept{Tags: 9, Manifests: 20, Unlisted: true, Held: 2}
+	plan.Swept = reconcile.Swept{Tags: 9, Manifests: 20, Unlisted: true, Held: 2, Waiting: 3, Listed: 4}
 	purge := reconcile.Push{Tag: "10.10", Old: three, MediaType: plan.Pushes[0].MediaType, Manifest: []byte(`{"schemaVersion":2,"manifests":[]}`), Purged: 1,
 		Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Digest: six, OldDigest: six}}}
 	purge.New = digest.FromBytes(purge.Manifest).String()

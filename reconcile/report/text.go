@@ -40,7 +40,7 @@ type TextOptions struct {
 
 // totals counts aliases and actions over all repositories.
 type totals struct {
-	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync int
+	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync, waiting int
 }
 
 // add counts one repository.
@@ -60,6 +60,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.blocked += len(blocked)
 	n.failed += len(failed)
 	n.inSync += len(plan.InSync)
+	n.waiting += plan.Swept.Waiting
 	for _, o := range result.Pushed {
 		if o.Already {
 			n.inSync++
@@ -97,6 +98,9 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 func (t *Text) Summary() error {
 	if !t.opts.Quiet {
 		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+		if line := t.notes.pinned(t.opts.DryRun); line != "" {
+			t.printf("%s\n", t.bold(line))
+		}
 		for _, note := range t.notes.lines(t.opts.DryRun) {
 			t.printf("%s\n", note)
 		}
@@ -109,7 +113,11 @@ func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
 	case n.pushes+n.deleteTags+n.deleteManifests+n.putBack+n.blocked+n.failed == 0:
-		return fmt.Sprintf("Nothing to do: %s in sync.", Count(n.inSync, "alias"))
+		now := ""
+		if n.waiting > 0 {
+			now = " now"
+		}
+		return fmt.Sprintf("Nothing to do%s: %s in sync.", now, Count(n.inSync, "alias"))
 	case dryRun:
 		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
@@ -342,6 +350,13 @@ func (t *Text) paint(mark string) string {
 		return mark
 	}
 	return "\x1b[" + colors[mark] + "m" + mark + "\x1b[0m"
+}
+
+func (t *Text) bold(line string) string {
+	if !t.opts.Color {
+		return line
+	}
+	return "\x1b[1m" + line + "\x1b[0m"
 }
 
 func (t *Text) printf(format string, args ...any) {

@@ -29,6 +29,7 @@ type image struct {
 	status       types.ImageStatus
 	archivedAt   *epoch
 	activatedAt  *epoch
+	pulledAt     *epoch
 }
 
 // manifest is what ECR looks at in one.

@@ -109,6 +109,7 @@ func (r *Registry) describe(repo *repository, img *image) imageDetail {
 		ImageTags:              slices.Clone(img.tags), // the answer is encoded when the store is free again
 		LastActivatedAt:        img.activatedAt,
 		LastArchivedAt:         img.archivedAt,
+		LastRecordedPullTime:   img.pulledAt,
 		SubjectManifestDigest:  img.subject,
 	}
 }

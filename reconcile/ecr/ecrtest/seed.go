@@ -85,6 +85,20 @@ func (r *Registry) SeedObjects(repository, tag string, pushedAt time.Time, objec
 	})
 }
 
+// SetPulled records when all images of a repository were pulled last.
+func (r *Registry) SetPulled(repository string, at time.Time) error {
+	return r.do(func() error {
+		repo, err := r.repository(repository)
+		if err != nil {
+			return err
+		}
+		for _, img := range repo.images {
+			img.pulledAt = &epoch{at}
+		}
+		return nil
+	})
+}
+
 // SetStatus archives an image, or restores it.
 func (r *Registry) SetStatus(repository, digest string, status ecrtypes.ImageStatus) error {
 	return r.do(func() error {

@@ -116,6 +116,7 @@ type imageDetail struct {
 	ImageTags              []string `json:"imageTags,omitempty"`
 	LastActivatedAt        *epoch   `json:"lastActivatedAt,omitempty"`
 	LastArchivedAt         *epoch   `json:"lastArchivedAt,omitempty"`
+	LastRecordedPullTime   *epoch   `json:"lastRecordedPullTime,omitempty"`
 	SubjectManifestDigest  string   `json:"subjectManifestDigest,omitempty"`
 }
 

@@ -27,7 +27,7 @@ func TestWireAgainstTheSDKsSnapshots(t *testing.T) {
 		"BatchDeleteImage":            {&batchDeleteImageRequest{}, &batchDeleteImageResponse{}, ""},
 		"BatchGetImage":               {&batchGetImageRequest{}, &batchGetImageResponse{}, ""},
 		"CreateRepository":            {&createRepositoryRequest{}, &createRepositoryResponse{}, "encryptionConfiguration imageScanningConfiguration tags"},
-		"DescribeImages":              {&describeImagesRequest{}, &describeImagesResponse{}, "imageScanFindingsSummary imageScanStatus lastRecordedPullTime"},
+		"DescribeImages":              {&describeImagesRequest{}, &describeImagesResponse{}, "imageScanFindingsSummary imageScanStatus"},
 		"DescribeRepositories":        {&describeRepositoriesRequest{}, &describeRepositoriesResponse{}, "encryptionConfiguration imageScanningConfiguration"},
 		"GetAuthorizationToken":       {&getAuthorizationTokenRequest{}, &getAuthorizationTokenResponse{}, ""},
 		"GetDownloadUrlForLayer":      {&getDownloadURLForLayerRequest{}, &getDownloadURLForLayerResponse{}, ""},

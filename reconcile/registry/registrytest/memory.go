@@ -33,6 +33,7 @@ type Memory struct {
 	Manifests map[string]registry.RawManifest
 	Blobs     map[string][]byte
 	Pushed    map[string]time.Time // by digest
+	Pulled    map[string]time.Time // last, by digest
 	Facts     registry.Facts
 	Now       time.Time // by the registry's clock; the machine's clock if zero
 	Listed    bool      // it lists manifests, as Amazon ECR does, and keeps what an index lists
@@ -62,7 +63,7 @@ type Memory struct {
 func NewMemory() *Memory {
 	return &Memory{
 		Tags: map[string]string{}, Manifests: map[string]registry.RawManifest{},
-		Blobs: map[string][]byte{}, Broken: map[string]error{}, Pushed: map[string]time.Time{},
+		Blobs: map[string][]byte{}, Broken: map[string]error{}, Pushed: map[string]time.Time{}, Pulled: map[string]time.Time{},
 	}
 }
 
@@ -268,6 +269,13 @@ func (v view) HasBlobs(ctx context.Context, digests []string) []registry.Answer[
 	})
 }
 
+func (m *Memory) now() time.Time {
+	if m.Now.IsZero() {
+		return time.Now()
+	}
+	return m.Now
+}
+
 // Inventory is there if the registry lists manifests.
 func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	v.Lock()
@@ -282,12 +290,9 @@ func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	case !v.exists():
 		return registry.Inventory{}, fmt.Errorf("%s: %w: %w", v.repository, registry.ErrNotFound, registry.ErrNoRepository)
 	}
-	all := registry.Inventory{Now: v.Now}
-	if all.Now.IsZero() {
-		all.Now = time.Now()
-	}
+	all := registry.Inventory{Now: v.now()}
 	for digest, m := range v.held {
-		stored := registry.StoredManifest{Pushed: v.Pushed[digest], Descriptor: registry.Descriptor{
+		stored := registry.StoredManifest{Pushed: v.Pushed[digest], LastPulled: v.Pulled[digest], Descriptor: registry.Descriptor{
 			Digest: digest, MediaType: m.MediaType, Archived: digest == v.Archived,
 		}}
 		for tag, named := range v.named {
@@ -413,6 +418,7 @@ func (v view) put(p registry.TaggedManifest) error {
 	if !v.has(p.Manifest.Digest) {
 		v.Memory.Manifests[p.Manifest.Digest] = p.Manifest
 		v.place(v.repository, p.Manifest.Digest)
+		v.Pushed[p.Manifest.Digest] = v.now()
 	}
 	if p.Tag != "" {
 		name := v.repository.String() + ":" + p.Tag

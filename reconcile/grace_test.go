@@ -1,0 +1,208 @@
+package reconcile_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/registry"
+	"tagline/reconcile/registry/registrytest"
+)
+
+// remembering is a registry whose readers remember, as a cache does.
+type remembering struct {
+	*registrytest.Memory
+	waiting map[string]time.Time
+}
+
+type rememberingReader struct {
+	registry.Reader
+	of *remembering
+}
+
+func (r *remembering) Reader(of config.Repository) registry.Reader {
+	return rememberingReader{r.Memory.Reader(of), r}
+}
+
+func (r rememberingReader) Recall(string) (registry.RawManifest, bool) {
+	return registry.RawManifest{}, false
+}
+func (r rememberingReader) Remembered(string) ([]byte, bool)    { return nil, false }
+func (r rememberingReader) Remember(map[string]config.Platform) {}
+func (r rememberingReader) Waiting() map[string]time.Time       { return maps.Clone(r.of.waiting) }
+func (r rememberingReader) Await(since map[string]time.Time)    { r.of.waiting = since }
+
+// later moves the clock, by moving everything else back.
+func (r *remembering) later(d time.Duration) {
+	for _, times := range []map[string]time.Time{r.Pushed, r.Pulled, r.waiting} {
+		for digest := range times {
+			times[digest] = times[digest].Add(-d)
+		}
+	}
+}
+
+// A grace that is written out holds for what a run replaces, counted from then.
+func TestGrace(t *testing.T) {
+	const (
+		day = 24 * time.Hour
+		two = "grace: 48h"
+	)
+	type step struct {
+		after time.Duration
+		want  []string // deletions
+		waits int
+	}
+	for _, test := range []struct {
+		name     string
+		aliases  string
+		settings []string
+		make     func(*builder)
+		moves    func(*builder) // after the first step
+		forgets  bool           // the cache is lost after each run
+		steps    []step
+	}{
+		{
+			"purge of several platforms, by the push of what they became", "", []string{"provenance: purge", two},
+			func(b *builder) { b.release("1", false, intel, graviton) }, nil, true,
+			[]step{
+				{0, nil, 3}, {day, nil, 3},
+				{day, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64", "attestation: 1 attestation of linux/arm64"}, 0},
+			},
+		},
+		{
+			"purge of one platform, by the cache", "", []string{"provenance: purge", two},
+			func(b *builder) { b.release("1", false, intel) }, nil, false,
+			[]step{{0, nil, 2}, {day, nil, 2}, {day, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64"}, 0}},
+		},
+		{
+			"purge of one platform stays if the cache is lost", "", []string{"provenance: purge", two},
+			func(b *builder) { b.release("1", false, intel) }, nil, true,
+			[]step{{0, nil, 2}, {3 * day, nil, 2}, {3 * day, nil, 2}},
+		},
+		{
+			"purge without grace", "", []string{"provenance: purge"},
+			func(b *builder) { b.release("1", false, intel) }, nil, true,
+			[]step{{0, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64"}, 0}},
+		},
+		{
+			"an alias that moves, by the push of the next index", "10: {amd64: 2}", []string{"untagged: delete", two},
+			func(b *builder) {
+				b.tag("2", b.image("2", intel))
+				b.tag("10", b.index("old", object{reconcile.AnnotationAlias: "10"}, b.entry(b.image("1", intel), intel)))
+			}, nil, true,
+			[]step{{0, nil, 2}, {day, nil, 2}, {day, []string{"untagged: old", "untagged: 1"}, 0}},
+		},
+		{
+			"an alias without a mark, by the cache", "10: 2", []string{"untagged: delete", two},
+			func(b *builder) {
+				b.tag("2", b.image("2", intel))
+				b.tag("10", b.image("1", intel))
+			}, nil, false,
+			[]step{{0, nil, 1}, {day, nil, 1}, {day, []string{"untagged: 1"}, 0}},
+		},
+		{
+			"what another job untagged, by its push", "", []string{"untagged: delete", two},
+			func(b *builder) {
+				b.image("old", intel)
+				b.Pushed[b.image("young", intel)] = time.Now()
+			}, nil, false,
+			[]step{{0, []string{"untagged: old"}, 1}, {2 * day, []string{"untagged: young"}, 0}},
+		},
+		{
+			"what was pulled since", "", []string{"untagged: delete", two},
+			func(b *builder) { b.Pulled[b.image("old", intel)] = time.Now() }, nil, false,
+			[]step{{0, nil, 1}, {2 * day, []string{"untagged: old"}, 0}},
+		},
+		{
+			"a pull counts for nothing unless grace is written", "", []string{"untagged: delete"},
+			func(b *builder) { b.Pulled[b.image("old", intel)] = time.Now() }, nil, false,
+			[]step{{0, []string{"untagged: old"}, 0}},
+		},
+		{
+			"what is tagged again is forgotten", "", []string{"provenance: purge", two},
+			func(b *builder) { b.release("1", false, intel) },
+			func(b *builder) { b.tag("1", b.digest["1"]) }, false,
+			[]step{{0, nil, 2}, {day, nil, 2}, {day, nil, 2}, {day, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64"}, 0}},
+		},
+		{
+			"a tag that goes takes its image along where the registry wants that", "9: absent", []string{"untagged: delete", two},
+			func(b *builder) {
+				b.Facts.LastTag = true
+				b.tag("9", b.image("9", intel))
+			}, nil, false,
+			[]step{{0, []string{"untagged: 9"}, 0}},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := build()
+			b.Listed = true
+			b.tag("plain", b.image("plain", intel))
+			test.make(b)
+			m := &remembering{Memory: b.Memory}
+			image := aliases(t, test.aliases+"\nstable: plain", test.settings...)
+			for i, s := range test.steps {
+				m.later(s.after)
+				if i == 1 && test.moves != nil {
+					test.moves(b)
+				}
+				if test.forgets {
+					m.waiting = nil
+				}
+				p, r := reconcile.Run(t.Context(), reconcile.Job{Readers: m, Writers: m.Memory, Limit: reconcile.Limit{Max: 100, Set: true}}, image)
+				for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
+					if o.Err != nil {
+						t.Fatal(o.Err)
+					}
+				}
+				var got []string
+				for _, d := range p.DeleteManifests {
+					got = append(got, d.Kind+": "+b.called(d.Digest))
+				}
+				if diff := difference(got, s.want); diff != "" || p.Swept.Waiting != s.waits || len(p.Errors)+len(p.Violations)+len(p.Warnings) > 0 {
+					t.Errorf("run %d deletes %q, and %d wait; want %d\n%s\n%v %v %v", i, got, p.Swept.Waiting, s.waits, diff, p.Errors, p.Violations, p.Warnings)
+				}
+				for _, d := range r.Removed {
+					delete(b.Pushed, d.Tag)
+				}
+			}
+		})
+	}
+}
+
+// Where no untagged manifest is listed, what waits is never found again. The plan
+// says so, and a registry that drops it at once gets it back.
+func TestGraceOverHTTP(t *testing.T) {
+	for _, drops := range []bool{false, true} {
+		b := build()
+		b.Drops = drops
+		b.release("1", false, intel)
+		b.tag("2", b.image("2", intel))
+		b.tag("10", b.image("old", intel))
+		image := aliases(t, "10: 2", "provenance: purge", "untagged: delete", "grace: 48h")
+		p := plan(t, b.Memory, image)
+		if len(p.DeleteManifests) > 0 || len(p.Warnings) != 1 || p.Warnings[0].ID != "unlisted-grace" || !strings.Contains(p.Warnings[0].Message, "keeps 3 manifests") {
+			t.Errorf("plan is %v, %+v", b.short(p), p.Warnings)
+		}
+		for _, o := range reconcile.Apply(t.Context(), b.Writer(image.Repository), p).Pushed {
+			if o.Err != nil {
+				t.Error(o.Err)
+			}
+		}
+		for _, name := range []string{"1", "1 attestation of linux/amd64", "old"} {
+			if b.Manifests[b.digest[name]].Body == nil {
+				t.Errorf("%s is gone", name)
+			}
+		}
+		if p := plan(t, b.Memory, image); !p.Empty() || len(p.Warnings) > 0 {
+			t.Errorf("the second plan is %v, %+v", b.short(p), p.Warnings)
+		}
+		p = plan(t, b.Memory, aliases(t, "10: 1", "provenance: purge", "untagged: delete"))
+		if len(p.Warnings) > 0 {
+			t.Errorf("without grace there are warnings: %+v", p.Warnings)
+		}
+	}
+}
