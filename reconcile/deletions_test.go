@@ -237,7 +237,7 @@ func TestPurgeWithoutDeletions(t *testing.T) {
 	b.Broken["DELETE"] = fmt.Errorf("%w (405 Method Not Allowed)", registry.ErrUnsupported)
 	for range 2 { // nothing is forgotten in the second run
 		p := plan(t, b.Memory, aliases(t, "10: 1\n9: absent", "provenance: purge"))
-		r := reconcile.Apply(t.Context(), b.Memory.Writer(p.Repository), p)
+		r := reconcile.Apply(t.Context(), b.Writer(p.Repository), p)
 		for _, o := range slices.Concat(r.Pushed, r.Removed) {
 			if o.Tag == "10" && o.Err != nil || o.Tag != "10" && !errors.Is(o.Err, registry.ErrUnsupported) {
 				t.Errorf("%s: %v", o.Tag, o.Err)
@@ -262,7 +262,7 @@ func TestPurgeWithoutDeletions(t *testing.T) {
 	}
 	delete(b.Broken, "DELETE") // and once they can be, the purge goes through
 	p := plan(t, b.Memory, aliases(t, "10: 1\n9: absent", "provenance: purge"))
-	for _, o := range reconcile.Apply(t.Context(), b.Memory.Writer(p.Repository), p).Removed {
+	for _, o := range reconcile.Apply(t.Context(), b.Writer(p.Repository), p).Removed {
 		if o.Err != nil {
 			t.Error(o.Err)
 		}

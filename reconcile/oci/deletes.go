@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
 
 	"tagline/reconcile/registry"
@@ -17,13 +18,12 @@ var noManifest = digest.FromString("tagline asks whether manifests can be delete
 // manifest, and 404 with it (3.1.2, tried). OPTIONS tells nothing: its Allow has
 // DELETE in both cases.
 func (w *writer) Deletes(ctx context.Context) error {
-	if w.err != nil {
-		return nil // every request says so
+	var status *transport.Error
+	if w.err == nil { // or else every request says so
+		status = statusOf(w.writers.pusher.Load().Delete(ctx, w.name.Digest(noManifest)))
 	}
-	err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(noManifest))
-	status := statusOf(err)
 	if status == nil || routeOf(status.Request).resource != "manifests" || !isNoSuchMethod(status.StatusCode) {
 		return nil
 	}
-	return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
+	return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(status))
 }

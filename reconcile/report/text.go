@@ -53,7 +53,10 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 		failed[e.Alias] = true
 	}
 	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Kept) {
-		if o.Err != nil {
+		switch {
+		case outcome(o.Err) == unsupported:
+			blocked[o.Tag] = true
+		case o.Err != nil:
 			failed[o.Tag] = true
 		}
 	}
