@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ type Writers struct {
 	client *Client
 	source *remote.Puller // of copies: its blobs stream
 	pusher atomic.Pointer[remote.Pusher]
+	// deletions has each deletion that was answered: nil, or the error for all
+	// that follow.
+	deletions sync.Map
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -99,7 +103,7 @@ func target(push registry.TaggedManifest) string { return cmp.Or(push.Tag, push.
 
 // DeleteTags implements [registry.Writer].
 func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
-	errs := w.client.each(w.repository, len(tags), func(i int) error {
+	errs := w.delete("tag", len(tags), func(i int) error {
 		return w.deleteTag(ctx, tags[i])
 	})
 	for i, err := range errs {
@@ -123,6 +127,9 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 		return err
 	case now.Digest != named.Digest:
 		return &registry.MovedError{Now: now.Digest}
+	}
+	if err := w.refused("tag"); err != nil {
+		return err
 	}
 	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
 	status := statusOf(err)
@@ -155,7 +162,10 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 
 // DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := w.client.each(w.repository, len(digests), func(i int) error {
+	errs := w.delete("manifest", len(digests), func(i int) error {
+		if err := w.refused("manifest"); err != nil {
+			return err
+		}
 		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
 		status := statusOf(err)
 		switch {

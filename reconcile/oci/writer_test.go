@@ -3,10 +3,13 @@ package oci
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	"tagline/config"
 	"tagline/reconcile/registry"
 )
 
@@ -133,6 +136,71 @@ func TestDeleteManifests(t *testing.T) {
 			want := "delete " + server.host + "/app@" + digest + ": " + strings.ReplaceAll(tt.err, "HOST", server.host)
 			if (tt.err == "") != (err == nil) || err != nil && err.Error() != want {
 				t.Errorf("error %v\nwant  %s", err, want)
+			}
+		})
+	}
+}
+
+// A registry that has no deletions of a kind is asked for one. The other kind, and
+// another repository, have an answer of their own. What is refused after a
+// deletion that was done stands for itself.
+func TestDeletionsNotSupported(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		status      []int // the answers, in order; the last one for all that follow
+		sent        int   // of six, in two batches
+		unsupported int
+	}{
+		{"never", []int{405}, 1, 6},
+		{"not by an API either", []int{501}, 1, 6},
+		{"always", []int{202}, 6, 0},
+		{"one of them", []int{202, 405, 202}, 6, 1},
+		{"forbidden", []int{403}, 6, 0},
+		{"after one that failed", []int{403, 405}, 4, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, kind := range []string{"tag", "manifest"} {
+				var mu sync.Mutex
+				sent := map[string]int{}
+				do := func(repository string) http.HandlerFunc {
+					return func(w http.ResponseWriter, r *http.Request) {
+						mu.Lock()
+						defer mu.Unlock()
+						if r.Method != http.MethodDelete {
+							goodManifest()(w, r)
+							return
+						}
+						w.WriteHeader(test.status[min(sent[repository], len(test.status)-1)])
+						sent[repository]++
+					}
+				}
+				server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": do("app"), "/v2/other/manifests/": do("other")})
+				writers := NewWriters(newClient(t, Options{Concurrency: 1, Patience: Patience{Attempts: 1}}))
+				for _, repository := range []string{"app", "other"} {
+					unsupported := 0
+					for batch := range 2 {
+						var tags []registry.TagDigest
+						var digests []string
+						for i := range 3 {
+							tag := fmt.Sprintf("tag-%d-%d", batch, i)
+							digests = append(digests, digestOf([]byte(tag)))
+							tags = append(tags, registry.TagDigest{Tag: tag, Digest: digestOf([]byte(index))})
+						}
+						w := writers.Writer(config.Repository{Host: server.host, Path: repository})
+						remove := func() []error { return w.DeleteTags(t.Context(), tags) }
+						if kind == "manifest" {
+							remove = func() []error { return w.DeleteManifests(t.Context(), digests) }
+						}
+						for _, err := range remove() {
+							if errors.Is(err, registry.ErrUnsupported) {
+								unsupported++
+							}
+						}
+					}
+					if sent[repository] != test.sent || unsupported != test.unsupported {
+						t.Errorf("%ss of %s: %d sent, %d not supported; want %d, %d", kind, repository, sent[repository], unsupported, test.sent, test.unsupported)
+					}
+				}
 			}
 		})
 	}

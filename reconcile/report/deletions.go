@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
@@ -56,6 +57,7 @@ type notes struct {
 	listed    int
 	pinnable  int // digests that a deployment may have pinned
 	unlisted  bool
+	doubtful  bool // tags are purged in a registry that may have no deletions
 }
 
 type amount struct {
@@ -67,7 +69,9 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 	if n.reclaimed == nil {
 		n.reclaimed = map[string]amount{}
 	}
+	_, amazon := config.ParseECRHost(plan.Repository.Host)
 	for i, d := range plan.DeleteManifests {
+		n.doubtful = n.doubtful || d.Kind == reconcile.KindReplaced && !amazon
 		if i >= len(result.Removed) || result.Removed[i].Err == nil {
 			sum := n.reclaimed[d.Kind]
 			n.reclaimed[d.Kind] = amount{sum.n + 1, sum.bytes + d.Bytes}
@@ -119,6 +123,9 @@ func (n *notes) lines(dryRun bool) []string {
 		if got := n.reclaimed[k.kind]; got.n > 0 {
 			lines = append(lines, fmt.Sprintf("%s: %s, %s.", does, Count(got.n, k.what), bytes(got.bytes)))
 		}
+	}
+	if dryRun && n.doubtful {
+		lines = append(lines, "No registry says beforehand whether it deletes anything: if it does not, no tag is purged.")
 	}
 	if n.held > 0 {
 		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))
