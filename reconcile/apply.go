@@ -23,6 +23,7 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
 	}
+	a.undeletable = a.deletes()
 	for _, wave := range pushWaves(plan.Pushes) {
 		for batch := range slices.Chunk(wave, w.AtOnce()) {
 			a.push(batch)
@@ -32,9 +33,9 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	whole := len(plan.Errors) == 0
 	for _, p := range plan.Pushes {
 		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag], a.already[p.Tag]})
-		whole = whole && a.outcome[p.Tag] == nil
+		whole = whole && (a.outcome[p.Tag] == nil || a.unpurged(p))
 	}
-	for batch := range slices.Chunk(plan.DeleteTags, w.AtOnce()) {
+	for batch := range slices.Chunk(a.deletable(plan.DeleteTags), w.AtOnce()) {
 		if whole && a.keptAll() {
 			a.deleteTags(batch)
 			continue

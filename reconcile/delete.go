@@ -29,6 +29,8 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	switch {
 	case !whole:
 		stop = errNothingDeleted
+	case a.undeletable != nil:
+		stop = a.undeletable
 	case stop != nil:
 	case a.ctx.Err() != nil:
 		stop = interrupted(a.ctx.Err())
@@ -96,4 +98,27 @@ func (a *applying) unchanged(planned []TagDigest) error {
 		}
 	}
 	return nil
+}
+
+// deletes returns why the registry deletes no manifest, where a purge would leave
+// manifests behind for that. Only a deletion can tell, so a dry run can't know.
+func (a *applying) deletes() error {
+	purges := slices.ContainsFunc(a.plan.Pushes, func(p Push) bool { return p.Purged > 0 })
+	if !purges || len(a.plan.DeleteManifests) == 0 || a.ctx.Err() != nil {
+		return nil
+	}
+	return a.w.Deletes(a.ctx)
+}
+
+// deletable returns the deletions that do not follow from a purge that is not done.
+func (a *applying) deletable(due []DeleteTag) []DeleteTag {
+	if a.undeletable == nil {
+		return due
+	}
+	return slices.DeleteFunc(slices.Clone(due), func(d DeleteTag) bool {
+		if d.Emptied {
+			a.outcome[d.Tag] = a.undeletable
+		}
+		return d.Emptied
+	})
 }

@@ -1,12 +1,16 @@
 package reconcile_test
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 const (
@@ -221,4 +225,49 @@ func difference(got, want []string) string {
 		return ""
 	}
 	return "want:\n" + strings.Join(want, "\n")
+}
+
+// Where nothing can be deleted, a purge moves no tag; the rest of the plan is done.
+func TestPurgeWithoutDeletions(t *testing.T) {
+	b := build()
+	b.release("1", false, intel)
+	b.release("2", false, intel, graviton)
+	b.release("9", false, graviton)
+	before := maps.Clone(b.Tags)
+	b.Broken["DELETE"] = fmt.Errorf("%w (405 Method Not Allowed)", registry.ErrUnsupported)
+	for range 2 { // nothing is forgotten in the second run
+		p := plan(t, b.Memory, aliases(t, "10: 1\n9: absent", "provenance: purge"))
+		r := reconcile.Apply(t.Context(), b.Writer(p.Repository), p)
+		for _, o := range slices.Concat(r.Pushed, r.Removed) {
+			if o.Tag == "10" && o.Err != nil || o.Tag != "10" && !errors.Is(o.Err, registry.ErrUnsupported) {
+				t.Errorf("%s: %v", o.Tag, o.Err)
+			}
+		}
+		for _, o := range r.Deleted {
+			if o.Err != nil {
+				t.Errorf("%s: %v", o.Tag, o.Err)
+			}
+		}
+		if len(r.Removed) == 0 {
+			t.Errorf("plan %+v", p)
+		}
+		for _, tag := range []string{"r.test/app:1", "r.test/app:2"} {
+			if b.Tags[tag] != before[tag] {
+				t.Errorf("%s moved", tag)
+			}
+		}
+		if b.Tags["r.test/app:10"] == "" || b.Tags["r.test/app:9"] != "" || len(b.Deleted) > 0 {
+			t.Errorf("tags %v, deleted %v", b.Tags, b.Deleted)
+		}
+	}
+	delete(b.Broken, "DELETE") // and once they can be, the purge goes through
+	p := plan(t, b.Memory, aliases(t, "10: 1\n9: absent", "provenance: purge"))
+	for _, o := range reconcile.Apply(t.Context(), b.Writer(p.Repository), p).Removed {
+		if o.Err != nil {
+			t.Error(o.Err)
+		}
+	}
+	if p := plan(t, b.Memory, aliases(t, "10: 1\n9: absent", "provenance: purge")); !p.Empty() {
+		t.Errorf("left to do: %+v", p)
+	}
 }

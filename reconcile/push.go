@@ -62,6 +62,9 @@ func (a *applying) mayBegin(p Push) error {
 	if err := a.ctx.Err(); err != nil {
 		return interrupted(err)
 	}
+	if a.unpurged(p) {
+		return fmt.Errorf("the tag is not purged, since nothing could be deleted then: %w", a.undeletable)
+	}
 	if digest := a.lists(p); digest != "" {
 		return fmt.Errorf("%w: it lists %s, which is missing", ErrSkipped, digest)
 	}

@@ -27,7 +27,14 @@ type applying struct {
 	copied  map[Copy]error
 	kept    map[string]error // by digest, of Plan.Keeps
 	back    map[string]bool  // by digest, what was put back
+	// undeletable says that the registry deletes no manifest, so that nothing is
+	// purged.
+	undeletable error
 }
+
+// unpurged reports whether a tag keeps its attestations, because they could not be
+// deleted.
+func (a *applying) unpurged(p Push) bool { return p.Purged > 0 && a.undeletable != nil }
 
 // keep drops the pushes that a test refuses, and notes why.
 func (a *applying) keep(batch []Push, test func(Push) error) []Push {

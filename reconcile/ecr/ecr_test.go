@@ -225,6 +225,27 @@ func TestCopies(t *testing.T) {
 	})
 }
 
+// Rules are told in the order of their priority, which is a number.
+func TestOrderOfRules(t *testing.T) {
+	server := seeded(t, ecrtest.Options{})
+	var rules []string
+	for _, priority := range []int{10, 9, 100} {
+		rules = append(rules, fmt.Sprintf(`{"rulePriority":%d,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":10},"action":{"type":"expire"}}`, priority))
+	}
+	policy := `{"rules":[` + strings.Join(rules, ",") + `]}`
+	if _, err := sdk(t).PutLifecyclePolicy(t.Context(), &aws.PutLifecyclePolicyInput{RepositoryName: &myImage.Path, LifecyclePolicyText: &policy}); err != nil {
+		t.Fatal(err, server.Host)
+	}
+	facts, err := open(t).Reader(myImage).Facts(t.Context())
+	var got []string
+	for _, e := range facts.Expiries {
+		got = append(got, strings.TrimPrefix(e.Rule, "lifecycle rule "))
+	}
+	if err != nil || !slices.Equal(got, []string{"9", "10", "100"}) {
+		t.Errorf("rules %q, %v", got, err)
+	}
+}
+
 // What ECR would refuse is found before anything is written.
 func TestFacts(t *testing.T) {
 	rule := func(selection, action string) string {

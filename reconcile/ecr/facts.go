@@ -120,24 +120,26 @@ func (r *reader) expiries(ctx context.Context) []registry.Expiry {
 // parseLifecycle reads a lifecycle policy (user guide,
 // lifecycle_policy_parameters).
 func parseLifecycle(text string) ([]registry.Expiry, error) {
+	type rule struct {
+		Priority    int    `json:"rulePriority"`
+		Description string `json:"description"`
+		Selection   struct {
+			TagStatus string   `json:"tagStatus"` // tagged, untagged or any
+			Prefixes  []string `json:"tagPrefixList"`
+			Patterns  []string `json:"tagPatternList"`
+			Class     string   `json:"storageClass"` // archive: only images that are archived already
+		} `json:"selection"`
+		Action struct {
+			Type string `json:"type"` // expire or transition, to the storage class archive
+		} `json:"action"`
+	}
 	var policy struct {
-		Rules []struct {
-			Priority    int    `json:"rulePriority"`
-			Description string `json:"description"`
-			Selection   struct {
-				TagStatus string   `json:"tagStatus"` // tagged, untagged or any
-				Prefixes  []string `json:"tagPrefixList"`
-				Patterns  []string `json:"tagPatternList"`
-				Class     string   `json:"storageClass"` // archive: only images that are archived already
-			} `json:"selection"`
-			Action struct {
-				Type string `json:"type"` // expire or transition, to the storage class archive
-			} `json:"action"`
-		} `json:"rules"`
+		Rules []rule `json:"rules"`
 	}
 	if err := json.Unmarshal([]byte(text), &policy); err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(policy.Rules, func(a, b rule) int { return cmp.Compare(a.Priority, b.Priority) })
 	var expiries []registry.Expiry
 	for _, rule := range policy.Rules {
 		if rule.Selection.Class == "archive" {
@@ -160,6 +162,5 @@ func parseLifecycle(text string) ([]registry.Expiry, error) {
 			expiries = append(expiries, e)
 		}
 	}
-	slices.SortStableFunc(expiries, func(a, b registry.Expiry) int { return cmp.Compare(a.Rule, b.Rule) })
 	return expiries, nil
 }

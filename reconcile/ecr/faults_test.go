@@ -250,14 +250,20 @@ func TestNotFromECR(t *testing.T) {
 // A host of FIPS or dual stack is reached through an endpoint of the user's, too.
 func TestOwnEndpoint(t *testing.T) {
 	seeded(t, ecrtest.Options{})
-	for _, host := range []string{
-		ecrtest.Account + ".dkr.ecr-fips." + ecrtest.Region + ".amazonaws.com",
-		ecrtest.Account + ".dkr-ecr." + ecrtest.Region + ".on.aws",
-		ecrtest.Account + ".dkr-ecr-fips." + ecrtest.Region + ".on.aws",
+	for _, test := range []struct{ host, variable string }{
+		{ecrtest.Account + ".dkr.ecr-fips." + ecrtest.Region + ".amazonaws.com", ""},
+		{ecrtest.Account + ".dkr-ecr." + ecrtest.Region + ".on.aws", ""},
+		{ecrtest.Account + ".dkr-ecr-fips." + ecrtest.Region + ".on.aws", ""},
+		{host, "AWS_USE_FIPS_ENDPOINT"},
+		{host, "AWS_USE_DUALSTACK_ENDPOINT"},
 	} {
+		for _, name := range []string{"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"} {
+			t.Setenv(name, fmt.Sprint(name == test.variable))
+		}
+		host := test.host
 		p, err := apply(t, images(t, "images:\n  "+host+"/my-image:\n    aliases: {"+ten+"}\n")[0])
 		if err != nil || len(p.Errors)+len(p.Violations) > 0 || p.Empty() && len(p.InSync) != 1 {
-			t.Errorf("%s: %v, plan %+v", host, err, p)
+			t.Errorf("%s %s: %v, plan %+v", host, test.variable, err, p)
 		}
 	}
 }

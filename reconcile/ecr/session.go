@@ -122,15 +122,7 @@ func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client,
 	}
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
 		o.Region = host.Region
-		// The SDK refuses both together with an endpoint of the user's, which
-		// decides by itself where the calls go.
-		own := o.BaseEndpoint != nil
-		if host.FIPS && !own {
-			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
-		}
-		if host.DualStack && !own {
-			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
-		}
+		o.EndpointOptions = endpointOptions(o.EndpointOptions, host, o.BaseEndpoint != nil)
 		w := &wire{next: cfg.HTTPClient, client: c, slots: make(chan struct{}, c.options.OCI.Concurrency)}
 		o.HTTPClient = w
 		o.Retryer = c.retryer(w)
@@ -138,6 +130,23 @@ func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client,
 			o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKeyValue(name, version))
 		}
 	}), nil
+}
+
+// endpointOptions choose one of AWS's endpoints. An endpoint that is given by its
+// URL is used as it is: the SDK refuses to look for its FIPS or dual-stack twin,
+// whether the host asks for that or AWS_USE_FIPS_ENDPOINT.
+func endpointOptions(options ecr.EndpointResolverOptions, host config.ECRHost, given bool) ecr.EndpointResolverOptions {
+	if given {
+		options.UseFIPSEndpoint, options.UseDualStackEndpoint = aws.FIPSEndpointStateDisabled, aws.DualStackEndpointStateDisabled
+		return options
+	}
+	if host.FIPS {
+		options.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+	}
+	if host.DualStack {
+		options.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	}
+	return options
 }
 
 // attempts is how often a call is made: ECR does not publish most of its rates,

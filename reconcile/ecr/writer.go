@@ -191,6 +191,9 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 	return errs
 }
 
+// Deletes implements [registry.Writer].
+func (*writer) Deletes(context.Context) error { return nil }
+
 // DeleteManifests implements [registry.Writer].
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	due := map[string]types.ImageIdentifier{}

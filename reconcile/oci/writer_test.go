@@ -245,3 +245,25 @@ func TestInterruptedWrites(t *testing.T) {
 		t.Errorf("%d done, %d interrupted, %d sent; want 2, 4, 2", done, interrupted, server.count("PUT "))
 	}
 }
+
+// Only an answer for all deletions counts as one.
+func TestDeletes(t *testing.T) {
+	for _, tt := range []struct {
+		status      int
+		unsupported bool
+	}{{202, false}, {404, false}, {405, true}, {501, true}, {400, false}, {401, false}, {403, false}} {
+		t.Run(http.StatusText(tt.status), func(t *testing.T) {
+			asked := 0
+			server := serve(t, map[string]http.HandlerFunc{
+				"DELETE /v2/app/manifests/" + noManifest: func(w http.ResponseWriter, r *http.Request) {
+					asked++
+					answer(tt.status, "")(w, r)
+				},
+			})
+			err := NewWriters(newClient(t, Options{})).Writer(server.app()).Deletes(t.Context())
+			if errors.Is(err, registry.ErrUnsupported) != tt.unsupported || (err != nil) != tt.unsupported || asked == 0 {
+				t.Errorf("got %v after %d requests", err, asked)
+			}
+		})
+	}
+}

@@ -188,6 +188,10 @@ type Writer interface {
 	// the tag names another digest; ErrUnsupported if the registry deletes by
 	// digest only.
 	DeleteTags(ctx context.Context, tags []TagDigest) []error
+	// Deletes returns ErrUnsupported if the registry certainly deletes no manifest.
+	// Ask before a tag moves whose old manifest is to be deleted. Nil promises
+	// nothing: a deletion can still be refused.
+	Deletes(ctx context.Context) error
 	// DeleteManifests removes manifests by digest, and every tag that names one
 	// of them at that moment, also tags that the caller doesn't know. Children
 	// of an index, blobs of an image, and referrers stay. A manifest that does

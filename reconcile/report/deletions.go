@@ -125,7 +125,7 @@ func (n *notes) lines(dryRun bool) []string {
 		}
 	}
 	if dryRun && n.doubtful {
-		lines = append(lines, "No registry says beforehand whether it deletes anything: if it does not, the tags are purged all the same, and what they named stays.")
+		lines = append(lines, "No registry says beforehand whether it deletes anything: if it does not, no tag is purged.")
 	}
 	if n.held > 0 {
 		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))

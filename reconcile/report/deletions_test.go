@@ -57,7 +57,7 @@ Plan: 1 to push, 2 tags and 3 manifests to delete, 1 blocked.
 To reclaim: 1 replaced index, 856 B.
 To reclaim: 1 attestation, 1.2 kB.
 To reclaim: 1 untagged manifest, 1.0 MB.
-No registry says beforehand whether it deletes anything: if it does not, the tags are purged all the same, and what they named stays.
+No registry says beforehand whether it deletes anything: if it does not, no tag is purged.
 3 attestations of untagged indexes stay; untagged: delete removes both.
 4 manifests that nothing needs wait for grace.
 13 untagged images stay: an index lists them.

@@ -474,6 +474,13 @@ func (v view) tagsOf(digest string) int {
 	return n
 }
 
+// Deletes implements [registry.Writer]. Broken has it as "DELETE".
+func (v view) Deletes(context.Context) error {
+	v.Lock()
+	defer v.Unlock()
+	return v.Broken["DELETE"]
+}
+
 // DeleteManifests refuses what an index lists where the registry lists
 // manifests.
 func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
@@ -481,7 +488,7 @@ func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
 	defer v.Unlock()
 	errs := make([]error, len(digests))
 	for i, digest := range digests {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["DELETE "+digest]); errs[i] == nil {
+		if errs[i] = cmp.Or(ctx.Err(), v.Broken["DELETE"], v.Broken["DELETE "+digest]); errs[i] == nil {
 			if errs[i] = v.delete(digest); errs[i] == nil {
 				v.Deleted = append(v.Deleted, digest)
 			}

@@ -1,0 +1,29 @@
+package oci
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/opencontainers/go-digest"
+
+	"tagline/reconcile/registry"
+)
+
+// noManifest is a digest that no manifest has.
+var noManifest = digest.FromString("tagline asks whether manifests can be deleted").String()
+
+// Deletes asks for the deletion of a manifest that does not exist. CNCF
+// distribution without storage.delete.enabled answers 405 before it looks for the
+// manifest, and 404 with it (3.1.2, tried). OPTIONS tells nothing: its Allow has
+// DELETE in both cases.
+func (w *writer) Deletes(ctx context.Context) error {
+	var status *transport.Error
+	if w.err == nil { // or else every request says so
+		status = statusOf(w.writers.pusher.Load().Delete(ctx, w.name.Digest(noManifest)))
+	}
+	if status == nil || routeOf(status.Request).resource != "manifests" || !isNoSuchMethod(status.StatusCode) {
+		return nil
+	}
+	return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(status))
+}
