@@ -184,7 +184,11 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 		v.join(why)
 		return v
 	}
-	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	kept := map[policies.Entry]bool{}
+	for _, e := range a.Entries {
+		kept[e] = true
+	}
+	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
 	p.finish(&c, a, whole)
 	if len(v.choices) > 0 && !policies.Downgrade.Of(p.rules) {
 		if warnings, why = p.compare(alias, a, c.Digest); why.any() {
