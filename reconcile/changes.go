@@ -17,6 +17,7 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		}
 	}
 	var all []PlatformChange
+	from := versionsOf(leaves)
 	attests, companions := belongings(leaves, policies.Attestation), belongings(leaves, policies.Companion)
 	for _, l := range leaves {
 		if l.Kind == policies.Attestation || l.Kind == policies.Companion {
@@ -24,7 +25,7 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		}
 		c := PlatformChange{
 			Source: l.Source, SourceDigest: l.sourceDigest, Digest: l.Digest,
-			Attestations: attests[l.Digest], Companions: companions[l.Digest], Behind: behind(l, leaves),
+			Attestations: attests[l.Digest], Companions: companions[l.Digest], Behind: from.behind(l),
 		}
 		if l.Kind == policies.Image {
 			c.Platform = l.target()
@@ -47,18 +48,37 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 	return all
 }
 
-// behind returns the highest version that another platform of an alias comes
-// from, if it is higher than this one's: the versions are mixed.
-func behind(l leaf, leaves []leaf) string {
-	highest, err := config.ParseVersion(l.Origin)
-	if err != nil || l.Kind != policies.Image {
-		return ""
-	}
-	higher := ""
-	for _, other := range leaves {
-		if v, err := config.ParseVersion(other.Origin); err == nil && v.Compare(highest) > 0 {
-			highest, higher = v, other.Origin
+// versions are those that the images of an alias come from, and the highest.
+type versions struct {
+	of      map[string]config.Version // by origin, as far as it is a version
+	highest string                    // an origin
+}
+
+func versionsOf(leaves []leaf) versions {
+	all := versions{of: map[string]config.Version{}}
+	seen := map[string]bool{}
+	for _, l := range leaves {
+		if seen[l.Origin] {
+			continue
+		}
+		seen[l.Origin] = true
+		v, err := config.ParseVersion(l.Origin)
+		if err != nil {
+			continue
+		}
+		if all.of[l.Origin] = v; all.highest == "" || v.Compare(all.of[all.highest]) > 0 {
+			all.highest = l.Origin
 		}
 	}
-	return higher
+	return all
+}
+
+// behind returns the highest version that another platform of an alias comes
+// from, if it is higher than this one's: the versions are mixed.
+func (all versions) behind(l leaf) string {
+	v, is := all.of[l.Origin]
+	if !is || l.Kind != policies.Image || all.of[all.highest].Compare(v) <= 0 {
+		return ""
+	}
+	return all.highest
 }

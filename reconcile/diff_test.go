@@ -276,6 +276,7 @@ func TestViolations(t *testing.T) {
 		{"an OCI image in a Docker list", "10: {amd64: d12, arm64: 10.40}", []string{"format: docker"}, "docker-oci-child",
 			`the linux/arm64/v8 image of source "10.40" is application/vnd.oci.image.manifest.v1+json`},
 		{"an index without its child", "10: {amd64: orphan}", nil, "broken-source", `source "orphan" refers to something that is not there`},
+		{"an index without its children", "10: orphans", nil, "broken-source", ": not found; "},
 		{"an alias that follows a blocked one", "9: {amd64: gone}\n10: 9", nil, "blocked-source", `it follows alias "9", which is blocked`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -335,6 +336,8 @@ func twisted(t *testing.T, m *registrytest.Memory) {
 	m.Put("windows-twice", index(descriptor(m, plain, windows("10.0.1")), descriptor(m, other, windows("10.0.1"))))
 	m.Put("empty", index())
 	m.Put("orphan", index(descriptor(m, digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
+	nested := func(d *ocispec.Descriptor) { d.MediaType = ociIndex }
+	m.Put("orphans", index(descriptor(m, digestOf("nothing"), nested), descriptor(m, digestOf("neither"), nested)))
 	var pushed ocispec.Index
 	_ = json.Unmarshal(m.Manifests[m.Tags["r.test/app:10.10"]].Body, &pushed)
 	m.Put("attested", index(pushed.Manifests[1]))

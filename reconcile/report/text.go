@@ -416,8 +416,12 @@ func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "
 // cursor, start a line, reorder text, or command the build server that reads the
 // output. GitHub's runner obeys a line that begins with "::", and "##[" anywhere
 // (actions/runner, ActionCommand.cs); Azure Pipelines and TeamCity obey "##vso["
-// and "##teamcity[".
+// and "##teamcity[". Several lines, such as those of joined errors, become one, with
+// semicolons between them.
 func Printable(s string) string {
+	if strings.Contains(s, "\n") {
+		s = registry.OneLine(s)
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
