@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
@@ -33,7 +34,8 @@ func (w *writer) copyForeign(ctx context.Context, source repository, layers []v1
 		case err != nil:
 			return source.failure("blob "+source.subject(layer.Digest.String()), err)
 		case held:
-			if err := w.upload(ctx, source, layer.Digest); err != nil {
+			err := w.upload(ctx, source, layer.Digest)
+			if err != nil && !(len(layer.URLs) > 0 && isWithheld(err)) {
 				return w.failure("copy blob "+source.subject(layer.Digest.String())+" to "+w.String(), err)
 			}
 		case len(layer.URLs) == 0:
@@ -50,6 +52,15 @@ func (w *writer) holds(ctx context.Context, in repository, digest v1.Hash) (bool
 		return false, err
 	}
 	return partial.Exists(layer)
+}
+
+// isWithheld reports whether a source says that it has a blob, and does not give
+// it. Amazon ECR gives none that no image has (API_GetDownloadUrlForLayer,
+// LayerInaccessibleException); whether an image has a layer with URLs is unknown.
+func isWithheld(err error) bool {
+	status := statusOf(err)
+	return status != nil && status.StatusCode == http.StatusNotFound && status.Request != nil &&
+		status.Request.Method == http.MethodGet && routeOf(status.Request).resource == "blobs"
 }
 
 // upload copies a blob, whatever type a manifest gives it.

@@ -211,6 +211,34 @@ func TestForeignLayerThatIsNowhere(t *testing.T) {
 	}
 }
 
+// A source may say that it has a layer, and not give it. With a URL, it stays one.
+func TestForeignLayerThatIsWithheld(t *testing.T) {
+	source := ocitest.Proxy(t, ocitest.Olareg(t))
+	to := config.Repository{Host: ocitest.Distribution(t, func(testing.TB, string) string { return "validation: {manifests: {urls: {allow: [\"^http\"]}}}\n" }), Path: "to"}
+	from := config.Repository{Host: source.Host, Path: "from"}
+	for name, test := range map[string]struct {
+		layer layer
+		err   string
+	}{
+		"with a URL":    {layer{foreignOCI, "withheld", []string{elsewhere(t)}, true}, ""},
+		"without a URL": {layer{foreignOCI, "kept back", nil, true}, "not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source.Script()
+			objects := withLayers(t, layer{plainOCI, "plain", nil, true}, test.layer)
+			if err := demo.PushObjects(t.Context(), from.Host, from.Path, "1", objects); err != nil {
+				t.Fatal(err)
+			}
+			blob := test.layer.descriptor().Digest.String()
+			source.Script(ocitest.Fault{Method: http.MethodGet, Path: "/blobs/" + blob, Do: ocitest.Status(http.StatusNotFound)})
+			err := NewWriters(newClient(t, Options{})).Writer(to).Copy(t.Context(), from, objects[len(objects)-1].Digest.String())
+			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(strings.ToLower(err.Error()), test.err) {
+				t.Errorf("error %v, want %q", err, test.err)
+			}
+		})
+	}
+}
+
 // An index of layers is copied with its layers, and once more where it is already.
 func TestCopyOfABuildCache(t *testing.T) {
 	proxy := ocitest.Proxy(t, ocitest.Olareg(t))
