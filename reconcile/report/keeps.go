@@ -7,8 +7,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// keeps returns the rows of manifests that are put back, and of those that could
-// not be. What is still there has none.
+// putBack returns the rows of the required manifests that are put back, or
+// could not be. A manifest that the registry still has gets no row.
 func (t *Text) keeps(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	for i, k := range plan.Keeps {
@@ -27,5 +27,5 @@ func (t *Text) keeps(plan reconcile.Plan, result reconcile.Result) []row {
 	return rows
 }
 
-// whyKept says why a manifest has to be there.
+// whyRequired says why a manifest must be there.
 func whyKept(k reconcile.Keep) string { return cmp.Or(k.Needed, "an index may list it") }

@@ -53,12 +53,12 @@ func removal(d map[string]any) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["delete_manifests"].([]any)[0].(map[string]any)
 }
 
-// keep is one of the manifests that have to be there.
+// required returns one of the required manifests.
 func keep(d map[string]any, i int) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["keeps"].([]any)[i].(map[string]any)
 }
 
-// otherKeep changes one of them.
+// otherRequired changes one of them.
 func otherKeep(i int, key string, value any) func(string) string {
 	return func(s string) string { return edited(s, func(d map[string]any) { keep(d, i)[key] = value }) }
 }
@@ -70,7 +70,7 @@ func TestReadPlan(t *testing.T) {
 		t.Fatal(problems)
 	}
 	want := r.Repositories[0].Plan
-	want.Choices[0].Range = "" // of no use to anybody by now
+	want.Choices[0].Range = "" // not needed to apply the plan
 	for i, p := range want.Pushes {
 		want.Pushes[i].Follows = list(p.Follows)
 	}
@@ -78,7 +78,7 @@ func TestReadPlan(t *testing.T) {
 		t.Errorf("got\n%+v\nwant\n%+v", saved.Plans, want)
 	}
 
-	// A newer minor version may say more.
+	// A newer minor version may have more fields.
 	newer := replaced(`"format_version": "1.0",`, `"format_version": "1.7", "also": {"new": [1]},`)(string(JSON(r)))
 	newer = strings.ReplaceAll(newer, `"tag":`, `"colour": "red", "tag":`)
 	if _, problems := ReadPlan([]byte(newer)); len(problems) > 0 {
@@ -86,7 +86,7 @@ func TestReadPlan(t *testing.T) {
 	}
 }
 
-// foreign are plans that nobody should apply, and why not.
+// foreign are plans that must be refused, and the reasons.
 var foreign = map[string]struct {
 	alter func(text string) string
 	want  string
@@ -163,7 +163,7 @@ func replaced(old, by string) func(string) string {
 	return func(s string) string { return strings.Replace(s, old, by, 1) }
 }
 
-// remade has another manifest in the first push, and its digest.
+// remade changes the manifest of the first push, and its digest.
 func remade(manifest string) func(string) string {
 	return func(s string) string {
 		return edited(s, func(d map[string]any) {
@@ -199,7 +199,7 @@ func TestReadPlanRefusesForeignInput(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, problems, test.want)
 		}
 	}
-	// All problems at once.
+	// ReadPlan reports all problems at once.
 	both := foreign["altered bytes"].alter(foreign["old is no digest"].alter(text))
 	if _, problems := ReadPlan([]byte(both)); len(problems) != 2 {
 		t.Errorf("two problems are %v", problems)
@@ -209,8 +209,8 @@ func TestReadPlanRefusesForeignInput(t *testing.T) {
 	}
 }
 
-// Whatever is read as a plan has the bytes that it names, nothing that could
-// leave its repository, and is the same plan when it is written and read again.
+// A plan that is read has bytes that match their digests, names nothing outside
+// its repository, and is unchanged after writing and reading it again.
 func FuzzReadPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		saved, problems := ReadPlan(data)
@@ -241,7 +241,7 @@ func FuzzReadPlan(f *testing.F) {
 	})
 }
 
-// same compares what is left of plans when they are written.
+// same compares the parts of plans that are written.
 func same(a, b []reconcile.Plan) bool {
 	write := func(plans []reconcile.Plan) string {
 		var r Run
