@@ -378,7 +378,7 @@ func (s *shape) push(ctx context.Context, host string, options ...remote.Option)
 		if err != nil {
 			return err
 		}
-		if o.Descriptor.MediaType == "" {
+		if o.MediaType == "" {
 			if err := pusher.Upload(ctx, repository, static.NewLayer(o.body, types.OCIUncompressedLayer)); err != nil {
 				return fmt.Errorf("%s: %w", o.name, err)
 			}

@@ -127,7 +127,7 @@ func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
 	proxy := ocitest.Proxy(t, upstream)
 	r := shapeRegistry{name: proxy.Host, host: upstream, flags: []string{"--registry", proxy.Host}, requests: func() int {
 		defer proxy.Reset()
-		return proxy.Total()
+		return total(needed(proxy))
 	}}
 	if err := s.push(t.Context(), r.host); err != nil {
 		t.Fatal(err)
@@ -158,11 +158,7 @@ func onAmazon(t *testing.T, s *shape) shapeRegistry {
 		options: []remote.Option{remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: amazon.Password()}))},
 		requests: func() int {
 			defer amazon.ResetCalls()
-			n := 0
-			for _, calls := range amazon.Calls() {
-				n += calls
-			}
-			return n
+			return total(amazon.Calls())
 		},
 	}
 	r.flags = []string{"--registry", r.name}
@@ -170,6 +166,13 @@ func onAmazon(t *testing.T, s *shape) shapeRegistry {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func total(counts map[string]int) (n int) {
+	for _, count := range counts {
+		n += count
+	}
+	return n
 }
 
 func (s *shape) repositories() []string {
