@@ -52,7 +52,7 @@ func Guard(plan Plan, limit Limit) Plan {
 		advice += " in this run; no later one finds what it replaces, since the registry lists no untagged manifests"
 	}
 	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
-	plan.trimKeeps()
+	plan.trimRequired()
 	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: findings.MaxDeletions, Message: fmt.Sprintf(
 		"%s; nothing is deleted; %s", reason, advice)})
 	return plan

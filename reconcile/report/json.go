@@ -30,7 +30,7 @@ type planRepository struct {
 	Pushes          []planPush           `json:"pushes"`
 	DeleteTags      []planDeleteTag      `json:"delete_tags"`
 	DeleteManifests []planDeleteManifest `json:"delete_manifests"`
-	Keeps           []planKeep           `json:"keeps,omitempty"`
+	Required        []planRequired       `json:"keeps,omitempty"`
 	Violations      []planFinding        `json:"violations"`
 	Warnings        []planFinding        `json:"warnings"`
 	InSync          []string             `json:"in_sync"`
@@ -94,7 +94,7 @@ type planDeleteManifest struct {
 	planOutcome
 }
 
-type planKeep struct {
+type planRequired struct {
 	Digest    string   `json:"digest"`
 	MediaType string   `json:"media_type,omitempty"`
 	Manifest  string   `json:"manifest,omitempty"`
@@ -197,14 +197,14 @@ func jsonRepository(r Repository) planRepository {
 	for i, d := range r.DeleteManifests {
 		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
 	}
-	for i, k := range r.Keeps {
-		keep := planKeep{
+	for i, k := range r.Required {
+		required := planRequired{
 			Digest: k.Digest, MediaType: k.MediaType, Manifest: string(k.Manifest), Tags: list(k.Tags), Needed: k.Needed, Lost: k.Lost,
 		}
-		if !isAlready(r.Kept, i) || r.Kept[i].Err != nil { // otherwise nothing had to be done
-			keep.planOutcome = jsonOutcome(r.Kept, i)
+		if !isAlready(r.Ensured, i) || r.Ensured[i].Err != nil { // otherwise nothing had to be done
+			required.planOutcome = jsonOutcome(r.Ensured, i)
 		}
-		out.Keeps = append(out.Keeps, keep)
+		out.Required = append(out.Required, required)
 	}
 	for _, t := range r.Tags {
 		out.Tags = append(out.Tags, planTag(t))

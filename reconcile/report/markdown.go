@@ -138,10 +138,10 @@ func (m *markdown) table(r Repository) (left int) {
 		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Removed, i),
 			code((&Text{}).digest(d.Digest))+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
 	}
-	for i, k := range r.Keeps {
-		if isPutBack(k, r.Kept, i) {
-			rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("to put back", "put back", r.Kept, i),
-				code((&Text{}).digest(k.Digest))+" "+code(whyKept(k)), strings.Repeat(" |", len(platforms))))
+	for i, k := range r.Required {
+		if isPutBack(k, r.Ensured, i) {
+			rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("to put back", "put back", r.Ensured, i),
+				code((&Text{}).digest(k.Digest))+" "+code(whyRequired(k)), strings.Repeat(" |", len(platforms))))
 		}
 	}
 	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)

@@ -140,7 +140,7 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 		}
 	}
 	r.deletions(at, from, &p)
-	r.keeps(at, from, &p)
+	r.required(at, from, &p)
 	return p
 }
 
@@ -192,7 +192,7 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 
 // required reads the manifests that must be there. Each must be left by a tag
 // of the plan or be missing.
-func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
+func (r *planReader) required(at string, from planRepository, p *reconcile.Plan) {
 	left := map[string]string{} // tag -> the digest that it leaves
 	for _, push := range p.Pushes {
 		left[push.Tag] = push.Old
@@ -204,7 +204,7 @@ func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
 	for _, d := range p.DeleteManifests {
 		seen[d.Digest] = true
 	}
-	for i, k := range from.Keeps {
+	for i, k := range from.Required {
 		at := fmt.Sprintf("%s.keeps[%d]", at, i)
 		r.digest(at+".digest", k.Digest)
 		if seen[k.Digest] {
@@ -224,11 +224,11 @@ func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
 		} else if k.Lost {
 			r.problem(at+".manifest", "it is empty, so that nothing can be put back")
 		}
-		keep := reconcile.Keep{Digest: k.Digest, MediaType: k.MediaType, Tags: k.Tags, Needed: k.Needed, Lost: k.Lost}
+		required := reconcile.Required{Digest: k.Digest, MediaType: k.MediaType, Tags: k.Tags, Needed: k.Needed, Lost: k.Lost}
 		if k.Manifest != "" {
-			keep.Manifest = []byte(k.Manifest)
+			required.Manifest = []byte(k.Manifest)
 		}
-		p.Keeps = append(p.Keeps, keep)
+		p.Required = append(p.Required, required)
 	}
 }
 

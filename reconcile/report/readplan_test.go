@@ -35,7 +35,7 @@ func savable() Run {
 	purge.New = digest.FromBytes(purge.Manifest).String()
 	plan.Pushes = append(plan.Pushes, purge)
 	lost := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
-	plan.Keeps = []reconcile.Keep{
+	plan.Required = []reconcile.Required{
 		{Digest: one, Tags: []string{"9"}}, // its bytes could not be read
 		{Digest: digest.FromBytes(lost).String(), MediaType: plan.Pushes[0].MediaType, Manifest: lost, Tags: []string{}, Needed: `alias "8" lists it`, Lost: true},
 	}
@@ -54,13 +54,13 @@ func removal(d map[string]any) map[string]any {
 }
 
 // required returns one of the required manifests.
-func keep(d map[string]any, i int) map[string]any {
+func required(d map[string]any, i int) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["keeps"].([]any)[i].(map[string]any)
 }
 
 // otherRequired changes one of them.
-func otherKeep(i int, key string, value any) func(string) string {
-	return func(s string) string { return edited(s, func(d map[string]any) { keep(d, i)[key] = value }) }
+func otherRequired(i int, key string, value any) func(string) string {
+	return func(s string) string { return edited(s, func(d map[string]any) { required(d, i)[key] = value }) }
 }
 
 func TestReadPlan(t *testing.T) {
@@ -147,16 +147,16 @@ var foreign = map[string]struct {
 	"a parent by tag": {func(s string) string {
 		return edited(s, func(d map[string]any) { removal(d)["parents"] = []any{"10"} })
 	}, `repositories[0].delete_manifests[0].parents[0]: "10" is no digest`},
-	"a keep by tag":                      {otherKeep(0, "digest", "10"), `repositories[0].keeps[0].digest: "10" is no digest`},
-	"a keep that is deleted":             {otherKeep(1, "digest", three), "repositories[0].keeps[1].digest: " + three + " is there twice, or is deleted"},
-	"a keep twice":                       {otherKeep(1, "digest", one), "repositories[0].keeps[1].digest: " + one + " is there twice, or is deleted"},
-	"a keep that no tag leaves":          {otherKeep(0, "tags", []string{"9", "latest"}), `repositories[0].keeps[0].tags[1]: no action takes tag "latest" away from it`},
-	"a keep without a tag":               {otherKeep(0, "tags", []string{}), "repositories[0].keeps[0].tags: no tag leaves it"},
-	"a keep of other bytes":              {otherKeep(1, "manifest", "{}"), "repositories[0].keeps[1].manifest: its digest is sha256:"},
-	"a keep of another type":             {otherKeep(1, "media_type", "text/html"), `repositories[0].keeps[1].media_type: "text/html" is not that of an image or an index`},
-	"a lost keep whose bytes are not in": {otherKeep(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so that nothing can be put back"},
-	"a tag that names a tag":             {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
-	"a tag with a slash":                 {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
+	"a required manifest by tag":             {otherRequired(0, "digest", "10"), `repositories[0].keeps[0].digest: "10" is no digest`},
+	"a required manifest that is deleted":    {otherRequired(1, "digest", three), "repositories[0].keeps[1].digest: " + three + " is there twice, or is deleted"},
+	"a required manifest twice":              {otherRequired(1, "digest", one), "repositories[0].keeps[1].digest: " + one + " is there twice, or is deleted"},
+	"a required manifest that no tag leaves": {otherRequired(0, "tags", []string{"9", "latest"}), `repositories[0].keeps[0].tags[1]: no action takes tag "latest" away from it`},
+	"a required manifest without a tag":      {otherRequired(0, "tags", []string{}), "repositories[0].keeps[0].tags: no tag leaves it"},
+	"a required manifest of other bytes":     {otherRequired(1, "manifest", "{}"), "repositories[0].keeps[1].manifest: its digest is sha256:"},
+	"a required manifest of another type":    {otherRequired(1, "media_type", "text/html"), `repositories[0].keeps[1].media_type: "text/html" is not that of an image or an index`},
+	"a lost manifest whose bytes are not in": {otherRequired(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so that nothing can be put back"},
+	"a tag that names a tag":                 {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
+	"a tag with a slash":                     {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
 }
 
 func replaced(old, by string) func(string) string {

@@ -115,11 +115,11 @@ func (r *Run) problems() []*config.Finding {
 				})
 			}
 		}
-		for i, o := range repository.Kept {
+		for i, o := range repository.Ensured {
 			if o.Err != nil {
 				all = append(all, &config.Finding{
 					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
-					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyKept(repository.Keeps[i]), registry.Line(o.Err)),
+					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyRequired(repository.Required[i]), registry.Line(o.Err)),
 				})
 			}
 		}

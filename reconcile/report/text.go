@@ -52,7 +52,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	for _, e := range plan.Errors {
 		failed[e.Alias] = true
 	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Kept) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Ensured) {
 		switch {
 		case outcome(o.Err) == unsupported:
 			blocked[o.Tag] = true
@@ -72,8 +72,8 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.pushes += len(plan.Pushes) - notDone(result.Pushed)
 	n.deleteTags += len(plan.DeleteTags) - notDone(result.Deleted)
 	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
-	for i, k := range plan.Keeps {
-		if isPutBack(k, result.Kept, i) {
+	for i, k := range plan.Required {
+		if isPutBack(k, result.Ensured, i) {
 			n.putBack++
 		}
 	}
@@ -152,7 +152,7 @@ func notDone(outcomes []reconcile.Outcome) int {
 
 // isPutBack reports whether a run has put a manifest back, or a dry run would.
 // A dry run knows only of manifests that are already missing.
-func isPutBack(k reconcile.Keep, outcomes []reconcile.Outcome, i int) bool {
+func isPutBack(k reconcile.Required, outcomes []reconcile.Outcome, i int) bool {
 	if i < len(outcomes) {
 		return outcomes[i].Err == nil && !outcomes[i].Already
 	}
@@ -229,7 +229,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
-	rows = append(rows, t.keeps(plan, result)...)
+	rows = append(rows, t.putBack(plan, result)...)
 	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {

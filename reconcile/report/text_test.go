@@ -51,12 +51,12 @@ func text(t *testing.T, opts TextOptions, plan reconcile.Plan, result reconcile.
 
 // A manifest that was put back gets a line, and so does one that could not be.
 // A manifest that was still there gets none.
-func TestTextOfKeeps(t *testing.T) {
-	plan := reconcile.Plan{Image: "my-image", Keeps: []reconcile.Keep{
+func TestTextOfRequired(t *testing.T) {
+	plan := reconcile.Plan{Image: "my-image", Required: []reconcile.Required{
 		{Digest: one, Tags: []string{"10"}}, {Digest: two, Tags: []string{"10"}, Needed: `alias "11" lists it`},
 		{Digest: three, Lost: true, Needed: "images.yaml names it"}, {Digest: four, Tags: []string{"9"}},
 	}}
-	result := reconcile.Result{Kept: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
+	result := reconcile.Result{Ensured: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
 	want := `my-image
   + sha256:222222222222…  was put back: the registry had dropped it, and alias "11" lists it
   + sha256:333333333333…  was put back: the registry had dropped it, and images.yaml names it
