@@ -58,7 +58,7 @@ func (a *applying) putBack(required []Required) {
 		case now.Err == nil:
 			a.ensured[k.Digest] = nil
 		case !errors.Is(now.Err, registry.ErrNotFound):
-			a.ensured[k.Digest] = fmt.Errorf("nobody knows whether the registry has dropped it: %w", now.Err)
+			a.ensured[k.Digest] = fmt.Errorf("it is not known whether the registry has dropped it: %w", now.Err)
 		case k.Manifest == nil:
 			a.ensured[k.Digest] = errors.New("the registry has dropped it, and its bytes could not be read before; push it again")
 		default:

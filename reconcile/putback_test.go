@@ -38,7 +38,7 @@ func TestPutBack(t *testing.T) {
 		{"the push fails", func(b *builder, _ *reconcile.Plan) { b.Broken["PUT "+b.digest["11.2 linux/amd64"]] = errors.New("400") },
 			"could not be put back: 400", reconcile.ErrSkipped},
 		{"it can't be asked for", func(b *builder, _ *reconcile.Plan) { b.Broken[b.digest["11.2 linux/amd64"]] = errors.New("503") },
-			"nobody knows whether the registry has dropped it: 503", reconcile.ErrSkipped},
+			"it is not known whether the registry has dropped it: 503", reconcile.ErrSkipped},
 		{"its bytes were not read", func(_ *builder, p *reconcile.Plan) { p.Required[0].Manifest = nil },
 			"its bytes could not be read before; push it again", reconcile.ErrSkipped},
 		{"the push of the tag fails", func(b *builder, _ *reconcile.Plan) { b.Broken["PUT 11"] = errors.New("503") }, "was there", reconcile.ErrSkipped},

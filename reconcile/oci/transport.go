@@ -207,7 +207,7 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		done()
 		if req.Context().Err() != nil {
-			err = lasting(fmt.Errorf("cut off after the interruption, so that nobody knows whether it was done: %w", &requestError{errors.New(printable(err.Error()))}))
+			err = lasting(fmt.Errorf("cut off after the interruption, and it is not known whether it was done: %w", &requestError{errors.New(printable(err.Error()))}))
 		}
 		return nil, err
 	}

@@ -222,7 +222,7 @@ func (r *planReader) required(at string, from planRepository, p *reconcile.Plan)
 		if k.Manifest != "" {
 			r.manifest(at, reconcile.Push{New: k.Digest, MediaType: k.MediaType, Manifest: []byte(k.Manifest)})
 		} else if k.Lost {
-			r.problem(at+".manifest", "it is empty, so that nothing can be put back")
+			r.problem(at+".manifest", "it is empty, so nothing can be put back")
 		}
 		required := reconcile.Required{Digest: k.Digest, MediaType: k.MediaType, Tags: k.Tags, Needed: k.Needed, Lost: k.Lost}
 		if k.Manifest != "" {
@@ -246,7 +246,7 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		case c.Source == "" && from.Purged > 0: // a purge: the source is the tag itself
 			r.digest(at+".digest", c.Digest)
 		case c.Source == "":
-			r.problem(at+".source", "it is empty, so that nobody could tell whether it has moved")
+			r.problem(at+".source", "it is empty, so it cannot be checked whether it has moved")
 		default:
 			sources++
 			r.digest(at+".source_digest", c.SourceDigest)
@@ -258,7 +258,7 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		p.Platforms = append(p.Platforms, reconcile.PlatformChange(c))
 	}
 	if sources == 0 && from.Purged == 0 {
-		r.problem(at+".platforms", "none has a source, so that nobody could tell whether it has moved")
+		r.problem(at+".platforms", "none has a source, so it cannot be checked whether it has moved")
 	}
 	for i, c := range from.Copies {
 		at := fmt.Sprintf("%s.copies[%d]", at, i)

@@ -118,7 +118,7 @@ var foreign = map[string]struct {
 		i := strings.Index(s, `"delete_tags"`)
 		return s[:i] + strings.Replace(s[i:], `"`+one+`"`, "null", 1)
 	}, "repositories[0].delete_tags[0].old: a tag that does not exist can't be deleted"},
-	"a platform unsourced":  {replaced(`"source": "10.10"`, `"source": ""`), "repositories[0].pushes[0].platforms[0].source: it is empty, so that nobody could tell whether it has moved"},
+	"a platform unsourced":  {replaced(`"source": "10.10"`, `"source": ""`), "repositories[0].pushes[0].platforms[0].source: it is empty, so it cannot be checked whether it has moved"},
 	"no platforms":          {func(s string) string { return emptied(s, "platforms") }, "repositories[0].pushes[0].platforms: none has a source"},
 	"source_digest is none": {replaced(`"source_digest": "`+two, `"source_digest": "`), `repositories[0].pushes[0].platforms[0].source_digest: "" is no digest`},
 	"digest in upper case":  {replaced(`"digest": "`+one, `"digest": "sha256:`+strings.Repeat("A", 64)), `is no digest`},
@@ -154,7 +154,7 @@ var foreign = map[string]struct {
 	"a required manifest without a tag":      {otherRequired(0, "tags", []string{}), "repositories[0].keeps[0].tags: no tag leaves it"},
 	"a required manifest of other bytes":     {otherRequired(1, "manifest", "{}"), "repositories[0].keeps[1].manifest: its digest is sha256:"},
 	"a required manifest of another type":    {otherRequired(1, "media_type", "text/html"), `repositories[0].keeps[1].media_type: "text/html" is not that of an image or an index`},
-	"a lost manifest whose bytes are not in": {otherRequired(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so that nothing can be put back"},
+	"a lost manifest whose bytes are not in": {otherRequired(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so nothing can be put back"},
 	"a tag that names a tag":                 {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
 	"a tag with a slash":                     {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
 }
