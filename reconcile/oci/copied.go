@@ -12,9 +12,9 @@ import (
 )
 
 // mayMount reports whether go-containerregistry may try to mount the blobs of a
-// repository in this one. Within a registry it asks for a token for both, and
-// some token services refuse the whole of it to a login that may not read the
-// other: both need the same login.
+// repository in this one: both must need the same login. Within one registry it
+// asks for a token for both repositories, and some token services refuse that
+// token to a login that may not read one of them.
 func (w *writer) mayMount(ctx context.Context, source repository) bool {
 	if source.name.RegistryStr() != w.name.RegistryStr() {
 		return true
@@ -100,7 +100,8 @@ func (c *copied) image(image v1.Image) (v1.Image, error) {
 	return copiedImage{Image: image, mount: c.mount, foreign: foreign}, nil
 }
 
-// imageIndex is v1.ImageIndex by a name that does not hide its method ImageIndex.
+// imageIndex is v1.ImageIndex under a name that does not hide its ImageIndex
+// method.
 type imageIndex = v1.ImageIndex
 
 type copiedIndex struct {
@@ -114,7 +115,7 @@ func (i copiedIndex) Image(h v1.Hash) (v1.Image, error) { return i.images[h], ni
 
 func (i copiedIndex) ImageIndex(h v1.Hash) (v1.ImageIndex, error) { return i.indexes[h], nil }
 
-// Layer is for what an index lists that is neither an image nor an index.
+// Layer returns an entry of an index that is neither an image nor an index.
 func (i copiedIndex) Layer(h v1.Hash) (v1.Layer, error) {
 	of, ok := i.imageIndex.(interface {
 		Layer(h v1.Hash) (v1.Layer, error)
