@@ -125,17 +125,18 @@ func leafOf(d ocispec.Descriptor) (_ leaf, told bool) {
 	return l, true
 }
 
-// relate finds the image to which each attestation and artifact of an index
-// belongs, and gives it the platform of that image. An artifact that belongs to
-// an image is a companion. It may belong to it through other artifacts. Those that
-// refer to each other in a circle belong to none.
+// relate finds the image that each attestation and artifact of an index belongs to,
+// and gives it the platform of that image. An artifact that belongs to an image is
+// a companion. It may belong to the image through other artifacts; what belongs to
+// an attestation goes where the attestation goes, and counts as one. Artifacts that
+// refer to each other in a circle belong to no image.
 func relate(leaves []leaf) {
 	images := map[string]config.Platform{} // by digest
 	plain := map[config.Platform]leaf{}    // the plain image of a platform, or else its first one
-	refers := map[string]string{}
+	others := map[string]leaf{}
 	for _, l := range leaves {
 		if l.Kind != policies.Image {
-			refers[l.Digest] = l.RefersTo
+			others[l.Digest] = l
 			continue
 		}
 		images[l.Digest] = l.Platform
@@ -149,21 +150,22 @@ func relate(leaves []leaf) {
 		if l.Kind == policies.Image {
 			continue
 		}
-		of := l.RefersTo
-		if l.Kind == policies.Other && of == "" && registry.MarksArtifact(l.descriptor) {
-			of = plain[registry.PlatformOf(l.descriptor.Platform).Normal()].Digest
+		kind, of := l.Kind, l.RefersTo
+		if kind == policies.Other {
+			kind = policies.Companion
+			if of == "" && registry.MarksArtifact(l.descriptor) {
+				of = plain[registry.PlatformOf(l.descriptor.Platform).Normal()].Digest
+			}
 		}
-		for seen := map[string]bool{}; !seen[of]; of = refers[of] {
+		for seen := map[string]bool{}; !seen[of]; of = others[of].RefersTo {
 			seen[of] = true
-			platform, is := images[of]
-			if !is {
-				continue
+			if platform, is := images[of]; is {
+				l.Kind, l.RefersTo, l.Platform = kind, of, platform
+				break
 			}
-			l.RefersTo, l.Platform = of, platform
-			if l.Kind == policies.Other {
-				l.Kind = policies.Companion
+			if others[of].Kind == policies.Attestation {
+				kind = policies.Attestation
 			}
-			break
 		}
 	}
 }

@@ -110,7 +110,7 @@ var All = []Kind{
 	{NoImage, Registry, Error, "A source has no image, only attestation manifests or nothing.", "Push it again with its images."},
 	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
-	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform.", "Push it again with one image, or take the source as a whole."},
+	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform that no runtime can tell apart.", "Push it again with one image, or take the source as a whole. The message says how the two differ."},
 	{NoCandidate, Registry, Error, "No tag fits the range and variant of a `newest` source.", "Push such a version, or change the range. The message says what comes nearest."},
 	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Delete one of them, or give both the same content."},
 	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or set `downgrade: allow`."},

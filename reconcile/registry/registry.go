@@ -151,8 +151,9 @@ type Writer interface {
 	// children first, under no tag. Blobs are mounted if both repositories are
 	// in one registry and it supports that, else copied. Referrers of the
 	// manifest are not copied. What is there already is left as it is, and what
-	// is missing below an index that is there is copied. If Copy fails, some of
-	// the parts may stay behind, untagged.
+	// is missing below an index that is there is copied. So is a foreign layer that
+	// the source holds; one that it does not hold stays a URL. If Copy fails, some
+	// of the parts may stay behind, untagged.
 	//
 	// Errors: ErrNotFound if the manifest is not in the source repository. They
 	// name the manifest and both repositories.
