@@ -20,6 +20,11 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 			Digest: l.Digest, Attestations: attests[l.Digest], Behind: behind(l, leaves),
 		}
 		i := slices.IndexFunc(before, func(o oldImage) bool { return o.platform.Normal() == l.Platform.Normal() })
+		if i < 0 { // an update of Windows
+			i = slices.IndexFunc(before, func(o oldImage) bool {
+				return o.platform.WithoutRevision().Normal() == l.Platform.WithoutRevision().Normal()
+			})
+		}
 		if i >= 0 && l.Kind == policies.Image {
 			c.OldSource, c.OldDigest, c.OldAttestations = before[i].source, before[i].digest, before[i].attests
 			c.Moved = l.Newest && c.OldSource != "" && c.OldSource != c.Source

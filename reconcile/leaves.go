@@ -58,6 +58,9 @@ func (v *view) leaves(in config.Repository, m *registry.Manifest, d ocispec.Desc
 		}
 	case m.IsImage():
 		platform, err := v.platform(in, m.Config.Digest.String())
+		if other := (*unreadConfig)(nil); m.MayBeImage() && errors.As(err, &other) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		images     []leaf // the wanted ones
 		has        []string
 	)
+	of.leaves = declared(of, s.Platform)
 	for _, l := range of.leaves {
 		if l.Kind != policies.Image {
 			continue
@@ -40,7 +41,7 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		}
 		images = append(images, l)
 	}
-	plain := len(of.leaves) == 1 && of.leaves[0].Digest == of.Digest
+	odd, meant, misspelled := misspelled(of.leaves, s.Platform)
 	switch {
 	case ps.any():
 		return nil, ps
@@ -50,7 +51,15 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		return nil, ps
 	case everything:
 		return distinct(of.leaves), ps
-	case len(images) == 0 && plain && len(has) == 1:
+	case len(images) == 0 && misspelled:
+		where := "index"
+		if of.plain() {
+			where = "config"
+		}
+		ps.forbid(violation(alias, s.Pos, findings.MisspelledPlatform,
+			"source %q says %s in its %s, which should be %s; rebuild it", s.Text, odd.Platform, where, meant))
+		return nil, ps
+	case len(images) == 0 && of.plain() && len(has) == 1:
 		ps.forbid(violation(alias, s.Pos, findings.PlatformMismatch,
 			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform))
 		return nil, ps
