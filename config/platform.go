@@ -204,9 +204,8 @@ func (p Platform) Misspelled() (meant Platform, is bool) {
 	}
 	p.OSVersion = ""
 	texts := []string{p.String()}
-	if p.Variant != "" && p.Architecture != "arm" { // arm alone would be a guess
-		p.Variant = ""
-		texts = append(texts, p.String())
+	if parts := strings.Split(p.String(), "/"); len(parts) > 2 && parts[1] != "arm" { // arm alone would be a guess
+		texts = append(texts, parts[0]+"/"+parts[1])
 	}
 	for _, text := range texts {
 		if right, ok := corrected(text, knownName); ok {

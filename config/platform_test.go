@@ -165,6 +165,8 @@ func TestPlatformMisspelled(t *testing.T) {
 		{Platform{OS: "linux", Architecture: "arm64", Variant: "8"}, ""},
 		{Platform{OS: "linux", Architecture: "arm", Variant: "6"}, ""},
 		{Platform{OS: "linux", Architecture: "amd64", Variant: "v8"}, "linux/amd64"},
+		{Platform{OS: "linux", Architecture: "amd64/v8"}, "linux/amd64"},
+		{Platform{OS: "linux", Architecture: "amd64/v3"}, "linux/amd64/v3"},
 		{Platform{OS: "linux", Architecture: "x86_64"}, "linux/amd64"},
 		{Platform{OS: "linux", Architecture: "x86_64", Variant: "v3"}, "linux/amd64/v3"},
 		{Platform{OS: "Linux", Architecture: "amd64"}, "linux/amd64"},
