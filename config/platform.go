@@ -15,13 +15,13 @@ import (
 //
 // The fields keep their original spelling. [Platform.Is] compares their meaning.
 //
-// Containerd's platforms package says which variants are defaults, which
-// variants a machine runs and how a platform is written. Three parts of it do
-// not fit:
+// Containerd's platforms package says which variants are defaults, what a machine
+// runs and what Docker understands. Four parts of it do not fit:
 //   - Parse guesses: "windows" gets the architecture of the machine, "amd64" its
 //     system, and foo/bar passes. What images.yaml means must be the same on
-//     every machine, so [ParsePlatform] reads it. A test holds that containerd
-//     understands all that [Platform.String] writes.
+//     every machine, so [ParsePlatform] reads it.
+//   - FormatAll cleans the text as a path: an image for "./amd64" would seem to be
+//     for amd64. A test holds that containerd reads what [Platform.String] writes.
 //   - Normalize takes x86_64 for amd64. Other runtimes do not, so an image that
 //     says so is refused: see [Platform.Misspelled].
 //   - Match asks what a Windows host runs: one of 10.0.26100 runs images of
@@ -38,7 +38,15 @@ func (p Platform) String() string {
 	if p == (Platform{}) {
 		return ""
 	}
-	return platforms.FormatAll(p.spec())
+	s := p.OS
+	if p.OSVersion != "" {
+		s += "(" + p.OSVersion + ")"
+	}
+	s += "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	return s
 }
 
 func (p Platform) spec() ocispec.Platform {
@@ -184,7 +192,8 @@ func ParseLoosePlatform(text string) (Platform, error) {
 		spec = "linux/" + text
 	}
 	if said, err := platforms.Parse(spec); err == nil && len(said.OSFeatures) == 0 {
-		if p, ok := parsePlatform(platforms.FormatAll(platforms.Normalize(said))); ok {
+		said = platforms.Normalize(said)
+		if p, ok := parsePlatform(Platform{said.OS, said.Architecture, said.Variant, said.OSVersion}.String()); ok {
 			return p, nil
 		}
 	}

@@ -178,6 +178,8 @@ func TestPlatformMisspelled(t *testing.T) {
 		{Platform{OS: "linux", Architecture: "arm", Variant: "v9"}, ""},
 		{Platform{OS: "linux", Architecture: "amd46"}, ""},
 		{Platform{OS: "haiku", Architecture: "amd64"}, ""},
+		{Platform{OS: "linux", Architecture: "./amd64"}, ""},
+		{Platform{OS: "linux", Architecture: "../arm64"}, ""},
 		{Platform{OS: "li(nux", Architecture: "a/b:c", Variant: "\x00"}, ""},
 	} {
 		meant, is := test.says.Misspelled()
@@ -245,6 +247,11 @@ func TestPlatformsAreContainerds(t *testing.T) {
 			}
 		}
 	})
+	for _, text := range []string{"linux/../amd64", "./amd64", "linux/amd64/.", "linux", "*", "windows(10.0.17763+win32k)/amd64"} {
+		if got, err := ParseLoosePlatform(text); err == nil {
+			t.Errorf("%s is read as %s", text, got)
+		}
+	}
 	for text, want := range map[string]string{
 		"x86_64": "linux/amd64", "linux/aarch64": "linux/arm64", "armel": "linux/arm/v6", "linux/armhf": "linux/arm/v7",
 		"Linux/AMD64": "linux/amd64", "linux/arm64/8": "linux/arm64", "macos/arm64": "darwin/arm64",

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -38,16 +39,27 @@ func declared(source content, wanted config.Platform) []leaf {
 	if said == (config.Platform{}) {
 		return leaves
 	}
+	full := said // with what the author adds
+	full.Variant = cmp.Or(said.Variant, wanted.Variant)
+	full.OSVersion = longer(said.OSVersion, wanted.OSVersion)
 	leaves = slices.Clone(leaves)
 	for i := range leaves {
 		if l := &leaves[i]; l.Platform == said { // the image, and what belongs to it
-			l.Platform = wanted
+			l.Platform = full
 			if l.Kind == policies.Image {
-				l.descriptor.Platform = saying(l.descriptor.Platform, wanted)
+				l.descriptor.Platform = saying(l.descriptor.Platform, full)
 			}
 		}
 	}
 	return leaves
+}
+
+// longer returns the longer one of two OS versions.
+func longer(a, b string) string {
+	if len(b) > len(a) {
+		return b
+	}
+	return a
 }
 
 // saying returns the platform of an index entry with the variant and OS version
@@ -56,6 +68,15 @@ func saying(p *ocispec.Platform, other config.Platform) *ocispec.Platform {
 	said := *p
 	said.Variant, said.OSVersion = other.Variant, other.OSVersion
 	return &said
+}
+
+// versionApart returns a platform as images.yaml can ask for it rather than for
+// another one that differs by its OS version.
+func versionApart(p, other config.Platform) config.Platform {
+	if short := p.WithoutRevision(); !other.Is(short) {
+		return short
+	}
+	return p
 }
 
 // misspelled finds the image that should say that it is for a platform, and says

@@ -1,7 +1,11 @@
 package reconcile_test
 
 import (
+	"encoding/json"
+	"reflect"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
 	"tagline/reconcile"
@@ -27,6 +31,36 @@ func (l *learning) Reader(of config.Repository) registry.Reader {
 func (r learningReader) Remember(platforms map[string]config.Platform) {
 	for digest, p := range platforms {
 		r.of.platforms[digest] = p
+	}
+}
+
+// The author adds to what an image says, and takes nothing from it.
+func TestDeclaredKeepsWhatTheImageSays(t *testing.T) {
+	b := build()
+	entry := func(name, variant, version string) object {
+		e := b.entry(b.image(name, "windows/"+name), "windows/"+name)
+		platform := e["platform"].(object)
+		platform["variant"], platform["os.version"], platform["os.features"] = variant, version, []string{"win32k"}
+		return e
+	}
+	b.tag("1.0", b.index("both", nil, entry("arm64", "v8", ""), entry("arm", "", "10.0.17763.1")))
+	p := plan(t, b.Memory, aliases(t, "1: {windows(10.0.17763)/arm64: 1.0, windows(10.0.17763)/arm/v6: 1.0}"))
+	if len(p.Violations) > 0 || len(p.Pushes) != 1 {
+		t.Fatalf("plan is %+v", p)
+	}
+	var index ocispec.Index
+	if err := json.Unmarshal(p.Pushes[0].Manifest, &index); err != nil {
+		t.Fatal(err)
+	}
+	features := []string{"win32k"}
+	want := []ocispec.Platform{
+		{OS: "windows", Architecture: "arm64", Variant: "v8", OSVersion: "10.0.17763", OSFeatures: features},
+		{OS: "windows", Architecture: "arm", Variant: "v6", OSVersion: "10.0.17763.1", OSFeatures: features},
+	}
+	for i, d := range index.Manifests {
+		if !reflect.DeepEqual(*d.Platform, want[i]) {
+			t.Errorf("entry %d is for %+v, want %+v", i, *d.Platform, want[i])
+		}
 	}
 }
 

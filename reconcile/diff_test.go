@@ -264,7 +264,7 @@ func TestViolations(t *testing.T) {
 		{"two images for one platform", "10: {amd64: twice}", nil, "ambiguous-platform", `source "twice" has two images for linux/amd64, sha256:`},
 		{"two images for one platform, as they are", "10: twice", nil, "ambiguous-platform", "two images for linux/amd64"},
 		{"two versions of Windows for one platform", "10: {windows/amd64: windows}", nil, "ambiguous-platform",
-			" for windows(10.0.2)/amd64; push it again with one, or take the source as a whole"},
+			" for windows(10.0.2)/amd64; ask for one of them, such as windows(10.0.2)/amd64, or take the source as a whole"},
 		{"two versions of Windows, the first of them", "10: {windows/amd64: windows}", nil, "ambiguous-platform", " for windows(10.0.1)/amd64 and sha256:"},
 		{"two images for one version of Windows", "10: {windows/amd64: windows-twice}", nil, "ambiguous-platform",
 			`source "windows-twice" has two images for windows(10.0.1)/amd64, sha256:`},

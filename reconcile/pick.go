@@ -35,8 +35,8 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 					"source %q has two images for %s, %s and %s; push it again with one", s.Text, l.Platform, other.Digest, l.Digest))
 			default: // two versions of Windows
 				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
-					"source %q has two images for %s, %s for %s and %s for %s; push it again with one, or take the source as a whole",
-					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform))
+					"source %q has two images for %s, %s for %s and %s for %s; ask for one of them, such as %s, or take the source as a whole",
+					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform, versionApart(l.Platform, other.Platform)))
 			}
 		}
 		images = append(images, l)

@@ -67,8 +67,11 @@ func (s *shortcut) image(alias config.Alias, blob place, d ocispec.Descriptor) (
 // author's word, and not the config's: see declared. It is nothing to remember
 // of the config.
 func told(alias config.Alias, platform config.Platform) bool {
-	return (platform.Variant != "" || platform.OSVersion != "") &&
-		slices.ContainsFunc(alias.Sources, func(s config.Source) bool { return s.Platform == platform })
+	return slices.ContainsFunc(alias.Sources, func(s config.Source) bool {
+		author := s.Platform
+		return author.Overlaps(platform) && (author.Variant != "" && author.Variant == platform.Variant ||
+			author.OSVersion != "" && author.OSVersion == platform.OSVersion)
+	})
 }
 
 // unread is image for a manifest that has not been read, so that its config is
