@@ -12,7 +12,7 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// A layer is there until ECR takes it away, whether an image has it or not.
+// A layer exists until ECR removes it, whether an image uses it or not.
 func TestHasBlobs(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	objects, err := demo.Samples()[0].Objects()
@@ -25,7 +25,7 @@ func TestHasBlobs(t *testing.T) {
 			digests = append(digests, o.Digest.String())
 		}
 	}
-	many := slices.Repeat(digests, 150/len(digests)) // more than one call takes
+	many := slices.Repeat(digests, 150/len(digests)) // more than one call can ask for
 	check := func(gone string) {
 		t.Helper()
 		for i, a := range open(t, myImage).Reader(myImage).HasBlobs(t.Context(), many) {
