@@ -320,7 +320,7 @@ func (r trial) check(now, before, after holds) {
 	}
 	for tag := range now.tags {
 		if before.tags[tag] == "" && after.tags[tag] == "" {
-			r.t.Errorf("tag %s is nobody's", tag)
+			r.t.Errorf("tag %s is unexpected", tag)
 		}
 	}
 	for digest := range before.manifests {
@@ -384,10 +384,10 @@ func sample(t *testing.T, requests []ocitest.Request) []int {
 			reading = append(reading, at)
 		}
 	}
-	for _, i := range ocitest.Sample(t, len(reading), 3) {
+	for _, i := range ocitest.Sample(t, len(reading), 2) {
 		chosen = append(chosen, reading[i])
 	}
-	for _, i := range ocitest.Sample(t, len(writing), 4) {
+	for _, i := range ocitest.Sample(t, len(writing), 3) {
 		chosen = append(chosen, writing[i])
 	}
 	slices.Sort(chosen)

@@ -53,6 +53,7 @@ func emulate(t testing.TB, options ecrtest.Options) *ecrtest.Server {
 		"AWS_ENDPOINT_URL_ECR": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "",
 		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CA_BUNDLE": "", // a big one is slow to read, and each client reads it
 	} {
 		setenv(t, name, value)
 	}
