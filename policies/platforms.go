@@ -19,7 +19,9 @@ var Platforms = Policy[[]config.Platform]{
 	Apply: func(required []config.Platform, a Alias) (Alias, []Finding) {
 		var has []string
 		for _, e := range a.Images() {
-			has = append(has, e.Platform.String())
+			if platform := e.Platform.String(); !slices.Contains(has, platform) {
+				has = append(has, platform)
+			}
 		}
 		gives := "the sources give"
 		if a.OneSource && len(a.Entries) > 0 {

@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -85,15 +86,15 @@ func (s *shortcut) unread(alias config.Alias, image ocispec.Descriptor) (*leaf, 
 		return nil, err
 	}
 	for _, d := range own {
-		platform := registry.PlatformOf(d.Platform)
-		if d.Digest != image.Digest || d.MediaType != image.MediaType || platform == (config.Platform{}) || registry.MarksAttestation(d) {
+		entry, _ := leafOf(d)
+		if d.Digest != image.Digest || d.MediaType != image.MediaType || entry.Kind != policies.Image {
 			continue
 		}
 		if image.Size == 0 {
 			image.Size, image.ArtifactType = d.Size, d.ArtifactType
 		}
 		l := newLeaf(image)
-		l.setPlatform(platform)
+		l.setPlatform(entry.Platform)
 		if s.claims[alias.Tag] == nil {
 			s.claims[alias.Tag] = map[place]config.Platform{}
 		}

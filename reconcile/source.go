@@ -70,7 +70,7 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))
 	case errors.As(err, &listed):
 		ps.forbid(violation(alias, s.Pos, findings.BrokenSource,
-			"source %q refers to something that is not there: %v; push it again", s.Text, err))
+			"source %q refers to something that is not there: %s; push it again", s.Text, registry.Line(err)))
 	case errors.Is(err, registry.ErrNoRepository):
 		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
 			"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository))

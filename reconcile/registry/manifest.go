@@ -19,6 +19,10 @@ import (
 // image manifest version 2 schema 2).
 const DockerConfig = "application/vnd.docker.container.image.v1+json"
 
+// MaxManifest is how many bytes a manifest may have: what distribution-spec 1.1 has
+// registries take at least ("Pushing Manifests"), and Amazon ECR at most.
+const MaxManifest = 4 << 20
+
 // Manifest is a parsed manifest.
 type Manifest struct {
 	RawManifest
