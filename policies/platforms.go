@@ -32,6 +32,13 @@ var Platforms = Policy[[]config.Platform]{
 			if slices.ContainsFunc(a.Images(), func(e Entry) bool { return e.Platform.Is(want) }) {
 				continue
 			}
+			if i := slices.IndexFunc(a.Images(), func(e Entry) bool { meant, is := e.Platform.Misspelled(); return is && meant.Is(want) }); i >= 0 {
+				e := a.Images()[i]
+				meant, _ := e.Platform.Misspelled()
+				found = append(found, Finding{ID: findings.MisspelledPlatform, Message: fmt.Sprintf(
+					"the platforms policy requires %s, and source %q says %s, which should be %s; rebuild it", want, e.Source, e.Platform, meant)})
+				continue
+			}
 			found = append(found, Finding{ID: findings.MissingPlatform, Message: fmt.Sprintf(
 				"the platforms policy requires %s, and %s %s", want, gives, cmp.Or(strings.Join(has, ", "), "no platform at all"))})
 		}

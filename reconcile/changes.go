@@ -30,8 +30,10 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		if l.Kind == policies.Image {
 			c.Platform = l.target()
 			i := slices.IndexFunc(before, func(o oldImage) bool { return o.target == c.Platform })
-			if i < 0 {
-				i = slices.IndexFunc(before, func(o oldImage) bool { return !gets[o.target] && o.platform.Normal() == l.Platform.Normal() })
+			if i < 0 { // also an update of Windows
+				i = slices.IndexFunc(before, func(o oldImage) bool {
+					return !gets[o.target] && o.platform.WithoutRevision().Normal() == l.Platform.WithoutRevision().Normal()
+				})
 			}
 			if i >= 0 {
 				o := before[i]

@@ -69,6 +69,9 @@ func (v *view) leaves(in config.Repository, m *registry.Manifest, d ocispec.Desc
 		l.Kind = policies.Attestation
 	case m.IsImage() && (depth == 0 || !registry.MarksArtifact(d)):
 		platform, err := v.platform(in, m.Config.Digest.String())
+		if other := (*unreadConfig)(nil); m.MayBeImage() && errors.As(err, &other) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}

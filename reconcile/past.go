@@ -129,7 +129,7 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 func highest(images []oldImage, of config.Platform) (past policies.Past) {
 	var version config.Version
 	for _, o := range images {
-		if o.platform != (config.Platform{}) && o.platform.Normal() != of.Normal() {
+		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
 		v, err := config.ParseVersion(o.source)

@@ -25,6 +25,7 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		images     []leaf // the wanted ones
 		has        []string
 	)
+	of.leaves = declared(of, s.Platform)
 	for _, l := range of.leaves {
 		if l.Kind != policies.Image {
 			continue
@@ -45,14 +46,14 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 					s.Text, l.Platform, other.Digest, l.Digest, difference(other.descriptor, l.descriptor)))
 			default: // two versions of Windows
 				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
-					"source %q has two images for %s, %s for %s and %s for %s; push it again with one, or take the source as a whole",
-					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform))
+					"source %q has two images for %s, %s for %s and %s for %s; ask for one of them, such as %s, or take the source as a whole",
+					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform, versionApart(l.Platform, other.Platform)))
 			}
 			break
 		}
 		images = append(images, l)
 	}
-	plain := len(of.leaves) == 1 && of.leaves[0].Digest == of.Digest
+	odd, meant, misspelled := misspelled(of.leaves, s.Platform)
 	switch {
 	case ps.any():
 		return nil, ps
@@ -62,7 +63,15 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		return nil, ps
 	case everything:
 		return distinct(of.leaves), ps
-	case len(images) == 0 && plain && len(has) == 1:
+	case len(images) == 0 && misspelled:
+		where := "index"
+		if of.plain() {
+			where = "config"
+		}
+		ps.forbid(violation(alias, s.Pos, findings.MisspelledPlatform,
+			"source %q says %s in its %s, which should be %s; rebuild it", s.Text, odd.Platform, where, meant))
+		return nil, ps
+	case len(images) == 0 && of.plain() && len(has) == 1:
 		ps.forbid(violation(alias, s.Pos, findings.PlatformMismatch,
 			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform))
 		return nil, ps

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -57,10 +58,21 @@ func (s *shortcut) image(alias config.Alias, blob place, d ocispec.Descriptor) (
 		return nil, errUnknown
 	}
 	l, err := s.unread(alias, d)
-	if l != nil {
+	if l != nil && !told(alias, l.Platform) {
 		s.claims[alias.Tag][blob] = l.Platform
 	}
 	return l, err
+}
+
+// told reports whether the variant or the OS version of a platform may be the
+// author's word, and not the config's: see declared. It is nothing to remember
+// of the config.
+func told(alias config.Alias, platform config.Platform) bool {
+	return slices.ContainsFunc(alias.Sources, func(s config.Source) bool {
+		author := s.Platform
+		return author.Overlaps(platform) && (author.Variant != "" && author.Variant == platform.Variant ||
+			author.OSVersion != "" && author.OSVersion == platform.OSVersion)
+	})
 }
 
 // unread is image for a manifest that has not been read, so that its config is

@@ -18,6 +18,9 @@ type content struct {
 	follows              []string // aliases that it is made of
 }
 
+// plain reports whether a source is one manifest and no index.
+func (c content) plain() bool { return len(c.leaves) == 1 && c.leaves[0].Digest == c.Digest }
+
 // home returns the repository that has what a content lists, by its digest.
 func (c content) home(digest string) config.Repository {
 	for _, l := range c.leaves {

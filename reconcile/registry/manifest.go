@@ -158,7 +158,15 @@ func IsIndex(mediaType string) bool {
 // IsImage reports whether the manifest has the config of a container image, and
 // so a platform; artifacts (a Helm chart, a signature) have other configs.
 func (m *Manifest) IsImage() bool {
-	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == DockerConfig)
+	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == DockerConfig || m.MayBeImage())
+}
+
+// MayBeImage reports whether the config can be that of a container image though
+// its media type does not say so. Docker 1.9 and some registries of its time left
+// these types in Docker manifests (distribution/distribution#1621), and docker
+// pulls such images. What is no JSON there is not an image's.
+func (m *Manifest) MayBeImage() bool {
+	return m.MediaType == policies.DockerManifest && slices.Contains([]string{"application/octet-stream", "application/json", "text/html"}, m.Config.MediaType)
 }
 
 // PlatformOf is the platform of an index entry, zero if it names none.
