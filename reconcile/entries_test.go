@@ -8,6 +8,7 @@ import (
 
 	"tagline/policies"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -136,6 +137,46 @@ func TestDraftOfCompanions(t *testing.T) {
 	for _, tag := range d.Tags {
 		if len(tag.Platforms) != 2 {
 			t.Errorf("%s has the platforms %v", tag.Tag, tag.Platforms)
+		}
+	}
+}
+
+// An entry that refers to an image and does not say what it is has to be read. It
+// is never an image, whatever its config says.
+func TestEntriesThatRefer(t *testing.T) {
+	b := build()
+	image, other := b.image("image", "linux/amd64"), b.image("other", "linux/amd64")
+	refers := func(d string) object {
+		e := b.entry(d, "unknown/unknown")
+		e["annotations"] = object{"vnd.docker.reference.digest": image}
+		return e
+	}
+	bySubject := b.descriptor(b.referrer("by subject", image))
+	b.tag("11.2", b.index("11.2", nil, b.entry(image, "linux/amd64"), refers(b.attest("attestation", image, false)), refers(other), bySubject))
+	for _, test := range []struct {
+		setting string
+		want    []string
+	}{
+		{"provenance: keep", []string{"image", "attestation", "other", "by subject"}},
+		{"provenance: drop", []string{"image", "other", "by subject"}},
+		{"companions: drop", []string{"image", "attestation"}},
+	} {
+		p := plan(t, b.Memory, aliases(t, "11: {amd64: 11.2}", test.setting))
+		if len(p.Pushes) != 1 {
+			t.Fatalf("%s: plan %q", test.setting, b.actions(p))
+		}
+		index, err := registry.ParseManifest(registry.RawManifest{Digest: p.Pushes[0].New, MediaType: p.Pushes[0].MediaType, Body: p.Pushes[0].Manifest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, d := range index.Children {
+			got = append(got, b.called(d.Digest.String()))
+		}
+		slices.Sort(got)
+		slices.Sort(test.want)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: the index has %q, want %q", test.setting, got, test.want)
 		}
 	}
 }

@@ -61,13 +61,14 @@ func (v *view) leaves(in config.Repository, m *registry.Manifest, d ocispec.Desc
 		return v.entries(in, m, depth)
 	}
 	l := newLeaf(d)
+	artifact := depth > 0 && (registry.MarksArtifact(d) || l.RefersTo != "")
 	if l.RefersTo == "" && m.Subject != nil {
 		l.RefersTo = m.Subject.Digest.String()
 	}
 	switch {
 	case m.IsAttestation():
 		l.Kind = policies.Attestation
-	case m.IsImage() && (depth == 0 || !registry.MarksArtifact(d)):
+	case m.IsImage() && !artifact:
 		platform, err := v.platform(in, m.Config.Digest.String())
 		if other := (*unreadConfig)(nil); m.MayBeImage() && errors.As(err, &other) {
 			break
@@ -112,15 +113,16 @@ func (v *view) entries(in config.Repository, index *registry.Manifest, depth int
 // is. One of a type that tagline does not know says enough: it may be no manifest
 // at all (moby/buildkit cache/remotecache/v1/types/doc.go has an index of layers),
 // so it can't be read. An artifact with a platform is never an image, and the
-// platform says to which image it belongs.
+// platform says which image it belongs to.
 func leafOf(d ocispec.Descriptor) (_ leaf, told bool) {
 	l := newLeaf(d)
 	platform := registry.PlatformOf(d.Platform)
+	refers, artifact, named := l.RefersTo != "", registry.MarksArtifact(d), platform != (config.Platform{})
 	switch {
 	case registry.MarksAttestation(d):
 		l.Kind = policies.Attestation
-	case !registry.KnownType(d.MediaType), l.RefersTo != "", platform != (config.Platform{}) && registry.MarksArtifact(d):
-	case platform != (config.Platform{}) && !registry.IsIndex(d.MediaType):
+	case !registry.KnownType(d.MediaType), refers && artifact, named && (refers || artifact):
+	case named && !registry.IsIndex(d.MediaType):
 		l.Kind, l.Platform = policies.Image, platform
 	default:
 		return l, false

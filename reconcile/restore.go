@@ -186,6 +186,7 @@ func (x *restoring) one(digest string) *RestoredOne {
 		case err == nil:
 		case !errors.Is(err, registry.ErrNotFound):
 			o.Err = interrupted(err)
+		case !kept && !registry.KnownType(d.MediaType): // it may be no manifest
 		case !kept:
 			gone = append(gone, strings.TrimSpace(registry.PlatformOf(d.Platform).String()+" "+child))
 		default:

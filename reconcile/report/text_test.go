@@ -168,7 +168,8 @@ func testHostileText(t *testing.T, hostile string) {
 
 // Joined errors have a line each. In a message they stand side by side.
 func TestJoinedErrors(t *testing.T) {
-	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New("two\r\n"), errors.New("\tthree"))))
+	const ended, indented = "two\r\n", "\tthree"
+	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New(ended), errors.New(indented))))
 	plan := everything()
 	plan.Violations[0].Message, plan.Errors[0].Message = joined.Error(), joined.Error()
 	result := reconcile.Result{
