@@ -21,6 +21,7 @@ type Lost struct {
 	Repository config.Repository
 	manifests  map[string]registry.RawManifest // by digest; also those that are not selected
 	asked      map[string]bool                 // the selected digests
+	named      map[string]bool                 // those of them that were asked for by their digest
 	tags       map[string]lostTag              // the selected tags
 }
 
@@ -40,7 +41,10 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 	for _, record := range records {
 		lost := all[record.Repository]
 		if lost == nil {
-			lost = &Lost{record.Repository, map[string]registry.RawManifest{}, map[string]bool{}, map[string]lostTag{}}
+			lost = &Lost{
+				Repository: record.Repository, manifests: map[string]registry.RawManifest{},
+				asked: map[string]bool{}, named: map[string]bool{}, tags: map[string]lostTag{},
+			}
 			all[record.Repository] = lost
 		}
 		for _, kept := range record.Kept {
@@ -58,7 +62,7 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 				case w.Repository != record.Repository, w.Digest != "" && w.Digest != digest, w.Tag != "" && !named:
 					continue
 				case w.Digest != "":
-					lost.asked[digest] = true
+					lost.asked[digest], lost.named[digest] = true, true
 				default:
 					lost.take(kept, w.Tag)
 				}

@@ -38,7 +38,8 @@ type RestoredOne struct {
 // Restore pushes manifests by digest, children before parents, and then tags. A
 // manifest is put back only if the repository has everything that it refers to.
 // A tag is put back if it does not exist, or still names what the run pushed
-// instead; force moves other tags, too. If writers is nil, nothing is written,
+// instead; force moves other tags, too. Nothing is pushed for a tag that can't be put
+// back, unless it was asked for by its digest. If writers is nil, nothing is written,
 // and the result is what would be done.
 func Restore(ctx context.Context, readers registry.Readers, writers registry.Writers, lost Lost, force bool) Restored {
 	x := restoring{
@@ -47,6 +48,7 @@ func Restore(ctx context.Context, readers registry.Readers, writers registry.Wri
 	}
 	x.look()
 	tags := x.lookAtTags(force)
+	x.leave(tags)
 	ordered := waves(slices.Sorted(maps.Keys(x.ones)), func(digest string) string { return digest }, x.children)
 	if writers != nil {
 		x.w = writers.Writer(lost.Repository)
@@ -263,6 +265,51 @@ func follows(of *RestoredOne) (blocked string, err error) {
 		return "its manifest can't be put back", nil
 	}
 	return "", nil
+}
+
+// leave decides that manifests are not put back whose tags are not, nor what only
+// such a manifest lists.
+func (x *restoring) leave(tags []RestoredOne) {
+	tagsOf := map[string][]RestoredOne{}
+	for _, t := range tags {
+		tagsOf[t.Digest] = append(tagsOf[t.Digest], t)
+	}
+	parents := map[string][]string{}
+	for digest := range x.ones {
+		for _, child := range x.children(digest) {
+			parents[child] = append(parents[child], digest)
+		}
+	}
+	done := map[string]bool{}
+	var decide func(digest string)
+	decide = func(digest string) {
+		o := x.ones[digest]
+		if done[digest] {
+			return
+		}
+		done[digest] = true
+		for _, parent := range parents[digest] {
+			decide(parent)
+		}
+		if o.Already || o.Blocked != "" || o.Err != nil || x.lost.named[digest] {
+			return
+		}
+		stays := func(o RestoredOne) bool { return o.Already || o.Blocked == "" && o.Err == nil }
+		switch of := tagsOf[digest]; {
+		case slices.ContainsFunc(of, stays), slices.ContainsFunc(parents[digest], func(p string) bool { return stays(*x.ones[p]) }):
+		case slices.ContainsFunc(of, func(t RestoredOne) bool { return t.Err != nil }):
+			o.Err = fmt.Errorf("%w: its tag can't be put back", ErrSkipped)
+		case slices.ContainsFunc(parents[digest], func(p string) bool { return x.ones[p].Err != nil }):
+			o.Err = fmt.Errorf("%w: what lists it can't be put back", ErrSkipped)
+		case len(of) > 0:
+			o.Blocked = "its tag can't be put back"
+		case len(parents[digest]) > 0:
+			o.Blocked = "what lists it can't be put back"
+		}
+	}
+	for digest := range x.ones {
+		decide(digest)
+	}
 }
 
 // putManifests pushes manifests whose children have been pushed or have failed.
