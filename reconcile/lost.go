@@ -59,7 +59,7 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 			for _, w := range wanted {
 				named := slices.ContainsFunc(kept.Tags, func(t KeptTag) bool { return t.Tag == w.Tag })
 				switch {
-				case w.Repository != record.Repository, w.Digest != "" && w.Digest != digest, w.Tag != "" && !named:
+				case w.Repository.Place() != record.Repository.Place(), w.Digest != "" && w.Digest != digest, w.Tag != "" && !named:
 					continue
 				case w.Digest != "":
 					lost.asked[digest], lost.named[digest] = true, true

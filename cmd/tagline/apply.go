@@ -78,6 +78,9 @@ Exit codes:
 			if err != nil {
 				return err
 			}
+			if dryRun && done.deletes {
+				a.checkTrash()
+			}
 			return done.exit(detailed)
 		}),
 	}

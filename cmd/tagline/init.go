@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +44,7 @@ Exit codes:
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			repository, err := a.repository(args[0])
+			repository, err := a.repository(args[0], cmd.Flags().Changed("file"))
 			if err != nil {
 				return err
 			}
@@ -83,17 +82,10 @@ Exit codes:
 }
 
 // repository resolves REPOSITORY, as reference does REF.
-func (a *app) repository(text string) (config.Repository, error) {
-	repository, err := config.ParseRepository(text, a.registry)
-	if err == nil {
-		return repository, nil
-	}
-	cfg, unread := a.load()
-	switch {
-	case errors.Is(unread, fs.ErrNotExist):
-		return config.Repository{}, err
-	case unread != nil:
-		return config.Repository{}, unread
-	}
-	return config.ParseRepository(text, cfg.Registry)
+func (a *app) repository(text string, named bool) (repository config.Repository, err error) {
+	err = a.onRegistry(named, func(host string) error {
+		repository, err = config.ParseRepository(text, host)
+		return err
+	})
+	return repository, err
 }
