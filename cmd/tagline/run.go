@@ -64,6 +64,7 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 type outcome struct {
 	changes, failed, blocked bool
 	deletes                  bool // the plans delete something, or purge a tag
+	stale                    bool // the registry is not what a plan saw
 }
 
 func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
@@ -76,6 +77,7 @@ func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
 	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed, result.Kept} {
 		for _, action := range done {
 			o.changes = o.changes || !action.Already
+			o.stale = o.stale || errors.Is(action.Err, reconcile.ErrStale)
 			switch {
 			case errors.Is(action.Err, registry.ErrUnsupported):
 				o.blocked = true
