@@ -69,8 +69,9 @@ type restoring struct {
 	applying
 	lost   Lost
 	reader registry.Reader
-	parsed map[string]*registry.Manifest // of the trash; nil if it can't be parsed
-	ones   map[string]*RestoredOne       // the manifests asked for, and their missing children
+	parsed map[string]*registry.Manifest  // of the trash; nil if it can't be parsed
+	ones   map[string]*RestoredOne        // the manifests asked for, and their missing children
+	listed map[string]registry.Descriptor // by digest and by tag, all that the repository has; nil if it was not listed
 	there  map[string]registry.Answer[registry.Descriptor]
 	blobs  map[string]registry.Answer[bool]
 }
@@ -117,7 +118,13 @@ func (x *restoring) look() {
 			visit(d.Digest.String())
 		}
 	}
-	x.there = answers(digests, x.reader.Resolve(x.ctx, digests))
+	x.there = map[string]registry.Answer[registry.Descriptor]{}
+	for i, now := range x.resolve(digests) {
+		if now.Err == nil && now.Value.Archived { // it can't be pulled, and a push brings it back
+			now.Err = fmt.Errorf("%w: %w", registry.ErrNotFound, registry.ErrArchived)
+		}
+		x.there[digests[i]] = now
+	}
 
 	needs := map[string]bool{}
 	for digest, m := range x.parsed {
@@ -135,6 +142,41 @@ func (x *restoring) look() {
 			x.one(digest)
 		}
 	}
+}
+
+// fewMissing is how many references are asked for one by one, though the registry
+// can list all that it has. On Amazon ECR each one that does not exist costs a call,
+// and so does a list of a thousand images.
+const fewMissing = 2
+
+// resolve is [registry.Reader.Resolve] for references most of which are missing.
+func (x *restoring) resolve(references []string) []registry.Answer[registry.Descriptor] {
+	if x.listed == nil && x.reader.Listed() && len(references) > fewMissing {
+		switch all, err := x.reader.Inventory(x.ctx); {
+		case errors.Is(err, registry.ErrNotFound):
+			x.listed = map[string]registry.Descriptor{}
+		case err == nil:
+			x.listed = make(map[string]registry.Descriptor, 2*len(all.Manifests))
+			for _, m := range all.Manifests {
+				x.listed[m.Digest] = m.Descriptor
+				for _, tag := range m.Tags {
+					x.listed[tag] = m.Descriptor
+				}
+			}
+		}
+	}
+	if x.listed == nil {
+		return x.reader.Resolve(x.ctx, references)
+	}
+	found := make([]registry.Answer[registry.Descriptor], len(references))
+	for i, reference := range references {
+		if d, ok := x.listed[reference]; ok {
+			found[i].Value = d
+		} else {
+			found[i].Err = fmt.Errorf("%s: %w", reference, registry.ErrNotFound)
+		}
+	}
+	return found
 }
 
 // blobsOf returns the config of an image and its layers, and nothing of an index.
@@ -234,7 +276,7 @@ func kindOf(m *registry.Manifest) string {
 func (x *restoring) lookAtTags(force bool) []RestoredOne {
 	names := slices.SortedFunc(maps.Keys(x.lost.tags), config.CompareTags)
 	var tags []RestoredOne
-	for i, now := range x.reader.Resolve(x.ctx, names) {
+	for i, now := range x.resolve(names) {
 		lost := x.lost.tags[names[i]]
 		t := RestoredOne{Tag: names[i], Digest: lost.digest, Was: now.Value.Digest}
 		of := x.ones[lost.digest]

@@ -417,6 +417,25 @@ func TestRestoreByDigest(t *testing.T) {
 	}
 }
 
+// An archived manifest can't be pulled, so it is pushed again.
+func TestRestoreOfAnArchivedManifest(t *testing.T) {
+	b := build()
+	b.tag("1", b.image("1", intel))
+	b.withBlobs()
+	found, _ := reconcile.Choose([]reconcile.Record{{Repository: app, Kept: []reconcile.Kept{
+		{Manifest: b.Manifests[b.digest["1"]], Tags: []reconcile.KeptTag{{Tag: "1"}}},
+	}}}, nil, "", time.Time{})
+	b.Archived = b.digest["1"]
+	for _, o := range results(reconcile.Restore(t.Context(), b, b, found[0], false)) {
+		if o.Err != nil || o.Blocked != "" || o.Already != (o.Tag != "") {
+			t.Errorf("%+v", o)
+		}
+	}
+	if len(b.Puts) != 1 {
+		t.Errorf("pushed: %q", b.Puts)
+	}
+}
+
 // An alias that a run moves is put back with what the run then deletes. Of a tag that
 // shares the digest and that the run rewrote, so is that.
 func TestAliasesAreRestored(t *testing.T) {
