@@ -332,6 +332,8 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	switch lost := c.OldAttestations - c.Attestations; {
 	case c.Digest != "" && c.Digest == c.OldDigest && lost > 0:
 		note += ", loses " + Count(lost, "attestation")
+	case c.Digest != "" && c.Digest == c.OldDigest && lost < 0:
+		note += ", now with " + Count(c.Attestations, "attestation")
 	case c.Attestations > 0:
 		note += ", with " + Count(c.Attestations, "attestation")
 	}
