@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +21,12 @@ type Result struct {
 
 // Check holds the images of services against images.yaml. It is the desired
 // state that counts, not what a registry holds now: the change that adds an
-// alias may use it. Images of other repositories are not looked at.
+// alias may use it. Of images of other repositories, only the name is looked at: it
+// may be a misspelt one of images.yaml.
 func Check(cfg *config.Config, services []Service) Result {
 	c := &check{images: map[config.Repository]config.Image{}}
 	for _, image := range cfg.Images {
-		c.images[image.Repository] = image
+		c.images[image.Repository.Place()] = image
 	}
 	for _, s := range services {
 		c.service(s)
@@ -34,7 +36,7 @@ func Check(cfg *config.Config, services []Service) Result {
 }
 
 type check struct {
-	images map[config.Repository]config.Image
+	images map[config.Repository]config.Image // by place
 	result Result
 }
 
@@ -66,6 +68,9 @@ func (c *check) service(s Service) {
 		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), text.isReference())
 		return
 	case !managed:
+		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
+			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+		}
 		return
 	}
 	c.result.Managed++
@@ -133,8 +138,49 @@ func (c *check) find(name string) (config.Image, bool) {
 	if err != nil {
 		return config.Image{}, false
 	}
-	image, ok := c.images[repository]
+	image, ok := c.images[repository.Place()]
 	return image, ok
+}
+
+// nearest returns the repository of images.yaml that the name of another one may
+// stand for, "" if there is none: its last part is misspelt, or its registry is
+// missing or has another port.
+func (c *check) nearest(name string) string {
+	repository, err := config.ParseRepository(name, dockerHub)
+	if err != nil {
+		return ""
+	}
+	at := repository.Place()
+	folder, last := path.Split(at.Path)
+	var alike, known []string
+	for is, image := range c.images {
+		switch in, of := path.Split(is.Path); {
+		case is.Path == at.Path && withoutPort(is.Host) == withoutPort(at.Host), is.Path == name:
+			alike = append(alike, image.Repository.String())
+		case is.Host == at.Host && in == folder && len(last) >= minMisspelt:
+			known = append(known, of)
+		}
+	}
+	if len(alike) > 0 {
+		return slices.Min(alike)
+	}
+	slices.Sort(known)
+	if near := config.Closest(last, known); near != "" {
+		return c.images[config.Repository{Host: at.Host, Path: folder + near}].Repository.String()
+	}
+	return ""
+}
+
+// minMisspelt is the length of the shortest name that may be a misspelt one. Too many
+// shorter names are alike.
+const minMisspelt = 5
+
+// withoutPort drops the port of a host.
+func withoutPort(host string) string {
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		return host[:colon]
+	}
+	return host
 }
 
 // mayBe reports whether a name with unset variables in it could be one of
@@ -146,7 +192,8 @@ func (c *check) mayBe(name string) bool {
 			parts = append(parts, part)
 		}
 	}
-	for repository := range c.images {
+	for _, image := range c.images {
+		repository := image.Repository
 		for _, spelling := range []string{repository.String(), repository.Path, strings.TrimPrefix(repository.Path, "library/")} {
 			if spelling == repository.Path && repository.Host != dockerHub {
 				continue
