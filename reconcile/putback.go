@@ -58,7 +58,7 @@ func (a *applying) putBack(keeps []Keep) {
 		case now.Err == nil:
 			a.kept[k.Digest] = nil
 		case !errors.Is(now.Err, registry.ErrNotFound):
-			a.kept[k.Digest] = fmt.Errorf("nobody knows whether the registry has dropped it: %w", now.Err)
+			a.kept[k.Digest] = fmt.Errorf("it is not known whether the registry has dropped it: %w", now.Err)
 		case k.Manifest == nil:
 			a.kept[k.Digest] = errors.New("the registry has dropped it, and its bytes could not be read before; push it again")
 		default:
