@@ -50,7 +50,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		left := job.leave(image, plan)
-		if len(plan.Keeps) > 0 {
+		if len(plan.Required) > 0 {
 			job.planned(image)
 		}
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
@@ -89,7 +89,7 @@ func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, 
 	home := job.Readers.Reader(image.Repository)
 	before := registry.Leaving(home)
 	due := slices.Clone(before)
-	for _, k := range plan.Keeps {
+	for _, k := range plan.Required {
 		if !k.Lost {
 			due = append(due, k.Digest)
 		}
@@ -104,8 +104,8 @@ func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, 
 		if ctx.Err() != nil || len(plan.Errors) > 0 {
 			open = slices.Clone(before)
 		}
-		for i, k := range plan.Keeps {
-			if r.Kept[i].Err != nil && !k.Lost && !slices.Contains(open, k.Digest) {
+		for i, k := range plan.Required {
+			if r.Ensured[i].Err != nil && !k.Lost && !slices.Contains(open, k.Digest) {
 				open = append(open, k.Digest)
 			}
 		}

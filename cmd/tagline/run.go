@@ -68,13 +68,13 @@ type outcome struct {
 }
 
 func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
-	dry := result.Pushed == nil && result.Deleted == nil && result.Removed == nil && result.Kept == nil
+	dry := result.Pushed == nil && result.Deleted == nil && result.Removed == nil && result.Ensured == nil
 	o.changes = o.changes || dry && !plan.Empty()
 	o.deletes = o.deletes || len(plan.DeleteTags)+len(plan.DeleteManifests) > 0 ||
 		slices.ContainsFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Purged > 0 })
 	o.failed = o.failed || len(plan.Errors) > 0
 	o.blocked = o.blocked || len(plan.Violations) > 0
-	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed, result.Kept} {
+	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed, result.Ensured} {
 		for _, action := range done {
 			o.changes = o.changes || !action.Already
 			o.stale = o.stale || errors.Is(action.Err, reconcile.ErrStale)

@@ -114,8 +114,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What is too old goes, then the oldest until the rest fits; and what the run
-// itself has written stays.
+// Files that are too old are removed, then the oldest until the rest fits.
+// Files that the run itself has written stay.
 func TestTrim(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -164,7 +164,7 @@ func TestTrim(t *testing.T) {
 	}
 }
 
-// Runs that write and trim at once do not get in each other's way.
+// Runs that write and trim at the same time do not disturb each other.
 func TestConcurrentRuns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "shared")
 	var wg sync.WaitGroup
