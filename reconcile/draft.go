@@ -114,6 +114,7 @@ func (d *drafting) survey(tags []string) {
 			}
 		}
 		slices.SortFunc(s.Platforms, config.Platform.Compare)
+		s.Platforms = slices.Compact(s.Platforms) // it may have several images for one
 		d.draft.Tags = append(d.draft.Tags, s)
 	}
 }
