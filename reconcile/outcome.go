@@ -22,7 +22,7 @@ type Result struct {
 	Pushed  []Outcome // as Plan.Pushes
 	Deleted []Outcome // as Plan.DeleteTags
 	Removed []Outcome // as Plan.DeleteManifests
-	Kept    []Outcome // as Plan.Keeps; Already if the manifest was there
+	Ensured []Outcome // as Plan.Required; Already if the manifest was there
 }
 
 // Outcome is what became of one action. A nil Err means that the registry was

@@ -99,7 +99,7 @@ func TestApplyConverges(tb *testing.T) {
 		}
 		w.memory.Drops = rapid.Bool().Draw(t, "drops")
 		result := reconcile.Apply(tb.Context(), w.memory.Writer(w.image.Repository), p)
-		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Kept) {
+		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Ensured) {
 			if o.Err != nil {
 				t.Fatalf("%s\ntag %s: %v", w.text, o.Tag, o.Err)
 			}

@@ -8,7 +8,7 @@ type verdict struct {
 	content  content
 	push     *Push
 	remove   *DeleteTag
-	keeps    []Keep // what is missing and can be put back
+	regained []Required // missing, but can be put back
 	choices  []Choice
 	warnings []*config.Finding
 	problems
@@ -17,5 +17,5 @@ type verdict struct {
 // blocked is a verdict with problems: nothing of it is done, but for what is put
 // back.
 func (v verdict) blocked() verdict {
-	return verdict{problems: v.problems, choices: v.choices, keeps: v.keeps}
+	return verdict{problems: v.problems, choices: v.choices, regained: v.regained}
 }

@@ -12,7 +12,7 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// A layer is there until ECR takes it away, whether an image has it or not.
+// A layer exists until ECR removes it, whether an image uses it or not.
 func TestHasBlobs(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	objects, err := demo.Samples()[0].Objects()
