@@ -250,8 +250,7 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 	}
 }
 
-// onlyFallbacks tells of a plan that concerns attestations in fallback tags and
-// nothing else.
+// onlyFallbacks reports whether a plan concerns only attestations in fallback tags.
 func onlyFallbacks(p reconcile.Plan) bool {
 	for _, push := range p.Pushes {
 		if subjectOf("app:"+push.Tag) == "" {

@@ -30,7 +30,7 @@ type Plan struct {
 	Errors     []Failure         // what could not be found out; the alias is left alone
 }
 
-// Empty tells whether there is nothing to do, whatever else was found.
+// Empty reports whether there is nothing to do. There may be problems.
 func (p Plan) Empty() bool {
 	return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 && !slices.ContainsFunc(p.Required, func(k Required) bool { return k.Lost })
 }
@@ -131,7 +131,7 @@ type DeleteManifest struct {
 
 // Why a manifest can go.
 const (
-	KindAttestation = "attestation" // BuildKit's, which a purge leaves to nobody
+	KindAttestation = "attestation" // BuildKit's, which nothing refers to after a purge
 	KindReplaced    = "replaced"    // an index that a purge replaces
 	KindUntagged    = "untagged"    // it has no tag and nothing needs it
 )
@@ -150,7 +150,7 @@ type Swept struct {
 	Listed    int  // manifests without a tag that stay, since an index with a tag lists them
 }
 
-// Failure is why nobody knows what an alias is or should be.
+// Failure is why it is not known what an alias is or should be.
 type Failure struct {
 	Alias   string
 	Message string

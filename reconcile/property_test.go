@@ -57,7 +57,7 @@ func drawWorld(t *rapid.T, tb testing.TB) world {
 		switch rapid.IntRange(0, 5).Draw(t, "kind") {
 		case 0:
 			fmt.Fprintf(&lines, "      %s: absent\n", tag)
-			continue // nobody may follow it
+			continue // no alias may follow it
 		case 1, 2:
 			fmt.Fprintf(&lines, "      %s: %s\n", tag, of.Draw(t, "source"))
 		default:

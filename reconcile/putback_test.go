@@ -47,7 +47,7 @@ func TestPutBack(t *testing.T) {
 			b, image := dropping(t)
 			p := plan(t, b.Memory, image)
 			if len(p.Required) != 2 || p.Required[0].Digest != b.digest["11.2 linux/amd64"] || p.Required[1].Digest != b.digest["8 linux/amd64"] {
-				t.Fatalf("it keeps %+v", p.Required)
+				t.Fatalf("it requires %+v", p.Required)
 			}
 			test.harm(b, &p)
 			r := reconcile.Apply(t.Context(), b.Writer(image.Repository), p)
@@ -101,7 +101,7 @@ func TestKeeps(t *testing.T) {
 		build                   func(b *builder)
 		want                    []string // name of a digest, and why
 	}{
-		{"nobody knows who lists an image", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, []string{"11.2 linux/amd64: "}},
+		{"it is not known what lists an image", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, []string{"11.2 linux/amd64: "}},
 		{"another tag names it", "11: 11.3, 12: 11.2", "drop", func(b *builder) {
 			b.tag("11", b.image("plain", intel))
 			b.tag("11.2", b.digest["plain"])
@@ -116,7 +116,7 @@ func TestKeeps(t *testing.T) {
 		{"an index that tagline made", "11: 11.3", "drop", func(b *builder) {
 			b.tag("11", b.index("made", object{reconcile.AnnotationAlias: "11"}, b.entry(b.digest["11.2 linux/amd64"], intel)))
 		}, nil},
-		{"an index that somebody made", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2"]) }, []string{"11.2: "}},
+		{"an index that another tool made", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2"]) }, []string{"11.2: "}},
 		{"all tags were read, and one lists it", "11: 11.3", "drop, prune: true", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) },
 			[]string{`11.2 linux/amd64: tag "11.2" lists it`}},
 		{"all tags were read, and none lists it", "11: 11.3", "drop, prune: true", func(b *builder) { b.tag("11", b.image("alone", intel)) }, nil},
@@ -140,7 +140,7 @@ func TestKeeps(t *testing.T) {
 				got = append(got, b.called(k.Digest)+": "+k.Needed)
 			}
 			if !slices.Equal(got, test.want) || len(p.Errors)+len(p.Violations) > 0 {
-				t.Errorf("it keeps %q, want %q; %v %v", got, test.want, p.Errors, p.Violations)
+				t.Errorf("it requires %q, want %q; %v %v", got, test.want, p.Errors, p.Violations)
 			}
 		})
 	}

@@ -14,8 +14,7 @@ type verdict struct {
 	problems
 }
 
-// blocked is a verdict with problems: nothing of it is done, but for what is put
-// back.
+// blocked is a verdict with problems: only what is missing is put back.
 func (v verdict) blocked() verdict {
 	return verdict{problems: v.problems, choices: v.choices, regained: v.regained}
 }

@@ -47,7 +47,8 @@ func (a *applying) keep(batch []Push, test func(Push) error) []Push {
 	})
 }
 
-// unmoved tells whether a tag still names what the plan saw, "" for nothing.
+// unmoved returns an error if a tag no longer names what the plan saw, "" for
+// nothing.
 func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 	switch {
 	case errors.Is(now.Err, registry.ErrNotFound):

@@ -320,7 +320,7 @@ func (r trial) check(now, before, after holds) {
 	}
 	for tag := range now.tags {
 		if before.tags[tag] == "" && after.tags[tag] == "" {
-			r.t.Errorf("tag %s is nobody's", tag)
+			r.t.Errorf("tag %s is unexpected", tag)
 		}
 	}
 	for digest := range before.manifests {

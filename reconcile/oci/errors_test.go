@@ -41,7 +41,7 @@ func TestErrorsOfStatuses(t *testing.T) {
 		{"a text", answer(503, "no healthy upstream\n"), "503 Service Unavailable: no healthy upstream"},
 		{"other JSON", answer(500, `{"details":"incorrect"}`), `500 Internal Server Error: {"details":"incorrect"}`},
 		{"nothing", answer(504, ""), "504 Gateway Timeout"},
-		{"a status nobody knows", answer(418, "x"), "418 I'm a teapot: x"},
+		{"an unusual status", answer(418, "x"), "418 I'm a teapot: x"},
 		{"control characters", answer(500, "\x1b[2J\x1b[31mgotcha"), "500 Internal Server Error: [2J [31mgotcha"},
 	}
 	for _, tt := range tests {

@@ -248,7 +248,7 @@ func TestCopyCompletes(t *testing.T) {
 		}
 		proxy.Script(ocitest.Fault{Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)})
 		if err := w.Copy(t.Context(), app, digest); err == nil || err.Error() != other.String()+"@"+child[0]+", which "+digest+" lists: 403 Forbidden; the credentials for "+other.Host+" do not allow this" {
-			t.Errorf("where nobody may look at what it lists: %v", err)
+			t.Errorf("if its children can't be read: %v", err)
 		}
 		proxy.Script(
 			ocitest.Fault{Method: "HEAD", Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusNotFound)},
