@@ -86,10 +86,7 @@ func (c *check) service(s Service) {
 
 // missing says of which variables the text has no value.
 func (t Text) missing() string {
-	switch {
-	case t.Problem != "":
-		return t.Problem
-	case len(t.Unset) == 1:
+	if len(t.Unset) == 1 {
 		return "variable " + t.Unset[0] + " is not set"
 	}
 	return "variables " + strings.Join(t.Unset, ", ") + " are not set"

@@ -33,7 +33,6 @@ type Text struct {
 	Written string     // as the file spells it, variables and all
 	Value   string     // with the variables' values; those of Unset are left empty
 	Unset   []string   // the variables that have no value and no default
-	Problem string     // what a variable's own message says: ${TAG:?message}
 	Hidden  bool       // Value has something of the process environment in it: not for a log
 	Pos     config.Pos // zero if the text is not there
 

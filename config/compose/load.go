@@ -65,11 +65,8 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", reason(err))
 	}
 	defer func() { _ = root.Close() }()
-	p := newProject(root, dir, environment)
-	if err := p.survey(given); err != nil {
-		return nil, err
-	}
-	loaded, err := p.load(false)
+	p := newProject(root, dir, given, environment)
+	loaded, err := p.load()
 	if err != nil {
 		return nil, p.problems(err)
 	}
@@ -106,59 +103,130 @@ func workspace(full string) string {
 	return own
 }
 
-// load has compose-go load the project that survey has followed. With conceal,
-// variables of the process have a made-up value.
+// project is one reading of a project. Paths are relative to the workspace. It
+// is the resource loader of compose-go, which confines it.
+type project struct {
+	root   *os.Root
+	dir    string            // the workspace, absolute
+	given  []string          // the files that were asked for
+	named  map[string]string // how those were spelled
+	folder string            // of the first one
+
+	files   map[string]bool
+	sources map[string]*source
+	order   []*source // in the order of reading
+	answers map[asked]*answer
+	errs    []error
+	paths   int
+
+	// Of the last Load.
+	from      *source // the file that names another
+	asked     string
+	gave      *source
+	unsettled *source // whose folder isn't known yet
+	level     string  // the last folder that files were included with
+
+	variables
+	env    types.Mapping    // of the files that were asked for
+	last   Text             // what substitute returned last
+	lookup template.Mapping // and with which variables
+	texts  []Text           // of images and platforms; their marks are the index
+}
+
+func newProject(root *os.Root, dir string, given []string, environment map[string]string) *project {
+	return &project{
+		root: root, dir: dir, given: given, named: map[string]string{},
+		files: map[string]bool{}, sources: map[string]*source{}, answers: map[asked]*answer{},
+		variables: variables{process: environment, hidden: map[string]bool{}, longest: types.Mapping{}},
+	}
+}
+
+func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
+	p.errs = append(p.errs, errorf(pos, id, format, args...))
+}
+
+// refused is an error if there are findings.
+func (p *project) refused() error {
+	if len(p.errs) > 0 {
+		return errRefused
+	}
+	return nil
+}
+
+func (p *project) full(path string) string { return filepath.Join(p.dir, path) }
+
+// shown is how messages name a file: relative to the first one, as the reader
+// spelled it.
+func (p *project) shown(path string) string {
+	if given, ok := p.named[path]; ok {
+		return given
+	}
+	rel, err := filepath.Rel(p.folder, path)
+	if err != nil {
+		rel = path
+	}
+	return filepath.Join(filepath.Dir(p.given[0]), rel)
+}
+
+// load has compose-go load the project.
 //
 // What needs the whole project, such as depends_on, is not checked: override
 // files and files to extend are checked alone, too.
-func (p *project) load(conceal bool) (loaded *types.Project, err error) {
+func (p *project) load() (loaded *types.Project, err error) {
 	defer func() {
 		// compose-go asserts types that its schema check would refuse later.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("compose-go can't read this project: %v", r)
 		}
 	}()
-	p.conceal, p.texts = conceal, nil
-	details := types.ConfigDetails{WorkingDir: filepath.Join(p.dir, p.folder), Environment: maps.Clone(p.env.values)}
-	for _, path := range p.main {
-		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: p.full(path)})
+	details := types.ConfigDetails{}
+	for i, file := range p.given {
+		full, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
+		path, err := filepath.Rel(p.dir, full)
+		if err != nil || !filepath.IsLocal(path) {
+			p.report(config.Pos{File: file}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", p.given[0])
+			return nil, errRefused
+		}
+		if i == 0 {
+			p.folder, details.WorkingDir = filepath.Dir(path), filepath.Dir(full)
+		}
+		p.named[path] = file
+		if s := p.source(path); s != nil {
+			s.folder, s.loads = p.folder, 1
+		}
+		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: full})
 	}
+	p.env = p.environment()
+	details.Environment = maps.Clone(p.env)
+	if p.bound(config.Pos{File: p.given[0]}); len(p.errs) > 0 {
+		return nil, errRefused
+	}
+	name, explicit := details.Environment[consts.ComposeProjectName]
+	name = loader.NormalizeProjectName(cmp.Or(name, filepath.Base(details.WorkingDir)))
 	return loader.LoadWithContext(context.Background(), details, func(o *loader.Options) {
-		o.SetProjectName(p.env.values[consts.ComposeProjectName], true)
-		o.ResourceLoaders = []loader.ResourceLoader{&surveyed{project: p}}
+		o.SetProjectName(cmp.Or(name, "default"), explicit)
+		o.ResourceLoaders = []loader.ResourceLoader{p}
 		o.Profiles = []string{"*"}
 		o.SkipConsistencyCheck, o.SkipResolveEnvironment, o.SkipResolveLabels = true, true, true
 		o.Interpolate = p.interpolation(details.LookupEnv)
 	})
 }
 
-// surveyed is the resource loader that confines compose-go: it leads to files
-// that survey has followed, and to no others.
-type surveyed struct {
-	*project
-	from, asked, gave string // of the last Load
-}
-
-// Accept reports that every path is looked up here; compose-go resolves none.
-func (s *surveyed) Accept(string) bool { return true }
-
-// Load returns the absolute path of a file that includes or extends name.
-func (s *surveyed) Load(ctx context.Context, name string) (string, error) {
-	s.from, _ = ctx.Value(consts.ComposeFileKey{}).(string)
-	s.asked, s.gave = name, s.named[reference{s.from, name}]
-	if s.gave == "" {
-		return "", fmt.Errorf("%s was not found before", quote(name))
+// environment is the variables of the process and those of the .env file.
+func (p *project) environment() types.Mapping {
+	env := types.Mapping{}
+	maps.Copy(env, p.process)
+	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); off {
+		return env
 	}
-	return s.gave, nil
-}
-
-// Dir returns the folder of the file that was loaded last, or what a
-// project_directory beside it stands for.
-func (s *surveyed) Dir(name string) string {
-	if name == s.asked || name == s.gave {
-		return filepath.Dir(s.gave)
+	more, problem := p.readDefaultEnv(p.folder, env.Resolve)
+	if problem != nil {
+		p.errs = append(p.errs, problem)
 	}
-	return s.named[reference{s.from, name}]
+	return env.Merge(more)
 }
 
 // interpolation gives compose-go our substitution of variables, and hooks at the
@@ -171,32 +239,45 @@ func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation
 	for path, cast := range map[tree.Path]interpolation.Cast{
 		"services.*.image":             p.mark,
 		"services.*.platform":          p.mark,
-		"services.*.ports.[]":          p.ports,
-		"jobs.*.ports.[]":              p.ports,
-		"include.[].project_directory": p.approved,
-		"include.[].env_file":          p.approved,
-		"include.[].env_file.[]":       p.approved,
+		"services.*.ports.[]":          p.portsOf,
+		"jobs.*.ports.[]":              p.portsOf,
+		"services.*.extends.file":      p.follow("extends"),
+		"jobs.*.extends.file":          p.follow("extends"),
+		"include.[]":                   p.follow("path"),
+		"include.[].path":              p.follow("path"),
+		"include.[].path.[]":           p.follow("path"),
+		"include.[].project_directory": p.follow("project_directory"),
+		"include.[].env_file":          p.follow("env_file"),
+		"include.[].env_file.[]":       p.follow("env_file"),
 	} {
 		casts[path] = cast
 	}
 	return &interpolation.Options{LookupValue: lookup, TypeCastMapping: casts, Substitute: func(text string, lookup template.Mapping) (string, error) {
+		p.settle(p.level)
 		t, err := p.substitute(text, lookup)
 		if err != nil {
-			return "", &misplaced{text, findings.InvalidCompose, err.Error()}
+			return "", p.fail(text, findings.InvalidCompose, "%v", err)
 		}
-		p.last = t
+		p.last, p.lookup = t, lookup
 		return t.Value, nil
 	}}
 }
 
-// misplaced is an error about a text of a file, whose place is not known yet.
-type misplaced struct {
-	text    string
-	id      findings.ID
-	message string
+// fail reports a problem of a text of some file.
+func (p *project) fail(text string, id findings.ID, format string, args ...any) error {
+	p.report(p.where(text), id, format, args...)
+	return errRefused
 }
 
-func (m *misplaced) Error() string { return m.message }
+// where is the first place of a text in the project's files.
+func (p *project) where(text string) config.Pos {
+	for _, s := range p.order {
+		if n := s.texts[text]; n != nil {
+			return s.pos(n)
+		}
+	}
+	return config.Pos{File: p.given[0]}
+}
 
 // mark adds to an image or a platform a number that stays with it while
 // compose-go merges files, and that tells what the value was made of.
@@ -237,29 +318,23 @@ func (p *project) lenient(cast interpolation.Cast) interpolation.Cast {
 		case errors.Is(err, strconv.ErrSyntax), errors.Is(err, strconv.ErrRange):
 			err = errors.New("expected a number")
 		}
-		return nil, &misplaced{p.last.Written, findings.InvalidCompose, fmt.Sprintf("%s: %v", p.last.shown(), err)}
+		return nil, p.fail(p.last.Written, findings.InvalidCompose, "%s: %v", p.last.shown(), err)
 	}
 }
 
 var portRange = regexp.MustCompile(`(\d+)-(\d+)`)
 
-// ports counts the ports of a range: compose-go makes an entry of each.
-func (p *project) ports(value string) (any, error) {
+// portsOf counts the ports of a range: compose-go makes a map of each.
+func (p *project) portsOf(value string) (any, error) {
 	for _, m := range portRange.FindAllStringSubmatch(value, -1) {
 		from, _ := strconv.Atoi(m[1])
 		to, _ := strconv.Atoi(m[2])
-		p.portCount += max(0, to-from)
+		for _, s := range p.order {
+			if s.texts[p.last.Written] != nil && to > from {
+				s.ports += to - from
+			}
+		}
+		p.bound(p.where(p.last.Written))
 	}
-	if p.portCount > maxPorts {
-		return nil, &misplaced{p.last.Written, findings.TooMuch, fmt.Sprintf("more than %d ports are given as ranges", maxPorts)}
-	}
-	return value, nil
-}
-
-// approved refuses a path that survey has not seen.
-func (p *project) approved(value string) (any, error) {
-	if !p.seen[value] {
-		return nil, &misplaced{p.last.Written, findings.OutsideWorkspace, "path was not found before"}
-	}
-	return value, nil
+	return value, p.refused()
 }
