@@ -52,14 +52,24 @@ type answer struct {
 // known which file compose-go is at, so all that have the text are answered.
 func (p *project) follow(key string) interpolation.Cast {
 	return func(value string) (any, error) {
+		found := false
 		for _, s := range p.order {
 			n := s.texts[p.last.Written]
-			if n != nil && s.folder != "" {
+			if key == "path" {
+				n = s.paths[p.last.Written]
+			}
+			if n == nil {
+				continue
+			}
+			if found = true; s.folder != "" {
 				p.opens(key, value, p.answer(asked{s, false, value}, n, s.folder))
 			}
-			if n != nil && key == "extends" {
+			if key == "extends" {
 				p.answer(asked{s, true, value}, n, filepath.Dir(s.path))
 			}
+		}
+		if !found {
+			return nil, p.fail(p.last.Written, findings.OutsideWorkspace, "this path was not found before")
 		}
 		return value, p.refused()
 	}

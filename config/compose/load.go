@@ -3,22 +3,18 @@ package compose
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
-	"github.com/compose-spec/compose-go/v2/interpolation"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
-	"github.com/compose-spec/compose-go/v2/tree"
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
@@ -107,10 +103,9 @@ func workspace(full string) string {
 // is the resource loader of compose-go, which confines it.
 type project struct {
 	root   *os.Root
-	dir    string            // the workspace, absolute
-	given  []string          // the files that were asked for
-	named  map[string]string // how those were spelled
-	folder string            // of the first one
+	dir    string   // the workspace, absolute
+	given  []string // the files that were asked for
+	folder string   // of the first one
 
 	files   map[string]bool
 	sources map[string]*source
@@ -127,7 +122,6 @@ type project struct {
 	level     string  // the last folder that files were included with
 
 	variables
-	env    types.Mapping    // of the files that were asked for
 	last   Text             // what substitute returned last
 	lookup template.Mapping // and with which variables
 	texts  []Text           // of images and platforms; their marks are the index
@@ -135,7 +129,7 @@ type project struct {
 
 func newProject(root *os.Root, dir string, given []string, environment map[string]string) *project {
 	return &project{
-		root: root, dir: dir, given: given, named: map[string]string{},
+		root: root, dir: dir, given: given,
 		files: map[string]bool{}, sources: map[string]*source{}, answers: map[asked]*answer{},
 		variables: variables{process: environment, hidden: map[string]bool{}, longest: types.Mapping{}},
 	}
@@ -156,11 +150,8 @@ func (p *project) refused() error {
 func (p *project) full(path string) string { return filepath.Join(p.dir, path) }
 
 // shown is how messages name a file: relative to the first one, as the reader
-// spelled it.
+// spelled its folder.
 func (p *project) shown(path string) string {
-	if given, ok := p.named[path]; ok {
-		return given
-	}
 	rel, err := filepath.Rel(p.folder, path)
 	if err != nil {
 		rel = path
@@ -193,14 +184,20 @@ func (p *project) load() (loaded *types.Project, err error) {
 		if i == 0 {
 			p.folder, details.WorkingDir = filepath.Dir(path), filepath.Dir(full)
 		}
-		p.named[path] = file
 		if s := p.source(path); s != nil {
 			s.folder, s.loads = p.folder, 1
 		}
 		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: full})
 	}
-	p.env = p.environment()
-	details.Environment = maps.Clone(p.env)
+	details.Environment = types.Mapping{}
+	maps.Copy(details.Environment, p.process)
+	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); !off {
+		more, problem := p.readDefaultEnv(p.folder, details.Environment.Resolve)
+		if problem != nil {
+			p.errs = append(p.errs, problem)
+		}
+		details.Environment.Merge(more)
+	}
 	if p.bound(config.Pos{File: p.given[0]}); len(p.errs) > 0 {
 		return nil, errRefused
 	}
@@ -213,128 +210,4 @@ func (p *project) load() (loaded *types.Project, err error) {
 		o.SkipConsistencyCheck, o.SkipResolveEnvironment, o.SkipResolveLabels = true, true, true
 		o.Interpolate = p.interpolation(details.LookupEnv)
 	})
-}
-
-// environment is the variables of the process and those of the .env file.
-func (p *project) environment() types.Mapping {
-	env := types.Mapping{}
-	maps.Copy(env, p.process)
-	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); off {
-		return env
-	}
-	more, problem := p.readDefaultEnv(p.folder, env.Resolve)
-	if problem != nil {
-		p.errs = append(p.errs, problem)
-	}
-	return env.Merge(more)
-}
-
-// interpolation gives compose-go our substitution of variables, and hooks at the
-// paths whose values matter here.
-func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation.Options {
-	casts := maps.Clone(loader.ToOptions(&types.ConfigDetails{}, nil).Interpolate.TypeCastMapping)
-	for path, cast := range casts {
-		casts[path] = p.lenient(cast)
-	}
-	for path, cast := range map[tree.Path]interpolation.Cast{
-		"services.*.image":             p.mark,
-		"services.*.platform":          p.mark,
-		"services.*.ports.[]":          p.portsOf,
-		"jobs.*.ports.[]":              p.portsOf,
-		"services.*.extends.file":      p.follow("extends"),
-		"jobs.*.extends.file":          p.follow("extends"),
-		"include.[]":                   p.follow("path"),
-		"include.[].path":              p.follow("path"),
-		"include.[].path.[]":           p.follow("path"),
-		"include.[].project_directory": p.follow("project_directory"),
-		"include.[].env_file":          p.follow("env_file"),
-		"include.[].env_file.[]":       p.follow("env_file"),
-	} {
-		casts[path] = cast
-	}
-	return &interpolation.Options{LookupValue: lookup, TypeCastMapping: casts, Substitute: func(text string, lookup template.Mapping) (string, error) {
-		p.settle(p.level)
-		t, err := p.substitute(text, lookup)
-		if err != nil {
-			return "", p.fail(text, findings.InvalidCompose, "%v", err)
-		}
-		p.last, p.lookup = t, lookup
-		return t.Value, nil
-	}}
-}
-
-// fail reports a problem of a text of some file.
-func (p *project) fail(text string, id findings.ID, format string, args ...any) error {
-	p.report(p.where(text), id, format, args...)
-	return errRefused
-}
-
-// where is the first place of a text in the project's files.
-func (p *project) where(text string) config.Pos {
-	for _, s := range p.order {
-		if n := s.texts[text]; n != nil {
-			return s.pos(n)
-		}
-	}
-	return config.Pos{File: p.given[0]}
-}
-
-// mark adds to an image or a platform a number that stays with it while
-// compose-go merges files, and that tells what the value was made of.
-func (p *project) mark(value string) (any, error) {
-	if p.last.Written == "" {
-		return value, nil
-	}
-	p.texts = append(p.texts, p.last)
-	return value + "\x00" + strconv.Itoa(len(p.texts)-1), nil
-}
-
-// unmark returns the text that a marked value was made of, with its place.
-func (p *project) unmark(service, part, value string) Text {
-	i, err := strconv.Atoi(value[strings.LastIndexByte(value, 0)+1:])
-	if err != nil || i >= len(p.texts) {
-		return Text{}
-	}
-	t := p.texts[i]
-	t.Pos = p.place(service, part, t.Written)
-	return t
-}
-
-// lenient lets a variable without a value pass where a number or a boolean is
-// wanted: the check may run where only the images' variables are set.
-func (p *project) lenient(cast interpolation.Cast) interpolation.Cast {
-	return func(value string) (any, error) {
-		v, err := cast(value)
-		for _, other := range []string{"0", "false"} {
-			if err != nil && len(p.last.Unset) > 0 {
-				v, err = cast(other)
-			}
-		}
-		switch {
-		case err == nil:
-			return v, nil
-		case p.last.Hidden:
-			err = errors.New("not of the type that is expected here, with the variables as they are set")
-		case errors.Is(err, strconv.ErrSyntax), errors.Is(err, strconv.ErrRange):
-			err = errors.New("expected a number")
-		}
-		return nil, p.fail(p.last.Written, findings.InvalidCompose, "%s: %v", p.last.shown(), err)
-	}
-}
-
-var portRange = regexp.MustCompile(`(\d+)-(\d+)`)
-
-// portsOf counts the ports of a range: compose-go makes a map of each.
-func (p *project) portsOf(value string) (any, error) {
-	for _, m := range portRange.FindAllStringSubmatch(value, -1) {
-		from, _ := strconv.Atoi(m[1])
-		to, _ := strconv.Atoi(m[2])
-		for _, s := range p.order {
-			if s.texts[p.last.Written] != nil && to > from {
-				s.ports += to - from
-			}
-		}
-		p.bound(p.where(p.last.Written))
-	}
-	return value, p.refused()
 }

@@ -169,6 +169,26 @@ b app:sub sub/compose.yml:3:14
 c app:sub third.yml:2:14
 d app:more-other linux/arm64 other/more.yml:2:14
 `},
+		{"files that the images don't need", `
+-- compose.yml --
+configs: {c: {file: /nowhere/c}}
+secrets: {s: {file: ../s}}
+models: {m: {model: ai/m}}
+services:
+  a:
+    image: app:1
+    env_file: [/nowhere/env, {path: ../env}]
+    label_file: ../labels
+    configs: [c]
+    secrets: [s]
+    models: [m]
+    build: {context: ../.., dockerfile: /nowhere/Dockerfile}
+    develop: {watch: [{path: ../.., action: sync, target: /x}]}
+    credential_spec: {file: /nowhere/spec}
+    volumes: ["/:/host", "~/x:/x"]
+`, `
+a app:1 build compose.yml:6:12
+`},
 		{"several documents", `
 -- compose.yml --
 services:

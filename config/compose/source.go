@@ -15,7 +15,9 @@ type source struct {
 	path, shown string // in the workspace; in messages
 	documents   []document
 	texts       map[string]*yaml.Node // where each text is first
-	values      int                   // with its YAML aliases written out, and what services extend in the file
+	paths       map[string]*yaml.Node // of the files that it includes
+	sizes       map[*yaml.Node]int    // how many values a value has, with its YAML aliases written out
+	values      int                   // of the file, with what its services extend in it
 	ports       int                   // that its ranges stand for
 	extends     int                   // services that extend one of the file
 	through     int                   // those of them that so extend one of another file
@@ -51,20 +53,18 @@ func (p *project) source(path string) *source {
 		return s
 	}
 	p.sources[path] = nil
-	s := &source{path: path, shown: p.shown(path), texts: map[string]*yaml.Node{}, fresh: true}
+	s := &source{path: path, shown: p.shown(path), texts: map[string]*yaml.Node{}, paths: map[string]*yaml.Node{}, sizes: map[*yaml.Node]int{}, fresh: true}
 	data, problem := p.read(path, maxFileBytes)
-	if problem != nil {
-		p.errs = append(p.errs, problem)
-		return nil
-	}
-	roots, err := config.ReadYAML(s.shown, data)
-	if err != nil {
-		p.errs = append(p.errs, err)
-		return nil
-	}
-	if len(roots) == 0 {
-		p.report(config.Pos{File: s.shown}, findings.InvalidCompose, "file is empty; expected services")
-		return nil
+	var roots []*yaml.Node
+	if s.problem = problem; problem == nil {
+		var err error
+		if roots, err = config.ReadYAML(s.shown, data); err != nil {
+			p.errs = append(p.errs, err)
+			return nil
+		}
+		if len(roots) == 0 {
+			s.problem = errorf(config.Pos{File: s.shown}, findings.InvalidCompose, "file is empty; expected services")
+		}
 	}
 	for _, root := range roots {
 		if s.screen(root, 1); s.problem == nil {
@@ -90,6 +90,8 @@ func (s *source) fail(n *yaml.Node, id findings.ID, format string, args ...any) 
 // screen looks at a value and all below it, as often as YAML aliases name them,
 // before anything follows those.
 func (s *source) screen(n *yaml.Node, depth int) {
+	before := s.values
+	defer func() { s.sizes[n] = s.values - before }()
 	if n.Tag == "!reset" || n.Tag == "!override" {
 		s.resets++
 	}
@@ -181,7 +183,7 @@ func (s *source) weigh(root *yaml.Node, services map[string]service, each servic
 		if each = services[base]; strings.Contains(base, "$") { // it may be any
 			each = service{value: root}
 		}
-		s.values += count(each.value)
+		s.values += s.sizes[each.value]
 	}
 }
 
@@ -198,21 +200,6 @@ func base(service *yaml.Node) (name string, file bool) {
 	return target(extends).Value, false
 }
 
-// count is how many values a node has, with its YAML aliases written out.
-func count(n *yaml.Node) int {
-	if n == nil {
-		return 0
-	}
-	values := 1
-	if n.Kind == yaml.AliasNode {
-		return 1 + count(n.Alias)
-	}
-	for _, each := range n.Content {
-		values += count(each)
-	}
-	return values
-}
-
 // include refuses what would have compose-go open a file without asking for it.
 func (s *source) include(entry *yaml.Node) {
 	paths := items(entry)
@@ -221,6 +208,9 @@ func (s *source) include(entry *yaml.Node) {
 	}
 	if len(paths) == 0 { // it would read the .env file of the current folder
 		s.fail(entry, findings.InvalidCompose, "include has no path")
+	}
+	for _, path := range paths {
+		s.paths[target(path).Value] = target(path)
 	}
 	for _, each := range append(merged(target(entry)), entry) {
 		for pair := range slices.Chunk(target(each).Content, 2) {
