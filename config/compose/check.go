@@ -39,20 +39,21 @@ type check struct {
 	result Result
 }
 
-func (c *check) report(pos config.Pos, alias string, id findings.ID, format string, args ...any) *config.Finding {
+func (c *check) report(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
 	f := errorf(pos, id, format, args...)
 	f.Alias = alias
 	c.result.Findings = append(c.result.Findings, f)
-	return f
+}
+
+func (c *check) warn(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
+	c.report(pos, alias, id, format, args...)
+	c.result.Findings[len(c.result.Findings)-1].Warning = true
 }
 
 func (c *check) service(s Service) {
 	text := s.Image
 	if text.Written == "" {
 		return // built, or run by a provider
-	}
-	report := func(id findings.ID, format string, args ...any) *config.Finding {
-		return c.report(text.Pos, "", id, format, args...)
 	}
 	name, tag, digest := divide(text.marked)
 	image, managed := c.find(name)
@@ -63,19 +64,19 @@ func (c *check) service(s Service) {
 	}
 	switch {
 	case unset && c.mayBe(name):
-		report(findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing()).Warning = true
+		c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
 	case !managed && !unset && invalid != nil:
-		report(findings.InvalidImage, "%s: %v", text.shown(), invalid).Warning = true
+		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
 	case s.Build:
-		report(findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown()).Warning = true
+		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
-		report(findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
+		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
 	case digest != "":
-		report(findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
+		c.report(text.Pos, "", findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
 	case invalid != nil:
-		report(findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
 		c.alias(s, image, cmp.Or(tag, "latest"))
 	}

@@ -49,15 +49,12 @@ type answer struct {
 }
 
 // follow finds out where a path leads, before compose-go goes there. It isn't
-// known which file compose-go is at, so all that have the text are answered.
+// known which file compose-go is at, so all that name the path are answered.
 func (p *project) follow(key string) interpolation.Cast {
 	return func(value string) (any, error) {
 		found := false
 		for _, s := range p.order {
-			n := s.texts[p.last.Written]
-			if key == "path" {
-				n = s.paths[p.last.Written]
-			}
+			n := s.paths[named{key, p.last.Written}]
 			if n == nil {
 				continue
 			}
@@ -181,9 +178,10 @@ func (p *project) find(by *source, name string) *answer {
 	for base := range by.extended {
 		a := p.answers[asked{base, true, name}]
 		switch {
-		case found == nil:
+		case a == nil || a.problem != nil && found != nil:
+		case found == nil || found.problem != nil:
 			found = a
-		case a != nil && a.path != found.path:
+		case a.path != found.path:
 			p.report(a.pos, findings.InvalidCompose, "this path stands for two files here; give one of them another path")
 		}
 	}

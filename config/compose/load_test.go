@@ -189,6 +189,22 @@ services:
 `, `
 a app:1 build compose.yml:6:12
 `},
+		{"equal paths of other kinds", `
+-- compose.yml --
+include: [{path: sub/b.yml, env_file: vars}]
+services:
+  a: {extends: {file: sub/b.yml, service: b}, env_file: c.yml, command: c.yml}
+-- vars --
+-- sub/b.yml --
+services:
+  b: {extends: {file: c.yml, service: c}, env_file: vars}
+-- sub/c.yml --
+services:
+  c: {image: "app:1"}
+`, `
+a app:1 sub/c.yml:2:14
+b app:1 sub/c.yml:2:14
+`},
 		{"several documents", `
 -- compose.yml --
 services:

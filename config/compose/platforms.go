@@ -16,18 +16,16 @@ func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 	has, known := offers(image, alias)
 	required := image.Policies["platforms"].Platforms
 	text, system := s.Platform, strings.ToLower(s.Platform.Value)
-	report := func(id findings.ID, format string, args ...any) *config.Finding {
-		return c.report(s.Image.Pos, alias.Tag, id, "%s: "+format, append([]any{s.Image.shown()}, args...)...)
-	}
+	at, written := s.Image.Pos, s.Image.shown()
 	if text.Written == "" || config.IsSystem(system) {
 		of := func(p config.Platform) bool { return text.Written == "" || p.OS == system }
 		if known && text.Written != "" && !slices.ContainsFunc(has, of) {
-			report(findings.MissingPlatform, "alias %q has %s, and the service's platform is %s", alias.Tag, list(has), text.shown())
+			c.report(at, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", written, alias.Tag, list(has), text.shown())
 			return
 		}
 		for _, want := range required {
 			if known && of(want) && !slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
-				report(findings.MissingPlatform, "alias %q has %s; the platforms policy requires %s", alias.Tag, list(has), want)
+				c.report(at, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s; the platforms policy requires %s", written, alias.Tag, list(has), want)
 			}
 		}
 		return
@@ -46,9 +44,9 @@ func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 	case err != nil:
 		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "%v", err)
 	case known && !slices.ContainsFunc(has, serve):
-		report(findings.MissingPlatform, "alias %q has %s, and the service's platform is %s", alias.Tag, list(has), shown)
+		c.report(at, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", written, alias.Tag, list(has), shown)
 	case !known && !slices.ContainsFunc(required, serve):
-		report(findings.UnknownPlatforms, "images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", alias.Tag, shown).Warning = true
+		c.warn(at, alias.Tag, findings.UnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", written, alias.Tag, shown)
 	}
 }
 

@@ -15,7 +15,7 @@ type source struct {
 	path, shown string // in the workspace; in messages
 	documents   []document
 	texts       map[string]*yaml.Node // where each text is first
-	paths       map[string]*yaml.Node // of the files that it includes
+	paths       map[named]*yaml.Node  // of other files and folders
 	sizes       map[*yaml.Node]int    // how many values a value has, with its YAML aliases written out
 	values      int                   // of the file, with what its services extend in it
 	ports       int                   // that its ranges stand for
@@ -32,6 +32,10 @@ type source struct {
 	resets  int
 	problem *config.Finding // the first
 }
+
+// named is a path that a file names in its include, by its key there, or in
+// "extends".
+type named struct{ key, text string }
 
 // document is one YAML document of a file.
 type document struct {
@@ -53,7 +57,7 @@ func (p *project) source(path string) *source {
 		return s
 	}
 	p.sources[path] = nil
-	s := &source{path: path, shown: p.shown(path), texts: map[string]*yaml.Node{}, paths: map[string]*yaml.Node{}, sizes: map[*yaml.Node]int{}, fresh: true}
+	s := &source{path: path, shown: p.shown(path), texts: map[string]*yaml.Node{}, paths: map[named]*yaml.Node{}, sizes: map[*yaml.Node]int{}, fresh: true}
 	data, problem := p.read(path, maxFileBytes)
 	var roots []*yaml.Node
 	if s.problem = problem; problem == nil {
@@ -155,6 +159,7 @@ func (s *source) add(root *yaml.Node) {
 		if all := child(root, section); all != nil && target(all).Kind == yaml.MappingNode {
 			for pair := range slices.Chunk(target(all).Content, 2) {
 				services[target(pair[0]).Value] = service{pair[0], pair[1]}
+				s.names("extends", items(child(child(pair[1], "extends"), "file")))
 			}
 		}
 		for _, each := range services {
@@ -209,9 +214,9 @@ func (s *source) include(entry *yaml.Node) {
 	if len(paths) == 0 { // it would read the .env file of the current folder
 		s.fail(entry, findings.InvalidCompose, "include has no path")
 	}
-	for _, path := range paths {
-		s.paths[target(path).Value] = target(path)
-	}
+	s.names("path", paths)
+	s.names("project_directory", items(child(entry, "project_directory")))
+	s.names("env_file", items(child(entry, "env_file")))
 	for _, each := range append(merged(target(entry)), entry) {
 		for pair := range slices.Chunk(target(each).Content, 2) {
 			key := target(pair[0])
@@ -219,6 +224,15 @@ func (s *source) include(entry *yaml.Node) {
 			if target(each).Kind == yaml.MappingNode && !known { // compose-go takes ENV_FILE for env_file
 				s.fail(pair[0], findings.InvalidCompose, "%s is not a key of include", quote(key.Value))
 			}
+		}
+	}
+}
+
+// names notes where the file names others; the first place of each counts.
+func (s *source) names(key string, paths []*yaml.Node) {
+	for _, n := range paths {
+		if at := (named{key, target(n).Value}); s.paths[at] == nil {
+			s.paths[at] = target(n)
 		}
 	}
 }
