@@ -254,14 +254,14 @@ func (p *project) bound(at config.Pos) {
 func (p *project) size(s *source, sizes map[*source]float64) float64 {
 	if _, done := sizes[s]; !done {
 		sizes[s] = 0
-		any, extended := float64(portValues*s.ports), 0.0
+		shared, extended := float64(portValues*s.ports), 0.0
 		for other, times := range s.included {
-			any += float64(times) * p.size(other, sizes)
+			shared += float64(times) * p.size(other, sizes)
 		}
 		for other, times := range s.extended {
 			extended += float64(times * other.values)
 		}
-		sizes[s] = float64(s.values) + any*float64(1+s.extends) + extended*float64(1+s.through)
+		sizes[s] = float64(s.values) + shared*float64(1+s.extends) + extended*float64(1+s.through)
 	}
 	return sizes[s]
 }

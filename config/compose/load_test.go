@@ -189,6 +189,28 @@ services:
 `, `
 a app:1 build compose.yml:6:12
 `},
+		{"merged services and includes", `
+-- compose.yml --
+x-env: &env {env_file: vars}
+x-services: &services
+  a: {extends: {file: b.yml, service: b}}
+include: [{<<: *env, path: c.yml}]
+services:
+  <<: *services
+  c: {extends: a}
+-- b.yml --
+services:
+  b: {image: "app:1"}
+-- c.yml --
+services:
+  d: {image: "app:${TAG}"}
+-- vars --
+TAG=2
+`, `
+a app:1 b.yml:2:14
+c app:1 b.yml:2:14
+d app:2 c.yml:2:14
+`},
 		{"equal paths of other kinds", `
 -- compose.yml --
 include: [{path: sub/b.yml, env_file: vars}]
@@ -280,6 +302,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"extends an absolute path", "-- compose.yml --\nservices: {a: {extends: {file: /etc/passwd, service: root}}}\n", `compose.yml:1:32: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
 		{"env_file in capitals", "-- compose.yml --\ninclude:\n  - path: b.yml\n    ENV_FILE: /etc/passwd\n-- b.yml --\nservices: {}\n", `compose.yml:3:5: error[invalid-compose]: "ENV_FILE" is not a key of include`},
 		{"env_file in capitals, merged", "-- compose.yml --\nx-e: &e {Env_File: /etc/passwd}\ninclude:\n  - {<<: *e, path: b.yml}\n-- b.yml --\nservices: {}\n", `compose.yml:1:10: error[invalid-compose]: "Env_File" is not a key of include`},
+		{"env_file in capitals, merged twice", "-- compose.yml --\nx-e: &e {Env_File: /etc/passwd}\nx-f: &f {<<: *e}\ninclude:\n  - {<<: [*f], path: b.yml}\n-- b.yml --\nservices: {}\n", `compose.yml:1:10: error[invalid-compose]: "Env_File" is not a key of include`},
 		{"project_directory that is absolute", "-- compose.yml --\ninclude:\n  - path: b.yml\n    project_directory: /\n-- b.yml --\nservices: {}\n", `compose.yml:3:24: error[outside-workspace]: "/" is outside of the workspace, and is not read`},
 		{"project_directory that is a number", "-- compose.yml --\ninclude:\n  - path: b.yml\n    project_directory: 1\n-- b.yml --\nservices: {}\n-- 1/.env --\nA=1\n", `compose.yml:3:24: error[invalid-compose]: a project_directory is not a text`},
 		{"include without a path", "-- compose.yml --\ninclude: [{env_file: vars}]\n-- vars --\nA=1\n", `compose.yml:1:11: error[invalid-compose]: include has no path`},

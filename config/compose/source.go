@@ -156,14 +156,15 @@ func (s *source) add(root *yaml.Node) {
 	}
 	d := document{root, map[string]service{}}
 	for section, services := range map[string]map[string]service{"services": d.services, "jobs": {}} {
-		if all := child(root, section); all != nil && target(all).Kind == yaml.MappingNode {
-			for pair := range slices.Chunk(target(all).Content, 2) {
-				services[target(pair[0]).Value] = service{pair[0], pair[1]}
-				s.names("extends", items(child(child(pair[1], "extends"), "file")))
+		all := entries(child(root, section))
+		for _, each := range all {
+			if name := target(each[0]).Value; services[name].key == nil {
+				services[name] = service{each[0], each[1]}
+				s.names("extends", items(child(child(each[1], "extends"), "file")))
 			}
 		}
-		for _, each := range services {
-			s.weigh(root, services, each)
+		for _, each := range all {
+			s.weigh(root, services, service{each[0], each[1]})
 		}
 	}
 	s.documents = append(s.documents, d)
@@ -182,7 +183,7 @@ func (s *source) weigh(root *yaml.Node, services map[string]service, each servic
 		case steps == 0:
 			s.extends++
 		case steps > maxDepth:
-			s.fail(each.key, findings.InvalidCompose, "services extend each other, or are more than %d that do", maxDepth)
+			s.fail(each.key, findings.InvalidCompose, "services extend each other, or more than %d in a row", maxDepth)
 			return
 		}
 		if each = services[base]; strings.Contains(base, "$") { // it may be any
@@ -217,13 +218,10 @@ func (s *source) include(entry *yaml.Node) {
 	s.names("path", paths)
 	s.names("project_directory", items(child(entry, "project_directory")))
 	s.names("env_file", items(child(entry, "env_file")))
-	for _, each := range append(merged(target(entry)), entry) {
-		for pair := range slices.Chunk(target(each).Content, 2) {
-			key := target(pair[0])
-			known := slices.Contains([]string{"path", "project_directory", "env_file", "<<"}, key.Value)
-			if target(each).Kind == yaml.MappingNode && !known { // compose-go takes ENV_FILE for env_file
-				s.fail(pair[0], findings.InvalidCompose, "%s is not a key of include", quote(key.Value))
-			}
+	for _, each := range entries(entry) {
+		// compose-go takes ENV_FILE for env_file.
+		if key := target(each[0]).Value; !slices.Contains([]string{"path", "project_directory", "env_file"}, key) {
+			s.fail(each[0], findings.InvalidCompose, "%s is not a key of include", quote(key))
 		}
 	}
 }
@@ -256,7 +254,7 @@ func items(n *yaml.Node) []*yaml.Node {
 	return []*yaml.Node{n}
 }
 
-// child is the value of a key in a map, or nil. Merge keys are followed.
+// child is the value of a key in a map, or nil.
 func child(n *yaml.Node, name string) *yaml.Node {
 	_, value := entry(n, name)
 	return value
@@ -264,20 +262,28 @@ func child(n *yaml.Node, name string) *yaml.Node {
 
 // entry is a key of a map and its value, or nil.
 func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
+	for _, each := range entries(n) {
+		if target(each[0]).Value == name {
+			return each[0], each[1]
+		}
+	}
+	return nil, nil
+}
+
+// entries are the keys and values of a map, then those of its merge keys.
+func entries(n *yaml.Node) (all [][2]*yaml.Node) {
 	if n == nil || target(n).Kind != yaml.MappingNode {
-		return nil, nil
+		return nil
 	}
 	for pair := range slices.Chunk(target(n).Content, 2) {
-		if target(pair[0]).Value == name {
-			return pair[0], pair[1]
+		if target(pair[0]).Tag != "!!merge" {
+			all = append(all, [2]*yaml.Node(pair))
 		}
 	}
 	for _, each := range merged(target(n)) {
-		if key, value = entry(each, name); key != nil {
-			break
-		}
+		all = append(all, entries(each)...)
 	}
-	return key, value
+	return all
 }
 
 // merged are the maps that the merge key of a map names.
