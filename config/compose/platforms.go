@@ -2,7 +2,6 @@ package compose
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"tagline/config"
@@ -31,7 +30,7 @@ func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 		return
 	}
 	want, err := config.ParseLoosePlatform(text.Value)
-	serve := func(p config.Platform) bool { return serves(p, want) }
+	serve := func(p config.Platform) bool { return p.RunsOn(want) }
 	shown := want.String()
 	if text.Hidden {
 		shown = quote(text.Written)
@@ -78,26 +77,4 @@ func offers(image config.Image, alias config.Alias) (has []config.Platform, know
 		}
 	}
 	return has, len(has) > 0
-}
-
-// serves reports whether a machine of the wanted platform runs an image of the
-// other: of the same, or of a lower level of its architecture, as containerd's
-// platforms.Only has it.
-func serves(has, want config.Platform) bool {
-	if has.Is(want) {
-		return true
-	}
-	a, b := has.Normal(), want.Normal()
-	return a.OS == b.OS && a.Architecture == b.Architecture && (a.Architecture == "amd64" || a.Architecture == "arm" || a.Architecture == "arm64") &&
-		level(a) < level(b)
-}
-
-// level is the number of a variant; of a platform without one, what it stands
-// for.
-func level(p config.Platform) float64 {
-	n, err := strconv.ParseFloat(strings.TrimPrefix(p.Variant, "v"), 64)
-	if err == nil {
-		return n
-	}
-	return map[string]float64{"amd64": 1, "arm": 7, "arm64": 8}[p.Architecture]
 }

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci/ocitest"
+)
+
+// TestShapes runs tagline twice on each shape of testdata/shapes, on each kind of
+// registry. A shape is a file: what it is about, what the registry holds (see
+// [shape]), images.yaml, and what must come out:
+//
+//	run        what the first run prints, and its exit code
+//	tags       what the tags are then, and that all they list is there
+//	again      what the second run prints
+//	requests   how many the second run sends at most, on each registry
+//
+// A section "registries" names those that accept the shape, if not all do.
+//
+// Digests have the names of the shape. What differs on one registry stands in a
+// section of its own, such as "run.ecr". With -update the sections are written.
+func TestShapes(t *testing.T) {
+	files, err := filepath.Glob("testdata/shapes/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no shapes: %v", err)
+	}
+	var all []*shapeFile
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &shapeFile{file: file, archive: archive, got: map[string]map[string]string{}})
+	}
+	for backend, start := range map[string]func(*testing.T, *shape) shapeRegistry{
+		"olareg":       func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Olareg(t)) },
+		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
+		"ecr":          onAmazon,
+	} {
+		t.Run(backend, func(t *testing.T) {
+			if backend == "distribution" && !ocitest.HasDistribution(t) {
+				if *update {
+					t.Fatal("-update needs bin/registry: `make tools` installs it")
+				}
+				t.Skip("bin/registry is missing: `make tools` installs it")
+			}
+			for _, f := range all {
+				t.Run(strings.TrimSuffix(filepath.Base(f.file), ".txtar"), func(t *testing.T) {
+					if backend != "ecr" { // which is found by the environment
+						t.Parallel()
+					}
+					if f.accepted(backend) {
+						f.run(t, backend, start)
+					}
+				})
+			}
+		})
+	}
+	if *update && !t.Failed() {
+		for _, f := range all {
+			f.write(t)
+		}
+	}
+}
+
+type shapeFile struct {
+	file    string
+	archive *txtar.Archive
+
+	mu  sync.Mutex
+	got map[string]map[string]string // by backend and section
+}
+
+func (f *shapeFile) section(name string) (string, bool) {
+	for _, each := range f.archive.Files {
+		if each.Name == name {
+			return string(each.Data), true
+		}
+	}
+	return "", false
+}
+
+// accepted reports whether a registry accepts what a shape pushes.
+func (f *shapeFile) accepted(backend string) bool {
+	only, limited := f.section("registries")
+	return !limited || slices.Contains(strings.Fields(only), backend)
+}
+
+// want is a section as it has to be on a registry.
+func (f *shapeFile) want(section, backend string) string {
+	if own, ok := f.section(section + "." + backend); ok {
+		return own
+	}
+	shared, _ := f.section(section)
+	return shared
+}
+
+// shapeRegistry is where a shape was pushed.
+type shapeRegistry struct {
+	flags    []string // of tagline
+	name     string   // in messages
+	host     string   // that speaks the OCI protocol
+	options  []remote.Option
+	requests func() int // since the last call
+}
+
+func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
+	proxy := ocitest.Proxy(t, upstream)
+	r := shapeRegistry{name: proxy.Host, host: upstream, flags: []string{"--registry", proxy.Host}, requests: func() int {
+		defer proxy.Reset()
+		return total(needed(proxy))
+	}}
+	if err := s.push(t.Context(), r.host); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func onAmazon(t *testing.T, s *shape) shapeRegistry {
+	amazon, err := ecrtest.Start(ecrtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = amazon.Close() })
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_ECR": amazon.URL, "AWS_DEFAULT_REGION": ecrtest.Region, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+	} {
+		t.Setenv(name, value)
+	}
+	for _, repository := range s.repositories() {
+		if err := amazon.CreateRepository(repository, types.ImageTagMutabilityMutable); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := shapeRegistry{
+		name: ecrtest.Account + ".dkr.ecr." + ecrtest.Region + ".amazonaws.com", host: amazon.Host,
+		options: []remote.Option{remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: amazon.Password()}))},
+		requests: func() int {
+			defer amazon.ResetCalls()
+			return total(amazon.Calls())
+		},
+	}
+	r.flags = []string{"--registry", r.name}
+	if err := s.push(t.Context(), r.host, r.options...); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func total(counts map[string]int) (n int) {
+	for _, count := range counts {
+		n += count
+	}
+	return n
+}
+
+func (s *shape) repositories() []string {
+	var all []string
+	for _, o := range s.order {
+		if !slices.Contains(all, o.repository) {
+			all = append(all, o.repository)
+		}
+	}
+	return all
+}
+
+// run applies the shape's images.yaml twice and compares.
+func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *shape) shapeRegistry) {
+	text, _ := f.section("registry")
+	s, err := parseShape(text)
+	if err != nil {
+		t.Fatalf("%s: section registry: %v", f.file, err)
+	}
+	images, ok := f.section("images.yaml")
+	if !ok {
+		t.Fatalf("%s has no images.yaml", f.file)
+	}
+	r := start(t, s)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "images.yaml")
+	if err := os.WriteFile(path, []byte(images), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"apply", "-f", path, "--cache-dir", filepath.Join(dir, "cache"), "--trash", filepath.Join(dir, "trash")}, r.flags...)
+	apply := func() string {
+		var out bytes.Buffer
+		code := run(t.Context(), args, &out, &out)
+		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY").Replace(out.String())
+		return fmt.Sprintf("%sexit code %d\n", said, code)
+	}
+	r.requests()
+	first := apply()
+	tags := s.tagsOf(t, r)
+	r.requests()
+	second := apply()
+	requests := r.requests()
+	if after := s.tagsOf(t, r); after != tags {
+		t.Errorf("the second run changed tags:\n%s\ninto\n%s", tags, after)
+	}
+	got := map[string]string{
+		"run": s.named(first), "tags": s.named(tags), "again": s.named(second),
+		"requests": fmt.Sprint(requests),
+	}
+	f.mu.Lock()
+	f.got[backend] = got
+	f.mu.Unlock()
+	if *update {
+		return
+	}
+	for _, section := range []string{"run", "tags", "again"} {
+		if want := f.want(section, backend); got[section] != want {
+			t.Errorf("%s: section %q is\n%s\nwant\n%s", f.file, section, got[section], want)
+		}
+	}
+	costs, _ := f.section("requests")
+	if want := requestsOn(costs, backend); requests > want && (backend != "ecr" || requests > want+1) {
+		t.Errorf("%s: the second run took %d requests on %s, want %d", f.file, requests, backend, want)
+	}
+}
+
+// requestsOn is what a section "requests" says of a registry. On Amazon ECR a call
+// more may be needed: a listing answers what else is asked, if it comes first.
+func requestsOn(section, backend string) (n int) {
+	for line := range strings.Lines(section) {
+		if name, number, _ := strings.Cut(strings.TrimSpace(line), " "); name == backend {
+			n, _ = strconv.Atoi(number)
+		}
+	}
+	return n
+}
+
+var reShapeDigest = regexp.MustCompile(`sha256[:-]([0-9a-f]{64}|[0-9a-f]{12}…)`)
+
+// named puts the names of the shape in the place of digests. Columns stay as
+// wide as they were, but for the digests.
+func (s *shape) named(text string) string {
+	text = reShapeDigest.ReplaceAllStringFunc(text, func(found string) string {
+		hex := strings.TrimSuffix(found[len("sha256:"):], "…")
+		for _, o := range s.order {
+			if strings.HasPrefix(o.Digest.Encoded(), hex) {
+				return "<" + o.name + ">"
+			}
+		}
+		return "<new>"
+	})
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// tagsOf lists the tags of each repository with what they are.
+func (s *shape) tagsOf(t *testing.T, r shapeRegistry) string {
+	var out strings.Builder
+	for _, path := range s.repositories() {
+		repository, err := name.NewRepository(r.host + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tags, err := remote.List(repository, append(r.options, remote.WithContext(t.Context()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(tags)
+		for _, tag := range tags {
+			fmt.Fprintf(&out, "%s:%s\n", path, tag)
+			s.describe(t.Context(), &out, r, repository.Tag(tag), "  ", "")
+		}
+	}
+	return out.String()
+}
+
+// describe writes a manifest and what it lists.
+func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegistry, ref name.Reference, indent, entry string) {
+	found, err := remote.Get(ref, append(r.options, remote.WithContext(ctx))...)
+	if status := (*transport.Error)(nil); err != nil {
+		if e, ok := err.(*transport.Error); ok { //nolint:errorlint // it is not wrapped
+			status = e
+		}
+		what := err.Error()
+		if status != nil && status.StatusCode == http.StatusNotFound {
+			what = "MISSING"
+		}
+		fmt.Fprintf(out, "%s%s %s%s\n", indent, ref.Identifier(), what, entry)
+		return
+	}
+	var index ocispec.Index
+	if !found.MediaType.IsIndex() || json.Unmarshal(found.Manifest, &index) != nil {
+		fmt.Fprintf(out, "%s%s%s\n", indent, found.Digest, entry)
+		return
+	}
+	fmt.Fprintf(out, "%sindex %s%s\n", indent, found.Digest, entry)
+	for _, d := range index.Manifests {
+		var notes []string
+		if p := d.Platform; p != nil {
+			notes = append(notes, strings.Trim(p.OS+"/"+p.Architecture+"/"+p.Variant, "/"))
+			if p.OSVersion != "" {
+				notes = append(notes, "os.version "+p.OSVersion)
+			}
+			if len(p.OSFeatures) > 0 {
+				notes = append(notes, "os.features "+strings.Join(p.OSFeatures, ","))
+			}
+		}
+		if d.ArtifactType != "" {
+			notes = append(notes, d.ArtifactType)
+		}
+		entry := ""
+		if len(notes) > 0 {
+			entry = "  " + strings.Join(notes, "  ")
+		}
+		s.describe(ctx, out, r, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
+	}
+}
+
+// write puts what came out into the file. What the registries agree on stands
+// once.
+func (f *shapeFile) write(t *testing.T) {
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr"}, func(name string) bool { return !f.accepted(name) })
+	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
+		base, _, _ := strings.Cut(file.Name, ".")
+		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)
+	})
+	for _, section := range []string{"run", "tags", "again"} {
+		kept = append(kept, txtar.File{Name: section, Data: []byte(f.got[backends[0]][section])})
+		for _, backend := range backends[1:] {
+			if own := f.got[backend][section]; own != f.got[backends[0]][section] {
+				kept = append(kept, txtar.File{Name: section + "." + backend, Data: []byte(own)})
+			}
+		}
+	}
+	requests := ""
+	for _, backend := range backends {
+		requests += fmt.Sprintf("%s %s\n", backend, f.got[backend]["requests"])
+	}
+	kept = append(kept, txtar.File{Name: "requests", Data: []byte(requests)})
+	f.archive.Files = kept
+	if err := os.WriteFile(f.file, txtar.Format(f.archive), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
