@@ -147,7 +147,7 @@ func TestCheck(t *testing.T) {
 		{"wrong default", "localhost:5000/app:${NOTHING:-10.20}", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:${NOTHING:-10.20}" ("localhost:5000/app:10.20"): tag "10.20" is a source of alias "10" or "small", which moves on when images.yaml does; write "10" or "small"`},
 		{"unset tag", "localhost:5000/app:${NOTHING}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
 		{"unset after a default", "localhost:5000/app:${NOTHING:-1}${MORE}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:-1}${MORE}": variable MORE is not set; set it, put it into .env, or write a default, such as ${MORE:-10}`},
-		{"required tag", "localhost:5000/app:${NOTHING:?say which}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:?say which}": required variable NOTHING is missing a value: say which; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
+		{"required tag", "localhost:5000/app:${NOTHING:?say which}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:?say which}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
 		{"unset registry", "${NOTHING}/app:10", "", `compose.yml:3:12: warning[unset-variable]: "${NOTHING}/app:10": variable NOTHING is not set; it can't be told which image this is`},
 		{"unset registry of another image", "${NOTHING}/other:10", "", ``},
 		{"unset tag of another image", "redis:${NOTHING}", "", ``},
