@@ -196,8 +196,9 @@ func manyEntries(b *builder, tag string, n int, platform func(i int) string) {
 	b.tag(tag, b.index(tag, nil, entries...))
 }
 
+// An index of 3,000 entries.
 func TestLargeIndexes(t *testing.T) {
-	const n = 3000
+	const n = 1500 // images, and an attestation for each
 	one := func(int) string { return "linux/amd64" }
 	each := func(i int) string {
 		if i == 7 {
