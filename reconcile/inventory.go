@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"tagline/reconcile/registry"
 )
 
@@ -92,6 +94,33 @@ func (v *view) fallbackTags() (map[string][]string, error) {
 		}
 	}
 	return v.fallbacks, nil
+}
+
+// listsReferrers returns the entries of what a fallback tag names that refer to its
+// subject. There are none if it is no index of referrers: it may be the subject
+// itself, or any image.
+func (v *view) listsReferrers(m *registry.Manifest, subject string) (listed []ocispec.Descriptor, _ error) {
+	if !m.Index || m.Digest == subject {
+		return nil, nil
+	}
+	var errs []error
+	for _, d := range m.Children {
+		refers, told := registry.TellsReferrer(d, subject)
+		if !told && !registry.KnownType(d.MediaType) { // it can't be looked into
+			refers = true
+		} else if !told {
+			referrer, err := v.manifest(v.home, d.Digest.String())
+			if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrArchived) {
+				errs = append(errs, err)
+				continue
+			}
+			refers = errors.Is(err, registry.ErrArchived) || err == nil && referrer.Subject != nil && referrer.Subject.Digest.String() == subject
+		}
+		if refers {
+			listed = append(listed, d)
+		}
+	}
+	return listed, errors.Join(errs...)
 }
 
 // referrersOf returns the manifests whose subject is the digest.

@@ -191,6 +191,8 @@ func faults(name string) (ocitest.Action, error) {
 		return ocitest.ForgeBody(func(body []byte) []byte {
 			return []byte(strings.Replace(string(body), "{", `{"config":{},`, 1))
 		}), nil
+	case "tag-as-digest":
+		return ocitest.TagAsDigest(), nil
 	case "slow":
 		return ocitest.Delay(200 * time.Millisecond), nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -26,7 +25,7 @@ const maxDocument = 4 << 20
 // of 200 whatever comes with it, and a PUT answered with another digest.
 type verifier struct {
 	next       http.RoundTripper
-	wholeBlobs bool
+	wholeBlobs bool      // readsWhole
 	heads      *sync.Map // see Client
 }
 
@@ -214,37 +213,6 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 		return nil, lasting(err)
 	}
 	return resp, nil
-}
-
-// referrers has go-containerregistry see what it would not: pages, of which it
-// reads the first alone (distribution-spec, "Listing Referrers": the Link
-// header), and a type with parameters, which it takes for a registry without
-// the API. ghcr.io has no such API and says so by a redirect to a web page of
-// another host (artifacthub/hub#4785).
-func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
-	resp, err := v.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	if page, err := resp.Location(); err == nil && resp.StatusCode == http.StatusSeeOther && page.Host != req.URL.Host {
-		resp.StatusCode = http.StatusNotFound
-		return resp, nil
-	}
-	if isNoSuchMethod(resp.StatusCode) {
-		resp.StatusCode = http.StatusNotFound
-	}
-	if resp.StatusCode != http.StatusOK {
-		return resp, nil
-	}
-	if strings.Contains(strings.ReplaceAll(resp.Header.Get("Link"), `"`, ""), "rel=next") {
-		discard(resp)
-		return nil, lasting(errors.New("referrers come in several pages, which tagline does not read"))
-	}
-	body, err := readDocument(resp)
-	if err != nil {
-		return nil, err
-	}
-	return withBody(resp, body), nil
 }
 
 // readDocument reads a body to its end and closes it. A body shorter than its
