@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+
+	"tagline/config"
 )
 
 // What became of the actions of a plan.
@@ -23,6 +25,8 @@ type Result struct {
 	Deleted []Outcome // as Plan.DeleteTags
 	Removed []Outcome // as Plan.DeleteManifests
 	Kept    []Outcome // as Plan.Keeps; Already if the manifest was there
+	// Warned says what could not be done and fails nothing.
+	Warned []*config.Finding
 }
 
 // Outcome is what became of one action. A nil Err means that the registry was

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -50,10 +51,13 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
 		job.await(image, plan, result)
-		return plan, result
+		return plan.with(result), result
 	}
 	observe := Observe
-	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {
+	switch {
+	case job.Deep == DeepAlways:
+		observe = ObserveReferrers
+	case job.Deep == DeepForDeletions && Deletes(image):
 		observe = ObserveDeep
 	}
 	plan := Guard(Diff(image, observe(ctx, job.Readers, image)), job.Limit)
@@ -65,7 +69,13 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	}
 	result := Apply(ctx, job.writer(image.Repository, plan), plan)
 	job.await(image, plan, result)
-	return plan, result
+	return plan.with(result), result
+}
+
+// with returns a plan with the warnings that only carrying it out could give.
+func (p Plan) with(result Result) Plan {
+	p.Warnings = slices.Concat(p.Warnings, result.Warned)
+	return p
 }
 
 // await remembers when a run replaced what has to wait for grace.

@@ -8,11 +8,15 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"tagline/config"
 	"tagline/reconcile/registry"
 )
 
@@ -107,6 +111,70 @@ func (r *reader) refers(ctx context.Context, digest, subject string) (bool, erro
 	return m.Subject != nil && m.Subject.Digest.String() == subject, nil
 }
 
+// subjectOf returns the digest that a manifest names as its subject, "" if it names
+// none.
+func subjectOf(raw registry.RawManifest) string {
+	if m, err := registry.ParseManifest(raw); err == nil && m.Subject != nil {
+		return m.Subject.Digest.String()
+	}
+	return ""
+}
+
+// alone has pushes that refer to one subject wait for each other until the returned
+// function is called: where there is no API, each reads the fallback tag and writes
+// it again with one entry more.
+func (w *writer) alone(subject string) (done func()) {
+	lock, _ := w.writers.subjects.LoadOrStore(w.subject(subject), &sync.Mutex{})
+	lock.(*sync.Mutex).Lock()
+	return lock.(*sync.Mutex).Unlock
+}
+
+// attached pushes a manifest, and sees that it is among the referrers of its subject,
+// if it has one. go-containerregistry maintains the fallback tag, but not for a
+// manifest that is there already: an earlier push may have been cut in between.
+func (w *writer) attached(ctx context.Context, raw registry.RawManifest, push func() error) error {
+	subject := subjectOf(raw)
+	if subject == "" {
+		return push()
+	}
+	defer w.alone(subject)()
+	listed, err := w.lists(ctx, subject, raw.Digest)
+	if err != nil {
+		return err
+	}
+	if err := push(); err != nil || listed {
+		return err
+	}
+	if listed, err = w.lists(ctx, subject, raw.Digest); err != nil || listed {
+		return err
+	}
+	return w.writers.pusher.Load().Put(ctx, w.name.Digest(raw.Digest), taggable{raw})
+}
+
+// lists reports whether a manifest is among the referrers of a subject. It is an
+// error if it can't be, since the fallback tag is taken by something else
+// (distribution-spec, "Pushing Manifests with Subject").
+func (w *writer) lists(ctx context.Context, subject, digest string) (bool, error) {
+	found, err := w.referrers(ctx, subject)
+	if !errors.Is(err, errNoReferrersAPI) {
+		return slices.ContainsFunc(found, func(d registry.Descriptor) bool { return d.Digest == digest }), err
+	}
+	tag := registry.FallbackTag(subject)
+	raw, err := w.manifest(ctx, w.name.Tag(tag))
+	if isAbsent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	index, err := registry.ParseManifest(raw)
+	isImage := func(d ocispec.Descriptor) bool { return registry.PlatformOf(d.Platform) != (config.Platform{}) }
+	if err != nil || raw.Digest == subject || raw.MediaType != ocispec.MediaTypeImageIndex || slices.ContainsFunc(index.Children, isImage) {
+		return false, lasting(fmt.Errorf("%w, and the tag %s, which would list it, names something else", errNoReferrersAPI, tag))
+	}
+	return slices.ContainsFunc(index.Children, func(d ocispec.Descriptor) bool { return d.Digest.String() == digest }), nil
+}
+
 // errNoReferrersAPI means that a registry lists no referrers.
 var errNoReferrersAPI = errors.New("the registry has no referrers API")
 
@@ -120,7 +188,8 @@ const (
 // referrers makes of all pages one, since go-containerregistry reads the first alone.
 // It knows what says that there is no API: a 404, a 405 or a 501, another type than
 // an index, and a redirect to a web page of another host (ghcr.io,
-// artifacthub/hub#4785). A push is told the same by a 404, and needs no other page.
+// artifacthub/hub#4785). A push is told the same by a 404, after which
+// go-containerregistry writes the fallback tag, and needs no other page.
 func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 	var all []ocispec.Descriptor
 	seen := map[string]bool{}
@@ -134,7 +203,9 @@ func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 				discard(resp)
 				return nil, lasting(errNoReferrersAPI)
 			}
-			resp.StatusCode = http.StatusNotFound
+			if resp.StatusCode = http.StatusNotFound; v.taken(req) {
+				resp.StatusCode = http.StatusOK
+			}
 			return resp, nil
 		}
 		if resp.StatusCode != http.StatusOK {
@@ -178,6 +249,27 @@ func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 		page = req.Clone(req.Context())
 		page.URL = to
 	}
+}
+
+// taken reports whether the fallback tag names no index, or the subject itself, so that
+// it must not be written. The index that a copy pushes lists its attestations anyway,
+// and for anything else attached says that the tag is taken.
+func (v *verifier) taken(req *http.Request) bool {
+	name, hex, ok := strings.Cut(req.URL.Path, "/referrers/sha256:")
+	if !ok {
+		return false
+	}
+	get := req.Clone(req.Context())
+	get.URL.Path = name + "/manifests/sha256-" + hex
+	get.Header.Set("Accept", strings.Join([]string{
+		ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, string(types.DockerManifestList), string(types.DockerManifestSchema2),
+	}, ", "))
+	resp, err := v.next.RoundTrip(get)
+	if err != nil {
+		return false // go-containerregistry asks the same
+	}
+	body, err := readDocument(resp)
+	return err == nil && resp.StatusCode == http.StatusOK && (digestOf(body) == "sha256:"+hex || baseType(resp) != ocispec.MediaTypeImageIndex)
 }
 
 // hasNoAPI reports whether an answer means that the registry lists no referrers.

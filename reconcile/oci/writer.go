@@ -27,6 +27,7 @@ type Writers struct {
 	// deletions has each deletion that was answered: nil, or the error for all
 	// that follow.
 	deletions sync.Map
+	subjects  sync.Map // digest with its repository -> *sync.Mutex: what refers to it is pushed one after the other
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -88,6 +89,9 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer].
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
+		if subject := subjectOf(pushes[i].Manifest); subject != "" {
+			defer w.alone(subject)()
+		}
 		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
@@ -246,7 +250,9 @@ func (w *writer) copy(ctx context.Context, source repository, digest, listedBy s
 		all, err = unmounted(manifest)
 	}
 	if err == nil {
-		err = w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), all)
+		err = w.attached(ctx, registry.RawManifest{Digest: digest, MediaType: string(manifest.MediaType), Body: manifest.Manifest}, func() error {
+			return w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), all)
+		})
 	}
 	if err != nil {
 		return w.failure(what, err)

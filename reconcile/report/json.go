@@ -47,6 +47,7 @@ type planPush struct {
 	Platforms  []planPlatform  `json:"platforms"`
 	Candidates []planCandidate `json:"candidates"`
 	Copies     []planCopy      `json:"copies"`
+	Referrers  []planReferrer  `json:"referrers,omitempty"`
 	Follows    []string        `json:"follows"`
 	Purged     int             `json:"purged,omitempty"`
 	planOutcome
@@ -74,6 +75,17 @@ type planCandidate struct {
 type planCopy struct {
 	From   string `json:"from"`
 	Digest string `json:"digest"`
+}
+
+type planReferrer struct {
+	From      string `json:"from"`
+	With      string `json:"with"`
+	Subject   string `json:"subject"`
+	Digest    string `json:"digest"`
+	Kind      string `json:"kind"`
+	Tag       string `json:"tag,omitempty"`
+	MediaType string `json:"media_type,omitempty"`
+	Manifest  string `json:"manifest,omitempty"`
 }
 
 type planDeleteTag struct {
@@ -188,6 +200,9 @@ func jsonRepository(r Repository) planRepository {
 		}
 		for _, c := range p.Copies {
 			push.Copies = append(push.Copies, planCopy{c.From.String(), c.Digest})
+		}
+		for _, f := range p.Referrers {
+			push.Referrers = append(push.Referrers, planReferrer{f.From.String(), f.With, f.Subject, f.Digest, f.Kind, f.Tag, f.MediaType, string(f.Manifest)})
 		}
 		out.Pushes = append(out.Pushes, push)
 	}

@@ -265,7 +265,34 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		r.digest(at+".digest", c.Digest)
 		p.Copies = append(p.Copies, reconcile.Copy{From: r.name(at+".from", c.From), Digest: c.Digest})
 	}
+	for i, f := range from.Referrers {
+		p.Referrers = append(p.Referrers, r.referrer(fmt.Sprintf("%s.referrers[%d]", at, i), f))
+	}
 	return p
+}
+
+// referrer reads what refers to a copy. Its tag can only be one of cosign's for the
+// subject, and names the manifest that it says.
+func (r *planReader) referrer(at string, from planReferrer) reconcile.Referrer {
+	r.digest(at+".with", from.With)
+	r.digest(at+".subject", from.Subject)
+	r.digest(at+".digest", from.Digest)
+	switch {
+	case from.Tag == "":
+	case !slices.Contains(registry.CosignTags(from.Subject), from.Tag):
+		r.problem(at+".tag", "%q is no tag of cosign for the subject", from.Tag)
+	case digest.FromString(from.Manifest).String() != from.Digest:
+		r.problem(at+".manifest", "its digest is not %q; the plan was altered", from.Digest)
+	case from.MediaType != ocispec.MediaTypeImageManifest && from.MediaType != policies.DockerManifest:
+		r.problem(at+".media_type", "%q is not that of a signature", from.MediaType)
+	}
+	f := reconcile.Referrer{
+		From: r.name(at+".from", from.From), With: from.With, Subject: from.Subject, Digest: from.Digest, Kind: from.Kind, Tag: from.Tag,
+	}
+	if from.Tag != "" {
+		f.MediaType, f.Manifest = from.MediaType, []byte(from.Manifest)
+	}
+	return f
 }
 
 // manifest compares the bytes of a push with what the plan says about them.
