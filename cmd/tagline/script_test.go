@@ -231,12 +231,12 @@ func (s *scripted) requests(methods []string) error {
 	return nil
 }
 
-// exactly leaves out the GETs that confirm a HEAD of 404: how many a run sends
-// depends on which HEAD is answered first.
-func (s *scripted) exactly(want []string) error {
-	defer s.proxy.Reset()
+// needed counts the requests that a proxy has seen, without the GETs that confirm
+// a HEAD of 404: how many of those a run sends depends on which HEAD is answered
+// first.
+func needed(proxy *ocitest.RegistryProxy) map[string]int {
 	counts, absent := map[string]int{}, map[string]bool{}
-	for _, r := range s.proxy.Trace() {
+	for _, r := range proxy.Trace() {
 		if r.Method == http.MethodHead && r.Status == http.StatusNotFound {
 			absent[r.Path] = true
 		}
@@ -245,6 +245,13 @@ func (s *scripted) exactly(want []string) error {
 		}
 		counts[r.Method+" "+r.Kind]++
 	}
+	return counts
+}
+
+// exactly compares what is [needed].
+func (s *scripted) exactly(want []string) error {
+	defer s.proxy.Reset()
+	counts := needed(s.proxy)
 	var got []string
 	for what, n := range counts {
 		got = append(got, fmt.Sprintf("%d %s", n, what))

@@ -25,7 +25,7 @@ import (
 //	artifact NAME TYPE [OPTION...]
 //	index NAME                   its entries are the indented lines that follow:
 //	  NAME [OPTION...]
-//	raw NAME MEDIATYPE JSON      a manifest as it is; @NAME is a digest, #NAME a size
+//	blob NAME                    no manifest: an index can list it with a mediaType
 //	tag TAG NAME
 //	cosign NAME                  the tag that cosign writes: sha256-<hex of NAME>.sig
 //
@@ -89,7 +89,7 @@ func parseShape(text string) (*shape, error) {
 }
 
 func (s *shape) statement(words []string) (index *shapeObject, err error) {
-	if least := map[string]int{"image": 3, "artifact": 3, "attestation": 3, "raw": 4, "tag": 3}[words[0]]; len(words) < max(2, least) {
+	if least := map[string]int{"image": 3, "artifact": 3, "attestation": 3, "tag": 3}[words[0]]; len(words) < max(2, least) {
 		return nil, fmt.Errorf("too few words")
 	}
 	args := append(slices.Clone(words[1:]), "")
@@ -112,12 +112,8 @@ func (s *shape) statement(words []string) (index *shapeObject, err error) {
 			index.MediaType = string(types.DockerManifestList)
 		}
 		return index, nil
-	case "raw":
-		body := strings.Join(words[3:], " ")
-		for _, o := range s.order {
-			body = strings.NewReplacer("@"+o.name+`"`, o.Digest.String()+`"`, `"#`+o.name+`"`, fmt.Sprint(o.Size)).Replace(body)
-		}
-		s.add(&shapeObject{name: args[0], Descriptor: ocispec.Descriptor{MediaType: args[1]}, body: []byte(body)})
+	case "blob":
+		s.add(&shapeObject{name: args[0], body: []byte("blob " + args[0])})
 	case "tag":
 		s.tags = append(s.tags, shapeTag{s.repository, args[0], args[1]})
 	case "cosign":
@@ -381,6 +377,12 @@ func (s *shape) push(ctx context.Context, host string, options ...remote.Option)
 		repository, err := at(o.repository)
 		if err != nil {
 			return err
+		}
+		if o.MediaType == "" {
+			if err := pusher.Upload(ctx, repository, static.NewLayer(o.body, types.OCIUncompressedLayer)); err != nil {
+				return fmt.Errorf("%s: %w", o.name, err)
+			}
+			continue
 		}
 		for _, blob := range o.blobs {
 			if err := pusher.Upload(ctx, repository, static.NewLayer(blob, types.OCIUncompressedLayer)); err != nil {

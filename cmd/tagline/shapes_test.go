@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,10 @@ import (
 //
 //	run        what the first run prints, and its exit code
 //	tags       what the tags are then, and that all they list is there
-//	again      the second run, and how many requests it needs on each registry
+//	again      what the second run prints
+//	requests   how many the second run sends at most, on each registry
+//
+// A section "registries" names those that accept the shape, if not all do.
 //
 // Digests have the names of the shape. What differs on one registry stands in a
 // section of its own, such as "run.ecr". With -update the sections are written.
@@ -66,7 +70,9 @@ func TestShapes(t *testing.T) {
 					if backend != "ecr" { // which is found by the environment
 						t.Parallel()
 					}
-					f.run(t, backend, start)
+					if f.accepted(backend) {
+						f.run(t, backend, start)
+					}
 				})
 			}
 		})
@@ -95,6 +101,12 @@ func (f *shapeFile) section(name string) (string, bool) {
 	return "", false
 }
 
+// accepted reports whether a registry accepts what a shape pushes.
+func (f *shapeFile) accepted(backend string) bool {
+	only, limited := f.section("registries")
+	return !limited || slices.Contains(strings.Fields(only), backend)
+}
+
 // want is a section as it has to be on a registry.
 func (f *shapeFile) want(section, backend string) string {
 	if own, ok := f.section(section + "." + backend); ok {
@@ -117,7 +129,7 @@ func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
 	proxy := ocitest.Proxy(t, upstream)
 	r := shapeRegistry{name: proxy.Host, host: upstream, flags: []string{"--registry", proxy.Host}, requests: func() int {
 		defer proxy.Reset()
-		return proxy.Total()
+		return total(needed(proxy))
 	}}
 	if err := s.push(t.Context(), r.host); err != nil {
 		t.Fatal(err)
@@ -148,11 +160,7 @@ func onAmazon(t *testing.T, s *shape) shapeRegistry {
 		options: []remote.Option{remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: amazon.Password()}))},
 		requests: func() int {
 			defer amazon.ResetCalls()
-			n := 0
-			for _, calls := range amazon.Calls() {
-				n += calls
-			}
-			return n
+			return total(amazon.Calls())
 		},
 	}
 	r.flags = []string{"--registry", r.name}
@@ -160,6 +168,13 @@ func onAmazon(t *testing.T, s *shape) shapeRegistry {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func total(counts map[string]int) (n int) {
+	for _, count := range counts {
+		n += count
+	}
+	return n
 }
 
 func (s *shape) repositories() []string {
@@ -221,9 +236,20 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 		}
 	}
 	costs, _ := f.section("requests")
-	if want := fmt.Sprintf("%s %d\n", backend, requests); !strings.Contains("\n"+costs, "\n"+want) {
-		t.Errorf("%s: the second run took %q, want\n%s", f.file, want, costs)
+	if want := requestsOn(costs, backend); requests > want && (backend != "ecr" || requests > want+1) {
+		t.Errorf("%s: the second run took %d requests on %s, want %d", f.file, requests, backend, want)
 	}
+}
+
+// requestsOn is what a section "requests" says of a registry. On Amazon ECR a call
+// more may be needed: a listing answers what else is asked, if it comes first.
+func requestsOn(section, backend string) (n int) {
+	for line := range strings.Lines(section) {
+		if name, number, _ := strings.Cut(strings.TrimSpace(line), " "); name == backend {
+			n, _ = strconv.Atoi(number)
+		}
+	}
+	return n
 }
 
 var reShapeDigest = regexp.MustCompile(`sha256[:-]([0-9a-f]{64}|[0-9a-f]{12}…)`)
@@ -313,15 +339,15 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := []string{"olareg", "distribution", "ecr"}
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)
 	})
 	for _, section := range []string{"run", "tags", "again"} {
-		kept = append(kept, txtar.File{Name: section, Data: []byte(f.got["olareg"][section])})
+		kept = append(kept, txtar.File{Name: section, Data: []byte(f.got[backends[0]][section])})
 		for _, backend := range backends[1:] {
-			if own := f.got[backend][section]; own != f.got["olareg"][section] {
+			if own := f.got[backend][section]; own != f.got[backends[0]][section] {
 				kept = append(kept, txtar.File{Name: section + "." + backend, Data: []byte(own)})
 			}
 		}
