@@ -146,7 +146,7 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
 	}
-	if len(c.copies) > 0 {
+	if len(c.copies) > 0 && !v.any() { // or else nothing is copied
 		m, err := p.body(c)
 		if v.fail(err); err == nil {
 			v.push.Referrers, warnings = p.along(alias, c.copies, m)
