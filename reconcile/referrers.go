@@ -94,11 +94,11 @@ func (x *attached) listed(c Copy, digest string, body *registry.Manifest, depth 
 func (x *attached) tags(subject Referrer) {
 	for _, tag := range registry.CosignTags(subject.Digest) {
 		now, err := x.tag(subject.From, tag)
-		if errors.Is(err, registry.ErrNotFound) || x.unread("tag "+tag, err) || x.seen[tag] {
+		if errors.Is(err, registry.ErrNotFound) || x.unread(err) || x.seen[tag] {
 			continue
 		}
 		m, err := x.manifest(subject.From, now.Digest)
-		if x.unread("tag "+tag, err) {
+		if x.unread(err) {
 			continue
 		}
 		x.seen[tag] = true
@@ -117,7 +117,7 @@ func (x *attached) tags(subject Referrer) {
 // attestations go by the provenance policy.
 func (x *attached) manifests(subject Referrer) {
 	found, err := ask(x.referrers, x.open.referrers, place{subject.From, subject.Digest})
-	if x.unread("referrers of "+subject.Digest, err) {
+	if x.unread(err) {
 		return
 	}
 	found = slices.Clone(found)
@@ -145,13 +145,9 @@ func (x *attached) add(r Referrer) {
 
 // unread reports whether there is an error, and notes it unless the answer is only
 // not there yet.
-func (x *attached) unread(what string, err error) bool {
+func (x *attached) unread(err error) bool {
 	if err != nil && !errors.Is(err, errUnknown) {
-		text := registry.Line(err)
-		if !strings.Contains(text, strings.TrimPrefix(what, "tag ")) {
-			text = what + ": " + text
-		}
-		x.problems = append(x.problems, text)
+		x.problems = append(x.problems, registry.Line(err)) // it says what was asked for
 	}
 	return err != nil
 }

@@ -51,7 +51,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
 		job.await(image, plan, result)
-		return plan.with(result), result
+		return plan.with(result, image), result
 	}
 	observe := Observe
 	switch {
@@ -69,12 +69,16 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	}
 	result := Apply(ctx, job.writer(image.Repository, plan), plan)
 	job.await(image, plan, result)
-	return plan.with(result), result
+	return plan.with(result, image), result
 }
 
 // with returns a plan with the warnings that only carrying it out could give.
-func (p Plan) with(result Result) Plan {
+func (p Plan) with(result Result, image config.Image) Plan {
 	p.Warnings = slices.Concat(p.Warnings, result.Warned)
+	aliases := byTag(image)
+	for _, w := range result.Warned {
+		w.Pos = aliases[w.Alias].Pos
+	}
 	return p
 }
 

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tagline/reconcile/ecr/ecrtest"
@@ -26,6 +28,7 @@ import (
 // own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
+//	shape FILE                   what it says, see shape
 //	images REPOSITORY N          there are so many, tagged or not
 //	pulled REPOSITORY DURATION   every image was pulled last so long ago
 //	refuse [OPERATION...]        these calls fail from now on, and no others
@@ -76,6 +79,17 @@ func TestECRScripts(t *testing.T) {
 					_, err = r.Seed(repository, time.Now().Add(-time.Hour), image)
 				}
 				return err
+			}),
+			"shape": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				made, err := parseShape(ts.ReadFile(args[0]))
+				if err != nil {
+					return err
+				}
+				defer r.ResetCalls()
+				for _, repository := range made.repositories() {
+					_ = r.CreateRepository(repository, types.ImageTagMutabilityMutable) // or it is there already
+				}
+				return made.push(context.Background(), r.Host, remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: r.Password()})))
 			}),
 			"images": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				n, err := countImages(r.URL, args[0])

@@ -49,6 +49,7 @@ func (t tests) Run() int {
 // Beside testscript's own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
+//	shape FILE                   what it says, see shape
 //	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
 //	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
 //	nofault
@@ -89,6 +90,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"push":     command((*scripted).push),
+					"shape":    pushShape,
 					"fixtures": command((*scripted).fixtures),
 					"fault":    command((*scripted).fault),
 					"nofault":  command((*scripted).nofault),
@@ -137,6 +139,15 @@ func (s *scripted) push(args []string) error {
 	_, err = demo.Push(s.t.Context(), s.proxy.Host, repository, []demo.Image{image})
 	s.proxy.Reset()
 	return err
+}
+
+// pushShape fills the registry of a script.
+func pushShape(ts *testscript.TestScript, _ bool, args []string) {
+	made, err := parseShape(ts.ReadFile(args[0]))
+	ts.Check(err)
+	s := ts.Value("registry").(*scripted)
+	ts.Check(made.push(s.t.Context(), s.proxy.Host))
+	s.proxy.Reset()
 }
 
 // parseImage reads the arguments of push.

@@ -212,7 +212,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
 		}
 		for _, c := range late(p) {
-			rows = append(rows, row{mark, []string{tag, "attach", c.From.String(), t.digest(c.Digest), with(p, c)}})
+			rows = append(rows, row{mark, []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
