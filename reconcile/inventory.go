@@ -150,3 +150,22 @@ func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
 	}
 	return v.subjects[digest], nil
 }
+
+// cosignKinds are what cosign keeps under tags, by their suffix.
+var cosignKinds = map[string]string{".sig": RefersSignature, ".att": RefersAttestation, ".sbom": RefersSBOM}
+
+// refersAs tells what a referrer is by its artifact type.
+func refersAs(artifactType string) string {
+	contains := func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(strings.ToLower(artifactType), part) })
+	}
+	switch {
+	case contains("spdx", "cyclonedx", "sbom", "syft"):
+		return RefersSBOM
+	case contains("signature", "cosign.artifact.sig", "sigstore.bundle"):
+		return RefersSignature
+	case contains("attestation", "in-toto", "dsse"):
+		return RefersAttestation
+	}
+	return RefersOther
+}

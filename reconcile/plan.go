@@ -159,13 +159,15 @@ type DeleteManifest struct {
 	Kind    string   // one of the Kind constants
 	Reason  string   // in words
 	Bytes   int64    // of it, its config and its layers; blobs that others share are counted too
-	Parents []string // indexes of this plan that list it, and go before it
+	Parents []string // manifests of this plan that list it or refer to it, and go before it
+	Tags    []string // of a KindReferrer, which go with it
 }
 
 // Why a manifest can go.
 const (
 	KindAttestation = "attestation" // BuildKit's, which a purge leaves to nobody
 	KindReplaced    = "replaced"    // an index that a purge replaces
+	KindReferrer    = "referrer"    // it refers to what a purge deletes
 	KindUntagged    = "untagged"    // it has no tag and nothing needs it
 )
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -108,7 +107,7 @@ func (x *attached) tags(subject Referrer) {
 		}
 		x.add(Referrer{
 			From: subject.From, With: subject.With, Subject: subject.Digest, Digest: m.Digest, Tag: tag, MediaType: m.MediaType, Manifest: m.Body,
-			Kind: map[string]string{".sig": RefersSignature, ".att": RefersAttestation, ".sbom": RefersSBOM}[path.Ext(tag)],
+			Kind: cosignKinds[path.Ext(tag)],
 		})
 	}
 }
@@ -150,22 +149,6 @@ func (x *attached) unread(err error) bool {
 		x.problems = append(x.problems, registry.Line(err)) // it says what was asked for
 	}
 	return err != nil
-}
-
-// refersAs tells what a referrer is by its artifact type.
-func refersAs(artifactType string) string {
-	contains := func(parts ...string) bool {
-		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(strings.ToLower(artifactType), part) })
-	}
-	switch {
-	case contains("spdx", "cyclonedx", "sbom", "syft"):
-		return RefersSBOM
-	case contains("signature", "cosign.artifact.sig", "sigstore.bundle"):
-		return RefersSignature
-	case contains("attestation", "in-toto", "dsse"):
-		return RefersAttestation
-	}
-	return RefersOther
 }
 
 // attach has an alias in sync get what was attached to its images after they were

@@ -103,6 +103,7 @@ type planDeleteManifest struct {
 	Reason  string   `json:"reason"`
 	Bytes   int64    `json:"bytes"`
 	Parents []string `json:"parents,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
 	planOutcome
 }
 
@@ -210,7 +211,7 @@ func jsonRepository(r Repository) planRepository {
 		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, d.Last, jsonOutcome(r.Deleted, i)})
 	}
 	for i, d := range r.DeleteManifests {
-		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
+		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, d.Tags, jsonOutcome(r.Removed, i)})
 	}
 	for i, k := range r.Keeps {
 		keep := planKeep{

@@ -150,6 +150,12 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 	if from.Swept != nil {
 		p.Swept = reconcile.Swept(*from.Swept)
 	}
+	goes := map[planTag]bool{} // tags of what refers to a manifest, which go with it
+	for _, d := range from.DeleteManifests {
+		for _, tag := range d.Tags {
+			goes[planTag{tag, d.Digest}] = d.Kind == reconcile.KindReferrer && registry.FallbackSubject(tag) != ""
+		}
+	}
 	needed := map[string]string{} // by digest: the tag
 	for i, t := range from.Tags {
 		at := fmt.Sprintf("%s.tags[%d]", at, i)
@@ -157,7 +163,9 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 			r.problem(at+".tag", "%v", err)
 		}
 		r.digest(at+".digest", t.Digest)
-		needed[t.Digest] = t.Tag
+		if !goes[t] {
+			needed[t.Digest] = t.Tag
+		}
 		p.Tags = append(p.Tags, reconcile.TagDigest(t))
 	}
 	for _, push := range p.Pushes {
@@ -182,11 +190,11 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 			r.problem(at+".digest", "%s is there twice", d.Digest)
 		case d.Bytes < 0:
 			r.problem(at+".bytes", "%d is negative", d.Bytes)
-		case d.Kind != reconcile.KindAttestation && d.Kind != reconcile.KindReplaced && d.Kind != reconcile.KindUntagged:
+		case !slices.Contains([]string{reconcile.KindAttestation, reconcile.KindReplaced, reconcile.KindReferrer, reconcile.KindUntagged}, d.Kind):
 			r.problem(at+".kind", "%q is not known", d.Kind)
 		}
 		seen[d.Digest] = true
-		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents})
+		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents, Tags: d.Tags})
 	}
 }
 
