@@ -383,6 +383,25 @@ func (h household) leaves(d string) (all string, attested bool) {
 	return strings.Join(found, " "), attested
 }
 
+// seen is what a run reads over HTTP: what tags lead to, and what they are about.
+func (h household) seen() map[string]bool {
+	var tops []string
+	for name, d := range h.Tags {
+		tops = append(tops, d, subjectOf(name))
+	}
+	seen := map[string]bool{}
+	for before := -1; before != len(seen); {
+		before = len(seen)
+		maps.Copy(seen, h.below(tops...))
+		for d := range seen {
+			if s := h.References(d).Subject; s != nil && (!h.isAttestation(d) || slices.Contains(tops, d)) { // an index says what an attestation is
+				tops = append(tops, s.Digest)
+			}
+		}
+	}
+	return seen
+}
+
 // leftBehind are the untagged indexes that a purge replaced in an earlier run: a
 // tag has the same images without attestations.
 func (h household) leftBehind(p reconcile.Plan) []string {
@@ -393,10 +412,14 @@ func (h household) leftBehind(p reconcile.Plan) []string {
 			tagged[images] = true
 		}
 	}
+	seen := map[string]bool{}
+	if h.settings["signed"] == "purge" && h.settings["grace"] == "" { // what refers to them may go
+		seen = h.seen()
+	}
 	var all []string
 	for d := range h.Manifests {
 		named := slices.Contains(slices.Collect(maps.Values(h.Tags)), d) || slices.Contains(slices.Collect(maps.Values(tags)), d)
-		if images, attested := h.leaves(d); h.Listed && !named && attested && tagged[images] {
+		if images, attested := h.leaves(d); (h.Listed || seen[d]) && !named && attested && tagged[images] {
 			all = append(all, d)
 		}
 	}
@@ -505,7 +528,7 @@ func (h household) obvious(image config.Image, p reconcile.Plan) (due map[string
 	for d := range h.Manifests {
 		known[d] = h.Listed
 	}
-	maps.Copy(known, h.below(slices.Collect(maps.Values(h.Tags))...))
+	maps.Copy(known, h.seen())
 	refers := func(d string) bool {
 		for name := range h.Tags {
 			if subjectOf(name) == d {

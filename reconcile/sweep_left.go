@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -16,8 +17,8 @@ import (
 // very same images without any; or tagline made them for an alias that has moved,
 // and tags lead to each of their images. They count as replaced by this run.
 func (s *sweep) finishPurge() error {
-	if s.stock == nil {
-		return nil // nothing lists them
+	if s.stock == nil && (!policies.Signed.Of(s.rules) || policies.Grace.Written(s.rules)) {
+		return nil // nothing lists them, and what the tag of a signature leads to stays
 	}
 	tagged := map[string]bool{}
 	for tag, digest := range s.after.tags {
