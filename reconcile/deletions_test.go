@@ -110,6 +110,19 @@ func TestDeletions(t *testing.T) {
 			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
 			b.referrer("signature of 2", b.release("2", false, intel))
 		}, []string{"push 10 ?", "warning signed-tag 1", "warning signed-tag 2"}, nil},
+		{"an alias of a signed tag is rewritten", "10: 1\n11: 2\n12: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.cosign("signature of 1", b.release("1", false, intel), ".sig")
+			b.tag("10", b.digest["1"])
+			b.cosign("signature of 2", b.release("2", false, intel, graviton), ".sig")
+		}, []string{
+			"push 10 1 linux/amd64", "push 11 ?", "push 12 1 linux/amd64",
+			"warning signed-tag 1", "warning signed-tag 2", "warning signed-tag 10", "warning signed-tag 11", "warning signed-tag 12",
+		}, nil},
+		{"an alias of a signed tag moves", "10: 2", []string{"provenance: purge"}, func(b *builder) {
+			b.cosign("signature of 1", b.release("1", false, intel), ".sig")
+			b.tag("10", b.digest["1"])
+			b.release("2", false, intel)
+		}, []string{"push 10 2 linux/amd64", "push 2 2 linux/amd64", "delete replaced: 2", "delete attestation: 2 attestation of linux/amd64", "warning signed-tag 1"}, nil},
 		{"unless signed: purge", "10: 1", []string{"provenance: purge", "signed: purge"}, func(b *builder) {
 			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
 			b.referrer("signature of 2", b.release("2", false, intel))

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/policies"
@@ -39,10 +40,10 @@ func (s *sweep) release() error {
 		}
 		after := s.after
 		after.released, after.manifests = released, maps.Clone(s.after.manifests)
-		for digest := range goes {
-			m := after.manifests[digest]
+		for d := range goes {
+			m := after.manifests[d]
 			m.young, m.untagged, m.signed = false, false, false
-			after.manifests[digest] = m
+			after.manifests[d] = m
 		}
 		needed, again := after.needed(), false
 		for _, subject := range slices.Concat(slices.Collect(maps.Values(goes)), slices.Collect(maps.Values(released))) {
@@ -134,7 +135,7 @@ func (s *sweep) releasedOf(digest string) (tags []string) {
 func (s *sweep) untagReleased(needed map[string]string) {
 	for _, tag := range slices.Sorted(maps.Keys(s.after.released)) {
 		if named := s.after.tags[tag]; needed[named] != "" {
-			s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: named, Reason: "refers to " + s.after.released[tag] + ", which goes", Emptied: true})
+			s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: named, Reason: "refers to " + short(digest.Digest(s.after.released[tag])) + ", which goes", Emptied: true})
 			delete(s.after.tags, tag)
 		}
 	}
@@ -151,5 +152,5 @@ func (s *sweep) referrerReason(m *registry.Manifest) string {
 			what = "list of referrers"
 		}
 	}
-	return fmt.Sprintf("%s of %s, which goes", what, s.goes[m.Digest])
+	return fmt.Sprintf("%s of %s, which goes", what, short(digest.Digest(s.goes[m.Digest])))
 }
