@@ -37,7 +37,8 @@ func platforms(names ...string) []config.Platform {
 func TestPolicies(t *testing.T) {
 	docker := image("amd64", "1.0")
 	docker.MediaType = DockerManifest
-	attestation := Entry{Kind: Attestation, Attests: image("amd64", "1.0").Digest, Source: "1.0"}
+	attestation := Entry{Kind: Attestation, RefersTo: image("amd64", "1.0").Digest, Source: "1.0"}
+	companion := Entry{Kind: Companion, RefersTo: image("amd64", "1.0").Digest, Source: "1.0"}
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
@@ -56,6 +57,9 @@ func TestPolicies(t *testing.T) {
 		{"keep", Provenance, config.Setting{Value: "keep"}, Alias{Entries: []Entry{docker, attestation}}, 2, false, nil},
 		{"drop", Provenance, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, artifact}}, 2, true, nil},
 		{"drop, nothing to", Provenance, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker}}, 1, false, nil},
+		{"keep companions", Companions, config.Setting{Value: "keep"}, Alias{Entries: []Entry{docker, companion}}, 2, false, nil},
+		{"drop companions", Companions, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, companion, artifact, companion}}, 3, true, nil},
+		{"drop companions, nothing to", Companions, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, artifact}}, 3, false, nil},
 		{"docker of docker", Format, config.Setting{Value: "docker"}, Alias{Entries: []Entry{docker}}, 1, false, nil},
 		{"docker of oci", Format, config.Setting{Value: "docker"}, Alias{Entries: []Entry{docker, image("arm64", "1.0"), attestation}}, 3, false,
 			[]string{"docker-oci-child", "docker-oci-child"}},
@@ -103,11 +107,11 @@ func TestDecoded(t *testing.T) {
 		return Of(cfg.Images[0].Policies)
 	}
 	type values struct {
-		provenance                                          Attestations
-		format                                              string
+		provenance                                                  Attestations
+		format                                                      string
 		mixed, downgrade, prune, untagged, signed, copied, graceSet bool
-		grace                                               time.Duration
-		platforms                                           []config.Platform
+		grace                                                       time.Duration
+		platforms                                                   []config.Platform
 	}
 	of := func(r Rules) values {
 		return values{

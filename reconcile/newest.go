@@ -163,7 +163,7 @@ func (s *search) platforms(same []listed) (has []config.Platform, ps problems) {
 				"tags %q and %q are the same version, but %s and %s; delete one", same[0].tag, t.tag, first.Digest, c.Digest))
 		}
 	}
-	for _, l := range first.leaves {
+	for _, l := range declared(first, s.source.Platform) {
 		if l.Kind == policies.Image {
 			has = append(has, l.Platform)
 		}
@@ -190,7 +190,11 @@ func (s *search) take(tag string, has []config.Platform) bool {
 	}
 	for _, want := range lacks {
 		if s.chosen[want.Normal()] == "" {
-			s.reasons = append(s.reasons, Candidate{Tag: tag, Platform: want.Normal().String(), Reason: "no such platform"})
+			reason := "no such platform"
+			if i := slices.IndexFunc(has, func(p config.Platform) bool { meant, is := p.Misspelled(); return is && meant.Is(want) }); i >= 0 {
+				reason = fmt.Sprintf("says %s; rebuild it", has[i])
+			}
+			s.reasons = append(s.reasons, Candidate{Tag: tag, Platform: want.Normal().String(), Reason: reason})
 		}
 	}
 	for _, want := range serves {

@@ -13,11 +13,13 @@ import (
 
 // oldImage is an image that an alias has now.
 type oldImage struct {
-	platform config.Platform
-	digest   string
-	source   string // by the mark of an index that was made for this very tag
-	mark     string // by the mark of any index
-	attests  int    // attestation manifests that travel with it
+	platform   config.Platform
+	target     string // see leaf.target
+	digest     string
+	source     string // by the mark of an index that was made for this very tag
+	mark       string // by the mark of any index
+	attests    int    // attestation manifests that travel with it
+	companions int    // companions that travel with it
 }
 
 // before returns what an alias has now. Its marks count if the index was made
@@ -33,10 +35,13 @@ func (v *view) before(tag, digest string) ([]oldImage, error) {
 		return nil, err
 	}
 	var images []oldImage
-	attests := attestations(leaves)
+	attests, companions := belongings(leaves, policies.Attestation), belongings(leaves, policies.Companion)
 	for _, l := range leaves {
 		if l.Kind == policies.Image {
-			old := oldImage{platform: l.Platform, digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource], attests: attests[l.Digest]}
+			old := oldImage{
+				platform: l.Platform, target: l.target(), digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource],
+				attests: attests[l.Digest], companions: companions[l.Digest],
+			}
 			if m.Annotations[AnnotationAlias] == tag {
 				old.source = old.mark
 			}
@@ -124,7 +129,7 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 func highest(images []oldImage, of config.Platform) (past policies.Past) {
 	var version config.Version
 	for _, o := range images {
-		if o.platform != (config.Platform{}) && o.platform.Normal() != of.Normal() {
+		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
 		v, err := config.ParseVersion(o.source)

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -53,29 +52,6 @@ func (s *sweep) finishPurge() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// imagesOf returns what a manifest offers but for attestations, as one text: the
-// digests that an index lists, however deep, or its own digest. It reports
-// whether there are attestations.
-func (s *sweep) imagesOf(digest string) (images string, attested bool) {
-	found := map[string]bool{}
-	var walk func(digest string, depth int)
-	walk = func(digest string, depth int) {
-		m := s.after.manifests[digest]
-		switch {
-		case m.attestation:
-			attested = true
-		case len(m.children) == 0 || m.unknown || depth == maxNesting:
-			found[digest] = true
-		default:
-			for _, child := range m.children {
-				walk(child, depth+1)
-			}
-		}
-	}
-	walk(digest, 0)
-	return strings.Join(slices.Sorted(maps.Keys(found)), " "), attested
 }
 
 // namedBy returns the digests that tags name.

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -29,6 +30,8 @@ import (
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
 //	shape FILE                   what it says, see shape
+//	digests REPOSITORY TAG...    prints what each tag names, and what is in that
+//	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
 //	images REPOSITORY N          there are so many, tagged or not
 //	pulled REPOSITORY DURATION   every image was pulled last so long ago
 //	refuse [OPERATION...]        these calls fail from now on, and no others
@@ -60,7 +63,7 @@ func TestECRScripts(t *testing.T) {
 				"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_PAGER": "",
 
 				"HOME":     env.WorkDir,
-				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0", "TAGLINE_TEST_ALL": os.Getenv("TAGLINE_TEST_ALL"),
+				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0", "GOGC": "400", "TAGLINE_TEST_ALL": os.Getenv("TAGLINE_TEST_ALL"),
 			} {
 				env.Setenv(name, value)
 			}
@@ -90,6 +93,12 @@ func TestECRScripts(t *testing.T) {
 					_ = r.CreateRepository(repository, types.ImageTagMutabilityMutable) // or it is there already
 				}
 				return made.push(context.Background(), r.Host, remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: r.Password()})))
+			}),
+			"digests": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				return printDigests(ts, r.Host, args, loggedIn(r))
+			}),
+			"gone": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				return printGone(ts, r.Host, args, loggedIn(r))
 			}),
 			"images": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				n, err := countImages(r.URL, args[0])
@@ -155,6 +164,11 @@ func onECR(run func(*testscript.TestScript, *ecrtest.Server, []string) error) fu
 			ts.Fatalf("failed: %v", err)
 		}
 	}
+}
+
+// loggedIn lets crane in where it speaks the OCI protocol.
+func loggedIn(r *ecrtest.Server) crane.Option {
+	return crane.WithAuth(&authn.Basic{Username: "AWS", Password: r.Password()})
 }
 
 // countImages asks as the AWS console does.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -17,7 +18,7 @@ const (
 	two = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 )
 
-// everything is a plan with one of each thing there is to say.
+// everything is a plan with one of everything that a report can contain.
 func everything() reconcile.Plan {
 	return reconcile.Plan{
 		Image: "my-image",
@@ -49,14 +50,14 @@ func text(t *testing.T, opts TextOptions, plan reconcile.Plan, result reconcile.
 	return b.String()
 }
 
-// What was put back is one line, and so is what could not be. What was there has
-// none.
-func TestTextOfKeeps(t *testing.T) {
-	plan := reconcile.Plan{Image: "my-image", Keeps: []reconcile.Keep{
+// A manifest that was put back gets a line, and so does one that could not be.
+// A manifest that was still there gets none.
+func TestTextOfRequired(t *testing.T) {
+	plan := reconcile.Plan{Image: "my-image", Required: []reconcile.Required{
 		{Digest: one, Tags: []string{"10"}}, {Digest: two, Tags: []string{"10"}, Needed: `alias "11" lists it`},
 		{Digest: three, Lost: true, Needed: "images.yaml names it"}, {Digest: four, Tags: []string{"9"}},
 	}}
-	result := reconcile.Result{Kept: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
+	result := reconcile.Result{Ensured: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
 	want := `my-image
   + sha256:222222222222…  was put back: the registry had dropped it, and alias "11" lists it
   + sha256:333333333333…  was put back: the registry had dropped it, and images.yaml names it
@@ -122,8 +123,7 @@ my-image
 	}
 }
 
-// Nothing that a registry says moves the cursor, starts a line or reverses
-// text.
+// No text from a registry moves the cursor, starts a line or reverses text.
 func TestHostileText(t *testing.T) {
 	for _, hostile := range []string{"a\x1b[2J\r\n::error::\u202e\u0007##[error]", "::error::b", " ::add-mask::c", "###[debug]", "##vso[task.complete]"} {
 		testHostileText(t, hostile)
@@ -166,6 +166,27 @@ func testHostileText(t *testing.T, hostile string) {
 	}
 }
 
+// Joined errors have a line each. In a message they stand side by side.
+func TestJoinedErrors(t *testing.T) {
+	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New("two\r\n"), errors.New("\tthree"))))
+	plan := everything()
+	plan.Violations[0].Message, plan.Errors[0].Message = joined.Error(), joined.Error()
+	result := reconcile.Result{
+		Pushed:  make([]reconcile.Outcome, len(plan.Pushes)),
+		Deleted: []reconcile.Outcome{{Tag: "9", Err: joined}},
+	}
+	result.Pushed[0].Err = joined
+	got := text(t, TextOptions{}, plan, result)
+	if strings.ContainsRune(got, '\uFFFD') || strings.Count(got, "one; of two: two; three") != 4 {
+		t.Errorf("got\n%s", got)
+	}
+	for from, want := range map[string]string{"a\nb": "a; b", "\na\n\n b\n": "a; b", "a\n": "a", "\n": "", "a": "a", " a ": " a ", "x\n::error::": "x; ::error::", "\n::error::": "\uFFFD:error::"} {
+		if got := Printable(from); got != want {
+			t.Errorf("%q becomes %q, want %q", from, got, want)
+		}
+	}
+}
+
 func TestCount(t *testing.T) {
 	for want, got := range map[string]string{"1 tag": Count(1, "tag"), "0 tags": Count(0, "tag"), "2 aliases": Count(2, "alias")} {
 		if got != want {
@@ -174,7 +195,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// What concerns several aliases stands once, and nobody is left out.
+// A failure of several aliases is reported once, with all of its aliases
+// counted.
 func TestErrorsTogether(t *testing.T) {
 	plan := reconcile.Plan{Image: "my-image", Errors: []reconcile.Failure{
 		{Alias: "1", Message: "down"}, {Alias: "2", Message: "503"}, {Alias: "3", Message: "down"},
@@ -191,7 +213,7 @@ Plan: 0 to push, 0 tags and 0 manifests to delete, 0 blocked, 7 failed.
 	}
 }
 
-// An image that stays the same may lose what attests it.
+// An image that stays the same may lose attestations.
 func TestLostAttestations(t *testing.T) {
 	plan := reconcile.Plan{Image: "my-image", Pushes: []reconcile.Push{{Tag: "10", Old: one, New: two, Platforms: []reconcile.PlatformChange{
 		{Platform: "linux/amd64", Source: "10.10", Digest: one, OldSource: "10.10", OldDigest: one, OldAttestations: 2, Attestations: 1},
