@@ -69,5 +69,6 @@
 //	restore.go          what a run deleted, put back
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
+//	suggest.go          which aliases the names of tags suggest
 //	draft.go            an images.yaml for what a repository holds
 package reconcile

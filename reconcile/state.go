@@ -22,6 +22,8 @@ type State struct {
 	cheap     map[config.Repository]bool // whose reader is Listed: asking for a tag costs next to nothing
 	deep      bool                       // ask whether everything that aliases list still exists
 
+	left []string // digests that tags may have left in a run that was cut, as remembered
+
 	// The rest is read for deletions, of the image's own repository.
 	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered
 	inventories map[config.Repository]registry.Answer[stock]

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,11 +20,12 @@ type Result struct {
 
 // Check holds the images of services against images.yaml. It is the desired
 // state that counts, not what a registry holds now: the change that adds an
-// alias may use it. Images of other repositories are not looked at.
+// alias may use it. Of images of other repositories, only the name is looked at: it
+// may be a misspelt one of images.yaml.
 func Check(cfg *config.Config, services []Service) Result {
 	c := &check{images: map[config.Repository]config.Image{}}
 	for _, image := range cfg.Images {
-		c.images[image.Repository] = image
+		c.images[image.Repository.Place()] = image
 	}
 	for _, s := range services {
 		c.service(s)
@@ -35,7 +35,7 @@ func Check(cfg *config.Config, services []Service) Result {
 }
 
 type check struct {
-	images map[config.Repository]config.Image
+	images map[config.Repository]config.Image // by place
 	result Result
 }
 
@@ -68,6 +68,9 @@ func (c *check) service(s Service) {
 	case !managed && !unset && invalid != nil:
 		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
+		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
+			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+		}
 	case s.Build:
 		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
@@ -128,27 +131,8 @@ func (c *check) find(name string) (config.Image, bool) {
 	if err != nil {
 		return config.Image{}, false
 	}
-	image, ok := c.images[repository]
+	image, ok := c.images[repository.Place()]
 	return image, ok
-}
-
-var unsetMark = regexp.MustCompile("\x00[^\x00]*\x00")
-
-// mayBe reports whether a name with unset variables in it could be one of
-// images.yaml: whether all that is around them fits.
-func (c *check) mayBe(name string) bool {
-	name = strings.ToValidUTF8(name, "\ufffd")
-	fits := regexp.MustCompile("^" + unsetMark.ReplaceAllString(regexp.QuoteMeta(name), ".*") + "$").MatchString
-	for repository := range c.images {
-		short := ""
-		if repository.Host == dockerHub {
-			short = repository.Path
-		}
-		if fits(repository.String()) || short != "" && (fits(short) || fits(strings.TrimPrefix(short, "library/"))) {
-			return true
-		}
-	}
-	return false
 }
 
 // alias checks a tag of an image that images.yaml manages.

@@ -74,6 +74,7 @@ const (
 	UnsetVariable    ID = "unset-variable"
 	InvalidImage     ID = "invalid-image"
 	BuiltImage       ID = "built-image"
+	NearMiss         ID = "near-miss"
 )
 
 // All explains every ID, in the order of the constants.
@@ -144,4 +145,5 @@ var All = []Kind{
 	{UnsetVariable, Compose, Either, "An image, a platform or a path has a variable without a value. It is a warning if the image may be one of images.yaml, but it is not known which.", "Set it in the environment or in .env, or write a default: `${TAG:-10}`."},
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
+	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
 }
