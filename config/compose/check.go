@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +134,25 @@ func (c *check) find(name string) (config.Image, bool) {
 	}
 	image, ok := c.images[repository.Place()]
 	return image, ok
+}
+
+var unsetMark = regexp.MustCompile("\x00[^\x00]*\x00")
+
+// mayBe reports whether a name with unset variables in it could be one of
+// images.yaml: whether all that is around them fits.
+func (c *check) mayBe(name string) bool {
+	name = strings.ToValidUTF8(name, "\ufffd")
+	fits := regexp.MustCompile("^" + unsetMark.ReplaceAllString(regexp.QuoteMeta(name), ".*") + "$").MatchString
+	for _, image := range c.images {
+		repository, short := image.Repository, ""
+		if repository.Host == dockerHub {
+			short = repository.Path
+		}
+		if fits(repository.String()) || short != "" && (fits(short) || fits(strings.TrimPrefix(short, "library/"))) {
+			return true
+		}
+	}
+	return false
 }
 
 // alias checks a tag of an image that images.yaml manages.

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -48,23 +47,4 @@ func withoutPort(host string) string {
 		return host[:colon]
 	}
 	return host
-}
-
-var unsetMark = regexp.MustCompile("\x00[^\x00]*\x00")
-
-// mayBe reports whether a name with unset variables in it could be one of
-// images.yaml: whether all that is around them fits.
-func (c *check) mayBe(name string) bool {
-	name = strings.ToValidUTF8(name, "\ufffd")
-	fits := regexp.MustCompile("^" + unsetMark.ReplaceAllString(regexp.QuoteMeta(name), ".*") + "$").MatchString
-	for _, image := range c.images {
-		repository, short := image.Repository, ""
-		if repository.Host == dockerHub {
-			short = repository.Path
-		}
-		if fits(repository.String()) || short != "" && (fits(short) || fits(strings.TrimPrefix(short, "library/"))) {
-			return true
-		}
-	}
-	return false
 }
