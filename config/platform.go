@@ -153,35 +153,44 @@ func isVariant(architecture, variant string) bool {
 // correctedName returns the name that one part of a platform probably means, or
 // the part itself.
 func correctedName(part string) string {
-	switch part = strings.ToLower(part); part {
-	case "x86_64", "x86-64", "x64", "intel64", "intel":
-		return "amd64"
-	case "aarch64", "arm64v8", "armv8", "armv8l":
-		return "arm64"
-	case "armhf", "armv7", "armv7l", "arm32v7":
-		return "arm/v7"
-	case "armv6", "armv6l", "arm32v6":
-		return "arm/v6"
-	case "armel", "armv5", "arm32v5":
-		return "arm/v5"
-	case "i386", "i486", "i586", "i686", "x86", "ia32":
-		return "386"
-	case "ppc64el":
-		return "ppc64le"
-	case "loongarch64":
-		return "loong64"
-	case "mipsel":
-		return "mipsle"
-	case "mips64el":
-		return "mips64le"
-	case "macos", "osx":
-		return "darwin"
-	case "win":
-		return "windows"
-	case "5", "6", "7", "8":
-		return "v" + part
+	part = strings.ToLower(part)
+	if other, ok := otherName(part); ok {
+		return other
 	}
 	return cmp.Or(Closest(part, strings.Fields(systems+" "+architectures)), part)
+}
+
+// otherName returns the name of what has several in use.
+func otherName(part string) (name string, ok bool) {
+	switch part {
+	case "x86_64", "x86-64", "x64", "intel64", "intel":
+		return "amd64", true
+	case "aarch64", "arm64v8", "armv8", "armv8l":
+		return "arm64", true
+	case "armhf", "armv7", "armv7l", "arm32v7":
+		return "arm/v7", true
+	case "armv6", "armv6l", "arm32v6":
+		return "arm/v6", true
+	case "armel", "armv5", "arm32v5":
+		return "arm/v5", true
+	case "i386", "i486", "i586", "i686", "x86", "ia32":
+		return "386", true
+	case "ppc64el":
+		return "ppc64le", true
+	case "loongarch64":
+		return "loong64", true
+	case "mipsel":
+		return "mipsle", true
+	case "mips64el":
+		return "mips64le", true
+	case "macos", "osx":
+		return "darwin", true
+	case "win":
+		return "windows", true
+	case "5", "6", "7", "8":
+		return "v" + part, true
+	}
+	return "", false
 }
 
 // isWord reports whether a list, separated by spaces, has the word.

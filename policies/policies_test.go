@@ -14,7 +14,8 @@ func image(platform, source string) Entry {
 	if err != nil {
 		panic(err)
 	}
-	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source,
+	version, _ := config.ParseVersion(source)
+	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source, Version: version,
 		MediaType: "application/vnd.oci.image.manifest.v1+json"}
 }
 
@@ -41,7 +42,7 @@ func TestPolicies(t *testing.T) {
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
-		e.Newest, e.Was = true, Past{image("amd64", was).Digest, was}
+		e.Newest, e.Was = true, Past{image("amd64", was).Digest, image("amd64", was).Version}
 		return e
 	}
 	for _, test := range []struct {
@@ -75,7 +76,7 @@ func TestPolicies(t *testing.T) {
 		{"up", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.9", "1.10")}}, 1, false, nil},
 		{"same", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("v1.9.0", "1.9")}}, 1, false, nil},
 		{"down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
-		{"down, allowed", Downgrade, config.Setting{Value: "allow"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, nil},
+		{"an older build", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10-2", "1.10-1")}}, 1, false, []string{"downgrade"}},
 		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
 		{"from nothing", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{{Kind: Image, Newest: true, Source: "1.9"}}}, 1, false, nil},
 	} {
@@ -89,6 +90,22 @@ func TestPolicies(t *testing.T) {
 				t.Error("the entries it was given are changed")
 			}
 		})
+	}
+}
+
+// A newest source can set downgrade for itself.
+func TestOwnSetting(t *testing.T) {
+	set := func(value string) config.Setting { return config.Setting{Value: value, Pos: config.Pos{Line: 1}} }
+	for _, image := range []string{"allow", "deny"} {
+		rules := Of(config.Settings{"downgrade": set(image)})
+		if got := Downgrade.Over(rules, config.Setting{}); got != (image == "allow") {
+			t.Errorf("the image says %s, and the source says nothing: %v", image, got)
+		}
+		for _, own := range []string{"allow", "deny"} {
+			if got := Downgrade.Over(rules, set(own)); got != (own == "allow") {
+				t.Errorf("the image says %s, the source %s: %v", image, own, got)
+			}
+		}
 	}
 }
 

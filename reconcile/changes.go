@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 
-	"tagline/config"
 	"tagline/policies"
 )
 
@@ -36,14 +35,13 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 // behind returns the highest version that another platform of an alias comes
 // from, if it is higher than this one's: the versions are mixed.
 func behind(l leaf, leaves []leaf) string {
-	highest, err := config.ParseVersion(l.Origin)
-	if err != nil || l.Kind != policies.Image {
+	if l.Version.Tag == "" || l.Kind != policies.Image {
 		return ""
 	}
-	higher := ""
+	highest, higher := l.Version, ""
 	for _, other := range leaves {
-		if v, err := config.ParseVersion(other.Origin); err == nil && v.Compare(highest) > 0 {
-			highest, higher = v, other.Origin
+		if other.Version.Tag != "" && other.Version.Compare(highest) > 0 {
+			highest, higher = other.Version, other.Origin
 		}
 	}
 	return higher

@@ -250,9 +250,9 @@ func TestNewestViolations(t *testing.T) {
 		id, want    string
 	}{
 		{"no version in the range", `12: {newest: "12.x"}`, nil, "no-candidate",
-			`no tag of r.test/app is in "12.x"; the newest are 11.0, 10.20, 10.10, 10.9`},
+			`no tag of r.test/app is in "12.x": 6 are not in range, 3 are not versions; the newest are 11.0, 10.20, 10.10, 10.9`},
 		{"no tag of the variant", `12: {newest: "10.x", variant: alpin}`, nil, "no-candidate",
-			`no tag in "10.x" has the variant "alpin"; there are alpine`},
+			`no tag of r.test/app with the variant "alpin" is in "10.x": 4 have no variant, 3 are not versions, 1 is not in range, 1 has the variant alpine; to take tags such as 10.20-alpine, write variant: alpine beside newest`},
 		{"a platform that nobody has", `12: {newest: "10.x"}`, []string{"platforms: [amd64, s390x]"}, "missing-platform",
 			`no version in "10.x" has linux/s390x; the newest is 10.20`},
 		{"no version has them all", `12: {newest: ">=10.10 <11"}`, []string{both, "mixed-versions: deny"}, "missing-platform",
@@ -276,14 +276,27 @@ func TestNewestViolations(t *testing.T) {
 	})
 	t.Run("tags that tie", func(t *testing.T) {
 		m := releases(t)
-		m.Push(t, "app", demo.Image{Tag: "v10.20.0", Platforms: arm})
+		m.Push(t, "app", demo.Image{Tag: "10.20.0", Platforms: arm, Version: "a"}, demo.Image{Tag: "v10.20.0", Platforms: arm, Version: "b"})
 		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
-		if len(p.Violations) != 1 || p.Violations[0].ID != "ambiguous-version" || !strings.Contains(p.Violations[0].Message, `tags "10.20" and "v10.20.0" are the same version`) {
+		if len(p.Violations) != 1 || p.Violations[0].ID != "ambiguous-version" ||
+			!strings.Contains(p.Violations[0].Message, `tags "10.20.0" and "v10.20.0" are the same version`) ||
+			!strings.Contains(p.Violations[0].Message, "give both the same content, or list the one that moves as an alias") {
 			t.Errorf("plan is %+v", p)
 		}
-		m.Tags["r.test/app:v10.20.0"] = m.Tags["r.test/app:10.20"] // the same image: no matter
-		if got := platforms(plan(t, m, aliases(t, `10: {newest: "10.x"}`, both)), "10"); got != "amd64 10.10, arm64 10.20" {
+		m.Tags["r.test/app:v10.20.0"] = m.Tags["r.test/app:10.20.0"] // the same image: no matter
+		if got := platforms(plan(t, m, aliases(t, `10: {newest: "10.x"}`, both)), "10"); got != "amd64 10.10, arm64 10.20.0" {
 			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("a float beside its version", func(t *testing.T) {
+		m := releases(t)
+		m.Push(t, "app", demo.Image{Tag: "10.20.0", Platforms: arm, Version: "fuller"})
+		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		if got := platforms(p, "10"); got != "amd64 10.10, arm64 10.20.0" || len(p.Violations) > 0 {
+			t.Errorf("got %s: %+v", got, p)
+		}
+		if !slices.Contains(p.Choices[0].Candidates, reconcile.Candidate{Tag: "10.20", Reason: "a float of 10.20.0"}) {
+			t.Errorf("candidates %+v", p.Choices[0].Candidates)
 		}
 	})
 	t.Run("no repository", func(t *testing.T) {

@@ -61,7 +61,7 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 			tags, err := readers.Reader(repository).Tags(ctx)
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			s.lists[repository] = registry.Answer[[]listed]{Value: parseTags(tags), Err: err}
+			s.lists[repository] = registry.Answer[[]listed]{Value: parseTags(tags, config.ParseVersion), Err: err}
 		})
 	}
 	for repository := range q.inventories {

@@ -218,16 +218,9 @@ func sourceOf(image config.Image, tag string) []string {
 
 // inRange are the aliases that follow a range of versions in which the tag is.
 func inRange(image config.Image, tag string) []string {
-	version, err := config.ParseVersion(tag)
-	if err != nil {
-		return nil
-	}
 	var in []string
 	for _, a := range image.Aliases {
-		if slices.ContainsFunc(a.Sources, func(s config.Source) bool {
-			return s.Newest != nil && s.Newest.Range.Has(version) && s.Newest.Variant == version.Variant &&
-				(version.Prerelease == "" || s.Newest.Prereleases)
-		}) {
+		if slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Newest != nil && s.Newest.Takes(tag) }) {
 			in = append(in, a.Tag)
 		}
 	}
