@@ -97,7 +97,6 @@ func (s *search) ranges() string {
 // collect finds the candidates of each source, and which platforms are wanted.
 func (s *search) collect() (ps problems) {
 	var fit []candidate
-	reasons := map[string]string{} // of tags that fit no source
 	for _, source := range s.sources {
 		tags, err := s.versionsFor(source.Newest)
 		if errors.Is(err, registry.ErrNotFound) {
@@ -109,12 +108,10 @@ func (s *search) collect() (ps problems) {
 		}
 		before := len(fit)
 		for _, t := range tags {
-			why := s.unfit(t, source.Newest)
-			if why == "" {
+			if why := s.unfit(t, source.Newest); why != "" {
+				s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: why})
+			} else {
 				fit = append(fit, candidate{t, source})
-				delete(reasons, t.tag)
-			} else if !slices.ContainsFunc(fit[:before], func(c candidate) bool { return c.tag == t.tag }) {
-				reasons[t.tag] = why
 			}
 		}
 		if len(fit) == before {
@@ -127,10 +124,17 @@ func (s *search) collect() (ps problems) {
 			s.wanted = policies.Platforms.Of(s.rules)
 		}
 	}
-	for tag, why := range reasons {
-		s.reasons = append(s.reasons, Candidate{Tag: tag, Reason: why})
+	if len(s.sources) > 1 { // a tag that no source takes has the reason of the first
+		said := map[string]bool{}
+		for _, c := range fit {
+			said[c.tag] = true
+		}
+		s.reasons = slices.DeleteFunc(s.reasons, func(c Candidate) bool {
+			again := said[c.Tag]
+			said[c.Tag] = true
+			return again
+		})
 	}
-	slices.SortFunc(s.reasons, func(a, b Candidate) int { return config.CompareTags(a.Tag, b.Tag) })
 	slices.SortStableFunc(fit, func(a, b candidate) int { return b.version.Compare(a.version) })
 	for i, c := range fit {
 		if i == 0 || c.version.Compare(fit[i-1].version) != 0 {
@@ -259,7 +263,7 @@ func (s *search) look(builds [][]candidate) (found []build, ps problems) {
 	for _, rivals := range builds {
 		first, of := content{}, candidate{}
 		for _, c := range rivals {
-			if first.Digest != "" && c.version.FloatOf(of.version) {
+			if of.tag != "" && c.version.FloatOf(of.version) {
 				s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: "a float of " + of.tag})
 				continue
 			}
@@ -273,12 +277,15 @@ func (s *search) look(builds [][]candidate) (found []build, ps problems) {
 					"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", c.tag))
 				continue
 			}
+			if of.tag == "" {
+				of = c
+			}
 			offered, why := s.offer(s.alias, config.Source{Repository: s.home, Tag: c.tag, Text: c.tag, Pos: c.source.Pos})
 			ps.join(why)
 			switch {
 			case ps.any():
 			case first.Digest == "":
-				first, of = offered, c
+				first = offered
 			case offered.Digest != first.Digest:
 				ps.forbid(violation(s.alias, c.source.Pos, findings.AmbiguousVersion,
 					"tags %q and %q are the same version, but %s and %s; give both the same content, or list the one that moves as an alias",

@@ -16,7 +16,7 @@ func (s scope) unfit(t listed, n *config.Newest) string {
 	case managed:
 		return "alias"
 	case t.err != nil && n.Tags.Text != "":
-		return "not of the form of tags"
+		return "of another form"
 	case t.err != nil:
 		return "not a version"
 	}
@@ -35,7 +35,7 @@ func (s scope) nothingFits(n *config.Newest, tags []listed) string {
 	for _, t := range tags {
 		why := s.unfit(t, n)
 		counts[why]++
-		if why == "not in range" && t.version.Variant == n.Variant && (t.version.Prerelease == "" || n.Prereleases) {
+		if why == "not in range" && t.version.Variant == n.Variant && t.version.Calendar == n.Calendar && (t.version.Prerelease == "" || n.Prereleases) {
 			newest = append(newest, t.tag)
 		}
 		if advice := instead(why, t, n); advice != "" {
