@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,8 @@ import (
 //
 //	run        what the first run prints, and its exit code
 //	tags       what the tags are then, and that all they list is there
-//	again      the second run, and how many requests it needs on each registry
+//	again      what the second run prints
+//	requests   how many the second run sends at most, on each registry
 //
 // A section "registries" names those that accept the shape, if not all do.
 //
@@ -234,9 +236,20 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 		}
 	}
 	costs, _ := f.section("requests")
-	if want := fmt.Sprintf("%s %d\n", backend, requests); !strings.Contains("\n"+costs, "\n"+want) {
-		t.Errorf("%s: the second run took %q, want\n%s", f.file, want, costs)
+	if want := requestsOn(costs, backend); requests > want && (backend != "ecr" || requests > want+1) {
+		t.Errorf("%s: the second run took %d requests on %s, want %d", f.file, requests, backend, want)
 	}
+}
+
+// requestsOn is what a section "requests" says of a registry. On Amazon ECR a call
+// more may be needed: a listing answers what else is asked, if it comes first.
+func requestsOn(section, backend string) (n int) {
+	for line := range strings.Lines(section) {
+		if name, number, _ := strings.Cut(strings.TrimSpace(line), " "); name == backend {
+			n, _ = strconv.Atoi(number)
+		}
+	}
+	return n
 }
 
 var reShapeDigest = regexp.MustCompile(`sha256[:-]([0-9a-f]{64}|[0-9a-f]{12}…)`)
