@@ -95,6 +95,15 @@ func TestPolicies(t *testing.T) {
 
 // A newest source can set downgrade for itself.
 func TestOwnSetting(t *testing.T) {
+	for value, ok := range map[string]bool{"deny": true, "allow": true, "no": false} {
+		cfg, err := config.Parse("images.yaml", []byte(`images: {r.test/app: {aliases: {1: {newest: "1.x", downgrade: `+value+"}}}}"), config.Options{Policies: Keys()})
+		if (err == nil) != ok {
+			t.Errorf("downgrade: %s: %v", value, err)
+		}
+		if ok && Downgrade.Over(Rules{}, cfg.Images[0].Aliases[0].Sources[0].Newest.Downgrade) != (value == "allow") {
+			t.Errorf("downgrade: %s is %+v", value, cfg.Images[0].Aliases[0].Sources[0].Newest.Downgrade)
+		}
+	}
 	set := func(value string) config.Setting { return config.Setting{Value: value, Pos: config.Pos{Line: 1}} }
 	for _, image := range []string{"allow", "deny"} {
 		rules := Of(config.Settings{"downgrade": set(image)})
