@@ -309,6 +309,22 @@ images.yaml:2:45: error[duplicate-platform]: platform "amd64" is the same as "am
 images.yaml:7:9: error[duplicate-platform]: platform "linux/arm/v7" is the same as "arm" in line 6; keep one
 images.yaml:9:9: error[duplicate-key]: "amd64" is given twice in alias "10", first in line 8; keep one
 `},
+		{"version of Windows twice", aliases("10:", "  windows(10.0.17763)/amd64: 10.1", "  windows/amd64:10.0.20348: 10.2", "  windows/amd64:10.0.17763: 10.3"), `
+images.yaml:8:9: error[duplicate-platform]: platform "windows/amd64:10.0.17763" is the same as "windows(10.0.17763)/amd64" in line 6; keep one
+`},
+		{"versions of Windows that overlap", aliases("10:", "  windows(10.0.17763.1)/amd64: 10.1", "  windows(10.0.17763.2)/amd64: 10.2", "  windows/amd64:10.0.17763: 10.3", "  windows/amd64: 10.4", "  windows/arm64: 10.5"), `
+images.yaml:8:9: error[duplicate-platform]: platform "windows/amd64:10.0.17763" overlaps with "windows(10.0.17763.1)/amd64" in line 6; keep one, or give each an OS version of its own
+images.yaml:9:9: error[duplicate-platform]: platform "windows/amd64" overlaps with "windows(10.0.17763.1)/amd64" in line 6; keep one, or give each an OS version of its own
+`},
+		{"version of Windows within another", policies("platforms: [windows/amd64, windows(10.0.17763)/amd64]"), `
+images.yaml:2:30: error[duplicate-platform]: platform "windows(10.0.17763)/amd64" overlaps with "windows/amd64" in line 2; keep one, or give each an OS version of its own
+`},
+		{"versions of platforms", aliases("10: {windows(10)/amd64: 10.1, linux(5.15)/amd64: 10.2, win(10.0.17763)/x64: 10.3, 'amd64:10.4': 10.4}"), `
+images.yaml:5:12: error[invalid-platform]: platform "windows(10)/amd64" is unknown; expected os(version)/architecture, such as windows(10.0.17763)/amd64; linux has no version
+images.yaml:5:37: error[invalid-platform]: platform "linux(5.15)/amd64" is unknown; expected os(version)/architecture, such as windows(10.0.17763)/amd64; linux has no version
+images.yaml:5:62: error[invalid-platform]: platform "win(10.0.17763)/x64" is unknown; did you mean "windows(10.0.17763)/amd64"?
+images.yaml:5:89: error[invalid-platform]: platform "amd64:10.4" is unknown; expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64
+`},
 
 		// Policies.
 		{"policies empty", "policies:\nimages: {localhost/app: {aliases: {1: 1.1}}}\n", `images.yaml:1:1: error[empty-value]: policies is empty; expected a map from policy to value`},

@@ -124,16 +124,14 @@ func (p TagPattern) version(tag string) (Version, error) {
 	return v, nil
 }
 
-// platformInName returns the platform that a word of a tag names, without an OS.
+// platformInName returns the platform that a word of a tag names.
 func platformInName(word string) (p Platform, ok bool) {
 	word = strings.ReplaceAll(word, "-", "/") // arm-v7
 	if other, ok := otherName(word); ok {
 		word = other
 	}
 	p, ok = parsePlatform(word)
-	ok = ok && p.OS == "linux"
-	p.OS = ""
-	return p, ok
+	return p, ok && !IsSystem(word) && p.OS == "linux"
 }
 
 // Serves reports whether a version may be taken for a platform, by the name of
@@ -142,8 +140,9 @@ func (v Version) Serves(wanted Platform) bool {
 	if v.Platform == (Platform{}) {
 		return true
 	}
-	p, wanted := v.Platform.Normal(), wanted.Normal()
-	return p.Architecture == wanted.Architecture && p.Variant == wanted.Variant
+	p := v.Platform
+	p.OS, p.OSVersion = wanted.OS, wanted.OSVersion
+	return p.Normal() == wanted.Normal()
 }
 
 // SuggestTags returns the pattern that a tag seems to be built by, where it does

@@ -166,6 +166,12 @@ localhost:5000/app:1 [linux/arm/v7] <- localhost:5000/app 1.4
 localhost:5000/app:1 [linux/arm/v6] <- localhost:5000/app 1.7
 localhost:5000/app:1 [linux/s390x] <- localhost:5000/app 1.2
 localhost:5000/app:1 [windows/amd64] <- localhost:5000/app 1.1`},
+		{"versions of Windows, and WASI", aliases(
+			"1: {windows/amd64:10.0.20348: 1.2, windows(10.0.17763.5458)/amd64: 1.1, wasi/wasm: 1.3}",
+		), `
+localhost:5000/app:1 [wasi/wasm] <- localhost:5000/app 1.3
+localhost:5000/app:1 [windows(10.0.17763.5458)/amd64] <- localhost:5000/app 1.1
+localhost:5000/app:1 [windows(10.0.20348)/amd64] <- localhost:5000/app 1.2`},
 		{"aliases of aliases", aliases(
 			"latest: localhost:5000/app:11",
 			"stable: {amd64: latest, arm64: app:10, s390x: other:10}",

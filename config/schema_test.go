@@ -26,6 +26,9 @@ var beyondSchema = map[string]string{
 	"key twice":                                  notInJSON,
 	"key of the file twice":                      notInJSON,
 	"platform of an alias twice":                 notInJSON,
+	"version of Windows twice":                   spellings,
+	"versions of Windows that overlap":           otherKeys,
+	"version of Windows within another":          otherKeys,
 	"no registry":                                "a flag or a variable may name it",
 	"repository too long":                        "the length counts the registry's host, which is elsewhere in the file",
 	"repository twice":                           spellings,
@@ -157,7 +160,7 @@ func TestSpelling(t *testing.T) {
 		draw    *rapid.Generator[string]
 	}{
 		{"platform", g.Platform, func(s string) bool { _, err := ParsePlatform(s); return err == nil },
-			rapid.StringMatching(`(linux/|windows/|lin/|)(amd64|arm|arm64|386|s390x|x64|)(/v[0-9](\.[0-9])?|/a\.b|/)?`)},
+			rapid.StringMatching(`((linux|windows|freebsd|wasip2|lin)(\((10|10\.0\.17763(\.1)?|14\.1-R|\.)?\))?/|)(amd64|arm|arm64|386|s390x|x64|)(/v[0-9](\.[0-9])?|/a\.b|/)?(:|:10\.0\.17763|:14-R)?`)},
 		{"tag", g.Tag, func(s string) bool { return CheckTag(s) == nil }, rapid.StringMatching(`[a-zA-Z0-9_.+-]{0,5}`)},
 		{"repository", g.Repository, func(s string) bool { _, err := ParseRepository(s, "localhost"); return err == nil },
 			rapid.StringMatching(`((localhost|LocalHost|a\.b|c:5|\[::1\]:5|A\.b:80|c|a-\.b)/)?(a|a/b|a__b|a---b|a\.b|A|-a)`)},

@@ -16,7 +16,7 @@ type Version struct {
 	Prerelease string   // "rc.1"; "" of a release
 	Revision   string   // "r3": which build of the version it is; "" of the first
 	Variant    string   // "alpine3.20"; "" of a plain version
-	Platform   Platform // without an OS: of a tag whose name has one, see [TagPattern]
+	Platform   Platform // of a tag whose name has one, see [TagPattern]; its OS says nothing
 	Calendar   bool     // 24.04 and 2024.10.1 are dates; 24.10 may be both, and is none by itself
 
 	numbers  [4]uint64
@@ -138,3 +138,10 @@ func (v Version) Compare(o Version) int {
 // FloatOf reports whether a tag is the moving name of a fuller one: 1.21 that of
 // 1.21.0. Both are the same version, but 1.21 goes on to 1.21.1.
 func (v Version) FloatOf(o Version) bool { return v.count < o.count && v.Compare(o) == 0 }
+
+// Covers reports whether a tag may be the moving name of a fuller one, now or
+// before: 1.21 covers 1.21.3, and 1.2.3 covers 1.2.3-r4.
+func (v Version) Covers(o Version) bool {
+	return v.count <= o.count && slices.Equal(v.numbers[:v.count], o.numbers[:v.count]) && v.unstable == o.unstable &&
+		(v.Revision == "" || v.Revision == o.Revision) && (v.count < o.count || v.Revision != o.Revision)
+}

@@ -79,7 +79,7 @@ func TestTableOfTags(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || v.Tag != tag || v.Compare(version(t, of)) != 0 || strings.TrimPrefix(v.Platform.String(), "/") != platform {
+		if err != nil || v.Tag != tag || v.Compare(version(t, of)) != 0 || strings.TrimPrefix(v.Platform.String(), "linux/") != platform {
 			t.Errorf("%s reads %s as %+v, %v", pattern, tag, v, err)
 		}
 	}
@@ -133,6 +133,20 @@ func TestVersionsInOrder(t *testing.T) {
 	}
 	if version(t, "10.10").Compare(version(t, "v10.10.0-alpine")) != 0 {
 		t.Error("10.10 and v10.10.0-alpine are different versions")
+	}
+}
+
+func TestCovers(t *testing.T) {
+	for of, covered := range map[string][]string{
+		"1.21":   {"1.21.0", "1.21.3", "1.21.3-r4", "1.21-r4"},
+		"1.2.3":  {"1.2.3-r4", "1.2.3.4"},
+		"1.2-r4": {"1.2.3-r4"},
+	} {
+		for _, tag := range []string{"1.21", "1.21.0", "1.21.3", "1.21.3-r4", "1.21-r4", "1.2.3", "1.2.3-r4", "1.2.3.4", "1.2-r4", "1.22.0", "1.21.3-rc1", "1.210.0"} {
+			if got := version(t, of).Covers(version(t, tag)); got != slices.Contains(covered, tag) {
+				t.Errorf("%s covers %s: %v", of, tag, got)
+			}
+		}
 	}
 }
 

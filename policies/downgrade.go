@@ -24,11 +24,18 @@ var Downgrade = Policy[bool]{
 			if !e.Newest || e.Was == (Past{}) || e.Was.Digest == e.Digest {
 				continue
 			}
+			unknown := ""
+			switch was := e.Was.Version; {
+			case was.Tag == "":
+				unknown = "no mark and none of the newest version tags says what it is now"
+			case e.Was.Float && was.Covers(e.Version):
+				unknown = fmt.Sprintf("no mark says what it is now, and of the version tags only %s has it, which moves", was.Tag)
+			}
 			switch {
-			case e.Was.Version.Tag == "":
+			case unknown != "":
 				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
-					"%s would go from %s to %s, which may be a downgrade: no mark and none of the newest version tags says what it is now; for one run, name the tag that it should have, or write downgrade: allow beside newest",
-					e.Platform, e.Was.Digest, e.Source)})
+					"%s would go from %s to %s, which may be a downgrade: %s; for one run, name the tag that it should have, or write downgrade: allow beside newest",
+					e.Platform, e.Was.Digest, e.Source, unknown)})
 			case e.Version.Compare(e.Was.Version) < 0:
 				was := e.Was.Version.Tag
 				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tagline/config/findings"
@@ -22,7 +23,9 @@ var MixedVersions = Policy[bool]{
 		var from []string
 		mixed := false
 		for _, e := range images {
-			from = append(from, e.Platform.String()+" from "+e.Origin)
+			if one := e.Platform.String() + " from " + e.Origin; !slices.Contains(from, one) {
+				from = append(from, one)
+			}
 			mixed = mixed || !sameVersion(e, images[0])
 		}
 		if !mixed {

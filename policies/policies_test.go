@@ -38,11 +38,17 @@ func platforms(names ...string) []config.Platform {
 func TestPolicies(t *testing.T) {
 	docker := image("amd64", "1.0")
 	docker.MediaType = DockerManifest
-	attestation := Entry{Kind: Attestation, Attests: image("amd64", "1.0").Digest, Source: "1.0"}
+	attestation := Entry{Kind: Attestation, RefersTo: image("amd64", "1.0").Digest, Source: "1.0"}
+	companion := Entry{Kind: Companion, RefersTo: image("amd64", "1.0").Digest, Source: "1.0"}
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
-		e.Newest, e.Was = true, Past{image("amd64", was).Digest, image("amd64", was).Version}
+		e.Newest, e.Was = true, Past{Digest: image("amd64", was).Digest, Version: image("amd64", was).Version}
+		return e
+	}
+	moving := func(was, now string) Entry {
+		e := chosen(was, now)
+		e.Was.Float = true
 		return e
 	}
 	for _, test := range []struct {
@@ -57,6 +63,9 @@ func TestPolicies(t *testing.T) {
 		{"keep", Provenance, config.Setting{Value: "keep"}, Alias{Entries: []Entry{docker, attestation}}, 2, false, nil},
 		{"drop", Provenance, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, artifact}}, 2, true, nil},
 		{"drop, nothing to", Provenance, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker}}, 1, false, nil},
+		{"keep companions", Companions, config.Setting{Value: "keep"}, Alias{Entries: []Entry{docker, companion}}, 2, false, nil},
+		{"drop companions", Companions, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, companion, artifact, companion}}, 3, true, nil},
+		{"drop companions, nothing to", Companions, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, artifact}}, 3, false, nil},
 		{"docker of docker", Format, config.Setting{Value: "docker"}, Alias{Entries: []Entry{docker}}, 1, false, nil},
 		{"docker of oci", Format, config.Setting{Value: "docker"}, Alias{Entries: []Entry{docker, image("arm64", "1.0"), attestation}}, 3, false,
 			[]string{"docker-oci-child", "docker-oci-child"}},
@@ -78,6 +87,8 @@ func TestPolicies(t *testing.T) {
 		{"down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
 		{"an older build", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10-2", "1.10-1")}}, 1, false, []string{"downgrade"}},
 		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
+		{"from a float, within what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.21.3")}}, 1, false, []string{"unknown-version"}},
+		{"from a float, past what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.22.0")}}, 1, false, nil},
 		{"from nothing", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{{Kind: Image, Newest: true, Source: "1.9"}}}, 1, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

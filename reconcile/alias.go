@@ -185,8 +185,16 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 		v.join(why)
 		return v
 	}
-	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	kept := map[policies.Entry]bool{}
+	for _, e := range a.Entries {
+		kept[e] = true
+	}
+	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
 	p.finish(&c, a, whole)
+	if size := len(c.Body); size > registry.MaxManifest {
+		v.fail(fmt.Errorf("its index would have %d entries and %d bytes, more than registries take; take fewer platforms of each source, or set provenance: drop", len(c.leaves), size))
+		return v
+	}
 	if slices.ContainsFunc(alias.Sources, p.guarded) {
 		if warnings, why = p.compare(alias, a, c.Digest); why.any() {
 			v.join(why)

@@ -40,6 +40,7 @@
 //	compose.go          the bytes of an index
 //	shortcut.go         platforms without reading configs
 //	source.go           what a tag or digest offers
+//	declared.go         what images.yaml adds to the platform of an image
 //	pick.go             the part of it that an alias wants
 //	past.go             what an alias has now
 //	changes.go          what it has now beside what it gets

@@ -121,6 +121,7 @@ func (d *drafting) survey(tags []string) {
 			}
 		}
 		slices.SortFunc(s.Platforms, config.Platform.Compare)
+		s.Platforms = slices.Compact(s.Platforms) // it may have several images for one
 		d.draft.Tags = append(d.draft.Tags, s)
 	}
 }
@@ -286,6 +287,9 @@ func forms(byPlatform []config.Source) [][]config.Source {
 		return nil
 	}
 	slices.SortFunc(byPlatform, func(a, b config.Source) int { return a.Platform.Compare(b.Platform) })
+	byPlatform = slices.CompactFunc(byPlatform, func(a, b config.Source) bool { // several images of one platform and one source
+		return a.Platform.Normal() == b.Platform.Normal() && a.Text == b.Text
+	})
 	one := byPlatform[0]
 	for i, s := range byPlatform {
 		if i > 0 && s.Platform.Normal() == byPlatform[i-1].Platform.Normal() {

@@ -40,6 +40,14 @@ func (c candidate) may(wanted config.Platform) bool {
 	return c.version.Serves(wanted) && (c.source.Platform == (config.Platform{}) || c.source.Platform.Normal() == wanted.Normal())
 }
 
+// declares returns the platform that the author or the tag's name gives it.
+func (c candidate) declares() config.Platform {
+	if c.source.Platform == (config.Platform{}) {
+		return c.version.Platform
+	}
+	return c.source.Platform
+}
+
 // rivals reports whether two candidates of one version should be one image.
 func (c candidate) rivals(o candidate) bool {
 	return c.version.Platform.Normal() == o.version.Platform.Normal() && c.source.Platform.Normal() == o.source.Platform.Normal()
@@ -295,7 +303,7 @@ func (s *search) look(builds [][]candidate) (found []build, ps problems) {
 			}
 		}
 		var has []config.Platform
-		for _, l := range first.leaves {
+		for _, l := range declared(first, of.declares()) {
 			if l.Kind == policies.Image {
 				has = append(has, l.Platform)
 			}
@@ -334,7 +342,7 @@ func (s *search) take(found []build) bool {
 	}
 	for _, want := range lacks {
 		if s.chosen[want.Normal()].tag == "" {
-			s.reasons = append(s.reasons, Candidate{Tag: found[0].tag, Platform: want.Normal().String(), Reason: "no such platform"})
+			s.reasons = append(s.reasons, Candidate{Tag: found[0].tag, Platform: want.Normal().String(), Reason: lack(found, want)})
 		}
 	}
 	if s.together && len(lacks) > 0 {
@@ -354,6 +362,18 @@ func (s *search) take(found []build) bool {
 		s.reasons = append(s.reasons, Candidate{Tag: b.tag, Platform: want.Normal().String(), Reason: reason})
 	}
 	return len(s.chosen) == len(s.wanted)
+}
+
+// lack says why builds don't serve a platform.
+func lack(found []build, want config.Platform) string {
+	for _, b := range found {
+		for _, p := range b.has {
+			if meant, is := p.Misspelled(); is && meant.Is(want) {
+				return fmt.Sprintf("says %s; rebuild it", p)
+			}
+		}
+	}
+	return "no such platform"
 }
 
 // wait notes what the newest version lacks.

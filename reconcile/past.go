@@ -13,12 +13,15 @@ import (
 
 // oldImage is an image that an alias has now.
 type oldImage struct {
-	platform config.Platform
-	digest   string
-	source   string         // by the mark of an index that was made for this very tag
-	mark     string         // by the mark of any index
-	version  config.Version // see carried; zero if it is not known
-	attests  int            // attestation manifests that travel with it
+	platform   config.Platform
+	target     string // see leaf.target
+	digest     string
+	source     string         // by the mark of an index that was made for this very tag
+	mark       string         // by the mark of any index
+	version    config.Version // see carried; zero if it is not known
+	float      bool           // version is that of a tag that moves
+	attests    int            // attestation manifests that travel with it
+	companions int            // companions that travel with it
 }
 
 // before returns what an alias has now. Its marks count if the index was made
@@ -34,10 +37,13 @@ func (v *view) before(tag, digest string) ([]oldImage, error) {
 		return nil, err
 	}
 	var images []oldImage
-	attests := attestations(leaves)
+	attests, companions := belongings(leaves, policies.Attestation), belongings(leaves, policies.Companion)
 	for _, l := range leaves {
 		if l.Kind == policies.Image {
-			old := oldImage{platform: l.Platform, digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource], attests: attests[l.Digest]}
+			old := oldImage{
+				platform: l.Platform, target: l.target(), digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource],
+				attests: attests[l.Digest], companions: companions[l.Digest],
+			}
 			if m.Annotations[AnnotationAlias] == tag {
 				old.source = old.mark
 			}
@@ -84,13 +90,18 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 	if err != nil {
 		return nil, err
 	}
-	tags = tags[:min(maxSearched, len(tags))]
-	for n := maxExamined; len(tags) > 0 && undated(); n *= 2 {
-		some := tags[:min(n, len(tags))]
-		tags = tags[len(some):]
+	searched := tags[:min(maxSearched, len(tags))]
+	for n := maxExamined; len(searched) > 0 && undated(); n *= 2 {
+		some := searched[:min(n, len(searched))]
+		searched = searched[len(some):]
 		if err := f.date(images, some); err != nil {
 			return nil, err
 		}
+	}
+	for i, o := range images {
+		images[i].float = o.version.Tag != o.mark && slices.ContainsFunc(tags, func(t listed) bool {
+			return o.version.Variant == t.version.Variant && o.version.Covers(t.version)
+		})
 	}
 	return images, nil
 }
@@ -155,14 +166,14 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 // version. An alias may have several; one whose version is not known comes first.
 func highest(images []oldImage, of config.Platform) (past policies.Past) {
 	for _, o := range images {
-		if o.platform != (config.Platform{}) && o.platform.Normal() != of.Normal() {
+		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
 		if o.version.Tag == "" {
 			return policies.Past{Digest: o.digest}
 		}
 		if past.Digest == "" || o.version.Compare(past.Version) > 0 {
-			past = policies.Past{Digest: o.digest, Version: o.version}
+			past = policies.Past{Digest: o.digest, Version: o.version, Float: o.float}
 		}
 	}
 	return past

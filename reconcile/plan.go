@@ -74,6 +74,8 @@ type PlatformChange struct {
 	OldDigest       string // "" if the alias did not have the platform
 	Attestations    int    // attestation manifests that travel with the image
 	OldAttestations int    // that travelled with OldDigest
+	Companions      int    // companions that travel with the image
+	OldCompanions   int    // that travelled with OldDigest
 	Moved           bool   // a newest source went from OldSource to Source
 	Behind          string // the source of another platform that is a higher version, if there is one
 }

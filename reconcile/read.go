@@ -176,10 +176,15 @@ func (s *State) parseManifest(from registry.Reader, at place, raw registry.RawMa
 func parseConfig(_ registry.Reader, at place, blob []byte) (config.Platform, error) {
 	var c ocispec.Platform
 	if err := json.Unmarshal(blob, &c); err != nil {
-		return config.Platform{}, fmt.Errorf("image config %s: %w", at.reference, err)
+		return config.Platform{}, fmt.Errorf("image config %s: %w", at.reference, &unreadConfig{err})
 	}
 	return registry.PlatformOf(&c), nil
 }
+
+// unreadConfig is the error of a blob that is no image's config.
+type unreadConfig struct{ error }
+
+func (e *unreadConfig) Unwrap() error { return e.error }
 
 func byRepository(places map[place]bool) map[config.Repository][]string {
 	batches := map[config.Repository][]string{}

@@ -139,9 +139,7 @@ func (s *sweep) missingFrom(content *registry.Manifest) ([]ocispec.Descriptor, e
 	if s.stock != nil {
 		return nil, nil
 	}
-	manifests := *content
-	manifests.Children = slices.DeleteFunc(slices.Clone(content.Children), func(d ocispec.Descriptor) bool { return !registry.KnownType(d.MediaType) })
-	return s.missing(&manifests, func(string) config.Repository { return s.home }, 0)
+	return s.missing(content, func(string) config.Repository { return s.home }, 0)
 }
 
 // replace notes an index that a tag leaves behind, and those nested in it, as far
@@ -169,7 +167,7 @@ func (s *sweep) rewrite(tag string, from, to *registry.Manifest, attestations in
 	}
 	for _, l := range distinct(leaves) {
 		if l.Kind == policies.Image {
-			push.Platforms = append(push.Platforms, PlatformChange{Platform: l.Platform.Normal().String(), Digest: l.Digest, OldDigest: l.Digest})
+			push.Platforms = append(push.Platforms, PlatformChange{Platform: l.target(), Digest: l.Digest, OldDigest: l.Digest})
 		}
 	}
 	s.pushes = append(s.pushes, push)

@@ -20,6 +20,7 @@ import (
 	"tagline/config"
 	"tagline/config/compose"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -235,7 +236,7 @@ func (o *outputs) note(err error) {
 		if f := (*config.Finding)(nil); errors.As(e, &f) {
 			o.run.Findings = append(o.run.Findings, f)
 		} else {
-			o.run.Failures = append(o.run.Failures, e.Error())
+			o.run.Failures = append(o.run.Failures, registry.Line(e))
 		}
 	}
 }

@@ -58,7 +58,7 @@ func refusedPlan(file string, problems []error) error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
 		lines := make([]string, len(errs))
 		for i, err := range errs {
-			lines[i] = report.Printable(err.Error()) // escapes newlines
+			lines[i] = report.Printable(err.Error()) // in one line
 		}
 		return strings.Join(lines, "\n")
 	}}

@@ -316,9 +316,9 @@ func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
 		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "platform %s is unknown, with the variables as they are set", quote(text.Written))
 	case err != nil:
 		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "%v", err)
-	case known && !slices.ContainsFunc(has, func(p config.Platform) bool { return serves(p, want) }):
+	case known && !slices.ContainsFunc(has, func(p config.Platform) bool { return p.RunsOn(want) }):
 		c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), platformShown(text, want))
-	case !known && !slices.ContainsFunc(required, func(p config.Platform) bool { return serves(p, want) }):
+	case !known && !slices.ContainsFunc(required, func(p config.Platform) bool { return p.RunsOn(want) }):
 		c.warn(s.Image.Pos, alias.Tag, findings.UnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", s.Image.shown(), alias.Tag, platformShown(text, want))
 	}
 }
@@ -358,26 +358,4 @@ func offers(image config.Image, alias config.Alias) (has []config.Platform, know
 		}
 	}
 	return has, len(has) > 0
-}
-
-// serves reports whether a machine of the wanted platform runs an image of the
-// other: of the same, or of a lower level of its architecture, as containerd's
-// platforms.Only has it.
-func serves(has, want config.Platform) bool {
-	if has.Is(want) {
-		return true
-	}
-	a, b := has.Normal(), want.Normal()
-	return a.OS == b.OS && a.Architecture == b.Architecture && (a.Architecture == "amd64" || a.Architecture == "arm" || a.Architecture == "arm64") &&
-		level(a) < level(b)
-}
-
-// level is the number of a variant; of a platform without one, what it stands
-// for.
-func level(p config.Platform) float64 {
-	n, err := strconv.ParseFloat(strings.TrimPrefix(p.Variant, "v"), 64)
-	if err == nil {
-		return n
-	}
-	return map[string]float64{"amd64": 1, "arm": 7, "arm64": 8}[p.Architecture]
 }

@@ -62,6 +62,7 @@ images:
   docker.io/nginx:
     aliases: {stable: "1.30"}
   gone: {aliases: {1: absent}}
+  server: {aliases: {ltsc: {windows(10.0.17763)/amd64: ltsc2019, windows(10.0.20348)/amd64: ltsc2022}}}
 `
 
 // judge checks a compose.yml with one service "s" of the given lines.
@@ -118,6 +119,9 @@ func TestCheck(t *testing.T) {
 		{"a lower level of the architecture", "localhost:5000/app:intel", "linux/amd64/v3", ``},
 		{"a lower variant", "localhost:5000/app:small", "linux/arm/v7", ``},
 		{"a higher variant", "localhost:5000/app:small", "linux/arm/v5", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:small": alias "small" has linux/amd64, linux/arm64, linux/arm/v6, and the service's platform is linux/arm/v5`},
+		{"a version of Windows", "localhost:5000/server:ltsc", "windows(10.0.20348.2966)/amd64", ``},
+		{"a later Windows, which runs the one before", "localhost:5000/server:ltsc", "windows(10.0.26100)/amd64", ``},
+		{"an earlier Windows", "localhost:5000/server:ltsc", "windows(10.0.14393)/amd64", `compose.yml:3:12: error[missing-platform]: "localhost:5000/server:ltsc": alias "ltsc" has windows(10.0.17763)/amd64, windows(10.0.20348)/amd64, and the service's platform is windows(10.0.14393)/amd64`},
 		{"alias of an alias", "localhost:5000/app:old", "linux/s390x", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:old": alias "old" has linux/amd64, linux/arm64, and the service's platform is linux/s390x`},
 		{"newest has what is required", "localhost:5000/app:12", "linux/s390x", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:12": alias "12" has linux/amd64, linux/arm64, and the service's platform is linux/s390x`},
 		{"a tag that the policy vouches for", "localhost:5000/app:11", "linux/arm64", ``},

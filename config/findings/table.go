@@ -31,32 +31,33 @@ const (
 
 // Findings about a registry's content, or what policies make of it.
 const (
-	MissingSource     ID = "missing-source"
-	BrokenSource      ID = "broken-source"
-	ArchivedSource    ID = "archived-source"
-	BlockedSource     ID = "blocked-source"
-	NoImage           ID = "no-image"
-	MissingPlatform   ID = "missing-platform" // of compose files as well
-	PlatformMismatch  ID = "platform-mismatch"
-	AmbiguousPlatform ID = "ambiguous-platform"
-	NoCandidate       ID = "no-candidate"
-	AmbiguousVersion  ID = "ambiguous-version"
-	Downgrade         ID = "downgrade"
-	UnknownVersion    ID = "unknown-version"
-	MixedVersions     ID = "mixed-versions"
-	DockerOCIChild    ID = "docker-oci-child"
-	MissingChild      ID = "missing-child"
-	MissingRepository ID = "missing-repository"
-	ImmutableTag      ID = "immutable-tag"
-	ArchivedAlias     ID = "archived-alias"
-	PinnedSource      ID = "pinned-source"
-	ListedImage       ID = "listed-image"
-	ExpiringAlias     ID = "expiring-alias"
-	SignedTag         ID = "signed-tag"
-	MaxDeletions      ID = "max-deletions"
-	ClockSkew         ID = "clock-skew"
-	UnlistedGrace     ID = "unlisted-grace"
-	ArchivedManifest  ID = "archived-manifest"
+	MissingSource      ID = "missing-source"
+	BrokenSource       ID = "broken-source"
+	ArchivedSource     ID = "archived-source"
+	BlockedSource      ID = "blocked-source"
+	NoImage            ID = "no-image"
+	MissingPlatform    ID = "missing-platform" // of compose files as well
+	PlatformMismatch   ID = "platform-mismatch"
+	MisspelledPlatform ID = "misspelled-platform"
+	AmbiguousPlatform  ID = "ambiguous-platform"
+	NoCandidate        ID = "no-candidate"
+	AmbiguousVersion   ID = "ambiguous-version"
+	Downgrade          ID = "downgrade"
+	UnknownVersion     ID = "unknown-version"
+	MixedVersions      ID = "mixed-versions"
+	DockerOCIChild     ID = "docker-oci-child"
+	MissingChild       ID = "missing-child"
+	MissingRepository  ID = "missing-repository"
+	ImmutableTag       ID = "immutable-tag"
+	ArchivedAlias      ID = "archived-alias"
+	PinnedSource       ID = "pinned-source"
+	ListedImage        ID = "listed-image"
+	ExpiringAlias      ID = "expiring-alias"
+	SignedTag          ID = "signed-tag"
+	MaxDeletions       ID = "max-deletions"
+	ClockSkew          ID = "clock-skew"
+	UnlistedGrace      ID = "unlisted-grace"
+	ArchivedManifest   ID = "archived-manifest"
 )
 
 // Findings about compose files.
@@ -95,11 +96,11 @@ var All = []Kind{
 	{InvalidRepository, File, Error, "An image is not the name of a repository.", "Write `repository` or `host/repository`, in lower case."},
 	{InvalidTag, File, Error, "An alias can't be a tag.", "A tag has at most 128 letters, digits, dots, dashes and underscores."},
 	{InvalidSource, File, Error, "A source is not a tag, a digest or a reference.", "Write a tag, `sha256:…`, `repository:tag` or `repository@sha256:…`."},
-	{InvalidPlatform, File, Error, "A platform is unknown.", "Write `os/architecture[/variant]`, such as `linux/arm64`. Without an os, it is linux."},
+	{InvalidPlatform, File, Error, "A platform is unknown.", "Write `os/architecture[/variant]`, such as `linux/arm64`. Without an os, it is linux. Write a version of Windows as `windows(10.0.17763)/amd64`."},
 	{InvalidRange, File, Either, "The range of a `newest` source can't be read, or as a warning, no version can be in it.", "Write a range such as `10.x` or `>=1.2 <2`."},
 	{InvalidValue, File, Error, "A policy, or a key of a `newest` source, has a value that it does not know.", "Choose one of the values that the message names."},
 	{DuplicateRepository, File, Error, "One repository is an image twice, perhaps in two spellings.", "Merge the two."},
-	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7."},
+	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7, and windows/amd64 is every version of it."},
 	{AliasCycle, File, Error, "Aliases follow each other in a circle.", "Have one of them name a source that is not an alias."},
 	{AbsentSource, File, Error, "An alias follows an alias that should be absent.", "Follow another tag, or keep the other alias."},
 
@@ -110,6 +111,7 @@ var All = []Kind{
 	{NoImage, Registry, Error, "A source has no image, only attestation manifests or nothing.", "Push it again with its images."},
 	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
+	{MisspelledPlatform, Registry, Error, "An image names its platform in a way that not every runtime understands, such as `amd64/v8` or `x86_64`.", "Rebuild the image so that it says what the message names. An alias of its whole source re-uses the bytes as they are."},
 	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform.", "Push it again with one image, or take the source as a whole."},
 	{NoCandidate, Registry, Error, "No tag fits a `newest` source: its range, variant, versioning and tags.", "Push such a version, or change the source. The message counts the tags by the rule that passed them over, and says what to write to take some of them."},
 	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Give both the same content, or list the one that moves as an alias of images.yaml, which `newest` never takes."},

@@ -93,7 +93,7 @@ func alias() *jsonschema.Schema {
 	absent.Examples = []any{"10.20", "absent"}
 	byPlatform := &jsonschema.Schema{
 		Type: "object", MinProperties: one(),
-		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64.",
+		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64, windows(10.0.17763)/amd64.",
 		PropertyNames: text(grammar.Platform, wantPlatform),
 		AdditionalProperties: &jsonschema.Schema{
 			AnyOf: []*jsonschema.Schema{ref("source", ""), ref("newest", "")},
@@ -165,7 +165,7 @@ func source(description string) *jsonschema.Schema {
 
 func platform() *jsonschema.Schema {
 	return &jsonschema.Schema{
-		Description: "A platform: [os/]architecture[/variant]. linux/ is implied: amd64, arm64, arm/v7, windows/amd64.",
+		Description: "A platform: [os/]architecture[/variant]. linux/ is implied: amd64, arm64, arm/v7, windows/amd64, windows(10.0.17763)/amd64.",
 		AnyOf:       []*jsonschema.Schema{text(grammar.Platform, wantPlatform), {Const: 386}}, // unquoted, 386 is a number
 		Examples:    []any{"amd64", "arm64", "arm/v7"},
 	}

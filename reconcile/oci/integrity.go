@@ -14,11 +14,13 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"tagline/reconcile/registry"
 )
 
 // maxDocument bounds what is read into memory: a manifest (distribution-spec,
 // "Pushing Manifests"), a config, a page of referrers.
-const maxDocument = 4 << 20
+const maxDocument = registry.MaxManifest
 
 // verifier checks answers: a manifest must be complete and match its digest. It
 // is below the retries, which see a truncated answer as a broken connection. On

@@ -16,6 +16,7 @@ func TestLine(t *testing.T) {
 		"alias: a is gone":          fmt.Errorf("alias: %w", errors.Join(a)),
 		"b is gone; a is gone":      errors.Join(b, errors.Join(a, b)),
 		"x: a is gone; b is gone":   fmt.Errorf("x: %w", errors.Join(a, b)),
+		"a is gone; of b: b":        errors.Join(errors.New("a is gone\r\n"), errors.New("\n\tof b: b\n")),
 		"not found; 404: not found": errors.Join(registry.ErrNotFound, fmt.Errorf("404: %w", registry.ErrNotFound)),
 	} {
 		if got := registry.Line(err); got != want {

@@ -61,6 +61,8 @@ type planPlatform struct {
 	OldDigest       string `json:"old_digest,omitempty"`
 	Attestations    int    `json:"attestations,omitempty"`
 	OldAttestations int    `json:"old_attestations,omitempty"`
+	Companions      int    `json:"companions,omitempty"`
+	OldCompanions   int    `json:"old_companions,omitempty"`
 	Moved           bool   `json:"moved,omitempty"`
 	Behind          string `json:"behind,omitempty"`
 }

@@ -329,13 +329,32 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	if behind := c.Behind; behind != "" {
 		note += ", behind " + behind
 	}
-	switch lost := c.OldAttestations - c.Attestations; {
-	case c.Digest != "" && c.Digest == c.OldDigest && lost > 0:
-		note += ", loses " + Count(lost, "attestation")
-	case c.Attestations > 0:
-		note += ", with " + Count(c.Attestations, "attestation")
+	return "(" + note + carried(c) + ")"
+}
+
+// carried says how many attestations and companions an image has in the alias, or
+// loses there.
+func carried(c reconcile.PlatformChange) string {
+	var loses, has []string
+	for _, kind := range []struct {
+		had, has int
+		what     string
+	}{{c.OldAttestations, c.Attestations, "attestation"}, {c.OldCompanions, c.Companions, "companion"}} {
+		switch {
+		case c.Digest != "" && c.Digest == c.OldDigest && kind.had > kind.has:
+			loses = append(loses, Count(kind.had-kind.has, kind.what))
+		case kind.has > 0:
+			has = append(has, Count(kind.has, kind.what))
+		}
 	}
-	return "(" + note + ")"
+	text := ""
+	if len(loses) > 0 {
+		text += ", loses " + strings.Join(loses, " and ")
+	}
+	if len(has) > 0 {
+		text += ", with " + strings.Join(has, " and ")
+	}
+	return text
 }
 
 // digest shortens a digest to 12 hex digits, as docker does.
@@ -397,8 +416,12 @@ func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "
 // cursor, start a line, reorder text, or command the build server that reads
 // the output. GitHub's runner obeys a line that begins with "::", and "##["
 // anywhere (actions/runner, ActionCommand.cs). Azure Pipelines and TeamCity
-// obey "##vso[" and "##teamcity[".
+// obey "##vso[" and "##teamcity[". Several lines, such as those of joined errors,
+// become one, with semicolons between them.
 func Printable(s string) string {
+	if strings.Contains(s, "\n") {
+		s = registry.OneLine(s)
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -161,6 +162,27 @@ func testHostileText(t *testing.T, hostile string) {
 			if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##") {
 				t.Errorf("a workflow command is printed:\n%s", got)
 			}
+		}
+	}
+}
+
+// Joined errors have a line each. In a message they stand side by side.
+func TestJoinedErrors(t *testing.T) {
+	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New("two\r\n"), errors.New("\tthree"))))
+	plan := everything()
+	plan.Violations[0].Message, plan.Errors[0].Message = joined.Error(), joined.Error()
+	result := reconcile.Result{
+		Pushed:  make([]reconcile.Outcome, len(plan.Pushes)),
+		Deleted: []reconcile.Outcome{{Tag: "9", Err: joined}},
+	}
+	result.Pushed[0].Err = joined
+	got := text(t, TextOptions{}, plan, result)
+	if strings.ContainsRune(got, '\uFFFD') || strings.Count(got, "one; of two: two; three") != 4 {
+		t.Errorf("got\n%s", got)
+	}
+	for from, want := range map[string]string{"a\nb": "a; b", "\na\n\n b\n": "a; b", "a\n": "a", "\n": "", "a": "a", " a ": " a ", "x\n::error::": "x; ::error::", "\n::error::": "\uFFFD:error::"} {
+		if got := Printable(from); got != want {
+			t.Errorf("%q becomes %q, want %q", from, got, want)
 		}
 	}
 }
