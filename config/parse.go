@@ -154,6 +154,7 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
 	}
 	w.link(image)
+	w.waitFor(image)
 	slices.SortFunc(image.Aliases, func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })
 	return image
 }

@@ -47,7 +47,7 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 				if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
 					why = registry.ErrUnsupported
 				}
-				err = fmt.Errorf("%w: %s lists it, and was not deleted", why, d.Parents[held])
+				err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
 			}
 			if outcome[d.Digest] = err; err == nil {
 				due = append(due, d.Digest)

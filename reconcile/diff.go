@@ -29,6 +29,16 @@ func ObserveDeep(ctx context.Context, readers registry.Readers, image config.Ima
 	return state
 }
 
+// ObserveReferrers is [ObserveDeep] for a plan that also has aliases in sync get what
+// was attached to their images, in another repository, after they were copied. It
+// costs four questions or more for each image.
+func ObserveReferrers(ctx context.Context, readers registry.Readers, image config.Image) *State {
+	state := newState()
+	state.deep, state.late = true, true
+	state.plan(ctx, readers, image)
+	return state
+}
+
 // plan reads until the image can be planned.
 func (s *State) plan(ctx context.Context, readers registry.Readers, image config.Image) (plan Plan) {
 	for _, alias := range image.Aliases {

@@ -405,6 +405,10 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		want := map[string]string{}
 		for i, now := range x.w.Resolve(x.ctx, names) {
 			t := batch[i]
+			if subject := registry.FallbackSubject(t.Tag); t.Was == "" && now.Err == nil && subject != "" && t.Tag == registry.FallbackTag(subject) {
+				t.Digest = now.Value.Digest // the pushes of what it lists have brought it back
+				continue
+			}
 			if x.outcome[t.Tag] = unmoved(now, t.Was); x.outcome[t.Tag] == nil {
 				puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Manifest: x.lost.manifests[t.Digest]})
 				want[t.Tag] = t.Digest

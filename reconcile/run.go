@@ -56,10 +56,13 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
 		left(ctx, result)
 		job.await(image, plan, result)
-		return plan, result
+		return plan.with(result, image), result
 	}
 	observe := Observe
-	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {
+	switch {
+	case job.Deep == DeepAlways:
+		observe = ObserveReferrers
+	case job.Deep == DeepForDeletions && Deletes(image):
 		observe = ObserveDeep
 	}
 	plan := Guard(Diff(image, observe(ctx, job.Readers, image)), job.Limit)
@@ -72,7 +75,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	result := Apply(ctx, job.writer(image.Repository, plan), plan)
 	left(ctx, result)
 	job.await(image, plan, result)
-	return plan, result
+	return plan.with(result, image), result
 }
 
 func (job Job) planned(image config.Image) {
@@ -111,6 +114,16 @@ func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, 
 		}
 		registry.Leave(home, open)
 	}
+}
+
+// with returns a plan with the warnings that only carrying it out could give.
+func (p Plan) with(result Result, image config.Image) Plan {
+	p.Warnings = slices.Concat(p.Warnings, result.Warned)
+	aliases := byTag(image)
+	for _, w := range result.Warned {
+		w.Pos = aliases[w.Alias].Pos
+	}
+	return p
 }
 
 // await remembers when a run replaced what has to wait for grace.

@@ -177,7 +177,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for _, d := range plan.DeleteManifests { // parents come before their children
 		for _, parent := range d.Parents {
 			if settled[parent] != nil && settled[d.Digest] == nil {
-				settled[d.Digest] = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, parent)
+				settled[d.Digest] = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", ErrSkipped, parent)
 			}
 		}
 	}

@@ -17,17 +17,18 @@ type keeping struct {
 	reader  registry.Reader
 	trash   Trash
 	of      config.Repository
-	reasons map[string]string // by tag or digest
-	pushes  map[string]Push   // by tag
-	kept    map[string]bool   // digests that the trash has
-	failed  error             // why an index that a purge replaces was not kept
+	reasons map[string]string    // by tag or digest
+	pushes  map[string]Push      // by tag
+	tags    map[string][]KeptTag // by digest: those that go with it
+	kept    map[string]bool      // digests that the trash has
+	failed  error                // why an index that a purge replaces was not kept
 }
 
 // KeepFirst returns a writer for a plan that keeps what it deletes.
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, pushes: map[string]Push{}, kept: map[string]bool{},
+		reasons: map[string]string{}, pushes: map[string]Push{}, tags: map[string][]KeptTag{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
 		k.pushes[p.Tag] = p
@@ -37,6 +38,9 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	}
 	for _, d := range plan.DeleteManifests {
 		k.reasons[d.Digest] = d.Reason
+		for _, tag := range d.Tags {
+			k.tags[d.Digest] = append(k.tags[d.Digest], KeptTag{Tag: tag})
+		}
 	}
 	return k
 }
@@ -92,7 +96,7 @@ func (k *keeping) DeleteTags(ctx context.Context, tags []registry.TagDigest) []e
 func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error {
 	due := make([]losing, len(digests))
 	for i, digest := range digests {
-		due[i] = losing{digest, nil, k.reasons[digest]}
+		due[i] = losing{digest, k.tags[digest], k.reasons[digest]}
 	}
 	return deleteKept(ctx, k, digests, due, k.Writer.DeleteManifests)
 }

@@ -98,7 +98,7 @@ Exit codes:
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 for all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
 		"how many tags and manifests may be deleted in a repository; if given, more than a quarter of its manifests may go, too. What provenance: purge deletes does not count")
-	c.Flags().BoolVar(&a.deep, "deep", false, "check that everything that an alias lists still exists, a request each, and copy again what came from another repository; the default for images with deletions, unless --deep=false")
+	c.Flags().BoolVar(&a.deep, "deep", false, "check that everything that an alias lists still exists, a request each, and copy again what came from another repository, or was attached to it since; the default for images with deletions, unless --deep=false")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "apply the saved plan in this `FILE`, which apply --dry-run -o json=FILE has written, and nothing else")
 	oneOf(c, "a saved plan is applied as it is", "plan", "dry-run", "image", "shard")

@@ -175,12 +175,8 @@ func notAnAlias(image config.Image, tag string, text Text) string {
 	if text.Hidden {
 		named = "the tag"
 	}
-	version, err := config.ParseVersion(tag)
 	of := aliasesWith(image, func(s config.Source) bool { return s.Tag == tag && s.Repository == image.Repository })
-	in := aliasesWith(image, func(s config.Source) bool {
-		return err == nil && s.Newest != nil && s.Newest.Range.Has(version) && s.Newest.Variant == version.Variant &&
-			(version.Prerelease == "" || s.Newest.Prereleases)
-	})
+	in := aliasesWith(image, func(s config.Source) bool { return s.Newest != nil && s.Newest.Takes(tag) })
 	_, written, _ := divide(text.Written)
 	switch {
 	case written == "" && tag == "latest":

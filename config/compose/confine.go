@@ -16,20 +16,6 @@ import (
 	"tagline/config/findings"
 )
 
-// What a project may take at most. No file that people write is refused.
-const (
-	maxFileBytes = 1 << 20
-	maxEnvBytes  = 64 << 10
-	maxFiles     = 200
-	maxPaths     = 10_000 // of files
-	maxDepth     = 100
-	maxValues    = 50_000  // of one file, with its YAML aliases written out
-	portValues   = 4       // for which a port of a range counts
-	maxKeys      = 10_000  // of one map: compose-go compares each key with each other
-	maxResets    = 200     // "!reset" and "!override" of one file
-	maxWork      = 500_000 // values of all files, each as often as it is included or extended
-)
-
 // errRefused stops compose-go; the project has findings that say why.
 var errRefused = errors.New("refused")
 
@@ -235,35 +221,6 @@ func (p *project) settle(folder string) {
 		p.report(config.Pos{File: s.shown}, findings.InvalidCompose, "the file is included with two project directories; include a copy of it")
 	}
 	s.folder, p.level, p.unsettled = folder, folder, nil
-}
-
-// bound counts the values that compose-go is going to copy. Small files can ask
-// for a lot: ten that each include the next one twice are a thousand.
-func (p *project) bound(at config.Pos) {
-	work, sizes := 0.0, map[*source]float64{}
-	for _, s := range p.order {
-		work += float64(s.loads) * p.size(s, sizes)
-	}
-	if work > maxWork {
-		p.report(at, findings.TooMuch, "more than %d values, each as often as it is included or extended", maxWork)
-	}
-}
-
-// size is a bound of the values of a file with all that it includes and extends:
-// each service that extends one of the file may get all that this one may have.
-func (p *project) size(s *source, sizes map[*source]float64) float64 {
-	if _, done := sizes[s]; !done {
-		sizes[s] = 0
-		shared, extended := float64(portValues*s.ports), 0.0
-		for other, times := range s.included {
-			shared += float64(times) * p.size(other, sizes)
-		}
-		for other, times := range s.extended {
-			extended += float64(times * other.values)
-		}
-		sizes[s] = float64(s.values) + shared*float64(1+s.extends) + extended*float64(1+s.through)
-	}
-	return sizes[s]
 }
 
 // read returns the content of a plain file in the workspace, or why it can't.

@@ -3,7 +3,6 @@ package compose
 import (
 	"errors"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -108,21 +107,4 @@ func (p *project) lenient(cast interpolation.Cast) interpolation.Cast {
 		}
 		return nil, p.fail(p.last.Written, findings.InvalidCompose, "%s: %v", p.last.shown(), err)
 	}
-}
-
-var portRange = regexp.MustCompile(`(\d+)-(\d+)`)
-
-// portsOf counts the ports of a range: compose-go makes a map of each.
-func (p *project) portsOf(value string) (any, error) {
-	for _, m := range portRange.FindAllStringSubmatch(value, -1) {
-		from, _ := strconv.Atoi(m[1])
-		to, _ := strconv.Atoi(m[2])
-		for _, s := range p.order {
-			if s.texts[p.last.Written] != nil {
-				s.ports += min(max(0, to-from), 1<<16)
-			}
-		}
-		p.bound(p.where(p.last.Written))
-	}
-	return value, p.refused()
 }

@@ -112,7 +112,8 @@ type project struct {
 	order   []*source // in the order of reading
 	answers map[asked]*answer
 	errs    []error
-	paths   int
+	paths   int  // that were looked at
+	stopped bool // too much is asked for
 
 	// Of the last Load.
 	from      *source // the file that names another

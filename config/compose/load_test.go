@@ -325,7 +325,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"variables that double in the second of two files", "-- a --\nA=" + strings.Repeat("x", 1000) + "\n-- b --\nB=$A$A\n" + strings.Repeat("B=$B$B\n", 40) + "-- compose.yml --\ninclude: [{path: b.yml, env_file: [a, b]}]\n-- b.yml --\nservices: {}\n", `b:7:1: error[too-much]: variable "B" has 128000 bytes; at most 65536 are read`},
 		{"a quote that isn't closed", "-- .env --\nA=1\nB='b\n'C=\"c\nd\n-- compose.yml --\nservices: {}\n", `.env:2:1: error[invalid-compose]: not a valid line of variables: `},
 		{"long text with variables", "-- compose.yml --\nservices: {a: {image: \"" + strings.Repeat("${A:-", 20_000) + "\"}}\n", `compose.yml:1:23: error[invalid-compose]: text with variables in it has 100000 bytes; at most 4096 are read`},
-		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", `error[too-much]: more than 500000 values, each as often as it is included or extended`},
+		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", `error[too-much]: more than 300000 values, each as often as it is included or extended`},
 		{"line of .env that is none", "-- .env --\nA=1\nb c\n-- compose.yml --\nservices: {}\n", `.env:2:1: error[invalid-compose]: not a valid line of variables: key cannot contain a space`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -645,12 +645,30 @@ func TestLarge(t *testing.T) {
 	for i := range 150 {
 		includes += fmt.Sprintf("-- %d.yml --\ninclude: [%d.yml]\n", i, i+1)
 	}
+	ranges := "services:\n  s0: {image: a}\n"
+	for i := range 100 {
+		ranges += fmt.Sprintf("  s%d: {extends: s%d, ports: [\"%d-%d:80\"]}\n", i+1, i, 600*i+1, 600*i+100)
+	}
+	others := ""
+	for i := range 20 {
+		others += fmt.Sprintf("  s%d: {extends: {file: b.yml, service: b}}\n", i)
+	}
+	merged := "-- compose.yml --\ninclude: [0.yml]\n"
+	for i := range 12 { // each service gets what its file includes of it, and what it extends there
+		merged += fmt.Sprintf("-- %d.yml --\ninclude: [%d.yml]\nservices:\n  s0: {labels: {a%d: b}}\n", i, i+1, i)
+		for j := range 20 {
+			merged += fmt.Sprintf("  s%d: {extends: s%d}\n", j+1, j)
+		}
+	}
 	for _, test := range []struct{ name, archive, want string }{
-		{"ports", "-- compose.yml --\nservices: {a: {image: x, ports: [\"1-65535\", \"1-65535:1-65535\"]}}\n", "error[too-much]: more than 500000 values"},
-		{"ports by a variable", "-- .env --\nP=1-65535\n-- compose.yml --\nservices: {a: {image: x, ports: [\"$P\", \"${P}/udp\"]}}\n", "error[too-much]: more than 500000 values"},
-		{"extends of a large service", "-- compose.yml --\n" + wide + extends, "error[too-much]: more than 500000 values"},
+		{"ports of services that extend each other", "-- compose.yml --\n" + ranges, "error[too-much]: more than 300000 values"},
+		{"ports of another file", "-- compose.yml --\nservices:\n" + others + "-- b.yml --\nservices: {b: {image: a, ports: [\"1-5000:80\"]}}\n", "error[too-much]: more than 300000 values"},
+		{"extends of what is included", merged + "-- 12.yml --\nservices: {s0: {image: a}}\n", "error[too-much]: more than 300000 values"},
+		{"ports", "-- compose.yml --\nservices: {a: {image: x, ports: [\"1-65535\", \"1-65535:1-65535\"]}}\n", "error[too-much]: more than 300000 values"},
+		{"ports by a variable", "-- .env --\nP=1-65535\n-- compose.yml --\nservices: {a: {image: x, ports: [\"$P\", \"${P}/udp\"]}}\n", "error[too-much]: more than 300000 values"},
+		{"extends of a large service", "-- compose.yml --\n" + wide + extends, "error[too-much]: more than 300000 values"},
 		{"a long chain of extends", "-- compose.yml --\n" + chain, "error[invalid-compose]: services extend each other"},
-		{"a long chain of includes", includes + "-- 150.yml --\n" + wide + "services:\n  a: {labels: *wide}\n  b: {labels: *wide}\n", "error[too-much]: more than 500000 values"},
+		{"a long chain of includes", includes + "-- 150.yml --\n" + wide + "services:\n  a: {labels: *wide}\n  b: {labels: *wide}\n", "error[too-much]: more than 300000 values"},
 		{"a map", "-- compose.yml --\nservices:\n" + keys, "compose.yml:2:3: error[too-much]: map has more than 10000 keys"},
 		{"resets", "-- compose.yml --\nservices: {a: {command: [" + strings.Repeat("!reset a,", 300) + "]}}\n", "error[too-much]: file has more than 200 values with !reset or !override"},
 	} {

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"slices"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -168,29 +167,6 @@ func (s *source) add(root *yaml.Node) {
 		}
 	}
 	s.documents = append(s.documents, d)
-}
-
-// weigh adds the values that a service gets from others of the file.
-func (s *source) weigh(root *yaml.Node, services map[string]service, each service) {
-	for steps := 0; s.values <= maxWork; steps++ {
-		base, file := base(each.value)
-		switch {
-		case base == "":
-			return
-		case file:
-			s.through += min(steps, 1)
-			return
-		case steps == 0:
-			s.extends++
-		case steps > maxDepth:
-			s.fail(each.key, findings.InvalidCompose, "services extend each other, or more than %d in a row", maxDepth)
-			return
-		}
-		if each = services[base]; strings.Contains(base, "$") { // it may be any
-			each = service{value: root}
-		}
-		s.values += s.sizes[each.value]
-	}
 }
 
 // base is the service that a service extends, or "", and whether another file

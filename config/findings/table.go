@@ -54,6 +54,7 @@ const (
 	ListedImage        ID = "listed-image"
 	ExpiringAlias      ID = "expiring-alias"
 	SignedTag          ID = "signed-tag"
+	UncopiedReferrer   ID = "uncopied-referrer"
 	MaxDeletions       ID = "max-deletions"
 	ClockSkew          ID = "clock-skew"
 	UnlistedGrace      ID = "unlisted-grace"
@@ -114,10 +115,10 @@ var All = []Kind{
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
 	{MisspelledPlatform, Registry, Error, "An image names its platform in a way that not every runtime understands, such as `amd64/v8` or `x86_64`.", "Rebuild the image so that it says what the message names. An alias of its whole source re-uses the bytes as they are."},
 	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform that no runtime can tell apart.", "Push it again with one image, or take the source as a whole. The message says how the two differ."},
-	{NoCandidate, Registry, Error, "No tag fits the range and variant of a `newest` source.", "Push such a version, or change the range. The message says what comes nearest."},
-	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Delete one of them, or give both the same content."},
-	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or set `downgrade: allow`."},
-	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "Name the tag that the alias should have, or set `downgrade: allow`, for one run. tagline marks what it pushes, so later runs know."},
+	{NoCandidate, Registry, Error, "No tag fits a `newest` source: its range, variant, versioning and tags.", "Push such a version, or change the source. The message counts the tags by the rule that passed them over, and says what to write to take some of them."},
+	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Give both the same content, or list the one that moves as an alias of images.yaml, which `newest` never takes."},
+	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or exclude the higher version from the range, as in `>=2 <3 !=2.3.2`. `downgrade: allow` beside `newest` allows it for one source."},
+	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "For one run, name the tag that the alias should have, or write `downgrade: allow` beside `newest`. tagline marks what it pushes, so later runs know."},
 	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
 	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
 	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again, and a manifest that the cache has is put back."},
@@ -128,6 +129,7 @@ var All = []Kind{
 	{ListedImage, Registry, Either, "A tag is the last one of an image that an index lists. Amazon ECR deletes an image with its last tag, and refuses that for such an image. The tag stays; other deletions go on.", "Give the image another tag, or delete the index first. If this run deletes the index, the next one deletes the tag."},
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
 	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
+	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
