@@ -24,7 +24,7 @@ import (
 var forAliases = []policy{Provenance, Companions, Format, Platforms, MixedVersions, Downgrade}
 
 // forRepository are the policies of the repository as a whole.
-var forRepository = []policy{Prune, Untagged, Grace, Signed}
+var forRepository = []policy{Prune, Untagged, Grace, Signed, Referrers}
 
 // Keys returns how images.yaml spells the policies, for [config.Parse].
 func Keys() []config.PolicyKey {

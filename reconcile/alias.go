@@ -72,6 +72,9 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 	case v.push == nil && p.deep && index && len(v.content.follows) == 0: // an alias that it follows is checked itself
 		p.mend(alias, v)
 	}
+	if !alias.Absent && !v.any() && v.push == nil && p.late && len(v.content.copies) > 0 {
+		p.attach(alias, v)
+	}
 }
 
 // decide compares what an alias should be with what it is.
@@ -142,6 +145,13 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 	v.push = &Push{
 		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
+	}
+	if len(c.copies) > 0 && !v.any() { // or else nothing is copied
+		m, err := p.body(c)
+		if v.fail(err); err == nil {
+			v.push.Referrers, warnings = p.along(alias, c.copies, m)
+			v.warnings = append(v.warnings, warnings...)
+		}
 	}
 }
 

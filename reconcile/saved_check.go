@@ -52,6 +52,11 @@ func CheckSaved(image config.Image, plan Plan) []error {
 				problem("it copies from %s for alias %q, and no source is there", c.From, p.Tag)
 			}
 		}
+		for _, r := range p.Referrers {
+			if !known[r.From] {
+				problem("it copies what refers to %s from %s for alias %q, and no source is there", r.Subject, r.From, p.Tag)
+			}
+		}
 	}
 	for _, d := range plan.DeleteTags {
 		if alias, listed := aliases[d.Tag]; listed && !alias.Absent || !listed && !others {

@@ -21,6 +21,9 @@ type State struct {
 	lists     map[config.Repository]registry.Answer[[]listed]
 	cheap     map[config.Repository]bool // whose reader is Listed: asking for a tag costs next to nothing
 	deep      bool                       // ask whether everything that aliases list still exists
+	late      bool                       // ask whether aliases lack what was attached to their sources since they were copied
+
+	left []string // digests that tags may have left in a run that was cut, as remembered
 
 	// The rest is read for deletions, of the image's own repository.
 	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered

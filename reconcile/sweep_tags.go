@@ -93,7 +93,7 @@ func (s *sweep) purgeTags() error {
 		}
 		if _, alias := s.aliases[tag]; alias {
 			if s.after.tags[tag] != m.Digest {
-				errs = append(errs, s.replace(m))
+				errs = append(errs, s.replace(m), s.warnAlias(tag, m, "was"))
 			}
 			continue
 		}
@@ -123,6 +123,16 @@ func (s *sweep) purgeTags() error {
 			s.replaced[digest] = true
 		}
 	}
+	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) { // a new alias of a tag that is left alone
+		alias, is := s.aliases[tag]
+		if !is || s.before[tag] != "" || len(alias.Sources) != 1 || alias.Sources[0].Repository != s.home || alias.Sources[0].Platform != (config.Platform{}) {
+			continue
+		}
+		source := alias.Sources[0].Tag
+		if m := s.bodies[s.before[source]]; m != nil && s.after.tags[source] == m.Digest {
+			errs = append(errs, s.warnAlias(tag, m, "is made of"))
+		}
+	}
 	if len(immutable) > 0 {
 		s.refuse(findings.ImmutableTag, policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
 	}
@@ -130,6 +140,26 @@ func (s *sweep) purgeTags() error {
 		s.refuse(findings.MissingChild, policies.Provenance.Pos(s.rules), "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
 	}
 	return errors.Join(errs...)
+}
+
+// warnAlias warns of an alias that has the images of a signed index, but not its
+// attestations, so that no signature matches it.
+func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
+	change, err := s.strip(tag, m)
+	if change == nil || change.content == nil || err != nil {
+		return err
+	}
+	was, _ := s.imagesOf(m.Digest)
+	if now, _ := s.imagesOf(s.after.tags[tag]); now != was {
+		return nil
+	}
+	signed, err := s.signatures(change)
+	if len(signed) > 0 {
+		alias := s.aliases[tag]
+		s.warnings = append(s.warnings, warning(alias, alias.Pos, findings.SignedTag,
+			"alias %q of %s %s %s, to which %s refer; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, few(signed)))
+	}
+	return err
 }
 
 // missingFrom returns what a rewritten tag would list and can't be pulled. A

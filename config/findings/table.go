@@ -54,6 +54,7 @@ const (
 	ListedImage        ID = "listed-image"
 	ExpiringAlias      ID = "expiring-alias"
 	SignedTag          ID = "signed-tag"
+	UncopiedReferrer   ID = "uncopied-referrer"
 	MaxDeletions       ID = "max-deletions"
 	ClockSkew          ID = "clock-skew"
 	UnlistedGrace      ID = "unlisted-grace"
@@ -74,6 +75,7 @@ const (
 	UnsetVariable    ID = "unset-variable"
 	InvalidImage     ID = "invalid-image"
 	BuiltImage       ID = "built-image"
+	NearMiss         ID = "near-miss"
 )
 
 // All explains every ID, in the order of the constants.
@@ -127,6 +129,7 @@ var All = []Kind{
 	{ListedImage, Registry, Either, "A tag is the last one of an image that an index lists. Amazon ECR deletes an image with its last tag, and refuses that for such an image. The tag stays; other deletions go on.", "Give the image another tag, or delete the index first. If this run deletes the index, the next one deletes the tag."},
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
 	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
+	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
@@ -144,4 +147,5 @@ var All = []Kind{
 	{UnsetVariable, Compose, Either, "An image, a platform or a path has a variable without a value. It is a warning if the image may be one of images.yaml, but it is not known which.", "Set it in the environment or in .env, or write a default: `${TAG:-10}`."},
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
+	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
 }

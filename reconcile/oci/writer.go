@@ -28,6 +28,7 @@ type Writers struct {
 	// deletions holds the outcome of each kind of deletion that was answered:
 	// nil, or the error for all that follow.
 	deletions sync.Map
+	subjects  sync.Map // digest with its repository -> *sync.Mutex: what refers to it is pushed one after the other
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -89,6 +90,9 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer]. It returns no sentinel error.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
+		if subject := subjectOf(pushes[i].Manifest); subject != "" {
+			defer w.alone(subject)()
+		}
 		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
@@ -262,7 +266,10 @@ func (w *writer) copy(ctx context.Context, source repository, digest, listedBy s
 	if err := w.copyForeign(ctx, source, all.foreign); err != nil {
 		return err
 	}
-	if err := w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), tree); err != nil {
+	raw := registry.RawManifest{Digest: digest, MediaType: string(manifest.MediaType), Body: manifest.Manifest}
+	if err := w.attached(ctx, raw, func() error {
+		return w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), tree)
+	}); err != nil {
 		return w.failure(what, err)
 	}
 	return nil

@@ -209,7 +209,10 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark, []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
 		for _, c := range p.Copies {
-			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), ""}})
+			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
+		}
+		for _, c := range late(p) {
+			rows = append(rows, row{mark, []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
@@ -246,6 +249,43 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	return rows
+}
+
+// with says what is copied with an image, "" for nothing: "(with 2 signatures, 1 SBOM)".
+func with(p reconcile.Push, c reconcile.Copy) string {
+	if what := attached(p, c); what != "" {
+		return "(with " + what + ")"
+	}
+	return ""
+}
+
+// attached counts what is copied with an image, by its kind.
+func attached(p reconcile.Push, c reconcile.Copy) string {
+	var words []string
+	for _, kind := range []string{reconcile.RefersSignature, reconcile.RefersAttestation, reconcile.RefersSBOM, reconcile.RefersOther} {
+		n := 0
+		for _, r := range p.Referrers {
+			if r.Kind == kind && r.From == c.From && r.With == c.Digest {
+				n++
+			}
+		}
+		if n > 0 {
+			words = append(words, Count(n, kind))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// late returns the images that a push does not copy, but something that refers to
+// them.
+func late(p reconcile.Push) []reconcile.Copy {
+	var all []reconcile.Copy
+	for _, r := range p.Referrers {
+		if c := (reconcile.Copy{From: r.From, Digest: r.With}); !slices.Contains(p.Copies, c) && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // together merges failures with the same message into one, for several aliases.
@@ -336,6 +376,7 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 // loses there.
 func carried(c reconcile.PlatformChange) string {
 	var loses, has []string
+	gets := false // what the same image did not have before
 	for _, kind := range []struct {
 		had, has int
 		what     string
@@ -345,13 +386,17 @@ func carried(c reconcile.PlatformChange) string {
 			loses = append(loses, Count(kind.had-kind.has, kind.what))
 		case kind.has > 0:
 			has = append(has, Count(kind.has, kind.what))
+			gets = gets || c.Digest == c.OldDigest && kind.had < kind.has
 		}
 	}
 	text := ""
 	if len(loses) > 0 {
 		text += ", loses " + strings.Join(loses, " and ")
 	}
-	if len(has) > 0 {
+	switch {
+	case gets:
+		text += ", now with " + strings.Join(has, " and ")
+	case len(has) > 0:
 		text += ", with " + strings.Join(has, " and ")
 	}
 	return text
