@@ -157,7 +157,7 @@ func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
 	if len(signed) > 0 {
 		alias := s.aliases[tag]
 		s.warnings = append(s.warnings, warning(alias, alias.Pos, findings.SignedTag,
-			"alias %q of %s %s %s, to which %s refer; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, few(signed)))
+			"alias %q of %s %s %s, and %s; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, refers(signed)))
 	}
 	return err
 }
