@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -132,51 +131,4 @@ func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source
 	}
 	s.Pos = w.pos(n)
 	return s, true
-}
-
-// newest reads {newest: range, variant: text, prereleases: true}.
-func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
-	fields, _ := w.fields(n, "a newest source", "newest", "variant", "prereleases")
-	s = Source{Repository: own, Newest: &Newest{}, Pos: w.pos(n)}
-	if v := fields["prereleases"]; v != nil {
-		text, _ := w.scalar(v, "prereleases", "true or false")
-		if text != "true" && text != "false" {
-			w.report(v, findings.InvalidValue, "prereleases is %s; expected true or false", quote(text))
-		}
-		s.Newest.Prereleases = text == "true"
-	}
-	if v := fields["variant"]; v != nil {
-		text, ok := w.scalar(v, "variant", "what follows the dash of the tags, such as alpine")
-		if _, err := ParseVersion("1.0-" + text); ok && err != nil || strings.HasPrefix(text, "-") {
-			w.report(v, findings.InvalidValue, "variant is %s; expected what follows the dash of the tags, such as alpine", quote(text))
-		}
-		s.Newest.Variant = text
-	}
-	text, ok := w.scalar(fields["newest"], "newest", `a range of versions, such as "10.x"`)
-	if !ok {
-		return s, false
-	}
-	var err error
-	if s.Newest.Range, err = ParseRange(text); err != nil {
-		w.report(fields["newest"], findings.InvalidRange, "%v", err)
-		return s, false
-	}
-	if !s.Newest.Range.Possible() {
-		w.warnings = append(w.warnings, &Finding{ID: findings.InvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
-			Message: fmt.Sprintf("no version can ever be in the range %s", quote(text))})
-	}
-	s.Text = "newest " + text
-	return s, true
-}
-
-// newestKey returns the key of {newest: …}, nil if n is something else.
-func newestKey(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.MappingNode {
-		for pair := range slices.Chunk(n.Content, 2) {
-			if pair[0].Value == "newest" {
-				return pair[0]
-			}
-		}
-	}
-	return nil
 }

@@ -17,7 +17,7 @@ var Schema []byte
 // Grammar is how names are spelled in images.yaml. These regular expressions
 // match whole texts, in the syntax that Go and ECMA-262 share.
 type Grammar struct {
-	Registry, Repository, Tag, Platform, Range, Variant, Duration string
+	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration string
 
 	// A source is a Digest, or a Source that is not an OtherDigest: no
 	// repository is called sha256.
@@ -65,6 +65,7 @@ func Spelling() Grammar {
 		Platform: whole(`(?:(?:` + strings.Join(systems, "|") + `)/|windows\(` + ofWindows + `\)/|(?:` + versioned + `)\(` + ofOthers + `\)/)?` + architecture +
 			`|windows/` + architecture + `:` + ofWindows + `|(?:` + versioned + `)/` + architecture + `:` + ofOthers),
 		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
+		Tags:     whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
 		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
 		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),
 	}

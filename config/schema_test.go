@@ -40,6 +40,7 @@ var beyondSchema = map[string]string{
 	"long cycle":                                 otherKeys,
 	"alias of an absent alias":                   otherKeys,
 	"source that another image wants absent":     otherKeys,
+	"newest of builds, and no platforms":         otherKeys,
 	"absent in another case":                     "it is a tag to a schema",
 	"one repository under two names of its host": spellings,
 }

@@ -35,18 +35,20 @@ type Entry struct {
 	RefersTo  string          // the digest of the image that it belongs to, or of what else it refers to
 	MediaType string
 	Digest    string
-	Size      int64  // bytes of the manifest
-	Source    string // as images.yaml spells it; of a newest source, the tag it chose
-	Origin    string // the tag or digest behind an alias as a source, else as Source
-	Newest    bool   // a newest source chose it
-	Was       Past   // of a Newest one, what the alias has for the platform now
+	Size      int64          // bytes of the manifest
+	Source    string         // as images.yaml spells it; of a newest source, the tag it chose
+	Origin    string         // the tag or digest behind an alias as a source, else as Source
+	Version   config.Version // of Origin; zero if that is no version
+	Newest    bool           // a newest source chose it
+	Was       Past           // of a Newest one that may not be lower, what the alias has for the platform now
 }
 
 // Past is what an alias has today for one platform. It is zero if the alias does
 // not have the platform.
 type Past struct {
-	Digest string
-	Source string // the version tag it came from, "" if that is not known
+	Digest  string
+	Version config.Version // of the tag it came from; zero if that is not known
+	Float   bool           // it may be any version that Version covers
 }
 
 // Kind is what a manifest of an index is.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"tagline/config"
 	"tagline/config/findings"
 )
 
@@ -27,7 +26,7 @@ var MixedVersions = Policy[bool]{
 			if one := e.Platform.String() + " from " + e.Origin; !slices.Contains(from, one) {
 				from = append(from, one)
 			}
-			mixed = mixed || !sameVersion(e.Origin, images[0].Origin)
+			mixed = mixed || !sameVersion(e, images[0])
 		}
 		if !mixed {
 			return a, nil
@@ -37,13 +36,11 @@ var MixedVersions = Policy[bool]{
 	},
 }
 
-// sameVersion reports whether two sources are one version: 10.10-amd64 and
-// 10.10-arm64 are. Sources that are no versions must be equal.
-func sameVersion(a, b string) bool {
-	v, err := config.ParseVersion(a)
-	w, other := config.ParseVersion(b)
-	if err != nil || other != nil {
-		return a == b
+// sameVersion reports whether two entries are one version: 10.10-amd64 and
+// 10.10-arm64 are. What is no version must be of one source.
+func sameVersion(a, b Entry) bool {
+	if a.Version.Tag == "" || b.Version.Tag == "" {
+		return a.Origin == b.Origin
 	}
-	return v.Compare(w) == 0
+	return a.Version.Compare(b.Version) == 0
 }

@@ -14,7 +14,8 @@ func image(platform, source string) Entry {
 	if err != nil {
 		panic(err)
 	}
-	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source,
+	version, _ := config.ParseVersion(source)
+	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source, Version: version,
 		MediaType: "application/vnd.oci.image.manifest.v1+json"}
 }
 
@@ -42,7 +43,12 @@ func TestPolicies(t *testing.T) {
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
-		e.Newest, e.Was = true, Past{image("amd64", was).Digest, was}
+		e.Newest, e.Was = true, Past{Digest: image("amd64", was).Digest, Version: image("amd64", was).Version}
+		return e
+	}
+	moving := func(was, now string) Entry {
+		e := chosen(was, now)
+		e.Was.Float = true
 		return e
 	}
 	for _, test := range []struct {
@@ -79,8 +85,10 @@ func TestPolicies(t *testing.T) {
 		{"up", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.9", "1.10")}}, 1, false, nil},
 		{"same", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("v1.9.0", "1.9")}}, 1, false, nil},
 		{"down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
-		{"down, allowed", Downgrade, config.Setting{Value: "allow"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, nil},
+		{"an older build", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10-2", "1.10-1")}}, 1, false, []string{"downgrade"}},
 		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
+		{"from a float, within what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.21.3")}}, 1, false, []string{"unknown-version"}},
+		{"from a float, past what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.22.0")}}, 1, false, nil},
 		{"from nothing", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{{Kind: Image, Newest: true, Source: "1.9"}}}, 1, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,6 +101,31 @@ func TestPolicies(t *testing.T) {
 				t.Error("the entries it was given are changed")
 			}
 		})
+	}
+}
+
+// A newest source can set downgrade for itself.
+func TestOwnSetting(t *testing.T) {
+	for value, ok := range map[string]bool{"deny": true, "allow": true, "no": false} {
+		cfg, err := config.Parse("images.yaml", []byte(`images: {r.test/app: {aliases: {1: {newest: "1.x", downgrade: `+value+"}}}}"), config.Options{Policies: Keys()})
+		if (err == nil) != ok {
+			t.Errorf("downgrade: %s: %v", value, err)
+		}
+		if ok && Downgrade.Over(Rules{}, cfg.Images[0].Aliases[0].Sources[0].Newest.Downgrade) != (value == "allow") {
+			t.Errorf("downgrade: %s is %+v", value, cfg.Images[0].Aliases[0].Sources[0].Newest.Downgrade)
+		}
+	}
+	set := func(value string) config.Setting { return config.Setting{Value: value, Pos: config.Pos{Line: 1}} }
+	for _, image := range []string{"allow", "deny"} {
+		rules := Of(config.Settings{"downgrade": set(image)})
+		if got := Downgrade.Over(rules, config.Setting{}); got != (image == "allow") {
+			t.Errorf("the image says %s, and the source says nothing: %v", image, got)
+		}
+		for _, own := range []string{"allow", "deny"} {
+			if got := Downgrade.Over(rules, set(own)); got != (own == "allow") {
+				t.Errorf("the image says %s, the source %s: %v", image, own, got)
+			}
+		}
 	}
 }
 

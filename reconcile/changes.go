@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 
-	"tagline/config"
 	"tagline/policies"
 )
 
@@ -17,7 +16,7 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		}
 	}
 	var all []PlatformChange
-	from := versionsOf(leaves)
+	highest := highestOf(leaves)
 	attests, companions := belongings(leaves, policies.Attestation), belongings(leaves, policies.Companion)
 	for _, l := range leaves {
 		if l.Kind == policies.Attestation || l.Kind == policies.Companion {
@@ -25,7 +24,7 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 		}
 		c := PlatformChange{
 			Source: l.Source, SourceDigest: l.sourceDigest, Digest: l.Digest,
-			Attestations: attests[l.Digest], Companions: companions[l.Digest], Behind: from.behind(l),
+			Attestations: attests[l.Digest], Companions: companions[l.Digest], Behind: behind(l, highest),
 		}
 		if l.Kind == policies.Image {
 			c.Platform = l.target()
@@ -50,37 +49,21 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 	return all
 }
 
-// versions are those that the images of an alias come from, and the highest.
-type versions struct {
-	of      map[string]config.Version // by origin, as far as it is a version
-	highest string                    // an origin
-}
-
-func versionsOf(leaves []leaf) versions {
-	all := versions{of: map[string]config.Version{}}
-	seen := map[string]bool{}
+// highestOf returns the leaf of the highest version.
+func highestOf(leaves []leaf) (highest leaf) {
 	for _, l := range leaves {
-		if seen[l.Origin] {
-			continue
-		}
-		seen[l.Origin] = true
-		v, err := config.ParseVersion(l.Origin)
-		if err != nil {
-			continue
-		}
-		if all.of[l.Origin] = v; all.highest == "" || v.Compare(all.of[all.highest]) > 0 {
-			all.highest = l.Origin
+		if l.Version.Tag != "" && (highest.Version.Tag == "" || l.Version.Compare(highest.Version) > 0) {
+			highest = l
 		}
 	}
-	return all
+	return highest
 }
 
 // behind returns the highest version that another platform of an alias comes
 // from, if it is higher than this one's: the versions are mixed.
-func (all versions) behind(l leaf) string {
-	v, is := all.of[l.Origin]
-	if !is || l.Kind != policies.Image || all.of[all.highest].Compare(v) <= 0 {
+func behind(l, highest leaf) string {
+	if l.Version.Tag == "" || l.Kind != policies.Image || highest.Version.Compare(l.Version) <= 0 {
 		return ""
 	}
-	return all.highest
+	return highest.Origin
 }

@@ -25,7 +25,7 @@ type learningReader struct {
 }
 
 func (l *learning) Reader(of config.Repository) registry.Reader {
-	return learningReader{rememberingReader{Reader: l.Memory.Reader(of)}, l}
+	return learningReader{rememberingReader{l.Memory.Reader(of), &remembering{Memory: l.Memory}}, l}
 }
 
 func (r learningReader) Remember(platforms map[string]config.Platform) {

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 
 	"tagline/config"
 	"tagline/policies"
@@ -51,6 +50,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 	if policies.Grace.Written(policies.Of(image.Policies)) {
 		s.waiting = registry.Waiting(home)
 	}
+	s.left = registry.Leaving(home)
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -111,19 +111,11 @@ func (p *planner) plan() Plan {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: errUnknown.Error()})
 		}
 	}
+	p.putBackLeft(&plan)
 	if after := p.sweep(&plan); after != nil {
 		p.requireLeft(&plan, knownOf(*after))
 	} else {
 		p.requireLeft(&plan, p.knownOf(plan, verdicts))
 	}
 	return plan
-}
-
-// reason says what an error means. A failure of the host itself reads the same
-// for every alias.
-func reason(err error) string {
-	if host := (*registry.HostError)(nil); errors.As(err, &host) {
-		return host.Error()
-	}
-	return registry.Line(err)
 }

@@ -45,6 +45,7 @@
 //	pick.go             the part of it that an alias wants
 //	past.go             what an alias has now
 //	changes.go          what it has now beside what it gets
+//	refused.go          why a tag is no candidate of a newest source
 //	newest.go           which versions a newest source takes
 //	allowed.go          what the registry forbids: immutable tags and the like
 //	verdict.go          what is to become of an alias
@@ -72,5 +73,6 @@
 //	restore.go          what a run deleted, put back
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
+//	suggest.go          which aliases the names of tags suggest
 //	draft.go            an images.yaml for what a repository holds
 package reconcile

@@ -8,6 +8,7 @@ import (
 
 	"tagline/policies"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -65,6 +66,121 @@ func TestBuildCache(t *testing.T) {
 	}
 }
 
+const soci = "application/vnd.amazon.soci.index.v2+json"
+
+// converted is a release that AWS's soci convert has made, and that has a zstd twin
+// of each image.
+func (b *builder) converted(tag string, platforms ...string) {
+	var all []object
+	for _, platform := range platforms {
+		image, twin := b.image(tag+" "+platform, platform), b.image(tag+" zstd "+platform, platform)
+		zstd := b.entry(twin, platform)
+		zstd["annotations"] = object{"io.github.containers.compression.zstd": "true"}
+		companion := b.entry(b.referrer(tag+" soci "+platform, image), platform)
+		companion["artifactType"], companion["annotations"] = soci, object{"com.amazon.soci.image-manifest-digest": image}
+		all = append(all, b.entry(image, platform), zstd, companion)
+	}
+	b.tag(tag, b.index(tag, nil, all...))
+}
+
+func TestInspectCompanions(t *testing.T) {
+	b := build()
+	b.converted("11.2", "linux/amd64")
+	delete(b.Manifests, b.digest["11.2 zstd linux/amd64"])
+	in, err := reconcile.Inspect(t.Context(), b, app, "11.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := report.Inspection(&text, in); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  linux/amd64  ", "companion of linux/amd64  ", "linux/amd64 (zstd)  "} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in\n%s", want, text.String())
+		}
+	}
+	var parts []string
+	for _, part := range in.Parts {
+		parts = append(parts, fmt.Sprint(b.called(part.Digest), part.Missing))
+	}
+	if want := []string{"11.2 linux/amd64false", "11.2 soci linux/amd64false", "11.2 zstd linux/amd64true"}; !slices.Equal(parts, want) {
+		t.Errorf("parts %q, want %q", parts, want)
+	}
+	asJSON := string(report.InspectionJSON(in))
+	for _, want := range []string{`"kind": "companion"`, `"refers_to": "` + b.digest["11.2 linux/amd64"], `"features": "zstd"`} {
+		if !strings.Contains(asJSON, want) {
+			t.Errorf("%s is not in\n%s", want, asJSON)
+		}
+	}
+}
+
+// init proposes what an alias of such releases is, and applying that changes
+// nothing.
+func TestDraftOfCompanions(t *testing.T) {
+	b := build()
+	b.converted("11.2", "linux/amd64", "linux/arm64")
+	b.converted("11.3", "linux/amd64", "linux/arm64")
+	image := aliases(t, "11: {amd64: 11.2, arm64: 11.3}\n12: {amd64: 11.3, arm64: 11.3}\nlatest: 11.3")
+	p := plan(t, b.Memory, image)
+	if len(p.Pushes) != 3 {
+		t.Fatalf("plan %q", b.actions(p))
+	}
+	if r := reconcile.Apply(t.Context(), b.Writer(image.Repository), p); len(r.Pushed) != 3 || errOf(t, r.Pushed, "11") != nil {
+		t.Fatalf("%+v", r)
+	}
+	d, text := draft(t, b.Memory)
+	want := []string{"11: {amd64: 11.2, arm64: 11.3}", "12: {amd64: 11.3, arm64: 11.3}", "latest: 11.3"}
+	if got := lines(text); !slices.Equal(got[:min(3, len(got))], want) {
+		t.Errorf("aliases %q, want %q\n%s", got, want, text)
+	}
+	for _, tag := range d.Tags {
+		if len(tag.Platforms) != 2 {
+			t.Errorf("%s has the platforms %v", tag.Tag, tag.Platforms)
+		}
+	}
+}
+
+// An entry that refers to an image and does not say what it is has to be read. It
+// is never an image, whatever its config says.
+func TestEntriesThatRefer(t *testing.T) {
+	b := build()
+	image, other := b.image("image", "linux/amd64"), b.image("other", "linux/amd64")
+	refers := func(d string) object {
+		e := b.entry(d, "unknown/unknown")
+		e["annotations"] = object{"vnd.docker.reference.digest": image}
+		return e
+	}
+	bySubject := b.descriptor(b.referrer("by subject", image))
+	b.tag("11.2", b.index("11.2", nil, b.entry(image, "linux/amd64"), refers(b.attest("attestation", image, false)), refers(other), bySubject))
+	for _, test := range []struct {
+		setting string
+		want    []string
+	}{
+		{"provenance: keep", []string{"image", "attestation", "other", "by subject"}},
+		{"provenance: drop", []string{"image", "other", "by subject"}},
+		{"companions: drop", []string{"image", "attestation"}},
+	} {
+		p := plan(t, b.Memory, aliases(t, "11: {amd64: 11.2}", test.setting))
+		if len(p.Pushes) != 1 {
+			t.Fatalf("%s: plan %q", test.setting, b.actions(p))
+		}
+		index, err := registry.ParseManifest(registry.RawManifest{Digest: p.Pushes[0].New, MediaType: p.Pushes[0].MediaType, Body: p.Pushes[0].Manifest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, d := range index.Children {
+			got = append(got, b.called(d.Digest.String()))
+		}
+		slices.Sort(got)
+		slices.Sort(test.want)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: the index has %q, want %q", test.setting, got, test.want)
+		}
+	}
+}
+
 // manyEntries is an index of so many images that each policy and each pick has to
 // look at all of them.
 func manyEntries(b *builder, tag string, n int, platform func(i int) string) {
@@ -80,8 +196,9 @@ func manyEntries(b *builder, tag string, n int, platform func(i int) string) {
 	b.tag(tag, b.index(tag, nil, entries...))
 }
 
+// An index of 3,000 entries.
 func TestLargeIndexes(t *testing.T) {
-	const n = 3000
+	const n = 1500 // images, and an attestation for each
 	one := func(int) string { return "linux/amd64" }
 	each := func(i int) string {
 		if i == 7 {

@@ -61,13 +61,14 @@ func (v *view) leaves(in config.Repository, m *registry.Manifest, d ocispec.Desc
 		return v.entries(in, m, depth)
 	}
 	l := newLeaf(d)
+	artifact := depth > 0 && (registry.MarksArtifact(d) || l.RefersTo != "")
 	if l.RefersTo == "" && m.Subject != nil {
 		l.RefersTo = m.Subject.Digest.String()
 	}
 	switch {
 	case m.IsAttestation():
 		l.Kind = policies.Attestation
-	case m.IsImage() && (depth == 0 || !registry.MarksArtifact(d)):
+	case m.IsImage() && !artifact:
 		platform, err := v.platform(in, m.Config.Digest.String())
 		if other := (*unreadConfig)(nil); m.MayBeImage() && errors.As(err, &other) {
 			break
@@ -112,15 +113,16 @@ func (v *view) entries(in config.Repository, index *registry.Manifest, depth int
 // is. One of a type that tagline does not know says enough: it may be no manifest
 // at all (moby/buildkit cache/remotecache/v1/types/doc.go has an index of layers),
 // so it can't be read. An artifact with a platform is never an image, and the
-// platform says to which image it belongs.
+// platform says which image it belongs to.
 func leafOf(d ocispec.Descriptor) (_ leaf, told bool) {
 	l := newLeaf(d)
 	platform := registry.PlatformOf(d.Platform)
+	refers, artifact, named := l.RefersTo != "", registry.MarksArtifact(d), platform != (config.Platform{})
 	switch {
 	case registry.MarksAttestation(d):
 		l.Kind = policies.Attestation
-	case !registry.KnownType(d.MediaType), l.RefersTo != "", platform != (config.Platform{}) && registry.MarksArtifact(d):
-	case platform != (config.Platform{}) && !registry.IsIndex(d.MediaType):
+	case !registry.KnownType(d.MediaType), refers && artifact, named && (refers || artifact):
+	case named && !registry.IsIndex(d.MediaType):
 		l.Kind, l.Platform = policies.Image, platform
 	default:
 		return l, false
@@ -128,17 +130,18 @@ func leafOf(d ocispec.Descriptor) (_ leaf, told bool) {
 	return l, true
 }
 
-// relate finds the image to which each attestation and artifact of an index
-// belongs, and gives it the platform of that image. An artifact that belongs to
-// an image is a companion. It may belong to it through other artifacts. Those that
-// refer to each other in a circle belong to none.
+// relate finds the image that each attestation and artifact of an index belongs to,
+// and gives it the platform of that image. An artifact that belongs to an image is
+// a companion. It may belong to the image through other artifacts; what belongs to
+// an attestation goes where the attestation goes, and counts as one. Artifacts that
+// refer to each other in a circle belong to no image.
 func relate(leaves []leaf) {
 	images := map[string]config.Platform{} // by digest
 	plain := map[config.Platform]leaf{}    // the plain image of a platform, or else its first one
-	refers := map[string]string{}
+	others := map[string]leaf{}
 	for _, l := range leaves {
 		if l.Kind != policies.Image {
-			refers[l.Digest] = l.RefersTo
+			others[l.Digest] = l
 			continue
 		}
 		images[l.Digest] = l.Platform
@@ -152,21 +155,22 @@ func relate(leaves []leaf) {
 		if l.Kind == policies.Image {
 			continue
 		}
-		of := l.RefersTo
-		if l.Kind == policies.Other && of == "" && registry.MarksArtifact(l.descriptor) {
-			of = plain[registry.PlatformOf(l.descriptor.Platform).Normal()].Digest
+		kind, of := l.Kind, l.RefersTo
+		if kind == policies.Other {
+			kind = policies.Companion
+			if of == "" && registry.MarksArtifact(l.descriptor) {
+				of = plain[registry.PlatformOf(l.descriptor.Platform).Normal()].Digest
+			}
 		}
-		for seen := map[string]bool{}; !seen[of]; of = refers[of] {
+		for seen := map[string]bool{}; !seen[of]; of = others[of].RefersTo {
 			seen[of] = true
-			platform, is := images[of]
-			if !is {
-				continue
+			if platform, is := images[of]; is {
+				l.Kind, l.RefersTo, l.Platform = kind, of, platform
+				break
 			}
-			l.RefersTo, l.Platform = of, platform
-			if l.Kind == policies.Other {
-				l.Kind = policies.Companion
+			if others[of].Kind == policies.Attestation {
+				kind = policies.Attestation
 			}
-			break
 		}
 	}
 }

@@ -80,7 +80,7 @@ func sourceOf(image config.Image, alias config.Alias, text string) (place, bool)
 	for _, s := range alias.Sources {
 		switch {
 		case s.Newest != nil:
-			if v, err := config.ParseVersion(text); err == nil && s.Newest.Range.Has(v) {
+			if s.Newest.Takes(text) {
 				return place{image.Repository, text}, true
 			}
 		case s.Text == text:

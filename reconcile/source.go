@@ -33,10 +33,16 @@ func (c content) home(digest string) config.Repository {
 
 // setSource marks the leaves with the source that they come from.
 func (c *content) setSource(s config.Source) {
+	var version config.Version
+	if s.Newest != nil {
+		version, _ = s.Newest.Version(s.Tag)
+	} else if s.Tag != "" {
+		version, _ = config.ParseVersion(s.Tag)
+	}
 	for i := range c.leaves {
 		l := &c.leaves[i]
 		if !s.Alias {
-			l.Origin = s.Reference()
+			l.Origin, l.Version = s.Reference(), version
 		}
 		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}

@@ -45,9 +45,9 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	return k
 }
 
-// Put keeps the index that a purge replaces, since nothing tells its tag later, and
-// what the plan deletes once its tag has moved, since zot deletes it at once. If
-// that fails, no tag is purged and nothing is deleted. Aliases are pushed.
+// Put keeps the index that a purge replaces, and what the plan deletes once its tag
+// has moved: nothing tells its tag later, and zot deletes it at once. If that fails,
+// no tag is purged and nothing is deleted. Aliases are pushed.
 func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	var due []losing
 	for _, push := range pushes {
@@ -58,7 +58,7 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 		case p.Purged > 0:
 			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, "a purge replaced it"})
 		case deleted:
-			due = append(due, losing{p.Old, nil, reason})
+			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, reason})
 		}
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)

@@ -66,7 +66,7 @@ func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 	case now.Value.Digest == planned:
 		return nil
 	}
-	return fmt.Errorf("%w: the tag named %s when it was planned, and now names %s; run again",
+	return fmt.Errorf("%w: the tag named %s when it was planned, and now names %s; plan again",
 		ErrStale, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
 }
 

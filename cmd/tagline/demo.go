@@ -32,6 +32,9 @@ for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
 job is to purge the untagged images that provenance leaves there.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if port < 0 || port > 65535 {
+				return fmt.Errorf("--port is %d, not 0 to 65535", port)
+			}
 			if onECR {
 				return a.demoECR(cmd.Context(), keep)
 			}

@@ -75,6 +75,7 @@ const (
 	UnsetVariable    ID = "unset-variable"
 	InvalidImage     ID = "invalid-image"
 	BuiltImage       ID = "built-image"
+	NearMiss         ID = "near-miss"
 )
 
 // All explains every ID, in the order of the constants.
@@ -113,11 +114,11 @@ var All = []Kind{
 	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
 	{MisspelledPlatform, Registry, Error, "An image names its platform in a way that not every runtime understands, such as `amd64/v8` or `x86_64`.", "Rebuild the image so that it says what the message names. An alias of its whole source re-uses the bytes as they are."},
-	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform.", "Push it again with one image, or take the source as a whole."},
-	{NoCandidate, Registry, Error, "No tag fits the range and variant of a `newest` source.", "Push such a version, or change the range. The message says what comes nearest."},
-	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Delete one of them, or give both the same content."},
-	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or set `downgrade: allow`."},
-	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "Name the tag that the alias should have, or set `downgrade: allow`, for one run. tagline marks what it pushes, so later runs know."},
+	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform that no runtime can tell apart.", "Push it again with one image, or take the source as a whole. The message says how the two differ."},
+	{NoCandidate, Registry, Error, "No tag fits a `newest` source: its range, variant, versioning and tags.", "Push such a version, or change the source. The message counts the tags by the rule that passed them over, and says what to write to take some of them."},
+	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Give both the same content, or list the one that moves as an alias of images.yaml, which `newest` never takes."},
+	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or exclude the higher version from the range, as in `>=2 <3 !=2.3.2`. `downgrade: allow` beside `newest` allows it for one source."},
+	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "For one run, name the tag that the alias should have, or write `downgrade: allow` beside `newest`. tagline marks what it pushes, so later runs know."},
 	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
 	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
 	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again, and a manifest that the cache has is put back."},
@@ -146,4 +147,5 @@ var All = []Kind{
 	{UnsetVariable, Compose, Either, "An image, a platform or a path has a variable without a value. It is a warning if the image may be one of images.yaml, but it is not known which.", "Set it in the environment or in .env, or write a default: `${TAG:-10}`."},
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
+	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
 }

@@ -35,7 +35,7 @@ func (w *writer) copyForeign(ctx context.Context, source repository, layers []v1
 			return source.failure("blob "+source.subject(layer.Digest.String()), err)
 		case held:
 			err := w.upload(ctx, source, layer.Digest)
-			if err != nil && !(len(layer.URLs) > 0 && isWithheld(err)) {
+			if err != nil && (len(layer.URLs) == 0 || !isWithheld(err)) {
 				return w.failure("copy blob "+source.subject(layer.Digest.String())+" to "+w.String(), err)
 			}
 		case len(layer.URLs) == 0:

@@ -165,9 +165,12 @@ func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
 	return encode(out)
 }
 
-// Trash writes the content of a trash: the runs, oldest first, and what each
-// deleted.
-func (t *Text) Trash(records []reconcile.Record) error {
+// Trash writes what the trash in a folder holds: runs, oldest first, and what each
+// has deleted.
+func (t *Text) Trash(dir string, records []reconcile.Record) error {
+	if t.opts.Quiet {
+		return t.err
+	}
 	for i := 0; i < len(records); {
 		run := records[i].Run
 		line := "run " + run + "  " + records[i].Time.UTC().Format(time.DateTime) + " UTC"
@@ -187,7 +190,7 @@ func (t *Text) Trash(records []reconcile.Record) error {
 		}
 	}
 	if len(records) == 0 {
-		t.printf("The trash is empty.\n")
+		t.printf("The trash %s is empty.\n", Printable(dir))
 	}
 	return t.err
 }

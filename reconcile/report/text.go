@@ -376,6 +376,7 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 // loses there.
 func carried(c reconcile.PlatformChange) string {
 	var loses, has []string
+	gets := false // what the same image did not have before
 	for _, kind := range []struct {
 		had, has int
 		what     string
@@ -385,13 +386,17 @@ func carried(c reconcile.PlatformChange) string {
 			loses = append(loses, Count(kind.had-kind.has, kind.what))
 		case kind.has > 0:
 			has = append(has, Count(kind.has, kind.what))
+			gets = gets || c.Digest == c.OldDigest && kind.had < kind.has
 		}
 	}
 	text := ""
 	if len(loses) > 0 {
 		text += ", loses " + strings.Join(loses, " and ")
 	}
-	if len(has) > 0 {
+	switch {
+	case gets:
+		text += ", now with " + strings.Join(has, " and ")
+	case len(has) > 0:
 		text += ", with " + strings.Join(has, " and ")
 	}
 	return text

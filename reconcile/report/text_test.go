@@ -168,7 +168,8 @@ func testHostileText(t *testing.T, hostile string) {
 
 // Joined errors have a line each. In a message they stand side by side.
 func TestJoinedErrors(t *testing.T) {
-	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New("two\r\n"), errors.New("\tthree"))))
+	const ended, indented = "two\r\n", "\tthree"
+	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New(ended), errors.New(indented))))
 	plan := everything()
 	plan.Violations[0].Message, plan.Errors[0].Message = joined.Error(), joined.Error()
 	result := reconcile.Result{
@@ -213,14 +214,15 @@ Plan: 0 to push, 0 tags and 0 manifests to delete, 0 blocked, 7 failed.
 	}
 }
 
-// An image that stays the same may lose attestations.
-func TestLostAttestations(t *testing.T) {
+// An image that stays the same may lose or get attestations.
+func TestAttestationsThatChange(t *testing.T) {
 	plan := reconcile.Plan{Image: "my-image", Pushes: []reconcile.Push{{Tag: "10", Old: one, New: two, Platforms: []reconcile.PlatformChange{
 		{Platform: "linux/amd64", Source: "10.10", Digest: one, OldSource: "10.10", OldDigest: one, OldAttestations: 2, Attestations: 1},
 		{Platform: "linux/arm64", Source: "10.20", Digest: two, OldDigest: one, OldAttestations: 2, Attestations: 1},
+		{Platform: "linux/s390x", Source: "10.20", Digest: two, OldSource: "10.20", OldDigest: two, Attestations: 1},
 	}}}}
 	got := text(t, TextOptions{DryRun: true}, plan, reconcile.Result{})
-	for _, want := range []string{"(unchanged, loses 1 attestation)", "(was sha256:111111111111…, with 1 attestation)"} {
+	for _, want := range []string{"(unchanged, loses 1 attestation)", "(was sha256:111111111111…, with 1 attestation)", "(unchanged, now with 1 attestation)"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s lacks %s", got, want)
 		}
