@@ -394,11 +394,12 @@ func (h household) seen() map[string]bool {
 		tops = append(tops, d, subjectOf(name))
 	}
 	seen := map[string]bool{}
-	for before := -1; before != len(seen); {
-		before = len(seen)
+	for before := -1; before != len(seen)+len(tops); {
+		before = len(seen) + len(tops)
 		maps.Copy(seen, h.below(tops...))
 		for d := range seen {
-			if s := h.References(d).Subject; s != nil && (!h.isAttestation(d) || slices.Contains(tops, d)) { // an index says what an attestation is
+			s := h.References(d).Subject
+			if s != nil && !slices.Contains(tops, s.Digest) && (!h.isAttestation(d) || slices.Contains(tops, d)) { // an index says what an attestation is
 				tops = append(tops, s.Digest)
 			}
 		}

@@ -103,7 +103,14 @@ func (s *sweep) purgeTags() error {
 			continue
 		}
 		if len(change.signed) > 0 {
-			s.warnings = append(s.warnings, s.warnSigned(tag, change))
+			w := s.warnSigned(tag, change)
+			if odd, err := s.foreign(change.replaced); change.allow {
+				errs = append(errs, err)
+				if len(odd) > 0 {
+					w.Message += "; " + few(odd) + " may be something else, and stays with what it is named after"
+				}
+			}
+			s.warnings = append(s.warnings, w)
 		}
 		if !change.allow {
 			continue

@@ -268,6 +268,7 @@ func (v *verifier) taken(req *http.Request) bool {
 	if err != nil {
 		return false // go-containerregistry asks the same
 	}
+	defer func() { _ = resp.Body.Close() }()
 	body, err := readDocument(resp)
 	return err == nil && resp.StatusCode == http.StatusOK && (digestOf(body) == "sha256:"+hex || baseType(resp) != ocispec.MediaTypeImageIndex)
 }
