@@ -264,7 +264,7 @@ func (v *verifier) taken(req *http.Request) bool {
 	get.Header.Set("Accept", strings.Join([]string{
 		ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, string(types.DockerManifestList), string(types.DockerManifestSchema2),
 	}, ", "))
-	resp, err := v.next.RoundTrip(get)
+	resp, err := v.next.RoundTrip(get) //nolint:bodyclose // it is closed below
 	if err != nil {
 		return false // go-containerregistry asks the same
 	}
