@@ -27,6 +27,8 @@ var mayImport = map[string][]string{
 	"reconcile/oci/ocitest": {"reconcile/demo"},
 	"reconcile/ecr":         {"config", "policies", "reconcile/registry", "reconcile/oci"},
 	"reconcile/ecr/ecrtest": {"reconcile/demo"},
+	"reconcile/listing":     {"reconcile/registry"},
+	"reconcile/kinds":       {"config", "reconcile/ecr", "reconcile/registry"},
 
 	"reconcile/registry/registrytest": {"config", "reconcile/demo", "reconcile/registry"}, // for tests
 }
