@@ -11,24 +11,25 @@ import (
 // The house has one rule: a package imports only packages to its left, cmd
 // imports everything, and nothing imports cmd. This is who may import whom.
 var mayImport = map[string][]string{
-	"config/findings":       {},
-	"config":                {"config/findings"},
-	"config/compose":        {"config", "config/findings"},
-	"config/schemagen":      {"config", "policies"}, // a command, for go generate
-	"policies":              {"config", "config/findings"},
-	"reconcile/registry":    {"config", "policies"},
-	"reconcile":             {"config", "config/findings", "policies", "reconcile/registry"},
-	"reconcile/report":      {"config", "config/findings", "policies", "reconcile", "reconcile/registry"},
-	"reconcile/oci":         {"config", "policies", "reconcile/registry"},
-	"reconcile/folder":      {},
-	"reconcile/cache":       {"config", "reconcile/folder", "reconcile/registry"},
-	"reconcile/trash":       {"config", "reconcile", "reconcile/folder", "reconcile/registry"},
-	"reconcile/demo":        {},
-	"reconcile/oci/ocitest": {"reconcile/demo"},
-	"reconcile/ecr":         {"config", "policies", "reconcile/registry", "reconcile/oci"},
-	"reconcile/ecr/ecrtest": {"reconcile/demo"},
-	"reconcile/listing":     {"reconcile/registry"},
-	"reconcile/kinds":       {"config", "reconcile/ecr", "reconcile/registry"},
+	"config/findings":               {},
+	"config":                        {"config/findings"},
+	"config/compose":                {"config", "config/findings"},
+	"config/schemagen":              {"config", "policies"}, // a command, for go generate
+	"policies":                      {"config", "config/findings"},
+	"reconcile/registry":            {"config", "policies"},
+	"reconcile":                     {"config", "config/findings", "policies", "reconcile/registry"},
+	"reconcile/report":              {"config", "config/findings", "policies", "reconcile", "reconcile/registry"},
+	"reconcile/oci":                 {"config", "policies", "reconcile/registry"},
+	"reconcile/folder":              {},
+	"reconcile/cache":               {"config", "reconcile/folder", "reconcile/registry"},
+	"reconcile/trash":               {"config", "reconcile", "reconcile/folder", "reconcile/registry"},
+	"reconcile/demo":                {},
+	"reconcile/oci/ocitest":         {"reconcile/demo"},
+	"reconcile/ecr":                 {"config", "policies", "reconcile/registry", "reconcile/oci"},
+	"reconcile/ecr/ecrtest":         {"reconcile/demo"},
+	"reconcile/listing":             {"reconcile/registry"},
+	"reconcile/listing/listingtest": {"reconcile/demo"},
+	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/registry"},
 
 	"reconcile/registry/registrytest": {"config", "reconcile/demo", "reconcile/registry"}, // for tests
 }
