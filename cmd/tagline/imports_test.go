@@ -29,7 +29,8 @@ var mayImport = map[string][]string{
 	"reconcile/ecr/ecrtest":         {"reconcile/demo"},
 	"reconcile/listing":             {"reconcile/registry"},
 	"reconcile/listing/listingtest": {"reconcile/demo"},
-	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/registry"},
+	"reconcile/google":              {"config", "reconcile/listing", "reconcile/oci", "reconcile/registry"},
+	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/google", "reconcile/oci", "reconcile/registry"},
 
 	"reconcile/registry/registrytest": {"config", "reconcile/demo", "reconcile/registry"}, // for tests
 }

@@ -11,11 +11,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net/http"
 	"net/url"
 	"sync"
-
-	"github.com/google/go-containerregistry/pkg/authn"
 
 	"tagline/config"
 	"tagline/reconcile/oci"
@@ -82,11 +79,8 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return c.oci.Reader(repository)
 }
 
-// HTTP is [oci.Client.HTTP].
-func (c *Client) HTTP() *http.Client { return c.oci.HTTP() }
-
-// Logins is [oci.Client.Logins].
-func (c *Client) Logins() authn.Keychain { return c.oci.Logins() }
+// OCI returns the client for everything that is not ECR.
+func (c *Client) OCI() *oci.Client { return c.oci }
 
 // Close gives up the connections that are idle.
 func (c *Client) Close() {

@@ -5,13 +5,12 @@ package kinds
 
 import (
 	"log/slog"
-	"net/http"
 	"sync"
-
-	"github.com/google/go-containerregistry/pkg/authn"
 
 	"tagline/config"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/google"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -22,9 +21,10 @@ type kind interface {
 	Writer(repository config.Repository, over registry.Writer) registry.Writer
 }
 
-// made are the constructors of kinds. A kind gets the client with the rules of
-// the transport (retries, limits, deadlines), and the logins of all hosts.
-var made = map[config.RegistryKind]func(host string, client *http.Client, logins authn.Keychain, log *slog.Logger) kind{}
+// made are the constructors of kinds.
+var made = map[config.RegistryKind]func(host string, over *oci.Client, log *slog.Logger) kind{
+	config.Google: func(_ string, over *oci.Client, log *slog.Logger) kind { return google.New(over, log) },
+}
 
 // Client reads registries. It remembers what they have listed, so it is for one
 // run.
@@ -43,6 +43,9 @@ func New(options ecr.Options, said map[string]config.Registry) *Client {
 	if options.OCI.Logger == nil {
 		options.OCI.Logger = slog.New(slog.DiscardHandler)
 	}
+	if options.OCI.Keychain == nil {
+		options.OCI.Keychain = google.Logins(oci.NewLogins(options.OCI.Patience, options.OCI.Logger))
+	}
 	return &Client{Client: ecr.New(options), said: said, log: options.OCI.Logger}
 }
 
@@ -53,7 +56,7 @@ func (c *Client) kind(host string) kind {
 	}
 	var k kind
 	if new := made[config.KindOf(host, c.said)]; new != nil {
-		k = new(host, c.HTTP(), c.Logins(), c.log)
+		k = new(host, c.OCI(), c.log)
 	}
 	actual, _ := c.known.LoadOrStore(host, k)
 	k, _ = actual.(kind)

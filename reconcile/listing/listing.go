@@ -69,6 +69,9 @@ func (r *Reader) Facts(ctx context.Context) (registry.Facts, error) { return r.a
 func (r *Reader) Resolve(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if ctx.Err() != nil { // what a listing told is no answer any more
+		return r.Reader.Resolve(ctx, references)
+	}
 	if r.known == nil && len(references) > max(1, r.least) {
 		if err := r.read(ctx, len(references)); err != nil && ctx.Err() == nil {
 			r.log.DebugContext(ctx, "tags are asked for one by one", "repository", r.name, "tags", len(references), "reason", err.Error())
@@ -99,7 +102,7 @@ func subject(repository, reference string) string {
 func (r *Reader) Tags(ctx context.Context) ([]string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.known == nil {
+	if r.known == nil || ctx.Err() != nil {
 		return r.Reader.Tags(ctx)
 	}
 	return r.tags(), nil

@@ -108,13 +108,6 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return &reader{client: c, repository: c.named(repository)}
 }
 
-// HTTP returns a client for the registry's own API, whose requests follow the
-// same rules as all others: retries, limits, deadlines, proxies, certificates.
-func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.chain(readsWhole)} }
-
-// Logins returns the credentials that the client was made with.
-func (c *Client) Logins() authn.Keychain { return c.options.Keychain }
-
 // Close gives up the connections that are idle, which is all of them once the
 // last answer has been read.
 func (c *Client) Close() { c.certificates.close() }
