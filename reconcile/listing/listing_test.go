@@ -71,12 +71,11 @@ func (a *api) Pages(context.Context) iter.Seq2[listing.Page, error] {
 	}
 }
 
-func push(m *registrytest.Memory, tag string) string {
+func push(m *registrytest.Memory, tag string) {
 	body := fmt.Sprintf(`{"schemaVersion":2,"name":%q}`, tag)
 	d := digest.FromString(body).String()
 	m.Manifests[d] = registry.RawManifest{Digest: d, MediaType: "application/vnd.oci.image.manifest.v1+json", Body: []byte(body)}
 	m.Tags["r.test/app:"+tag] = d
-	return d
 }
 
 func open(tags, page int) (*api, *listing.Reader, []string) {
@@ -186,10 +185,10 @@ func TestTornListing(t *testing.T) {
 
 // A listing that lacks what a tag names is not believed either.
 func TestListingLacksATag(t *testing.T) {
-	a, r, _ := open(3, 10)
+	a, _, _ := open(3, 10)
 	hidden := a.Tags["r.test/app:1.1"]
 	lacking := &lacks{api: a, digest: hidden}
-	r = listing.NewReader("r.test/app", a.Reader(config.Repository{Host: "r.test", Path: "app"}), lacking, slog.New(slog.DiscardHandler))
+	r := listing.NewReader("r.test/app", a.Reader(config.Repository{Host: "r.test", Path: "app"}), lacking, slog.New(slog.DiscardHandler))
 	if _, err := r.Inventory(t.Context()); err == nil || !strings.Contains(err.Error(), `only the list of tags has the tag "1.1"`) {
 		t.Errorf("got %v", err)
 	}
