@@ -17,9 +17,9 @@ import (
 func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	a := applying{
 		plan: plan, ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{},
-		kept: map[string]error{}, back: map[string]bool{},
+		ensured: map[string]error{}, back: map[string]bool{},
 	}
-	a.putBackLost(plan.Keeps)
+	a.putBackLost(plan.Required)
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
 	}
@@ -36,7 +36,7 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 		whole = whole && (a.outcome[p.Tag] == nil || a.unpurged(p))
 	}
 	for batch := range slices.Chunk(a.deletable(plan.DeleteTags), w.AtOnce()) {
-		if whole && a.keptAll() {
+		if whole && a.allEnsured() {
 			a.deleteTags(batch)
 			continue
 		}
@@ -47,9 +47,9 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	for _, d := range plan.DeleteTags {
 		r.Deleted = append(r.Deleted, Outcome{d.Tag, a.outcome[d.Tag], a.already[d.Tag]})
 	}
-	r.Removed = a.deleteManifests(plan, whole && a.keptAll(), r.Deleted)
-	for _, k := range plan.Keeps {
-		r.Kept = append(r.Kept, Outcome{k.Digest, a.kept[k.Digest], !a.back[k.Digest]})
+	r.Removed = a.deleteManifests(plan, whole && a.allEnsured(), r.Deleted)
+	for _, k := range plan.Required {
+		r.Ensured = append(r.Ensured, Outcome{k.Digest, a.ensured[k.Digest], !a.back[k.Digest]})
 	}
 	return r
 }

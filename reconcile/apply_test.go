@@ -34,10 +34,10 @@ func TestApplyRefusesWhatMoved(t *testing.T) {
 	}
 	p := plan(t, m, image)
 	moved := m.Tags["r.test/app:10.40"]
-	m.Tags["r.test/app:1"] = moved                      // made by somebody else
-	m.Tags["r.test/app:2"] = moved                      // moved by somebody else
+	m.Tags["r.test/app:1"] = moved                      // made by another client
+	m.Tags["r.test/app:2"] = moved                      // moved by another client
 	m.Tags["r.test/app:3"] = m.Tags["r.test/app:10.12"] // done by another run
-	m.Tags["r.test/app:4"] = moved                      // moved by somebody else
+	m.Tags["r.test/app:4"] = moved                      // moved by another client
 	delete(m.Tags, "r.test/app:5")                      // done by another run
 	before := maps.Clone(m.Tags)
 

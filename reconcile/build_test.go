@@ -77,7 +77,7 @@ func (b *builder) attest(name, image string, artifact bool, predicates ...string
 	return b.store(name, ociManifest, body)
 }
 
-// referrer is something that somebody attached to a manifest.
+// referrer is an artifact attached to a manifest.
 func (b *builder) referrer(name, subject string) string {
 	return b.store(name, ociManifest, object{
 		"artifactType": "application/vnd.example.signature",

@@ -80,8 +80,8 @@ func (p *planner) plan() Plan {
 	p.checkDeserted(verdicts)
 	for i, alias := range p.image.Aliases {
 		v := verdicts[i]
-		for _, k := range v.keeps {
-			plan.addKeep(k)
+		for _, k := range v.regained {
+			plan.addRequired(k)
 		}
 		plan.Warnings = append(plan.Warnings, v.warnings...)
 		plan.Choices = append(plan.Choices, v.choices...)
@@ -102,9 +102,9 @@ func (p *planner) plan() Plan {
 		}
 	}
 	if after := p.sweep(&plan); after != nil {
-		p.addKeeps(&plan, knownOf(*after))
+		p.requireLeft(&plan, knownOf(*after))
 	} else {
-		p.addKeeps(&plan, p.knownOf(plan, verdicts))
+		p.requireLeft(&plan, p.knownOf(plan, verdicts))
 	}
 	return plan
 }

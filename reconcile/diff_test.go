@@ -407,7 +407,7 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 		t.Errorf("the dropped platform is %+v", c)
 	}
 
-	// An alias that can't be looked into is replaced; nobody needs what it was.
+	// An alias that can't be read is replaced; its old content is not needed.
 	m.Put("10", `{"schemaVersion":2,"manifests":[],"manifests":[]}`)
 	if p = plan(t, m, image); len(p.Pushes) != 1 || len(p.Errors) > 0 {
 		t.Errorf("plan is %+v", p)

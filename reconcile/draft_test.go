@@ -102,8 +102,8 @@ func TestDraft(t *testing.T) {
 	}
 }
 
-// An index that somebody else composed of other tags' images has bytes of its
-// own, so it is no more than a comment.
+// An index that another tool composed of other tags' images has other bytes than
+// tagline's, so the draft has it only in a comment.
 func TestDraftOfForeignIndex(t *testing.T) {
 	m := registrytest.NewMemory()
 	m.Push(t, "app", demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}, demo.Image{Tag: "10.20", Platforms: []string{"linux/arm64"}})

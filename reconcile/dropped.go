@@ -14,13 +14,13 @@ import (
 )
 
 // What a registry may drop. zot (v2.1) deletes a manifest when its last tag moves
-// away or is deleted, also if an index lists the manifest. What an index still
-// lists has to be there afterwards, so the plan names it: see [Keep].
+// away or is deleted, even if an index lists the manifest. A manifest that an index
+// still lists must be there afterwards, so the plan names it: see [Required].
 
 // leaving is a tag that a plan takes away from a digest.
 type leaving struct{ tag, digest string }
 
-// departures are the tags that a plan moves or deletes.
+// departures returns the tags that a plan moves or deletes.
 func (p Plan) departures() []leaving {
 	var all []leaving
 	for _, push := range p.Pushes {
@@ -34,36 +34,37 @@ func (p Plan) departures() []leaving {
 	return all
 }
 
-// trimKeeps drops what no action of the plan takes a tag from.
-func (p *Plan) trimKeeps() {
+// trimRequired drops the required manifests that no action of the plan takes a tag
+// from and that are not lost.
+func (p *Plan) trimRequired() {
 	left := map[leaving]bool{}
 	for _, l := range p.departures() {
 		left[l] = true
 	}
-	var keeps []Keep
-	for _, k := range p.Keeps {
+	var required []Required
+	for _, k := range p.Required {
 		k.Tags = slices.DeleteFunc(slices.Clone(k.Tags), func(tag string) bool { return !left[leaving{tag, k.Digest}] })
 		if len(k.Tags) > 0 || k.Lost {
-			keeps = append(keeps, k)
+			required = append(required, k)
 		}
 	}
-	p.Keeps = keeps
+	p.Required = required
 }
 
-// addKeep adds what has to be there. A digest stands once.
-func (p *Plan) addKeep(k Keep) {
-	i := slices.IndexFunc(p.Keeps, func(other Keep) bool { return other.Digest == k.Digest })
+// addRequired adds a required manifest. Each digest is listed once.
+func (p *Plan) addRequired(k Required) {
+	i := slices.IndexFunc(p.Required, func(other Required) bool { return other.Digest == k.Digest })
 	if i < 0 {
-		p.Keeps = append(p.Keeps, k)
+		p.Required = append(p.Required, k)
 		return
 	}
-	p.Keeps[i].Tags = append(p.Keeps[i].Tags, k.Tags...)
-	p.Keeps[i].Lost = p.Keeps[i].Lost || k.Lost
+	p.Required[i].Tags = append(p.Required[i].Tags, k.Tags...)
+	p.Required[i].Lost = p.Required[i].Lost || k.Lost
 }
 
-// regain returns how manifests that are missing from the repository can be put
-// back, and which can't: their bytes are gone, unless a cache has them.
-func (v *view) regain(gone []ocispec.Descriptor, needed string) (keeps []Keep, lost []ocispec.Descriptor, err error) {
+// regain returns the missing manifests that can be put back, because a cache has
+// their bytes, and those that can't.
+func (v *view) regain(gone []ocispec.Descriptor, needed string) (regained []Required, lost []ocispec.Descriptor, err error) {
 	var errs []error
 	for _, d := range gone {
 		digest := d.Digest.String()
@@ -77,10 +78,10 @@ func (v *view) regain(gone []ocispec.Descriptor, needed string) (keeps []Keep, l
 		case err != nil:
 			errs = append(errs, err)
 		default:
-			keeps = append(keeps, Keep{Digest: digest, MediaType: m.MediaType, Manifest: m.Body, Needed: needed, Lost: true})
+			regained = append(regained, Required{Digest: digest, MediaType: m.MediaType, Manifest: m.Body, Needed: needed, Lost: true})
 		}
 	}
-	return keeps, lost, errors.Join(errs...)
+	return regained, lost, errors.Join(errs...)
 }
 
 // known are the digests that something needs once a plan is done.
@@ -138,12 +139,12 @@ func knownOf(after holding) known {
 	return k
 }
 
-// addKeeps adds to a plan what has to be there although a tag leaves it. That costs
-// nothing where no index lists the manifest: that is known if the whole
-// repository was looked at, or if another tag names the manifest, and it is so
-// for an index that tagline made for this tag. Of anything else that no known
-// index lists, nobody knows, so the registry is asked.
-func (s scope) addKeeps(plan *Plan, k known) {
+// requireLeft adds the manifests that must be there although the plan takes a tag
+// from them. It leaves out those that certainly stay or that no index lists: another
+// tag names the manifest, a sweep found no index that lists it, or it is an index
+// that tagline made for this tag. Any other manifest may be in an unknown index, so
+// the run asks the registry for it.
+func (s scope) requireLeft(plan *Plan, k known) {
 	going := map[string]bool{}
 	for _, d := range plan.DeleteManifests {
 		going[d.Digest] = true
@@ -156,16 +157,16 @@ func (s scope) addKeeps(plan *Plan, k known) {
 		if err != nil || facts.KeepsChildren {
 			continue // an error fails the alias, or the sweep
 		}
-		keep := Keep{Digest: l.digest, Tags: []string{l.tag}, Needed: k.needs[l.digest]}
+		required := Required{Digest: l.digest, Tags: []string{l.tag}, Needed: k.needs[l.digest]}
 		switch m, err := s.manifest(s.home, l.digest); {
 		case errors.Is(err, registry.ErrNotFound) || errors.Is(err, errUnknown):
 			continue
-		case err == nil && keep.Needed == "" && m.Index && m.Annotations[AnnotationAlias] == l.tag:
+		case err == nil && required.Needed == "" && m.Index && m.Annotations[AnnotationAlias] == l.tag:
 			continue
 		case err == nil:
-			keep.MediaType, keep.Manifest = m.MediaType, m.Body
+			required.MediaType, required.Manifest = m.MediaType, m.Body
 		}
-		plan.addKeep(keep)
+		plan.addRequired(required)
 	}
 }
 

@@ -207,7 +207,7 @@ func TestGraceOverHTTP(t *testing.T) {
 	}
 }
 
-// With a clock that is wrong, nobody knows how long a purge has been over.
+// If the clock is wrong, it is not known how long ago a purge was.
 func TestGraceNeedsAClock(t *testing.T) {
 	b := build()
 	b.Listed, b.Now = true, time.Now().Add(time.Hour)

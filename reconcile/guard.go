@@ -8,25 +8,25 @@ import (
 	"tagline/config/findings"
 )
 
-// Limit bounds what one run may delete from a repository. The zero Limit is
-// that of a run for which nobody has set one.
+// Limit is how much one run may delete from a repository. The zero Limit means that
+// none was set.
 type Limit struct {
 	Max int  // deletions that count
-	Set bool // by hand: then it is the only limit
+	Set bool // by a flag; then it is the only limit
 }
 
-// DefaultMaxDeletions is the limit where nobody sets one.
+// DefaultMaxDeletions is the limit if none is set.
 const DefaultMaxDeletions = 25
 
-// fewManifests is how many a repository has at most whose quarter says little.
+// fewManifests is the size up to which a quarter of a repository says little.
 const fewManifests = 8
 
-// Guard takes the deletions out of a plan that has more of them than anyone is
-// likely to mean, and says so in a violation with the numbers and the flag that
-// would allow them. Pushes stay.
+// Guard removes the deletions from a plan that has more of them than can be
+// intended. It adds a violation with the numbers and the flag that would allow them.
+// Pushes stay.
 //
-// A tag counts, and so does a manifest that was not the tag's. What a purge
-// deletes does not: it is known by what it is.
+// Each tag counts, and each manifest that no deleted tag names. What a purge deletes
+// does not count: the purge itself asks for it.
 func Guard(plan Plan, limit Limit) Plan {
 	due := plan.deletions()
 	most := DefaultMaxDeletions
@@ -37,12 +37,12 @@ func Guard(plan Plan, limit Limit) Plan {
 	var reason string
 	switch {
 	case due > most:
-		reason = fmt.Sprintf("%d deletions are due in this repository, more than the %d that one run may do", due, most)
+		reason = fmt.Sprintf("%s due in this repository, more than the %d that one run may do", deletionsAre(due), most)
 	case limit.Set:
 	case due > 0 && plan.Swept.Manifests > 0 && plan.Swept.Tags == 0:
-		reason = fmt.Sprintf("%d deletions are due, but the registry lists no tag at all beside %d manifests", due, known)
+		reason = fmt.Sprintf("%s due, but the registry lists no tag at all beside %d manifests", deletionsAre(due), known)
 	case known > fewManifests && due*4 > known:
-		reason = fmt.Sprintf("%d deletions are due, more than a quarter of the repository's %d manifests", due, known)
+		reason = fmt.Sprintf("%s due, more than a quarter of the repository's %d manifests", deletionsAre(due), known)
 	}
 	if reason == "" {
 		return plan
@@ -52,10 +52,18 @@ func Guard(plan Plan, limit Limit) Plan {
 		advice += " in this run; no later one finds what it replaces, since the registry lists no untagged manifests"
 	}
 	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
-	plan.trimKeeps()
+	plan.trimRequired()
 	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: findings.MaxDeletions, Message: fmt.Sprintf(
 		"%s; nothing is deleted; %s", reason, advice)})
 	return plan
+}
+
+// deletionsAre is the subject and verb of a message about n deletions.
+func deletionsAre(n int) string {
+	if n == 1 {
+		return "1 deletion is"
+	}
+	return fmt.Sprintf("%d deletions are", n)
 }
 
 // deletions counts those that are not a purge's own.

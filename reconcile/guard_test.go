@@ -37,10 +37,10 @@ func TestGuard(t *testing.T) {
 		{"the default", reconcile.Plan{DeleteTags: tags(25)}, reconcile.Limit{}, ""},
 		{"over the default", reconcile.Plan{DeleteTags: tags(20), DeleteManifests: manifests(reconcile.KindUntagged, 6)}, reconcile.Limit{},
 			"26 deletions are due in this repository, more than the 25 that one run may do; nothing is deleted; --max-deletions 26 would allow it"},
-		{"what nobody lists", reconcile.Plan{DeleteManifests: manifests(reconcile.KindUntagged, 26), Swept: reconcile.Swept{Unlisted: true}}, reconcile.Limit{},
+		{"unlisted manifests", reconcile.Plan{DeleteManifests: manifests(reconcile.KindUntagged, 26), Swept: reconcile.Swept{Unlisted: true}}, reconcile.Limit{},
 			"--max-deletions 26 would allow it in this run; no later one finds what it replaces, since the registry lists no untagged manifests"},
 		{"over a limit", reconcile.Plan{DeleteTags: tags(5)}, reconcile.Limit{Max: 3, Set: true}, "5 deletions are due in this repository, more than the 3"},
-		{"none at all", reconcile.Plan{DeleteTags: tags(1)}, reconcile.Limit{Set: true}, "1 deletions are due in this repository, more than the 0"},
+		{"none at all", reconcile.Plan{DeleteTags: tags(1)}, reconcile.Limit{Set: true}, "1 deletion is due in this repository, more than the 0"},
 		{"a purge of a big repository", reconcile.Plan{DeleteManifests: append(manifests(reconcile.KindAttestation, 500), manifests(reconcile.KindReplaced, 500)...),
 			Swept: reconcile.Swept{Tags: 500, Manifests: 1500}}, reconcile.Limit{}, ""},
 		{"a purge where nothing may be deleted", reconcile.Plan{DeleteManifests: manifests(reconcile.KindAttestation, 5)}, reconcile.Limit{Set: true}, ""},
@@ -50,7 +50,7 @@ func TestGuard(t *testing.T) {
 		{"over a quarter of few", reconcile.Plan{DeleteTags: tags(8), Swept: reconcile.Swept{Tags: 9, Manifests: 8}}, reconcile.Limit{}, ""},
 		{"over a quarter by hand", reconcile.Plan{DeleteTags: tags(9), Swept: reconcile.Swept{Tags: 9, Manifests: 9}}, reconcile.Limit{Max: 9, Set: true}, ""},
 		{"no tags any more", reconcile.Plan{DeleteManifests: manifests(reconcile.KindUntagged, 1), Swept: reconcile.Swept{Manifests: 40}}, reconcile.Limit{},
-			"1 deletions are due, but the registry lists no tag at all beside 40 manifests"},
+			"1 deletion is due, but the registry lists no tag at all beside 40 manifests"},
 		{"an emptied fallback tag does not count", reconcile.Plan{DeleteTags: []reconcile.DeleteTag{{Tag: "sha256-…", Emptied: true}}}, reconcile.Limit{Set: true}, ""},
 		{"a manifest and its tag count once", reconcile.Plan{DeleteTags: tags(1), DeleteManifests: []reconcile.DeleteManifest{{Digest: tags(1)[0].Old, Kind: reconcile.KindUntagged}}},
 			reconcile.Limit{Max: 1, Set: true}, ""},
@@ -132,7 +132,8 @@ func TestInDoubtNothingIsDeleted(t *testing.T) {
 	}
 }
 
-// A BuildKit cache lists layers, not manifests; nobody asks for them as such.
+// A BuildKit cache lists layers, not manifests; a run does not ask for them as
+// manifests.
 func TestABuildCacheIsLeftAlone(t *testing.T) {
 	b := build()
 	b.release("1", false, intel)
@@ -164,7 +165,7 @@ func TestBrokenTagsAreNotPurged(t *testing.T) {
 	}
 	b.Broken[b.digest["1 "+graviton]] = errors.New("503")
 	if p = plan(t, b.Memory, aliases(t, "10: absent", "provenance: purge")); len(p.Errors) == 0 || len(p.Pushes)+len(p.DeleteManifests) > 0 {
-		t.Errorf("where nobody knows: %q, errors %v", b.short(p), p.Errors)
+		t.Errorf("if it is not known: %q, errors %v", b.short(p), p.Errors)
 	}
 }
 

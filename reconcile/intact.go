@@ -69,12 +69,12 @@ func (s scope) putBack(alias config.Alias, v *verdict, gone []ocispec.Descriptor
 			rest = append(rest, d)
 		}
 	}
-	keeps, lost, err := s.regain(here, listedBy(aliasWord(alias.Tag)))
+	regained, lost, err := s.regain(here, listedBy(aliasWord(alias.Tag)))
 	v.fail(err)
-	v.keeps = append(v.keeps, keeps...)
-	if len(keeps) > 0 {
+	v.regained = append(v.regained, regained...)
+	if len(regained) > 0 {
 		var names []string
-		for _, k := range keeps {
+		for _, k := range regained {
 			names = append(names, short(digest.Digest(k.Digest)))
 		}
 		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,

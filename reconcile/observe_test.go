@@ -59,7 +59,7 @@ func TestAliasesVouchForTheirImages(t *testing.T) {
 				{"a source that moved", func() { m.Tags["r.test/app:10.12"] = digests["10.50"] }, "push"},
 				{"a source that moved to a plain image", func() { m.Tags["r.test/app:10.40"] = digests["10.12"] }, "platform-mismatch"},
 				{"a source that is gone", func() { delete(m.Tags, "r.test/app:10.12") }, "missing-source"},
-				{"an index that somebody else made", func() {
+				{"an index that another tool made", func() {
 					body := strings.ReplaceAll(string(m.Manifests[own].Body), reconcile.AnnotationAlias, "other")
 					m.Put("10", strings.Replace(body, `"arm64"`, `"s390x"`, 1))
 				}, "restored"},

@@ -5,32 +5,32 @@ import (
 	"errors"
 )
 
-// What became of the actions of a plan.
+// The results of a plan's actions.
 
 // Outcomes of an action that was not done.
 var (
-	// ErrStale means that a tag is not what the plan saw: somebody else moved
-	// it. The next run plans anew.
+	// ErrStale means that a tag is not what the plan saw: another client moved
+	// it. The next run makes a new plan.
 	ErrStale = errors.New("stale")
 	// ErrSkipped means that an action was not begun, because another one that
 	// it relies on was not done.
 	ErrSkipped = errors.New("not done")
 )
 
-// Result is what became of a plan.
+// Result is the result of a plan.
 type Result struct {
 	Pushed  []Outcome // as Plan.Pushes
 	Deleted []Outcome // as Plan.DeleteTags
 	Removed []Outcome // as Plan.DeleteManifests
-	Kept    []Outcome // as Plan.Keeps; Already if the manifest was there
+	Ensured []Outcome // as Plan.Required; Already if the manifest was there
 }
 
-// Outcome is what became of one action. A nil Err means that the registry was
-// asked afterwards and confirmed it, or of a manifest, that it is gone.
+// Outcome is the result of one action. A nil Err means that the registry was asked
+// afterwards and confirmed it. For a deleted manifest, nil means that it is gone.
 type Outcome struct {
 	Tag     string // or the digest of a manifest
 	Err     error
-	Already bool // it was so before anything was sent: another run has done it
+	Already bool // nothing was sent, because another run had done it
 }
 
 // interrupted says so of an action that a cancelled run did not get to.

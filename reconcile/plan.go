@@ -15,8 +15,8 @@ type Plan struct {
 	Repository config.Repository
 	Pushes     []Push
 	DeleteTags []DeleteTag
-	// Keeps are manifests that have to be there whatever becomes of their tags.
-	Keeps []Keep
+	// Required are manifests that must be there after the plan, without a tag too.
+	Required []Required
 	// DeleteManifests comes after everything else, parents before children.
 	DeleteManifests []DeleteManifest
 	// Tags are all tags of the repository as they will be before manifests are
@@ -30,9 +30,9 @@ type Plan struct {
 	Errors     []Failure         // what could not be found out; the alias is left alone
 }
 
-// Empty tells whether there is nothing to do, whatever else was found.
+// Empty reports whether there is nothing to do. There may be problems.
 func (p Plan) Empty() bool {
-	return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 && !slices.ContainsFunc(p.Keeps, func(k Keep) bool { return k.Lost })
+	return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 && !slices.ContainsFunc(p.Required, func(k Required) bool { return k.Lost })
 }
 
 // Push puts a manifest under an alias tag, or for a purge under any other.
@@ -108,10 +108,10 @@ type DeleteTag struct {
 	Last    bool // the registry deletes what it names, too, since no other tag does
 }
 
-// Keep is a manifest that an index lists, or may list, and that the registry may
-// have dropped, although no action deletes it. If it is not there, it is put back
-// by its digest.
-type Keep struct {
+// Required is a manifest that an index lists, or may list. No action deletes it, but
+// the registry may drop it with its last tag. If it is missing, it is put back by
+// its digest.
+type Required struct {
 	Digest    string
 	MediaType string
 	Manifest  []byte   // nil if it could not be read, so that it can't be put back
@@ -131,7 +131,7 @@ type DeleteManifest struct {
 
 // Why a manifest can go.
 const (
-	KindAttestation = "attestation" // BuildKit's, which a purge leaves to nobody
+	KindAttestation = "attestation" // BuildKit's, which nothing refers to after a purge
 	KindReplaced    = "replaced"    // an index that a purge replaces
 	KindUntagged    = "untagged"    // it has no tag and nothing needs it
 )
@@ -150,7 +150,7 @@ type Swept struct {
 	Listed    int  // manifests without a tag that stay, since an index with a tag lists them
 }
 
-// Failure is why nobody knows what an alias is or should be.
+// Failure is why it is not known what an alias is or should be.
 type Failure struct {
 	Alias   string
 	Message string

@@ -57,7 +57,7 @@ func drawWorld(t *rapid.T, tb testing.TB) world {
 		switch rapid.IntRange(0, 5).Draw(t, "kind") {
 		case 0:
 			fmt.Fprintf(&lines, "      %s: absent\n", tag)
-			continue // nobody may follow it
+			continue // no alias may follow it
 		case 1, 2:
 			fmt.Fprintf(&lines, "      %s: %s\n", tag, of.Draw(t, "source"))
 		default:
@@ -99,7 +99,7 @@ func TestApplyConverges(tb *testing.T) {
 		}
 		w.memory.Drops = rapid.Bool().Draw(t, "drops")
 		result := reconcile.Apply(tb.Context(), w.memory.Writer(w.image.Repository), p)
-		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Kept) {
+		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Ensured) {
 			if o.Err != nil {
 				t.Fatalf("%s\ntag %s: %v", w.text, o.Tag, o.Err)
 			}

@@ -8,35 +8,35 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// What a registry has dropped although an index lists it is put back.
+// Manifests that an index lists and the registry has dropped are put back.
 
-// putBackLost puts back what was missing before the run.
-func (a *applying) putBackLost(keeps []Keep) {
-	var lost []Keep
-	for _, k := range keeps {
+// putBackLost puts back the manifests that were missing before the run.
+func (a *applying) putBackLost(required []Required) {
+	var lost []Required
+	for _, k := range required {
 		if k.Lost {
 			lost = append(lost, k)
 		}
 	}
 	if err := a.ctx.Err(); err != nil {
 		for _, k := range lost {
-			a.kept[k.Digest] = interrupted(err)
+			a.ensured[k.Digest] = interrupted(err)
 		}
 		return
 	}
 	a.putBack(lost)
 }
 
-// ensure asks whether what these tags have left is still there, and puts it back
-// if it is not. It does so after an interruption, too, since a tag has gone or
-// moved by then.
+// ensure asks for the manifests that these tags have left, and puts back those that
+// are missing. It also does so after an interruption, since the tags have moved or
+// are deleted by then.
 func (a *applying) ensure(tags []string) {
 	written := map[string]bool{}
 	for _, tag := range tags {
 		written[tag] = true
 	}
-	var left []Keep
-	for _, k := range a.plan.Keeps {
+	var left []Required
+	for _, k := range a.plan.Required {
 		if slices.ContainsFunc(k.Tags, func(tag string) bool { return written[tag] }) {
 			left = append(left, k)
 		}
@@ -44,23 +44,23 @@ func (a *applying) ensure(tags []string) {
 	a.putBack(left)
 }
 
-// putBack pushes what is missing by its digest, and sees that it is there.
-func (a *applying) putBack(keeps []Keep) {
-	if len(keeps) == 0 {
+// putBack pushes missing manifests by digest, and reads them back.
+func (a *applying) putBack(required []Required) {
+	if len(required) == 0 {
 		return
 	}
 	ctx, done := registry.Finishing(a.ctx)
 	defer done()
-	var missing []Keep
-	for i, now := range a.w.Resolve(ctx, digestsOf(keeps)) {
-		k := keeps[i]
+	var missing []Required
+	for i, now := range a.w.Resolve(ctx, digestsOf(required)) {
+		k := required[i]
 		switch {
 		case now.Err == nil:
-			a.kept[k.Digest] = nil
+			a.ensured[k.Digest] = nil
 		case !errors.Is(now.Err, registry.ErrNotFound):
-			a.kept[k.Digest] = fmt.Errorf("nobody knows whether the registry has dropped it: %w", now.Err)
+			a.ensured[k.Digest] = fmt.Errorf("it is not known whether the registry has dropped it: %w", now.Err)
 		case k.Manifest == nil:
-			a.kept[k.Digest] = errors.New("the registry has dropped it, and its bytes could not be read before; push it again")
+			a.ensured[k.Digest] = errors.New("the registry has dropped it, and its bytes could not be read before; push it again")
 		default:
 			missing = append(missing, k)
 		}
@@ -77,28 +77,27 @@ func (a *applying) putBack(keeps []Keep) {
 		digest := missing[i].Digest
 		switch {
 		case errs[i] != nil:
-			a.kept[digest] = fmt.Errorf("the registry has dropped it, and it could not be put back: %w", errs[i])
+			a.ensured[digest] = fmt.Errorf("the registry has dropped it, and it could not be put back: %w", errs[i])
 		case now.Err != nil:
-			a.kept[digest] = fmt.Errorf("the registry had dropped it; it was put back, and could not be read back: %w", now.Err)
+			a.ensured[digest] = fmt.Errorf("the registry had dropped it; it was put back, and could not be read back: %w", now.Err)
 		default:
-			a.kept[digest], a.back[digest] = nil, true
+			a.ensured[digest], a.back[digest] = nil, true
 		}
 	}
 }
 
-func digestsOf(keeps []Keep) []string {
-	digests := make([]string, len(keeps))
-	for i, k := range keeps {
+func digestsOf(required []Required) []string {
+	digests := make([]string, len(required))
+	for i, k := range required {
 		digests[i] = k.Digest
 	}
 	return digests
 }
 
-// lists returns a part of what a push lists that could not be put back, "" if
-// there is none.
+// lists returns a manifest that a push lists and that could not be put back, or "".
 func (a *applying) lists(p Push) string {
-	for _, k := range a.plan.Keeps {
-		if k.Lost && a.kept[k.Digest] != nil {
+	for _, k := range a.plan.Required {
+		if k.Lost && a.ensured[k.Digest] != nil {
 			if m, err := p.manifest(); err != nil || slices.Contains(holdingOf(m).children, k.Digest) {
 				return k.Digest
 			}
@@ -107,9 +106,9 @@ func (a *applying) lists(p Push) string {
 	return ""
 }
 
-// keptAll reports whether nothing is known to be missing.
-func (a *applying) keptAll() bool {
-	for _, err := range a.kept {
+// allEnsured reports whether no required manifest is known to be missing.
+func (a *applying) allEnsured() bool {
+	for _, err := range a.ensured {
 		if err != nil {
 			return false
 		}

@@ -38,20 +38,20 @@ func TestPutBack(t *testing.T) {
 		{"the push fails", func(b *builder, _ *reconcile.Plan) { b.Broken["PUT "+b.digest["11.2 linux/amd64"]] = errors.New("400") },
 			"could not be put back: 400", reconcile.ErrSkipped},
 		{"it can't be asked for", func(b *builder, _ *reconcile.Plan) { b.Broken[b.digest["11.2 linux/amd64"]] = errors.New("503") },
-			"nobody knows whether the registry has dropped it: 503", reconcile.ErrSkipped},
-		{"its bytes were not read", func(_ *builder, p *reconcile.Plan) { p.Keeps[0].Manifest = nil },
+			"it is not known whether the registry has dropped it: 503", reconcile.ErrSkipped},
+		{"its bytes were not read", func(_ *builder, p *reconcile.Plan) { p.Required[0].Manifest = nil },
 			"its bytes could not be read before; push it again", reconcile.ErrSkipped},
 		{"the push of the tag fails", func(b *builder, _ *reconcile.Plan) { b.Broken["PUT 11"] = errors.New("503") }, "was there", reconcile.ErrSkipped},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b, image := dropping(t)
 			p := plan(t, b.Memory, image)
-			if len(p.Keeps) != 2 || p.Keeps[0].Digest != b.digest["11.2 linux/amd64"] || p.Keeps[1].Digest != b.digest["8 linux/amd64"] {
-				t.Fatalf("it keeps %+v", p.Keeps)
+			if len(p.Required) != 2 || p.Required[0].Digest != b.digest["11.2 linux/amd64"] || p.Required[1].Digest != b.digest["8 linux/amd64"] {
+				t.Fatalf("it requires %+v", p.Required)
 			}
 			test.harm(b, &p)
 			r := reconcile.Apply(t.Context(), b.Writer(image.Repository), p)
-			switch o := r.Kept[0]; {
+			switch o := r.Ensured[0]; {
 			case test.old == "" && (o.Err != nil || o.Already), test.old == "was there" && (o.Err != nil || !o.Already):
 				t.Errorf("it became %+v", o)
 			case test.old != "" && test.old != "was there" && (o.Err == nil || !strings.Contains(o.Err.Error(), test.old)):
@@ -86,7 +86,7 @@ func TestPutBackAfterAnInterruption(t *testing.T) {
 	b, image := dropping(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	r := reconcile.Apply(ctx, cutting{b.Writer(image.Repository), cancel}, plan(t, b.Memory, image))
-	if r.Pushed[0].Err != nil || r.Kept[0].Err != nil || r.Kept[0].Already || !errors.Is(r.Deleted[0].Err, reconcile.ErrSkipped) {
+	if r.Pushed[0].Err != nil || r.Ensured[0].Err != nil || r.Ensured[0].Already || !errors.Is(r.Deleted[0].Err, reconcile.ErrSkipped) {
 		t.Errorf("it became %+v", r)
 	}
 	if b.Manifests[b.digest["11.2 linux/amd64"]].Body == nil {
@@ -101,7 +101,7 @@ func TestKeeps(t *testing.T) {
 		build                   func(b *builder)
 		want                    []string // name of a digest, and why
 	}{
-		{"nobody knows who lists an image", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, []string{"11.2 linux/amd64: "}},
+		{"it is not known what lists an image", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) }, []string{"11.2 linux/amd64: "}},
 		{"another tag names it", "11: 11.3, 12: 11.2", "drop", func(b *builder) {
 			b.tag("11", b.image("plain", intel))
 			b.tag("11.2", b.digest["plain"])
@@ -116,7 +116,7 @@ func TestKeeps(t *testing.T) {
 		{"an index that tagline made", "11: 11.3", "drop", func(b *builder) {
 			b.tag("11", b.index("made", object{reconcile.AnnotationAlias: "11"}, b.entry(b.digest["11.2 linux/amd64"], intel)))
 		}, nil},
-		{"an index that somebody made", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2"]) }, []string{"11.2: "}},
+		{"an index that another tool made", "11: 11.3", "drop", func(b *builder) { b.tag("11", b.digest["11.2"]) }, []string{"11.2: "}},
 		{"all tags were read, and one lists it", "11: 11.3", "drop, prune: true", func(b *builder) { b.tag("11", b.digest["11.2 linux/amd64"]) },
 			[]string{`11.2 linux/amd64: tag "11.2" lists it`}},
 		{"all tags were read, and none lists it", "11: 11.3", "drop, prune: true", func(b *builder) { b.tag("11", b.image("alone", intel)) }, nil},
@@ -136,11 +136,11 @@ func TestKeeps(t *testing.T) {
 			text := strings.ReplaceAll(test.aliases, "DIGEST", "\""+b.digest["11.2 linux/amd64"]+"\"")
 			p := plan(t, b.Memory, parse(t, "images: {app: {policies: {provenance: "+test.policies+"}, aliases: {"+text+"}}}")[0])
 			var got []string
-			for _, k := range p.Keeps {
+			for _, k := range p.Required {
 				got = append(got, b.called(k.Digest)+": "+k.Needed)
 			}
 			if !slices.Equal(got, test.want) || len(p.Errors)+len(p.Violations) > 0 {
-				t.Errorf("it keeps %q, want %q; %v %v", got, test.want, p.Errors, p.Violations)
+				t.Errorf("it requires %q, want %q; %v %v", got, test.want, p.Errors, p.Violations)
 			}
 		})
 	}

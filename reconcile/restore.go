@@ -42,7 +42,7 @@ type RestoredOne struct {
 // and the result is what would be done.
 func Restore(ctx context.Context, readers registry.Readers, writers registry.Writers, lost Lost, force bool) Restored {
 	x := restoring{
-		applying: applying{ctx: ctx, outcome: map[string]error{}, kept: map[string]error{}, back: map[string]bool{}}, lost: lost, reader: readers.Reader(lost.Repository),
+		applying: applying{ctx: ctx, outcome: map[string]error{}, ensured: map[string]error{}, back: map[string]bool{}}, lost: lost, reader: readers.Reader(lost.Repository),
 		parsed: map[string]*registry.Manifest{}, ones: map[string]*RestoredOne{},
 	}
 	x.look()
@@ -324,8 +324,8 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		x.put(puts, want)
 		x.putBack(left)
 		for _, t := range batch {
-			if t.Err = interrupted(x.outcome[t.Tag]); t.Err == nil && x.kept[t.Was] != nil {
-				t.Err = fmt.Errorf("%s, which it named before: %w", t.Was, x.kept[t.Was])
+			if t.Err = interrupted(x.outcome[t.Tag]); t.Err == nil && x.ensured[t.Was] != nil {
+				t.Err = fmt.Errorf("%s, which it named before: %w", t.Was, x.ensured[t.Was])
 			}
 		}
 	}
@@ -333,7 +333,7 @@ func (x *restoring) putTags(tags []RestoredOne) {
 
 // left returns what the tags name now, with its bytes: some registries drop that
 // when a tag moves away, and what is put back may list it.
-func (x *restoring) left(batch []*RestoredOne) []Keep {
+func (x *restoring) left(batch []*RestoredOne) []Required {
 	var digests []string
 	for _, t := range batch {
 		if t.Was != "" && t.Was != t.Digest {
@@ -342,11 +342,11 @@ func (x *restoring) left(batch []*RestoredOne) []Keep {
 	}
 	slices.Sort(digests)
 	digests = slices.Compact(digests)
-	keeps := make([]Keep, len(digests))
+	required := make([]Required, len(digests))
 	for i, now := range x.reader.Manifests(x.ctx, digests) {
-		keeps[i] = Keep{Digest: digests[i], MediaType: now.Value.MediaType, Manifest: now.Value.Body}
+		required[i] = Required{Digest: digests[i], MediaType: now.Value.MediaType, Manifest: now.Value.Body}
 	}
-	return keeps
+	return required
 }
 
 // put pushes one batch and reads it back.

@@ -20,7 +20,7 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 	due.Pushes = slices.DeleteFunc(slices.Clone(plan.Pushes), func(p Push) bool { return is(p.Tag) })
 	due.DeleteTags = slices.DeleteFunc(slices.Clone(plan.DeleteTags), func(d DeleteTag) bool { return is(d.Tag) })
 	due.DeleteManifests = slices.DeleteFunc(slices.Clone(plan.DeleteManifests), func(d DeleteManifest) bool { return is(d.Digest) })
-	due.Keeps = slices.DeleteFunc(slices.Clone(plan.Keeps), func(k Keep) bool { return is(k.Digest) })
+	due.Required = slices.DeleteFunc(slices.Clone(plan.Required), func(k Required) bool { return is(k.Digest) })
 	due.Errors = slices.Clone(plan.Errors)
 	for tag, err := range settled {
 		unread := !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) || errors.Is(err, context.Canceled)
@@ -33,7 +33,7 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 		already[tag] = err == nil
 	}
 	r := Apply(ctx, w, due)
-	for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed, r.Kept) {
+	for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed, r.Ensured) {
 		settled[o.Tag], already[o.Tag] = o.Err, o.Already
 	}
 	var whole Result
@@ -43,8 +43,8 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 	for _, d := range plan.DeleteTags {
 		whole.Deleted = append(whole.Deleted, Outcome{d.Tag, settled[d.Tag], already[d.Tag]})
 	}
-	for _, k := range plan.Keeps {
-		whole.Kept = append(whole.Kept, Outcome{k.Digest, settled[k.Digest], already[k.Digest]})
+	for _, k := range plan.Required {
+		whole.Ensured = append(whole.Ensured, Outcome{k.Digest, settled[k.Digest], already[k.Digest]})
 	}
 	for _, d := range plan.DeleteManifests {
 		whole.Removed = append(whole.Removed, Outcome{d.Digest, settled[d.Digest], already[d.Digest]})

@@ -93,7 +93,7 @@ func whole(ctx context.Context, readers registry.Readers, state *State, plan Pla
 				continue
 			}
 			v.present = map[place]bool{}
-			for _, k := range plan.Keeps {
+			for _, k := range plan.Required {
 				if _, is := settled[k.Digest]; k.Lost && !is { // it is put back first
 					v.present[place{plan.Repository, k.Digest}] = true
 				}
@@ -187,7 +187,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 // lists, now or by this plan: that a saved plan names one is not enough to push
 // it. Any other is stale.
 func vouchLost(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
-	if !slices.ContainsFunc(plan.Keeps, func(k Keep) bool { return k.Lost }) {
+	if !slices.ContainsFunc(plan.Required, func(k Required) bool { return k.Lost }) {
 		return
 	}
 	listed := map[string]bool{}
@@ -206,7 +206,7 @@ func vouchLost(ctx context.Context, readers registry.Readers, image config.Image
 			note(v.manifest(plan.Repository, alias.Tag))
 		}
 	})
-	for _, k := range plan.Keeps {
+	for _, k := range plan.Required {
 		if k.Lost && !listed[k.Digest] {
 			settled[k.Digest] = fmt.Errorf("%w: no alias lists it any more; plan again", ErrStale)
 		}

@@ -114,7 +114,7 @@ func TestApplySaved(t *testing.T) {
 			},
 			map[string]error{"follows": reconcile.ErrStale},
 		},
-		"an image that nobody can ask for": {
+		"an image that can't be read": {
 			func(m *registrytest.Memory, p *reconcile.Plan) {
 				m.Broken[tagged(p, "follows").Platforms[0].Digest] = errors.New("503")
 			},

@@ -89,7 +89,7 @@ func (q questions) empty() bool {
 	return len(q.tags)+len(q.manifests)+len(q.recalled)+len(q.configs)+len(q.referrers)+len(q.facts)+len(q.lists)+len(q.inventories) == 0
 }
 
-// tag returns what a tag names now. Of a digest it tells whether it exists.
+// tag returns what a tag names now, or whether a digest exists.
 func (v *view) tag(in config.Repository, tag string) (registry.Descriptor, error) {
 	return ask(v.tags, v.open.tags, place{in, tag})
 }

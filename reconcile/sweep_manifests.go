@@ -91,7 +91,7 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.home, len(due))})
 		return nil, nil
 	case aged > 0 && s.skew() > maxSkew:
-		s.refuse(findings.ClockSkew, policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so nobody knows how old %d untagged manifests are, and none is deleted; set the clock",
+		s.refuse(findings.ClockSkew, policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so the age of untagged manifests (%d) is not known, and none is deleted; set the clock",
 			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}

@@ -8,14 +8,13 @@ type verdict struct {
 	content  content
 	push     *Push
 	remove   *DeleteTag
-	keeps    []Keep // what is missing and can be put back
+	regained []Required // missing, but can be put back
 	choices  []Choice
 	warnings []*config.Finding
 	problems
 }
 
-// blocked is a verdict with problems: nothing of it is done, but for what is put
-// back.
+// blocked is a verdict with problems: only what is missing is put back.
 func (v verdict) blocked() verdict {
-	return verdict{problems: v.problems, choices: v.choices, keeps: v.keeps}
+	return verdict{problems: v.problems, choices: v.choices, regained: v.regained}
 }

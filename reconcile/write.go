@@ -25,7 +25,7 @@ type applying struct {
 	outcome map[string]error // by tag, of what was tried
 	already map[string]bool  // by tag, of what did not have to be
 	copied  map[Copy]error
-	kept    map[string]error // by digest, of Plan.Keeps
+	ensured map[string]error // by digest, of Plan.Required
 	back    map[string]bool  // by digest, what was put back
 	// undeletable says that the registry deletes no manifest, so that nothing is
 	// purged.
@@ -47,7 +47,8 @@ func (a *applying) keep(batch []Push, test func(Push) error) []Push {
 	})
 }
 
-// unmoved tells whether a tag still names what the plan saw, "" for nothing.
+// unmoved returns an error if a tag no longer names what the plan saw, "" for
+// nothing.
 func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 	switch {
 	case errors.Is(now.Err, registry.ErrNotFound):

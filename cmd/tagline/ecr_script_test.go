@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tagline/reconcile/ecr/ecrtest"
@@ -26,6 +28,8 @@ import (
 // own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
+//	digests REPOSITORY TAG...    prints what each tag names, and what is in that
+//	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
 //	images REPOSITORY N          there are so many, tagged or not
 //	pulled REPOSITORY DURATION   every image was pulled last so long ago
 //	refuse [OPERATION...]        these calls fail from now on, and no others
@@ -57,7 +61,7 @@ func TestECRScripts(t *testing.T) {
 				"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_PAGER": "",
 
 				"HOME":     env.WorkDir,
-				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0", "TAGLINE_TEST_ALL": os.Getenv("TAGLINE_TEST_ALL"),
+				"NO_COLOR": "", "GORACE": "atexit_sleep_ms=0", "GOGC": "400", "TAGLINE_TEST_ALL": os.Getenv("TAGLINE_TEST_ALL"),
 			} {
 				env.Setenv(name, value)
 			}
@@ -76,6 +80,12 @@ func TestECRScripts(t *testing.T) {
 					_, err = r.Seed(repository, time.Now().Add(-time.Hour), image)
 				}
 				return err
+			}),
+			"digests": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				return printDigests(ts, r.Host, args, loggedIn(r))
+			}),
+			"gone": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				return printGone(ts, r.Host, args, loggedIn(r))
 			}),
 			"images": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				n, err := countImages(r.URL, args[0])
@@ -141,6 +151,11 @@ func onECR(run func(*testscript.TestScript, *ecrtest.Server, []string) error) fu
 			ts.Fatalf("failed: %v", err)
 		}
 	}
+}
+
+// loggedIn lets crane in where it speaks the OCI protocol.
+func loggedIn(r *ecrtest.Server) crane.Option {
+	return crane.WithAuth(&authn.Basic{Username: "AWS", Password: r.Password()})
 }
 
 // countImages asks as the AWS console does.

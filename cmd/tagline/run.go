@@ -65,11 +65,11 @@ type outcome struct {
 }
 
 func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
-	dry := result.Pushed == nil && result.Deleted == nil && result.Removed == nil && result.Kept == nil
+	dry := result.Pushed == nil && result.Deleted == nil && result.Removed == nil && result.Ensured == nil
 	o.changes = o.changes || dry && !plan.Empty()
 	o.failed = o.failed || len(plan.Errors) > 0
 	o.blocked = o.blocked || len(plan.Violations) > 0
-	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed, result.Kept} {
+	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed, result.Ensured} {
 		for _, action := range done {
 			o.changes = o.changes || !action.Already
 			switch {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -50,6 +51,8 @@ func (t tests) Run() int {
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
 //	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
+//	digests REPOSITORY TAG...    prints what each tag names, and what is in that
+//	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
 //	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
 //	nofault
 //	schema FILE...               each is JSON as plan.schema.json has it
@@ -84,6 +87,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("HOME", env.WorkDir)
 					env.Setenv("TAGLINE_TEST_ALL", os.Getenv("TAGLINE_TEST_ALL"))
 					env.Setenv("NO_COLOR", "")
+					env.Setenv("GOGC", "400")                 // a command has little to collect, and there are hundreds
 					env.Setenv("GORACE", "atexit_sleep_ms=0") // or every command takes a second longer under -race
 					return nil
 				},
@@ -94,6 +98,8 @@ func TestScripts(t *testing.T) {
 					"nofault":  command((*scripted).nofault),
 					"requests": command((*scripted).requests),
 					"schema":   schema,
+					"digests":  reading(printDigests),
+					"gone":     reading(printGone),
 					"exactly":  command((*scripted).exactly),
 				},
 			})
@@ -126,6 +132,16 @@ func command(run func(*scripted, []string) error) func(*testscript.TestScript, b
 		if err := run(s, args); (err != nil) != negated {
 			ts.Fatalf("failed: %v", err)
 		}
+	}
+}
+
+// reading is a command that prints what is in the registry.
+func reading(run func(*testscript.TestScript, string, []string, ...crane.Option) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, negated bool, args []string) {
+		command(func(s *scripted, args []string) error {
+			defer s.proxy.Reset()
+			return run(ts, s.proxy.Host, args)
+		})(ts, negated, args)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestInterrupted(t *testing.T) {
 	}{
 		{"SIGINT", syscall.SIGINT, ocitest.Delay(time.Second), "", true},
 		{"SIGTERM", syscall.SIGTERM, ocitest.Delay(time.Second), "", true},
-		{"SIGTERM, and a push that hangs", syscall.SIGTERM, ocitest.Delay(time.Hour), `! a\d+ +error: push .*: cut off after the interruption, so that nobody knows whether it was done`, false},
+		{"SIGTERM, and a push that hangs", syscall.SIGTERM, ocitest.Delay(time.Hour), `! a\d+ +error: push .*: cut off after the interruption, and it is not known whether it was done`, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -184,7 +184,7 @@ func openQuote(line string) byte {
 	return value[0]
 }
 
-// closes tells whether a text has the quote, not escaped.
+// closes reports whether a text has the quote, not escaped.
 func closes(text string, quote byte) bool {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {

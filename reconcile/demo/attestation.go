@@ -24,16 +24,16 @@ const (
 		`"metadata":{"buildInvocationID":"build%d","completeness":{"parameters":false,"environment":true,"materials":false},"reproducible":false}}}`
 )
 
-// attest makes the attestation manifest of a platform's image, and its blobs:
-// what `--provenance=mode=min` adds, without the times of start and end. Both
-// shapes are documented in moby/buildkit docs/attestations/attestation-storage.md.
+// attest returns the attestation manifest of a platform's image, and its blobs:
+// what `--provenance=mode=min` adds, without the start and end times.
+// moby/buildkit docs/attestations/attestation-storage.md documents both shapes.
 func (i Image) attest(image Object, platform string) (Object, []Object) {
 	statement := object(inToto, fmt.Appendf(nil, provenanceFormat, slsaProvenance, SampleRepository,
 		cmp.Or(i.Version, i.Tag), url.QueryEscape(platform), image.Digest.Encoded(), i.Build))
 	statement.Annotations = map[string]string{"in-toto.io/predicate-type": slsaProvenance}
 
-	// Tools that don't know attestations see an image for a platform that no
-	// machine has.
+	// Tools that don't know attestations see an image for a platform that does
+	// not exist.
 	nowhere := ocispec.Platform{OS: unknown, Architecture: unknown}
 	config := object(types.OCIConfigJSON, compact(ocispec.Image{
 		Platform: nowhere,

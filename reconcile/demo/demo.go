@@ -1,6 +1,6 @@
-// Package demo is a registry to play with: olareg in memory on a loopback
-// port, and sample images in the shapes that BuildKit pushes. The demo command
-// and the tests use the same one.
+// Package demo is a registry to try tagline on: olareg in memory on a loopback
+// port, with sample images in the shapes that BuildKit pushes. The demo command
+// and the tests both use it.
 package demo
 
 import (
@@ -20,9 +20,9 @@ func ImagesYAML() string { return imagesYAML }
 // SampleRepository is the repository that [Seed] fills.
 const SampleRepository = "my-image"
 
-// Samples returns the problem that tagline solves: one version for Intel,
-// another for Arm, and no tag that serves both. Each is an index, since it comes
-// with its provenance.
+// Samples returns the problem that tagline solves: one version for amd64,
+// another for arm64, and no tag for both. Each is an index, since it has
+// provenance.
 func Samples() []Image {
 	return []Image{
 		{Tag: "10.10", Platforms: []string{"linux/amd64"}, Provenance: true},
@@ -30,7 +30,7 @@ func Samples() []Image {
 	}
 }
 
-// Seed pushes the [Samples] into the [SampleRepository] of a registry, and
+// Seed pushes the [Samples] to the [SampleRepository] of a registry, and
 // returns the digest of each tag.
 func Seed(ctx context.Context, host string, options ...remote.Option) (map[string]string, error) {
 	return Push(ctx, host, SampleRepository, Samples(), options...)

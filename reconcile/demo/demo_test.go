@@ -17,10 +17,11 @@ import (
 	"tagline/reconcile/oci/ocitest"
 )
 
-// Every registry that a test has closed leaves no goroutine.
+// After a test has closed its registries, no goroutine is left.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Documentation and other tests know these digests: they never change.
+// Documentation and other tests contain these digests, so they must never
+// change.
 func TestSampleDigests(t *testing.T) {
 	want := map[string]string{
 		"10.10": "sha256:4a1c6ed7f0cbb01805e9730a49be36dce09e37ab8ea74d99720f1f464043beb0",
@@ -33,10 +34,10 @@ func TestSampleDigests(t *testing.T) {
 	})
 }
 
-// An image has the structure of what BuildKit made of the same options, down
-// to indentation and the order of keys. Digests and sizes aside, that is all
-// there is to an index, an attestation manifest and its config; image
-// manifests have other layers.
+// An image has the structure that BuildKit creates from the same options,
+// including indentation and the order of keys. Apart from digests and sizes,
+// this covers an index, an attestation manifest and its config completely; the
+// layers of image manifests differ.
 func TestShapesAreBuildKits(t *testing.T) {
 	amd, arm, both := []string{"linux/amd64"}, []string{"linux/arm64"}, []string{"linux/amd64", "linux/arm64"}
 	for _, tc := range []struct {
@@ -63,14 +64,15 @@ func TestShapesAreBuildKits(t *testing.T) {
 	}
 }
 
-// shapes are the media types of the objects, and the structure of those bodies
-// that are comparable; sorted, since only an index has an order to keep.
+// shapes returns the media types of the objects, with the structure of those
+// bodies that can be compared. They are sorted, since only the order in an
+// index matters.
 func shapes(objects []demo.Object) []string {
 	number := regexp.MustCompile(`[0-9a-f]{64}|"size": [0-9]+`)
 	var shapes []string
 	for _, o := range objects {
 		switch {
-		case strings.Contains(o.MediaType, "tar"): // BuildKit's are two, and compressed
+		case strings.Contains(o.MediaType, "tar"): // BuildKit has two, both compressed
 		case strings.Contains(string(o.Body), "unknown"), strings.Contains(string(o.Body), "artifactType"),
 			o.MediaType == ocispec.MediaTypeEmptyJSON, strings.Contains(string(o.Body), `"manifests"`):
 			shapes = append(shapes, o.MediaType+" "+number.ReplaceAllString(string(o.Body), "N"))
@@ -129,7 +131,7 @@ func TestRegistryKeepsWhatIsUntagged(t *testing.T) {
 	for _, step := range []struct {
 		method, path string
 		status       int
-		body         string // a part of it
+		body         string // part of it
 	}{
 		{http.MethodGet, "referrers/" + subject.Digest.String(), http.StatusOK, attestation.Digest.String()},
 		{http.MethodDelete, "manifests/10", http.StatusAccepted, ""},

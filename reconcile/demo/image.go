@@ -14,19 +14,19 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image describes a tag as `docker buildx build --push` leaves it: a single
-// platform without provenance is a plain manifest, anything else an index.
+// Image describes a tag as `docker buildx build --push` creates it: a plain
+// manifest for a single platform without provenance, otherwise an index.
 //
-// Its bytes depend on these fields alone, not on the clock, the repository or a
-// compressor, so tests can spell out its digests.
+// Its bytes depend only on these fields, and not on the clock, the repository
+// or a compressor. So tests can contain its digests.
 type Image struct {
 	Tag        string
 	Platforms  []string // "linux/amd64", "linux/arm/v7"; the index lists them in this order
-	Provenance bool     // an attestation manifest for each platform
-	Artifact   bool     // attestation manifests with artifactType, subject and empty config, as BuildKit makes them since 0.32
-	Docker     bool     // Docker media types; as in BuildKit, never together with Provenance
-	Version    string   // what is inside, the tag if empty; equal versions are equal image manifests
-	Build      int      // tells builds of one version apart: equal image manifests, other provenance
+	Provenance bool     // adds an attestation manifest for each platform
+	Artifact   bool     // attestation manifests have an artifactType, a subject and an empty config, as in BuildKit since 0.32
+	Docker     bool     // Docker media types; never with Provenance, as in BuildKit
+	Version    string   // the content, or the tag if empty; equal versions have equal image manifests
+	Build      int      // distinguishes builds of one version: they have equal image manifests and different provenance
 }
 
 // Object is a manifest or a blob.
@@ -70,7 +70,7 @@ func (i Image) Objects() ([]Object, error) {
 	return append(objects, object(mediaType, indented(index))), nil
 }
 
-// image makes the manifest of one platform, and its layer and config.
+// image returns the manifest of one platform, and its layer and config.
 func (i Image) image(platform string) (Object, []Object, error) {
 	p, err := v1.ParsePlatform(platform)
 	if err != nil {
@@ -104,8 +104,8 @@ func (i Image) image(platform string) (Object, []Object, error) {
 
 type mediaTypes struct{ index, manifest, config, layer types.MediaType }
 
-// mediaTypes has uncompressed layers, since no compressor promises the same
-// bytes in every version.
+// mediaTypes returns the media types of the image. Layers are not compressed,
+// since no compressor promises the same bytes in every version.
 func (i Image) mediaTypes() mediaTypes {
 	if i.Docker {
 		return mediaTypes{types.DockerManifestList, types.DockerManifestSchema2, types.DockerConfigJSON, types.DockerUncompressedLayer}
@@ -120,7 +120,7 @@ func object(mediaType types.MediaType, body []byte) Object {
 	}
 }
 
-// archive makes a tar of one file, with the epoch as its time.
+// archive returns a tar with one file, dated at the epoch.
 func archive(name, content string) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -135,11 +135,12 @@ func archive(name, content string) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// compact writes JSON as BuildKit writes configs; indented, as it writes manifests.
+// compact returns compact JSON, as BuildKit writes configs. It indents
+// manifests.
 func compact(v any) []byte {
 	body, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // the types of image-spec always marshal
+		panic(err) // the types of image-spec can always be marshaled
 	}
 	return body
 }

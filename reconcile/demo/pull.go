@@ -14,7 +14,7 @@ import (
 )
 
 // Pull fetches a sample image for a platform over HTTP, as a container runtime
-// on such a machine would, and returns the text inside it.
+// of that platform would, and returns the text in it.
 func Pull(ctx context.Context, reference, platform string) (string, error) {
 	ref, err := name.ParseReference(reference)
 	if err != nil {

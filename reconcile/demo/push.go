@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Push pushes images to the repository of a registry ("127.0.0.1:5000",
+// Push pushes images to a repository of a registry ("127.0.0.1:5000",
 // "my-image"), and returns the digest of each tag.
 func Push(ctx context.Context, host, repository string, images []Image, options ...remote.Option) (map[string]string, error) {
 	digests := map[string]string{}
@@ -27,11 +27,11 @@ func Push(ctx context.Context, host, repository string, images []Image, options 
 	return digests, nil
 }
 
-// PushObjects pushes objects byte for byte in their order, and the last one,
-// a manifest, under the tag.
+// PushObjects pushes objects in their order, byte for byte. It pushes the last
+// one, a manifest, under the tag.
 //
-// Where a registry has no referrers API, go-containerregistry maintains the
-// fallback tag of a manifest's subject on the way, as BuildKit does.
+// If a registry has no referrers API, go-containerregistry also updates the
+// fallback tag of a manifest's subject, as BuildKit does.
 func PushObjects(ctx context.Context, host, repository, tag string, objects []Object, options ...remote.Option) error {
 	target, err := name.NewRepository(host + "/" + repository)
 	if err != nil {
@@ -58,7 +58,7 @@ func PushObjects(ctx context.Context, host, repository, tag string, objects []Ob
 	return nil
 }
 
-// manifest is an object as go-containerregistry wants it for a bare PUT.
+// manifest is an object that go-containerregistry can push with a single PUT.
 type manifest Object
 
 func (m manifest) RawManifest() ([]byte, error) { return m.Body, nil }

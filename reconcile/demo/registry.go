@@ -13,20 +13,20 @@ import (
 )
 
 // Registry is a running registry that speaks plain HTTP on loopback and keeps
-// everything in memory. It deletes by tag and by digest, offers the referrers
-// API, and collects no garbage: what is untagged stays until it is deleted.
+// everything in memory. It deletes by tag and by digest, has the referrers API,
+// and collects no garbage: an untagged manifest stays until it is deleted.
 type Registry struct {
 	host   string
 	server *http.Server
-	done   chan error // what ended the server; closed after that
+	done   chan error // receives the server's error, then is closed
 }
 
 // Start runs an empty registry on a free port of 127.0.0.1 until it is closed.
 func Start() (*Registry, error) { return StartOn(0) }
 
-// StartOn is Start on a port of 127.0.0.1; 0 is a free one.
+// StartOn does what Start does, on a given port; 0 means a free one.
 func StartOn(port int) (*Registry, error) {
-	// The address, not the name localhost: that may be ::1 too, where another
+	// The address, and not localhost: that may also be ::1, where another
 	// process can listen on the same port.
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -36,7 +36,7 @@ func StartOn(port int) (*Registry, error) {
 		Storage: config.ConfigStorage{
 			StoreType: config.StoreMem,
 			GC: config.ConfigGC{
-				Frequency:         -1, // never runs; the rest is what it would spare
+				Frequency:         -1, // never runs; the other settings say what it would spare
 				GracePeriod:       -1,
 				Untagged:          new(false),
 				EmptyRepo:         new(false),
@@ -63,18 +63,18 @@ func StartOn(port int) (*Registry, error) {
 	return r, nil
 }
 
-// Host is "127.0.0.1:PORT", the host part of image names.
+// Host returns "127.0.0.1:PORT", the host part of image names.
 func (r *Registry) Host() string { return r.host }
 
-// Close cuts all connections and forgets all content. Closing again does
+// Close closes all connections and drops all content. A second Close does
 // nothing.
 //
-// olareg's own Close is left out: it races with requests in flight, and a
-// store in memory that collects no garbage holds neither goroutine nor file.
+// It does not call olareg's Close, which races with requests in flight. A store
+// in memory without garbage collection has no goroutines or files to release.
 func (r *Registry) Close() error {
 	err := r.server.Close()
 	if served := <-r.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served) // nil if this is not the first time
+		err = errors.Join(err, served) // nil at a second Close
 	}
 	if err != nil {
 		return fmt.Errorf("demo registry: %w", err)

@@ -13,7 +13,7 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// reads are the operations that change nothing.
+// reads are the operations that change nothing, as an interface.
 type reads interface {
 	BatchCheckLayerAvailability(context.Context, *ecr.BatchCheckLayerAvailabilityInput, ...func(*ecr.Options)) (*ecr.BatchCheckLayerAvailabilityOutput, error)
 	BatchGetImage(context.Context, *ecr.BatchGetImageInput, ...func(*ecr.Options)) (*ecr.BatchGetImageOutput, error)
@@ -24,14 +24,14 @@ type reads interface {
 	ListImageReferrers(context.Context, *ecr.ListImageReferrersInput, ...func(*ecr.Options)) (*ecr.ListImageReferrersOutput, error)
 }
 
-// writes are the operations that change something.
+// writes are the operations that change a repository, as an interface.
 type writes interface {
 	BatchDeleteImage(context.Context, *ecr.BatchDeleteImageInput, ...func(*ecr.Options)) (*ecr.BatchDeleteImageOutput, error)
 	PutImage(context.Context, *ecr.PutImageInput, ...func(*ecr.Options)) (*ecr.PutImageOutput, error)
 }
 
-// registry is the ECR of one account in one region: what all readers and
-// writers of its repositories share.
+// account is the ECR of one account in one region. All readers and writers of
+// its repositories share it.
 type account struct {
 	client *Client
 	name   string // its host
@@ -40,7 +40,7 @@ type account struct {
 
 	connecting sync.Once
 	api        *ecr.Client
-	err        error // why there is none
+	err        error // why api is nil
 
 	token        tokens
 	repositories repositories
@@ -61,7 +61,7 @@ func newAccount(c *Client, name string, host config.ECRHost) *account {
 	return r
 }
 
-// connect loads credentials with the first call.
+// connect loads the credentials at the first call.
 func (r *account) connect(ctx context.Context) error {
 	r.connecting.Do(func() { r.api, r.err = r.client.connect(ctx, r.host) })
 	return r.err
@@ -81,15 +81,15 @@ func (r *account) writes(ctx context.Context) (writes, error) {
 	return r.api, nil
 }
 
-// id is the RegistryId of every call: without it ECR takes the account of who
-// calls.
+// id is the RegistryId of every call. Without it, ECR uses the caller's
+// account.
 func (r *account) id() *string { return &r.host.Account }
 
-// idsPerCall is the limit of all operations that take image ids or repository
+// idsPerCall is the limit of every operation that takes image ids or repository
 // names (API_BatchGetImage, API_DescribeRepositories).
 const idsPerCall = 100
 
-// all calls do with each hundred of ids, several at a time.
+// all calls do with the ids in batches of a hundred, several at a time.
 func (r *account) all(ids []string, do func(batch []string)) {
 	var group errgroup.Group
 	group.SetLimit(r.client.options.OCI.Concurrency)
@@ -102,7 +102,7 @@ func (r *account) all(ids []string, do func(batch []string)) {
 	_ = group.Wait()
 }
 
-// fail answers every question alike.
+// fail sets the same error in every answer.
 func fail[T any](answers []registry.Answer[T], err error) []registry.Answer[T] {
 	for i := range answers {
 		answers[i].Err = err

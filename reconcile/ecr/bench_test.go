@@ -19,7 +19,7 @@ import (
 )
 
 // thousand fills my-image with two sources for each of n aliases, and returns
-// the image that wants them.
+// the image that wants those aliases.
 func thousand(b testing.TB, server *ecrtest.Server, n int, provenance bool) config.Image {
 	b.Helper()
 	var aliases strings.Builder
@@ -42,9 +42,9 @@ func total(calls map[string]int) (n int) {
 	return n
 }
 
-// A repository of 3,000 tags and 1,000 aliases in sync. The floor is one call
-// for a thousand images, one for a hundred manifests of aliases, and one for a
-// hundred of source indexes; with a cache, the first alone.
+// A repository of 3,000 tags and 1,000 aliases, with nothing to do. At the
+// least, a run makes one call per thousand images, one per hundred aliases and
+// one per hundred source indexes; with a cache, only the first.
 func BenchmarkNoop(b *testing.B) {
 	for _, bench := range []struct {
 		name       string
@@ -84,8 +84,8 @@ func BenchmarkNoop(b *testing.B) {
 	}
 }
 
-// Pushes take what their rate gives them, on a registry that has the real one's
-// limit.
+// Pushes are as fast as their rate allows, on a registry that has the real
+// one's limit.
 func BenchmarkPush(b *testing.B) {
 	const pushes, perSecond = 200, ecr.DefaultPushRate
 	for b.Loop() {
@@ -115,7 +115,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// The memory that the listing of a full repository takes.
+// The memory that the listing of a full repository needs.
 func BenchmarkList(b *testing.B) {
 	const size = 100_000
 	server := emulate(b, ecrtest.Options{MaxImages: size})

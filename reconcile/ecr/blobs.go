@@ -11,12 +11,14 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// HasBlobs costs one call for a hundred digests
-// (API_BatchCheckLayerAvailability, layerDigests). A config is a layer there.
+// HasBlobs costs one call per hundred digests (API_BatchCheckLayerAvailability,
+// layerDigests). For ECR, a config is a layer.
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (r *reader) HasBlobs(ctx context.Context, digests []string) []registry.Answer[bool] {
 	answers := make([]registry.Answer[bool], len(digests))
 	place := map[string][]int{}
-	var distinct []string // so that no two batches answer one question
+	var distinct []string // so that two batches do not ask about one digest
 	for i, digest := range digests {
 		if place[digest] == nil {
 			distinct = append(distinct, digest)

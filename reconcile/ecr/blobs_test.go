@@ -2,8 +2,8 @@ package ecr_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"tagline/config"
@@ -12,26 +12,35 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// A layer is there until ECR takes it away, whether an image has it or not.
+// A layer exists until ECR removes it, whether an image uses it or not.
 func TestHasBlobs(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	objects, err := demo.Samples()[0].Objects()
 	if err != nil {
 		t.Fatal(err)
 	}
-	digests := []string{"sha256:" + strings.Repeat("0", 64)}
+	var digests []string
 	for _, o := range objects {
 		if !registry.KnownType(o.MediaType) {
 			digests = append(digests, o.Digest.String())
 		}
 	}
-	many := slices.Repeat(digests, 150/len(digests)) // more than one call takes
+	// Two calls, each with digests of layers that are there.
+	many := []string{digests[0]}
+	for i := range 150 {
+		many = append(many, fmt.Sprintf("sha256:%064x", i))
+	}
+	many = append(many, digests[1:]...)
 	check := func(gone string) {
 		t.Helper()
+		server.ResetCalls()
 		for i, a := range open(t, myImage).Reader(myImage).HasBlobs(t.Context(), many) {
-			if want := many[i] != digests[0] && many[i] != gone; a.Err != nil || a.Value != want {
+			if want := slices.Contains(digests, many[i]) && many[i] != gone; a.Err != nil || a.Value != want {
 				t.Errorf("%s: %+v, want %v", many[i], a, want)
 			}
+		}
+		if n := server.Calls()["BatchCheckLayerAvailability"]; n != 2 {
+			t.Errorf("%d calls, want 2", n)
 		}
 	}
 	check("")

@@ -39,7 +39,7 @@ func TestContract(t *testing.T) {
 			}
 			return n
 		},
-		Many: 1050, // of which a page has 1,000, and a request a hundred
+		Many: 1050, // a page has 1,000, a request a hundred
 
 		Lists: true, LastTag: true, KeepsChildren: true,
 	})

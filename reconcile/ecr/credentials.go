@@ -24,8 +24,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// noCredentials says what was tried, and what to do if that is known. Where a
-// source of credentials is set up, the SDK asks that one alone.
+// noCredentials says where credentials were looked for, with advice if there is
+// any. If one source of credentials is configured, the SDK asks only that one.
 func (s *session) noCredentials(ctx context.Context, err error, patience time.Duration) error {
 	if s.onlyMetadata() {
 		return fmt.Errorf("no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, "+
@@ -56,8 +56,8 @@ func (s *session) noCredentials(ctx context.Context, err error, patience time.Du
 	return &failure{text, []error{err}}
 }
 
-// asked notes which service is asked for credentials, and where. The SDK goes
-// on by itself when time is up, and its error does not tell what it waits for.
+// asked records which service is being asked for credentials, and at which
+// host. If time runs out, the SDK's error does not say what it waited for.
 func (s *session) asked(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("tagline/asked",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
@@ -69,7 +69,7 @@ func (s *session) asked(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// asking is what was to give credentials, "" if that is not known.
+// asking names what failed to give credentials, or is "" if that is not known.
 func (s *session) asking(err error) string {
 	if operation := innermost(err); operation != nil {
 		return operation.Service() + " " + operation.Operation()
@@ -85,8 +85,8 @@ func (s *session) asking(err error) string {
 	return ""
 }
 
-// innermost is the operation that failed first: a role may be assumed with
-// credentials that have to be asked for, too.
+// innermost returns the operation that failed first: the credentials that
+// assume a role may themselves come from a service.
 func innermost(err error) (operation *smithy.OperationError) {
 	for errors.As(err, &operation) {
 		err = operation.Err
@@ -94,8 +94,8 @@ func innermost(err error) (operation *smithy.OperationError) {
 	return operation
 }
 
-// login is the command that makes a session for the profile of this run, ""
-// where that would not help: the profile has no session, or something else is
+// login returns the command that logs in for the profile of this run. It is ""
+// if that would not help: the profile has no session, or something else is
 // wrong.
 func (s *session) login(err error) string {
 	var (
@@ -105,8 +105,8 @@ func (s *session) login(err error) string {
 	)
 	switch {
 	case errors.As(err, &api):
-		// A session that has ended is 401 to SSO, and 400 when it is to be
-		// renewed (API references, GetRoleCredentials and CreateToken).
+		// For an ended session, SSO answers 401, or 400 when the session is to
+		// be renewed (API references, GetRoleCredentials and CreateToken).
 		operation := innermost(err)
 		if operation == nil || !errors.As(err, &answer) {
 			return ""
@@ -138,8 +138,8 @@ func (s *session) login(err error) string {
 	return ""
 }
 
-// profiles are the one of this run, and those that it takes its credentials
-// from.
+// profiles yields the profile of this run, then the profiles that it takes its
+// credentials from.
 func (s *session) profiles() iter.Seq[*awsconfig.SharedConfig] {
 	return func(yield func(*awsconfig.SharedConfig) bool) {
 		for _, source := range s.config.ConfigSources {
@@ -156,7 +156,7 @@ func (s *session) profiles() iter.Seq[*awsconfig.SharedConfig] {
 	}
 }
 
-// profile is the one that the AWS CLI would take.
+// profile is the profile that the AWS CLI would use.
 func profile() string {
 	return cmp.Or(os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"), awsconfig.DefaultSharedConfigProfile)
 }

@@ -16,7 +16,8 @@ import (
 	"tagline/reconcile/oci"
 )
 
-// What cannot be had says where from, and with which command if there is one.
+// An error for missing credentials says where they should come from, and which
+// command helps if there is one.
 func TestCredentialsCannotBeHad(t *testing.T) {
 	const (
 		sso = "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = r\nregion = eu-central-1\n" +
@@ -37,10 +38,10 @@ func TestCredentialsCannotBeHad(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, config, profile, token string
-		answer                       http.HandlerFunc // of every service of AWS; nil: none
-		web                          bool             // as in a pod or in GitHub Actions
+		answer                       http.HandlerFunc // for every service of AWS; nil: none
+		web                          bool             // uses a web identity, as in a pod or in GitHub Actions
 		want                         string
-		silent                       string // what the message has not
+		silent                       string // what the message must not contain
 	}{
 		{name: "not logged in", config: sso, profile: "dev", want: `; log in with "aws sso login --profile dev"`},
 		{name: "not logged in, by an old profile", config: legacy, profile: "dev", want: `; log in with "aws sso login --profile dev"`},

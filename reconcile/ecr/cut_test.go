@@ -26,14 +26,14 @@ import (
 // backend is a registry behind a proxy.
 type backend struct {
 	proxy  *ocitest.RegistryProxy
-	host   string // as images.yaml names it
-	listed bool   // everything in it, and not the tags alone
+	host   string // as in images.yaml
+	listed bool   // lists all manifests, not only tags
 	seed   func(t *testing.T, repository string, images ...demo.Image)
-	ago    *atomic.Int64 // nanoseconds by which the clock for pushes is behind
+	ago    *atomic.Int64 // nanoseconds by which the clock for pushes is slow
 }
 
-// backends are those on which runs are cut and interleaved. What they hold is
-// two days old where they know.
+// backends are the registries on which runs are cut and interleaved. Their
+// content is two days old, if they record ages.
 var backends = []struct {
 	name  string
 	start func(*testing.T) backend
@@ -68,15 +68,15 @@ var (
 	both     = []string{"linux/amd64", "linux/arm64"}
 )
 
-// scenario is a repository and what is to become of it.
+// scenario is a repository and what a run does to it.
 type scenario struct {
 	name    string
 	images  []demo.Image
-	first   string       // an images.yaml that was applied, if any
+	first   string       // an images.yaml that is applied first, if any
 	then    []demo.Image // pushed after that
 	image   string       // the images.yaml of the run
-	deletes bool         // the uncut run deletes manifests
-	many    bool         // ordinary deletions are more than a quarter of the repository
+	deletes bool         // an uncut run deletes manifests
+	many    bool         // ordinary deletions exceed a quarter of the repository
 }
 
 var scenarios = []scenario{
@@ -144,7 +144,7 @@ var scenarios = []scenario{
 	},
 }
 
-// trial is a scenario in a repository of its own.
+// trial is a scenario in its own repository.
 type trial struct {
 	backend
 	t     *testing.T
@@ -188,8 +188,8 @@ func (s scenario) begin(t *testing.T, b backend) trial {
 	return r
 }
 
-// client asks nothing twice, and with one request at a time the same of every
-// run.
+// client returns a client that never repeats a request. With one request at a
+// time, every run sends the same requests.
 func (r trial) client(atOnce int) *ecr.Client {
 	return ecr.New(ecr.Options{
 		OCI: oci.Options{Concurrency: atOnce, Patience: oci.Patience{Attempts: 1}}, PushRate: 1000,
@@ -197,7 +197,7 @@ func (r trial) client(atOnce int) *ecr.Client {
 	})
 }
 
-// run is one run, and all its errors.
+// run is one run. It joins all errors.
 func (r trial) run(atOnce int) (reconcile.Plan, error) {
 	c := r.client(atOnce)
 	defer c.Close()
@@ -216,15 +216,16 @@ func (r trial) run(atOnce int) (reconcile.Plan, error) {
 	return p, errors.Join(errs...)
 }
 
-// holds is what a repository has: what its tags name, and all manifests; where
-// not all are listed, those that its tags lead to or that it had before.
+// holds is the content of a repository: what its tags name, and all manifests.
+// If they can't be listed, it has those below tags and those that it had
+// before.
 type holds struct {
 	tags      map[string]string
 	manifests map[string]bool
 }
 
-// look reads a repository, and fails the test if a tag names something that is
-// not whole.
+// look reads a repository. It fails the test if a tag names an incomplete
+// image.
 func (r trial) look(ever map[string]bool) holds {
 	r.t.Helper()
 	r.proxy.Script()
@@ -284,8 +285,8 @@ func (r trial) look(ever map[string]bool) holds {
 	return h
 }
 
-// uncut is what a scenario looks like before and after a run that goes well,
-// and the requests of that run.
+// uncut returns a scenario's content before and after a complete run, and the
+// requests of that run.
 func (s scenario) uncut(t *testing.T, b backend) (before, after holds, requests []ocitest.Request) {
 	r := s.begin(t, b)
 	before = r.look(nil)
@@ -305,8 +306,8 @@ func (s scenario) uncut(t *testing.T, b backend) (before, after holds, requests 
 	return before, after, requests
 }
 
-// check wants each tag to name what it did before or will in the end, and all
-// that stays in the end to be there.
+// check wants each tag to name what it named before or will name after, and
+// wants every manifest that an uncut run keeps.
 func (r trial) check(now, before, after holds) {
 	r.t.Helper()
 	for tag, digest := range before.tags {
@@ -319,7 +320,7 @@ func (r trial) check(now, before, after holds) {
 	}
 	for tag := range now.tags {
 		if before.tags[tag] == "" && after.tags[tag] == "" {
-			r.t.Errorf("tag %s is nobody's", tag)
+			r.t.Errorf("tag %s is unexpected", tag)
 		}
 	}
 	for digest := range before.manifests {
@@ -329,8 +330,8 @@ func (r trial) check(now, before, after holds) {
 	}
 }
 
-// settles wants the next run to end where an uncut one does. It returns how
-// many manifests stay behind that an uncut run deletes.
+// settles wants the next run to end as an uncut run does. It returns the number
+// of manifests that stay although an uncut run deletes them.
 func (r trial) settles(before, after holds) (behind int) {
 	r.t.Helper()
 	r.proxy.Script()
@@ -360,7 +361,7 @@ func (r trial) settles(before, after holds) (behind int) {
 	return behind
 }
 
-// writes reports whether a request changes something.
+// writes reports whether a request changes the registry.
 func writes(r ocitest.Request) bool {
 	switch _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); operation {
 	case "PutImage", "BatchDeleteImage":
@@ -372,7 +373,7 @@ func writes(r ocitest.Request) bool {
 }
 
 // sample returns the positions of the requests at which runs are cut or
-// interleaved: more of the few that write than of the many that read.
+// interleaved. It favors the few writes over the many reads.
 func sample(t *testing.T, requests []ocitest.Request) []int {
 	t.Helper()
 	var reading, writing, chosen []int
@@ -383,18 +384,18 @@ func sample(t *testing.T, requests []ocitest.Request) []int {
 			reading = append(reading, at)
 		}
 	}
-	for _, i := range ocitest.Sample(t, len(reading), 3) {
+	for _, i := range ocitest.Sample(t, len(reading), 2) {
 		chosen = append(chosen, reading[i])
 	}
-	for _, i := range ocitest.Sample(t, len(writing), 4) {
+	for _, i := range ocitest.Sample(t, len(writing), 3) {
 		chosen = append(chosen, writing[i])
 	}
 	slices.Sort(chosen)
 	return chosen
 }
 
-// cut ends a run with one request: its last one does not arrive, or its answer
-// does not come back. Nothing that it sends after that arrives.
+// cut ends a run at one request: either the request or its answer is lost. No
+// later request arrives.
 func cut(after bool) ocitest.Action {
 	var mu sync.Mutex
 	dead := false
@@ -411,15 +412,14 @@ func cut(after bool) ocitest.Action {
 	}
 }
 
-// A run that is cut off at any request, before the registry has seen it or
-// before its answer is back, leaves every tag whole and loses nothing; the next
-// one ends where an uncut run does.
+// A run may be cut off at any request, before the registry sees it or before
+// its answer returns. It leaves every tag whole and loses nothing, and the next
+// run ends as an uncut run does.
 //
-// What a registry has after a cut depends on the writes that it did. So the next
-// run is made once for each number of them, it is all the same whether the
-// answer to a read comes back, and a run that came to no write has left its
-// repository as it was, for the next cut. Without [ocitest.All], it is a sample
-// of the requests.
+// The content after a cut depends only on the writes that were done. So the
+// next run is made once per number of writes. A lost answer to a read needs no
+// case of its own, and after a run without writes, its repository serves the
+// next cut. Without [ocitest.All], only a sample of the requests is cut.
 func TestCutAnywhere(t *testing.T) {
 	each(t, scenarios, func(t *testing.T, b backend, s scenario) {
 		before, after, requests := s.uncut(t, b)
@@ -436,7 +436,7 @@ func TestCutAnywhere(t *testing.T) {
 				}
 				r.proxy.Reset()
 				r.proxy.Script(ocitest.Fault{Skip: at, Do: cut(answered)})
-				_, _ = r.run(1) // whatever it says, it is dead
+				_, _ = r.run(1) // its result does not matter
 				cuts++
 				done := 0
 				for i, request := range r.proxy.Trace() {
@@ -466,8 +466,8 @@ func TestCutAnywhere(t *testing.T) {
 	})
 }
 
-// Two runs at once, the one passing the other at any request: nothing is lost,
-// and nobody undoes what the other did.
+// Two runs at once, where one passes the other at any request. Nothing is lost,
+// and neither undoes the other's work.
 func TestTwoRunsAtOnce(t *testing.T) {
 	each(t, scenarios[len(scenarios)-1:], func(t *testing.T, b backend, s scenario) {
 		before, after, requests := s.uncut(t, b)

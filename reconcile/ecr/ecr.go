@@ -1,9 +1,9 @@
-// Package ecr reads and writes Amazon ECR through the AWS API, a hundred
-// images a call, and hands all other registries on to package oci.
+// Package ecr reads and writes Amazon ECR through the AWS API, a hundred images
+// per call. It passes all other registries on to package oci.
 //
-// ECR speaks the OCI protocol, too. That way goes what the API does not offer:
-// config blobs, and copies. It needs an authorization token, which is asked for
-// once a run and only if something goes that way.
+// ECR also speaks the OCI protocol. Package ecr uses it for what the API does
+// not offer: config blobs and copies. It needs an authorization token, which is
+// requested at the first use, once per run.
 package ecr
 
 import (
@@ -19,37 +19,38 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Options say how registries are spoken to. The zero value is usable.
+// Options say how to talk to registries. The zero value is usable.
 type Options struct {
-	OCI      oci.Options // for everything that is not ECR; for ECR what is said below
-	PushRate float64     // PutImage calls a second and registry; [DefaultPushRate] if zero
-	// Repositories are those of the run. Facts of all of them are asked in one
-	// call.
+	OCI      oci.Options // for all other registries; for what ECR uses, see New
+	PushRate float64     // PutImage calls per second and registry; [DefaultPushRate] if zero
+	// Repositories are the repositories of the run. One call asks for the facts
+	// of all of them.
 	Repositories []config.Repository
 }
 
-// DefaultPushRate stays below ECR's 10 PutImage calls per second and region
-// (user guide, service-quotas), which other jobs use as well.
+// DefaultPushRate stays below ECR's limit of 10 PutImage calls per second and
+// region (user guide, service-quotas), which other jobs share.
 const DefaultPushRate = 8
 
 // Client reads registries. It remembers what ECR has listed, so it is for one
-// run, and must not outlive its own writes.
+// run, and reads through it do not see the run's own writes.
 type Client struct {
 	options    Options
 	oci        *oci.Client
 	session    session
-	registries sync.Map // host -> *registry
-	endpoints  sync.Map // host that speaks the OCI protocol for a registry -> *registry
+	registries sync.Map // host -> *account
+	endpoints  sync.Map // host that speaks the OCI protocol for a registry -> *account
 	counts     counts
 }
 
 var _ registry.Readers = (*Client)(nil)
 
-// New returns a client for one run. Close it at the end. It asks nothing yet,
+// New returns a client for one run. Close it at the end. It sends no request,
 // not even for credentials.
 //
-// Of options.OCI, ECR uses the concurrency, the user agent, the logger, and the
-// number of attempts (8 if zero); the keychain is only for other hosts.
+// For ECR it uses these fields of options.OCI: the concurrency, the user agent,
+// the logger, and the patience (8 attempts if zero). The keychain is only for
+// other hosts.
 func New(options Options) *Client {
 	if options.PushRate <= 0 {
 		options.PushRate = DefaultPushRate
@@ -71,7 +72,7 @@ func New(options Options) *Client {
 	return c
 }
 
-// Reader opens a repository for reading. It asks nothing yet.
+// Reader opens a repository for reading. It sends no request and cannot fail.
 func (c *Client) Reader(repository config.Repository) registry.Reader {
 	if r := c.account(repository.Host); r != nil {
 		return &reader{account: r, Repository: repository}
@@ -82,13 +83,13 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 // OCI returns the client for everything that is not ECR.
 func (c *Client) OCI() *oci.Client { return c.oci }
 
-// Close gives up the connections that are idle.
+// Close closes the idle connections.
 func (c *Client) Close() {
 	c.session.close()
 	c.oci.Close()
 }
 
-// registry is the ECR registry of a host, nil if it is none.
+// account returns the ECR registry of a host, or nil if the host is not ECR's.
 func (c *Client) account(host string) *account {
 	if known, ok := c.registries.Load(host); ok {
 		return known.(*account)
@@ -110,12 +111,12 @@ type Writers struct {
 var _ registry.Writers = (*Writers)(nil)
 
 // NewWriters returns writers that share the client's connections, credentials
-// and limits. Nothing else in this package can write.
+// and limits. Nothing else in this package writes.
 func NewWriters(c *Client) *Writers {
 	return &Writers{client: c, oci: oci.NewWriters(c.oci)}
 }
 
-// Writer opens a repository for writing. It asks nothing yet.
+// Writer opens a repository for writing. It sends no request and cannot fail.
 func (w *Writers) Writer(repository config.Repository) registry.Writer {
 	if r := w.client.account(repository.Host); r != nil {
 		return &writer{reader: reader{account: r, Repository: repository}, writers: w}
@@ -123,13 +124,14 @@ func (w *Writers) Writer(repository config.Repository) registry.Writer {
 	return &elsewhere{Writer: w.oci.Writer(repository), client: w.client}
 }
 
-// elsewhere is a repository outside of ECR, to which copies may come from ECR.
+// elsewhere is a repository outside of ECR. Copies into it may come from ECR.
 type elsewhere struct {
 	registry.Writer
 	client *Client
 }
 
-// Copy implements [registry.Writer].
+// Copy implements [registry.Writer]. Its errors are those of the OCI protocol,
+// and those of a failed request for ECR's authorization token.
 func (w *elsewhere) Copy(ctx context.Context, from config.Repository, digest string) error {
 	source, err := w.client.overHTTP(ctx, from)
 	if err != nil {
@@ -138,9 +140,9 @@ func (w *elsewhere) Copy(ctx context.Context, from config.Repository, digest str
 	return w.Writer.Copy(ctx, source, digest)
 }
 
-// overHTTP is a repository by the host that speaks the OCI protocol for it.
-// For ECR that is its own host, except where AWS_ENDPOINT_URL_ECR leads to
-// something that is not AWS: there the authorization token names the host.
+// overHTTP returns a repository with the host that speaks the OCI protocol for
+// it. For ECR that is the same host, unless AWS_ENDPOINT_URL_ECR names
+// something that is not AWS: then the authorization token names the host.
 func (c *Client) overHTTP(ctx context.Context, repository config.Repository) (config.Repository, error) {
 	r := c.account(repository.Host)
 	if r == nil {
@@ -154,13 +156,13 @@ func (c *Client) overHTTP(ctx context.Context, repository config.Repository) (co
 	if err != nil || endpoint.Host == "" {
 		return config.Repository{}, fmt.Errorf("%s: the authorization token is for %q, which is no URL of a registry", r.name, token.endpoint)
 	}
-	if _, aws := config.ParseECRHost(endpoint.Host); !aws { // a token serves registries of other accounts, too
+	if _, aws := config.ParseECRHost(endpoint.Host); !aws { // a token also serves registries of other accounts
 		repository.Host = endpoint.Host
 		c.endpoints.Store(endpoint.Host, r)
 	}
 	return repository, nil
 }
 
-// pushesAtOnce is about a second's worth of pushes: so long a tag may wait
-// between the moment it is read again and its push.
+// pushesAtOnce is the number of pushes in about a second. A tag may wait that
+// long between its last read and its push.
 func (c *Client) pushesAtOnce() int { return max(1, int(math.Ceil(c.options.PushRate))) }

@@ -27,8 +27,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Every client that a test has closed leaves no goroutine, but for the SDK's
-// question to a metadata service that hangs: that ends by itself in 5 seconds.
+// After a test has closed its clients, no goroutine is left, except the SDK's
+// request to a metadata service that hangs: it ends by itself after 5 seconds.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/aws/aws-sdk-go-v2/aws.(*CredentialsCache).singleRetrieve"))
 }
@@ -37,7 +37,7 @@ const host = ecrtest.Account + ".dkr.ecr." + ecrtest.Region + ".amazonaws.com"
 
 var myImage = config.Repository{Host: host, Path: "my-image"}
 
-// emulate starts an ECR that the AWS SDK is led to, as a user would do it.
+// emulate starts an ECR and points the AWS SDK to it, as a user would.
 func emulate(t testing.TB, options ecrtest.Options) *ecrtest.Server {
 	t.Helper()
 	server, err := ecrtest.Start(options)
@@ -53,13 +53,14 @@ func emulate(t testing.TB, options ecrtest.Options) *ecrtest.Server {
 		"AWS_ENDPOINT_URL_ECR": server.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PROFILE": "",
 		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CA_BUNDLE": "", // a big one is slow to read, and each client reads it
 	} {
 		setenv(t, name, value)
 	}
 	return server
 }
 
-// setenv is for benchmarks, too.
+// setenv is t.Setenv, for benchmarks too.
 func setenv(t testing.TB, name, value string) {
 	t.(interface{ Setenv(name, value string) }).Setenv(name, value)
 }
@@ -74,7 +75,7 @@ func seeded(t testing.TB, options ecrtest.Options) *ecrtest.Server {
 	return server
 }
 
-// sdk is the AWS SDK as any program has it.
+// sdk returns the AWS SDK's client with its defaults.
 func sdk(t testing.TB) *aws.Client {
 	t.Helper()
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion(ecrtest.Region))
@@ -84,7 +85,7 @@ func sdk(t testing.TB) *aws.Client {
 	return aws.NewFromConfig(cfg)
 }
 
-// open is a client as a run has it, but for its patience.
+// open returns a client like that of a run, but with less patience.
 func open(t testing.TB, repositories ...config.Repository) *ecr.Client {
 	t.Helper()
 	c := ecr.New(ecr.Options{
@@ -95,7 +96,7 @@ func open(t testing.TB, repositories ...config.Repository) *ecr.Client {
 	return c
 }
 
-// images reads an images.yaml for this registry.
+// images parses an images.yaml for this registry.
 func images(t testing.TB, text string) []config.Image {
 	t.Helper()
 	cfg, err := config.Parse("images.yaml", []byte(text), config.Options{Registry: host, Policies: policies.Keys()})
@@ -117,7 +118,7 @@ func plan(t testing.TB, image config.Image) reconcile.Plan {
 	return reconcile.Diff(image, reconcile.Observe(t.Context(), open(t, image.Repository), image))
 }
 
-// apply is one run, with a client of its own, and its errors.
+// apply is one run with its own client. It joins all errors.
 func apply(t testing.TB, image config.Image) (reconcile.Plan, error) {
 	t.Helper()
 	c := open(t, image.Repository)
@@ -130,7 +131,7 @@ func apply(t testing.TB, image config.Image) (reconcile.Plan, error) {
 	return p, errors.Join(errs...)
 }
 
-// The mission of the whole: nothing is asked twice, and nothing is left to do.
+// The main job: a run asks nothing twice, and the next run has nothing to do.
 func TestMainJob(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	image := mine(t, ten)
@@ -144,8 +145,8 @@ func TestMainJob(t *testing.T) {
 		t.Fatalf("%v, plan %+v", err, p)
 	}
 	want := map[string]int{
-		"DescribeImages": 3, // all three tags; then without the alias, which is missing; then what it will list
-		"BatchGetImage":  3, // the sources; before the push, after it
+		"DescribeImages": 3, // all three tags; again without the alias, which is missing; then what it will list
+		"BatchGetImage":  3, // the sources; the alias before and after the push
 		"PutImage":       1, "DescribeRepositories": 1, "GetLifecyclePolicy": 1,
 	}
 	if got := server.Calls(); !maps.Equal(got, want) {
@@ -163,8 +164,8 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-// Plain images bring their platform in a config blob, which goes over HTTP with
-// a token; once the alias is there, nothing of that is needed.
+// A plain image states its platform in a config blob, which is read over HTTP
+// with a token. Once the alias exists, neither is needed.
 func TestPlainImages(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
 	_, err := server.Seed("my-image", time.Now(),
@@ -225,7 +226,7 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// Rules are told in the order of their priority, which is a number.
+// Rules are reported in the order of their priority, which is a number.
 func TestOrderOfRules(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	var rules []string
@@ -246,7 +247,7 @@ func TestOrderOfRules(t *testing.T) {
 	}
 }
 
-// What ECR would refuse is found before anything is written.
+// A run notices what ECR would refuse before it writes anything.
 func TestFacts(t *testing.T) {
 	rule := func(selection, action string) string {
 		return `{"rules":[{"rulePriority":3,"selection":{"tagStatus":"tagged",` + selection +
@@ -265,7 +266,7 @@ func TestFacts(t *testing.T) {
 		mutability types.ImageTagMutability
 		except     []string
 		lifecycle  string
-		violation  string // its ID and a part of its message
+		violation  string // its ID and part of its message
 		warning    string
 		aliases    string // [ten] if empty
 	}{
@@ -343,7 +344,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// A repository is never made by a push, even where ECR would do it.
+// A push never creates a repository, even if ECR would.
 func TestMissingRepository(t *testing.T) {
 	server := seeded(t, ecrtest.Options{CreateOnPush: true})
 	image := images(t, "images:\n  typo:\n    aliases: {10: 'my-image:10.10'}\n")[0]
@@ -356,8 +357,8 @@ func TestMissingRepository(t *testing.T) {
 	}
 }
 
-// Facts of a run's repositories come in one call; where one of them spoils it,
-// each is asked for.
+// One call returns the facts of all repositories of a run. If one repository
+// makes it fail, each is asked for alone.
 func TestFactsTogether(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
 	var repositories []config.Repository
@@ -409,8 +410,8 @@ func TestArchived(t *testing.T) {
 	}
 }
 
-// An archived image is no more absent than it can be pulled: its alias is left
-// alone, and a writer that has seen it says what its tag names.
+// An archived image is not absent, and can't be pulled. Its alias is left
+// alone, and a writer that has seen it reports what its tag names.
 func TestArchivedAlias(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	digest := server.Tags("my-image")["10.10"]
@@ -443,7 +444,7 @@ func TestReferrers(t *testing.T) {
 		if err := server.SeedObjects("my-image", "10", time.Now(), objects...); err != nil {
 			t.Fatal(err)
 		}
-		subject = objects[len(objects)-3].Digest.String() // the same for all builds
+		subject = objects[len(objects)-3].Digest.String() // one subject for all builds
 	}
 	got, err := open(t).Reader(myImage).Referrers(t.Context(), subject)
 	if err != nil || len(got) != 120 || got[0].ArtifactType == "" || got[0].Size == 0 || !strings.HasPrefix(got[0].Digest, "sha256:") {
@@ -454,8 +455,8 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
-// One absent alias costs a call, however large the repository is. If ECR does not
-// name the id that it misses, the answers are the same and cost more.
+// One absent alias costs one call, whatever the size of the repository. If ECR
+// does not name the missing id, the answers are the same but cost more.
 func TestAbsentAlias(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
 	var aliases []string
@@ -500,7 +501,8 @@ func TestAbsentAlias(t *testing.T) {
 	}
 }
 
-// By id while that is cheap, by listing when it isn't; the same answers.
+// Resolve asks by id while that is cheap, and lists if it isn't; the answers
+// are the same.
 func TestResolve(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
 	want := map[string]string{}
@@ -557,9 +559,9 @@ func TestResolve(t *testing.T) {
 	})
 }
 
-// A token that is about to end is renewed.
+// A token that ends soon is renewed.
 func TestTokenIsRenewed(t *testing.T) {
-	late := time.Now().Add(-12*time.Hour + 10*time.Minute) // tokens made now end in ten minutes
+	late := time.Now().Add(-12*time.Hour + 10*time.Minute) // makes tokens that end in ten minutes
 	server := emulate(t, ecrtest.Options{Now: func() time.Time { return late }})
 	if _, err := server.Seed("my-image", late, demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}); err != nil {
 		t.Fatal(err)
@@ -572,7 +574,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	}
 }
 
-// A cancelled run begins nothing.
+// A cancelled run starts nothing.
 func TestCancelled(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	c := open(t)
@@ -601,7 +603,7 @@ func TestDeleteTags(t *testing.T) {
 	if tags := server.Tags("my-image"); tags["10.10"] != "" || tags["10.20"] == "" {
 		t.Errorf("tags are %v", tags)
 	}
-	// The image of an index can't lose its last tag.
+	// The image that an index lists can't lose its last tag.
 	if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "3", Platforms: []string{"linux/amd64"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -615,8 +617,8 @@ func TestDeleteTags(t *testing.T) {
 	}
 }
 
-// The last tag of an image that an index lists can't be deleted. That is a
-// violation in every run, and holds no other deletion up.
+// The last tag of an image that an index lists can't be deleted. Every run
+// reports this as a violation, and does its other deletions.
 func TestLastTagOfAListedImage(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	if _, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "3", Platforms: []string{"linux/amd64"}}); err != nil {
@@ -636,8 +638,8 @@ func TestLastTagOfAListedImage(t *testing.T) {
 	}
 }
 
-// A tag that moves between the last look at it and its deletion stays, and so
-// does the image that it names then and that has no other tag.
+// A tag may move between its last read and its deletion. Then it stays, and so
+// does the image that it names, which has no other tag.
 func TestDeletionIsConditional(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	server.Script(ecrtest.Fault{Operation: "BatchDeleteImage", Times: 1, Do: ecrtest.Before(func() {
@@ -658,8 +660,8 @@ func TestDeletionIsConditional(t *testing.T) {
 	}
 }
 
-// A deletion is done if its answer is lost, whatever ECR says when it is asked
-// for again.
+// A deletion succeeds if its answer is lost, whatever ECR answers the second
+// time.
 func TestLostDeletion(t *testing.T) {
 	for _, code := range []types.ImageFailureCode{types.ImageFailureCodeImageNotFound, types.ImageFailureCodeImageTagDoesNotMatchDigest} {
 		t.Run(string(code), func(t *testing.T) {

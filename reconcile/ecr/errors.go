@@ -28,9 +28,9 @@ type failure struct {
 func (f *failure) Error() string   { return f.text }
 func (f *failure) Unwrap() []error { return f.causes }
 
-// failure says what went wrong with a subject, and what to do if that is known.
-// It wraps [reconcile.ErrNotFound] where ECR itself says that the image or its
-// repository does not exist.
+// failure says what went wrong with a subject, with advice if there is any. It
+// wraps [registry.ErrNotFound] if ECR says that the image or its repository
+// does not exist.
 func (r *reader) failure(subject string, err error) error {
 	var ours *failure
 	if errors.As(err, &ours) || errors.Is(err, r.err) && r.err != nil {
@@ -70,9 +70,9 @@ func (r *reader) failure(subject string, err error) error {
 	return &failure{text, causes}
 }
 
-// notFromECR describes an HTTP answer that is no answer of ECR, such as the page
-// of a proxy. It is "" for every other error. ECR names the error it answers
-// with (API Reference, CommonErrors), and its answers are JSON.
+// notFromECR describes an HTTP answer that does not come from ECR, such as the
+// page of a proxy. It is "" for every other error. ECR's answers are JSON, and
+// name their error (API Reference, CommonErrors).
 func notFromECR(err error) string {
 	var (
 		answer *smithyhttp.ResponseError
@@ -93,10 +93,10 @@ func notFromECR(err error) string {
 	return ""
 }
 
-// unnamedError is the SDK's code for an error whose answer has none.
+// unnamedError is the SDK's code for an answer that names no error.
 const unnamedError = "UnknownError"
 
-// refusal is one failure of a batch (API_ImageFailure).
+// refusal returns the error of one failure in a batch (API_ImageFailure).
 func (r *reader) refusal(id string, f types.ImageFailure) error {
 	if f.FailureCode == types.ImageFailureCodeImageNotFound {
 		return r.absent(id)
@@ -112,7 +112,7 @@ func (r *reader) archived(id string) error {
 	return fmt.Errorf("%s: %w", r.subject(id), registry.ErrArchived)
 }
 
-// subject is what an error is about.
+// subject names what an error is about.
 func (r *reader) subject(id string) string {
 	if isDigest(id) {
 		return r.String() + "@" + id
@@ -127,8 +127,8 @@ func isDenied(err error) bool {
 	return errors.As(err, &api) && api.ErrorCode() == "AccessDeniedException"
 }
 
-// operationOf is the operation of the AWS API that failed, which is also the
-// name of its IAM action (service authorization reference, Amazon ECR).
+// operationOf returns the operation of the AWS API that failed. Its IAM action
+// has the same name (service authorization reference, Amazon ECR).
 func operationOf(err error) string {
 	var operation *smithy.OperationError
 	if errors.As(err, &operation) {
@@ -137,8 +137,8 @@ func operationOf(err error) string {
 	return "AWS API"
 }
 
-// root is the innermost error that still says what it is about: a dial with its
-// address, a deadline.
+// root returns the innermost error that still says what it is about, such as a
+// dial with its address.
 func root(err error) error {
 	if proxy := oci.ByProxy(err); proxy != nil {
 		return proxy

@@ -17,15 +17,16 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// repositories are those of a run, described together.
+// repositories are the repositories of a run, which one call describes.
 type repositories struct {
 	expected  []string // paths
 	once      sync.Once
 	described sync.Map // path -> types.Repository
 }
 
-// Facts costs one call for a hundred repositories of the run, and one for the
-// lifecycle policy of each that is asked about.
+// Facts costs one call per hundred repositories of the run, and one per
+// repository for its lifecycle policy. A repository that does not exist is
+// Facts.Missing. It returns no sentinel error.
 func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 	repository, err := r.describe(ctx)
 	if isAbsent(err) {
@@ -37,10 +38,11 @@ func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 	return registry.Facts{Tags: mutabilityOf(repository), Expiries: r.expiries(ctx), LastTag: true, KeepsChildren: true}, nil // API_BatchDeleteImage
 }
 
-// describe tells of the repository. One that is missing or forbidden fails the
-// call for all (API_DescribeRepositories); then each is asked for alone.
+// describe returns the description of the repository. A repository that is
+// missing or forbidden fails the call for all (API_DescribeRepositories); then
+// each is asked for alone.
 func (r *reader) describe(ctx context.Context) (types.Repository, error) {
-	if err := r.interrupted(ctx); err != nil { // or else no other image of the run would be described
+	if err := r.interrupted(ctx); err != nil { // otherwise an ended context would fail the description for every other image of the run
 		return types.Repository{}, err
 	}
 	api, err := r.reads(ctx)
@@ -78,7 +80,8 @@ func (r *reader) describe(ctx context.Context) (types.Repository, error) {
 	return got[0], nil
 }
 
-// mutabilityOf: the filters of "…_WITH_EXCLUSION" are wildcards with * alone
+// mutabilityOf returns which tags can be moved. The filters of
+// "…_WITH_EXCLUSION" are patterns with * as the only wildcard
 // (API_PutImageTagMutability, user guide image-tag-mutability).
 func mutabilityOf(repository types.Repository) registry.Mutability {
 	m := registry.Mutability{Immutable: repository.ImageTagMutability == types.ImageTagMutabilityImmutable ||
@@ -89,13 +92,13 @@ func mutabilityOf(repository types.Repository) registry.Mutability {
 	return m
 }
 
-// policyAttempts is how often a lifecycle policy is asked for. It is needed for a
-// warning only.
+// policyAttempts is how often a lifecycle policy is asked for. It serves only a
+// warning.
 const policyAttempts = 3
 
-// expiries returns the rules of the lifecycle policy that may expire or archive a
-// tagged image. They serve a warning and no more, so no failure stops a run. It
-// is logged, unless the role of the run lacks the permission.
+// expiries returns the rules of the lifecycle policy that may expire or archive
+// a tagged image. They serve only a warning, so a failure stops no run. It is
+// logged, unless the role of the run lacks the permission.
 func (r *reader) expiries(ctx context.Context) []registry.Expiry {
 	api, err := r.reads(ctx)
 	if err != nil {
@@ -117,7 +120,7 @@ func (r *reader) expiries(ctx context.Context) []registry.Expiry {
 	return nil
 }
 
-// parseLifecycle reads a lifecycle policy (user guide,
+// parseLifecycle parses a lifecycle policy (user guide,
 // lifecycle_policy_parameters).
 func parseLifecycle(text string) ([]registry.Expiry, error) {
 	type rule struct {
@@ -127,10 +130,10 @@ func parseLifecycle(text string) ([]registry.Expiry, error) {
 			TagStatus string   `json:"tagStatus"` // tagged, untagged or any
 			Prefixes  []string `json:"tagPrefixList"`
 			Patterns  []string `json:"tagPatternList"`
-			Class     string   `json:"storageClass"` // archive: only images that are archived already
+			Class     string   `json:"storageClass"` // archive: only images that are already archived
 		} `json:"selection"`
 		Action struct {
-			Type string `json:"type"` // expire or transition, to the storage class archive
+			Type string `json:"type"` // expire, or transition to the storage class archive
 		} `json:"action"`
 	}
 	var policy struct {

@@ -21,18 +21,18 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// attempts is how often a call is made before a run gives up on it.
+// attempts is how often a run tries a call.
 const attempts = 8
 
-// What goes wrong, and what the run says of alias 10. Nothing is ever taken
-// for absent on account of it.
+// What goes wrong, and what the run reports for alias 10. No fault makes
+// anything look absent.
 func TestFaults(t *testing.T) {
 	full := ecrtest.Refuse("LimitExceededException", "The maximum number of images has been reached")
 	for _, test := range []struct {
 		name   string
 		faults []ecrtest.Fault
-		calls  map[string]int // those that count
-		want   string         // part of the error; empty: it works all the same
+		calls  map[string]int // the calls to count
+		want   string         // part of the error; empty if the run succeeds
 	}{
 		{
 			"throttled three times", []ecrtest.Fault{{Times: 3, Do: ecrtest.Throttle()}},
@@ -127,7 +127,7 @@ func deny(operation string) []ecrtest.Fault {
 	return []ecrtest.Fault{{Operation: operation, Do: ecrtest.Deny()}}
 }
 
-// What only part of a run needs is denied to that part.
+// If a permission is missing, only the part of the run that needs it fails.
 func TestDenied(t *testing.T) {
 	for _, test := range []struct{ operation, aliases, want string }{
 		{"GetAuthorizationToken", "10: {amd64: plain}", "GetAuthorizationToken"},
@@ -184,8 +184,8 @@ func TestLifecyclePolicyUnread(t *testing.T) {
 	}
 }
 
-// What a pull-through cache says of its upstream registry is an error, and never
-// means that an image is absent.
+// An error from the upstream registry of a pull-through cache is an error, and
+// never means that an image is absent.
 func TestUpstream(t *testing.T) {
 	for _, code := range []types.ImageFailureCode{
 		types.ImageFailureCodeUpstreamAccessDenied, types.ImageFailureCodeUpstreamTooManyRequests, types.ImageFailureCodeUpstreamUnavailable,
@@ -202,14 +202,14 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// An answer that ECR did not write is reported with its status. It never means
-// that something is absent, whether it is asked by id or by listing.
+// An answer that does not come from ECR is reported with its status. It never
+// means that something is absent, whether the run asks by id or lists.
 func TestNotFromECR(t *testing.T) {
 	const page = "<html><body>Blocked</body></html>"
 	for _, test := range []struct {
 		status        int
 		content, body string
-		byID, listing string // parts of the errors; the same if listing is empty
+		byID, listing string // parts of the errors; listing is like byID if empty
 	}{
 		{403, "text/html; charset=utf-8", page, "HTTP 403 Forbidden (text/html), which is no answer of ECR", ""},
 		{404, "text/html", page, "HTTP 404 Not Found (text/html), which is no answer of ECR", ""},
@@ -247,7 +247,7 @@ func TestNotFromECR(t *testing.T) {
 	}
 }
 
-// A host of FIPS or dual stack is reached through an endpoint of the user's, too.
+// A FIPS or dual-stack host is also reached through the user's own endpoint.
 func TestOwnEndpoint(t *testing.T) {
 	seeded(t, ecrtest.Options{})
 	for _, test := range []struct{ host, variable string }{
@@ -292,8 +292,8 @@ func TestAccountsAndRegions(t *testing.T) {
 	}
 }
 
-// Without credentials there is an answer at once, for all images the same, and
-// nothing is sent to anyone.
+// Without credentials, a run fails at once, with the same error for all images,
+// and sends nothing.
 func TestNoCredentials(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
@@ -311,8 +311,7 @@ func TestNoCredentials(t *testing.T) {
 		t.Errorf("calls: %v", calls)
 	}
 
-	// Where there is a metadata service, or something that swallows what is
-	// sent to it, the run does not hang.
+	// The run does not hang on a metadata service that never answers.
 	hangs := make(chan struct{})
 	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hangs }))
 	defer silent.Close()
@@ -329,8 +328,8 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
-// Where nobody answers, the attempts for all that a run asks are bounded, and
-// the message has the address.
+// If a host never answers, the attempts for the whole run are limited, and the
+// message has the address.
 func TestNobodyAnswers(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	server.Script(ecrtest.Fault{Do: ecrtest.Reset()})
@@ -350,12 +349,12 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
-// A listing that does not come to its end is not a shorter one.
+// A listing that breaks off is an error, not a shorter list.
 func TestPageFails(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
 	image := demo.Image{Tag: "10.1", Platforms: []string{"linux/amd64"}, Provenance: true}
 	for i := range 1200 {
-		image.Build = i // leaves the one before untagged
+		image.Build = i // leaves the one before it untagged
 		if _, err := server.Seed("my-image", time.Now(), image); err != nil {
 			t.Fatal(err)
 		}
@@ -377,7 +376,8 @@ func TestPageFails(t *testing.T) {
 	}
 }
 
-// An image that goes between two calls of a run is not one that never was.
+// An image that is deleted between two calls of a run does not look as if it
+// had never existed.
 func TestDeletedMeanwhile(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
 	server.Script(ecrtest.Fault{Operation: "BatchGetImage", Times: 1, Do: ecrtest.Before(func() {
@@ -392,8 +392,8 @@ func TestDeletedMeanwhile(t *testing.T) {
 	}
 }
 
-// An immutable tag that appears between plan and push is not overwritten, and
-// the message is ECR's own.
+// An immutable tag that appears between plan and push is not overwritten. The
+// message is ECR's own.
 func TestImmutableMeanwhile(t *testing.T) {
 	server := emulate(t, ecrtest.Options{})
 	if err := server.CreateRepository("my-image", types.ImageTagMutabilityImmutable); err != nil {
@@ -412,9 +412,9 @@ func TestImmutableMeanwhile(t *testing.T) {
 	}
 }
 
-// The answer to the first push of an immutable tag is lost. The SDK pushes again,
-// and ECR refuses that: the push is done if the tag names the digest pushed, and
-// refused if another job was quicker.
+// The answer to the first push of an immutable tag is lost. The SDK pushes
+// again, and ECR refuses it. The push succeeds if the tag names the pushed
+// digest, and fails if another job was faster.
 func TestImmutableAnswerLost(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -19,7 +19,7 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// image is what ECR tells of one without sending it.
+// image is what a description by ECR says about an image.
 type image struct {
 	registry.Descriptor
 	tags   []string
@@ -29,7 +29,7 @@ type image struct {
 
 func imageOf(d types.ImageDetail) image {
 	return image{
-		Descriptor: registry.Descriptor{ // ECR's size is that of the layers, not of the manifest
+		Descriptor: registry.Descriptor{ // ECR states the size of the layers, not of the manifest
 			Digest:       aws.ToString(d.ImageDigest),
 			MediaType:    interned(aws.ToString(d.ImageManifestMediaType)),
 			ArtifactType: interned(aws.ToString(d.ArtifactMediaType)),
@@ -41,16 +41,16 @@ func imageOf(d types.ImageDetail) image {
 	}
 }
 
-// listing is all of a repository, once a run has asked for it.
+// listing holds all images of a repository, once a run has asked for them.
 type listing struct {
 	mu     sync.Mutex
 	images []image
 	byID   map[string]int // tag or digest -> place in images
-	now    time.Time      // when it began, by ECR's clock
+	now    time.Time      // when the listing began, by ECR's clock
 }
 
-// interrupted is the error of a context that has ended: then nothing answers,
-// not even what is remembered.
+// interrupted returns the error of a context that has ended. Then nothing is
+// answered, not even from memory.
 func (r *reader) interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return r.failure(r.String(), err)
@@ -58,7 +58,7 @@ func (r *reader) interrupted(ctx context.Context) error {
 	return nil
 }
 
-// list reads all images of the repository once a run.
+// list lists all images of the repository, once per run.
 func (r *reader) list(ctx context.Context) (*listing, error) {
 	if err := r.interrupted(ctx); err != nil {
 		return nil, err
@@ -84,9 +84,9 @@ func (r *reader) list(ctx context.Context) (*listing, error) {
 	return l, nil
 }
 
-// describeAll reads all images of the repository, 1,000 a call: those that are
-// archived, too, which DescribeImages leaves out unless asked
-// (API_DescribeImagesFilter). The clock is that of the first answer.
+// describeAll reads all images of the repository, 1,000 per call. It includes
+// archived images, which DescribeImages leaves out by default
+// (API_DescribeImagesFilter). now is the time of the first answer.
 func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time, err error) {
 	api, err := r.reads(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time
 		if now.IsZero() {
 			now, _ = awsmiddleware.GetServerTime(page.ResultMetadata)
 		}
-		if page.ImageDetails == nil { // an empty repository has an empty list
+		if page.ImageDetails == nil { // ECR sends an empty list for an empty repository
 			return nil, now, fmt.Errorf("%s: DescribeImages: the answer has no list of images", r)
 		}
 		for _, d := range page.ImageDetails {
@@ -118,7 +118,7 @@ func (r *reader) listing() *listing {
 	return l.(*listing)
 }
 
-// remembered is the listing if there is one already.
+// remembered returns the listing, or nil if the run has not made one.
 func (r *reader) remembered() *listing {
 	l := r.listing()
 	l.mu.Lock()
@@ -129,7 +129,7 @@ func (r *reader) remembered() *listing {
 	return l
 }
 
-// get looks a tag or digest up in a listing.
+// get finds a tag or digest in a listing.
 func (l *listing) get(id string) (image, bool) {
 	i, ok := l.byID[id]
 	if !ok {
@@ -138,9 +138,9 @@ func (l *listing) get(id string) (image, bool) {
 	return l.images[i], true
 }
 
-// What asking by id may cost before listing takes over: as many ids, and as
-// many calls. Each id that does not exist costs a call, and a repository may have
-// a hundred pages.
+// The most ids, and the most calls, that are spent on asking by id; beyond
+// that, the repository is listed. Each id that does not exist costs a call, and
+// a repository may have a hundred pages.
 const (
 	maxIDs   = 300
 	maxCalls = 20
@@ -148,8 +148,8 @@ const (
 
 var errTooMany = errors.New("too many calls")
 
-// images finds images by tag or digest: by their ids if those are few, else by
-// listing the repository. What does not exist is not in the map.
+// images finds images by tag or digest: by their ids if there are few, else in
+// a listing. The map lacks those that do not exist.
 func (r *reader) images(ctx context.Context, ids []string) (map[string]image, error) {
 	if err := r.interrupted(ctx); err != nil {
 		return nil, err
@@ -183,18 +183,18 @@ func (r *reader) images(ctx context.Context, ids []string) (map[string]image, er
 	return got, nil
 }
 
-// describing asks for images by id.
+// describing asks for images by id and collects them.
 type describing struct {
 	*reader
 	api   reads
-	calls int // that are left
+	calls int // calls that are left
 	got   map[string]image
 }
 
 // describe asks for a batch. One id that does not exist fails the whole call
-// (API_DescribeImages, ImageNotFoundException). The error names it, so the others
-// are asked for again. If it doesn't, the batch is halved until the missing ids
-// stand alone.
+// (API_DescribeImages, ImageNotFoundException). If the error names it, describe
+// asks again for the others. If not, it halves the batch until each missing id
+// is alone.
 func (d *describing) describe(ctx context.Context, ids []string) error {
 	if d.calls == 0 {
 		return errTooMany
@@ -219,7 +219,7 @@ func (d *describing) describe(ctx context.Context, ids []string) error {
 	case err != nil:
 		return d.failure(d.String(), err)
 	}
-	for _, detail := range out.ImageDetails { // one for each image, however many ids it has
+	for _, detail := range out.ImageDetails { // one per image, however many ids name it
 		img := imageOf(detail)
 		for _, id := range append(img.tags, img.Digest) {
 			if slices.Contains(ids, id) {
@@ -227,7 +227,7 @@ func (d *describing) describe(ctx context.Context, ids []string) error {
 			}
 		}
 	}
-	for _, id := range ids { // without an ImageNotFoundException it is not absent
+	for _, id := range ids { // an id is absent only by an ImageNotFoundException
 		if _, ok := d.got[id]; !ok {
 			return fmt.Errorf("%s: ECR answered without it", d.subject(id))
 		}
@@ -236,11 +236,11 @@ func (d *describing) describe(ctx context.Context, ids []string) error {
 }
 
 // missingID is how DescribeImages names an image that does not exist
-// (hashicorp/terraform-provider-aws#35268). Of tag and digest, the one that was not
+// (hashicorp/terraform-provider-aws#35268). The tag or digest that was not
 // asked for is null.
 var missingID = regexp.MustCompile(`imageId \{imageDigest:'([^']*)', imageTag:'([^']*)'\}`)
 
-// named returns the tag or digest that an error names, "" if it names none.
+// named returns the tag or digest that an error names, or "".
 func named(err *types.ImageNotFoundException) string {
 	m := missingID.FindStringSubmatch(err.ErrorMessage())
 	switch {
@@ -256,7 +256,7 @@ func anyStatus() *types.DescribeImagesFilter {
 	return &types.DescribeImagesFilter{ImageStatus: types.ImageStatusFilterAny}
 }
 
-// identifiers are tags and digests as ECR wants them.
+// identifiers returns tags and digests in the form that ECR takes.
 func identifiers(ids []string) []types.ImageIdentifier {
 	all := make([]types.ImageIdentifier, len(ids))
 	for i := range ids {
@@ -269,8 +269,9 @@ func identifiers(ids []string) []types.ImageIdentifier {
 	return all
 }
 
-// isDigest tells a digest from a tag, which has no colon.
+// isDigest reports whether an id is a digest. A tag has no colon.
 func isDigest(id string) bool { return strings.Contains(id, ":") }
 
-// interned keeps one copy of a text that repeats a hundred thousand times.
+// interned keeps one copy of a string that a listing repeats a hundred thousand
+// times.
 func interned(s string) string { return unique.Make(s).Value() }

@@ -23,8 +23,10 @@ type reader struct {
 	config.Repository
 }
 
-// Resolve costs one call for a hundred tags, or for a thousand images of the
-// repository once that is less. A tag whose image is archived still names it.
+// Resolve costs one call per hundred tags, or one per thousand images of the
+// repository if that is less. The tag of an archived image still names it.
+//
+// Errors: [registry.ErrNotFound] if the tag or the repository does not exist.
 func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	answers := make([]registry.Answer[registry.Descriptor], len(tags))
 	images, err := r.images(ctx, tags)
@@ -41,10 +43,12 @@ func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[r
 	return answers
 }
 
-// Listed tells that [reader.Resolve] is cheap.
+// Listed is true: Resolve answers from the listing.
 func (*reader) Listed() bool { return true }
 
-// Tags costs one call for a thousand images.
+// Tags costs one call per thousand images.
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (r *reader) Tags(ctx context.Context) ([]string, error) {
 	l, err := r.list(ctx)
 	if err != nil {
@@ -57,8 +61,10 @@ func (r *reader) Tags(ctx context.Context) ([]string, error) {
 	return tags, nil
 }
 
-// Inventory costs one call for a thousand images. The clock is the Date of
-// ECR's answer.
+// Inventory costs one call per thousand images. Now is the Date of ECR's
+// answer.
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (r *reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 	l, err := r.list(ctx)
 	if err != nil {
@@ -71,11 +77,12 @@ func (r *reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 	return all, nil
 }
 
-// Manifests costs what [reader.Resolve] does for the tags among the references,
-// and one call for a hundred manifests.
+// Manifests costs as much as [reader.Resolve] for the tags, and one call per
+// hundred manifests. It fetches them by digest: by tag, ECR may translate a
+// manifest (user guide, image-manifest-formats).
 //
-// They are fetched by digest: asked by tag, ECR may translate a manifest
-// (user guide, image-manifest-formats).
+// Errors: [registry.ErrNotFound] if the tag, digest or repository does not
+// exist; [registry.ErrArchived] if the image is archived.
 func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
 	answers := make([]registry.Answer[registry.RawManifest], len(references))
 	var tags []string
@@ -88,7 +95,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 	if err != nil {
 		return fail(answers, err)
 	}
-	digests := make([]string, len(references)) // "": there is nothing to fetch
+	digests := make([]string, len(references)) // "" if there is nothing to fetch
 	for i, reference := range references {
 		if isDigest(reference) {
 			digests[i] = reference
@@ -117,15 +124,15 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 	return answers
 }
 
-// accepted are the types of manifests that ECR can give out as they are.
+// accepted are the types of manifests that ECR can return unchanged.
 var accepted = []string{
 	string(media.OCIImageIndex), string(media.OCIManifestSchema1),
 	string(media.DockerManifestList), string(media.DockerManifestSchema2),
 }
 
-// fetch reads manifests by digest. What ECR does not give out is asked for
-// once more by description: an archived image can't be pulled, but is there
-// (user guide, archive-image).
+// fetch reads manifests by digest. It then describes those that ECR did not
+// return: an archived image exists, but can't be pulled (user guide,
+// archive-image).
 func (r *reader) fetch(ctx context.Context, digests []string) map[string]registry.Answer[registry.RawManifest] {
 	var (
 		mu      sync.Mutex
@@ -164,9 +171,9 @@ func (r *reader) fetch(ctx context.Context, digests []string) map[string]registr
 	return got
 }
 
-// batchGet asks for at most a hundred images by tag or digest, and returns
-// them and what ECR refuses by what was asked for. Refusals come in an answer
-// that succeeds (API_BatchGetImage, failures).
+// batchGet asks for at most a hundred images by tag or digest. It returns the
+// images and the refusals, by the id that was asked for. Refusals come in an
+// answer that succeeds (API_BatchGetImage, failures).
 func (r *reader) batchGet(ctx context.Context, ids []string) (map[string]types.Image, map[string]types.ImageFailure, error) {
 	api, err := r.reads(ctx)
 	if err != nil {
@@ -194,7 +201,8 @@ func (r *reader) batchGet(ctx context.Context, ids []string) (map[string]types.I
 	return images, refused, nil
 }
 
-// verified is a manifest whose bytes are those of its digest.
+// verified returns a manifest, or an error if its bytes do not match its
+// digest.
 func verified(r *reader, want string, img types.Image) registry.Answer[registry.RawManifest] {
 	if img.ImageManifest == nil {
 		return registry.Answer[registry.RawManifest]{Err: fmt.Errorf("%s: ECR answered without it", r.subject(want))}
@@ -208,10 +216,14 @@ func verified(r *reader, want string, img types.Image) registry.Answer[registry.
 	}}
 }
 
-// Configs go over HTTP, one or two requests each: the API has a URL to offer
-// for each, which is as much, and nothing that says whether it came whole.
+// Configs reads over HTTP, with one or two requests per digest. The API would
+// return only a URL for each, at the same cost and without a check of the
+// bytes.
+//
+// Errors: [registry.ErrNotFound] if the digest or the repository does not
+// exist.
 func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
-	if len(digests) == 0 { // for which no token is needed
+	if len(digests) == 0 { // then no token is needed
 		return nil
 	}
 	over, err := r.client.overHTTP(ctx, r.Repository)
@@ -235,14 +247,16 @@ func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answe
 		return errors.Join(errs...)
 	})
 	for i, a := range answers {
-		if a.Value == nil && a.Err == nil { // there was no token to ask with
+		if a.Value == nil && a.Err == nil { // there is no token
 			answers[i].Err = err
 		}
 	}
 	return answers
 }
 
-// Referrers lists 50 a call (API_ListImageReferrers, maxResults).
+// Referrers lists 50 per call (API_ListImageReferrers, maxResults).
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descriptor, error) {
 	api, err := r.reads(ctx)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Each job of the README works with what its IAM policies allow, repository by
-// repository, and with none of it less.
+// Each job of the README works with the actions that its IAM policies allow,
+// per repository, and fails if any one of them is missing.
 func TestPolicies(t *testing.T) {
 	policies := readPolicies(t)
 	dryRun, write := policies["`tagline apply --dry-run`"], policies["`tagline apply`"]
@@ -88,8 +88,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// restore works with the actions that its policy names, and with none of them
-// less.
+// restore works with the actions that its policy names, and fails if any one of
+// them is missing.
 func TestRestorePolicy(t *testing.T) {
 	var allowed []string
 	for _, p := range readPolicies(t)["`tagline restore`"] {
@@ -148,7 +148,7 @@ func TestRestorePolicy(t *testing.T) {
 	}
 }
 
-// repositoriesOf returns the repositories that a call is about, "*" if none.
+// repositoriesOf returns the repositories that a call is about, or "*".
 func repositoriesOf(c *ecrtest.Call) []string {
 	var batch struct{ RepositoryNames []string }
 	switch {
@@ -163,7 +163,7 @@ func repositoriesOf(c *ecrtest.Call) []string {
 // permission allows an action on a repository, or on "*".
 type permission struct{ action, on string }
 
-// readPolicies returns the permissions of each section's policy.
+// readPolicies returns the permissions that each section's policy grants.
 func readPolicies(t *testing.T) map[string][]permission {
 	t.Helper()
 	text, err := os.ReadFile("README.md")

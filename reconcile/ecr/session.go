@@ -33,7 +33,7 @@ import (
 )
 
 // session is the AWS configuration of a run: files, environment, credentials.
-// It is loaded with the first call, and a failure is that of the whole run.
+// It is loaded at the first call, and if that fails, the whole run fails.
 type session struct {
 	client *Client
 	once   sync.Once
@@ -44,22 +44,21 @@ type session struct {
 	underWay atomic.Value // string: the service that is being asked for credentials
 }
 
-// Of one attempt. Answers are at most a few MB.
+// Limits of one attempt. Answers have at most a few MB.
 const (
 	headersTimeout = 30 * time.Second
 	attemptTimeout = 2 * time.Minute
 )
 
-// For credentials: a login helper or STS may take its time; the metadata
-// service answers within milliseconds, or not at all.
+// Limits for credentials. A login helper or STS may take some time; the
+// metadata service answers within milliseconds, or not at all.
 const (
 	credentialsTimeout = 30 * time.Second
 	metadataTimeout    = 3 * time.Second
 )
 
-// load takes the usual sources of the AWS SDK. The region of each registry is
-// in its host; the one that is passed serves what credentials need, where
-// nothing else names a region.
+// load loads the usual sources of the AWS SDK. The host of each registry has
+// its region. The given region is for credentials, if nothing else names one.
 func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 	s.once.Do(func() {
 		s.http = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
@@ -70,7 +69,7 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 		if s.err = checkEndpoints(); s.err != nil {
 			return
 		}
-		ctx = context.WithoutCancel(ctx) // for all of the run, whichever image comes first
+		ctx = context.WithoutCancel(ctx) // the session serves the whole run, not only the first image
 		s.config, s.err = awsconfig.LoadDefaultConfig(ctx,
 			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()),
 			awsconfig.WithAPIOptions([]func(*middleware.Stack) error{s.asked}))
@@ -91,7 +90,8 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 	return s.config, s.err
 }
 
-// checkEndpoints refuses what the SDK would take for a URL and never reach.
+// checkEndpoints refuses values that the SDK would accept as a URL and never
+// reach.
 func checkEndpoints() error {
 	for _, name := range []string{"AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL"} {
 		value := os.Getenv(name)
@@ -102,8 +102,8 @@ func checkEndpoints() error {
 	return nil
 }
 
-// onlyMetadata tells whether nothing is set up, so that the metadata service of
-// EC2 is all that is left to ask.
+// onlyMetadata reports whether no source of credentials is configured, so that
+// only EC2's metadata service is left.
 func (s *session) onlyMetadata() bool {
 	return aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil))
 }
@@ -114,7 +114,7 @@ func (s *session) close() {
 	}
 }
 
-// connect makes the SDK's client for a registry.
+// connect returns the SDK's client for a registry.
 func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client, error) {
 	cfg, err := c.session.load(ctx, host.Region)
 	if err != nil {
@@ -132,9 +132,9 @@ func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client,
 	}), nil
 }
 
-// endpointOptions choose one of AWS's endpoints. An endpoint that is given by its
-// URL is used as it is: the SDK refuses to look for its FIPS or dual-stack twin,
-// whether the host asks for that or AWS_USE_FIPS_ENDPOINT.
+// endpointOptions chooses one of AWS's endpoints. It leaves an endpoint that
+// the user gives as a URL unchanged: the SDK refuses to combine it with FIPS or
+// dual stack, whether the host or AWS_USE_FIPS_ENDPOINT asks for that.
 func endpointOptions(options ecr.EndpointResolverOptions, host config.ECRHost, given bool) ecr.EndpointResolverOptions {
 	if given {
 		options.UseFIPSEndpoint, options.UseDualStackEndpoint = aws.FIPSEndpointStateDisabled, aws.DualStackEndpointStateDisabled
@@ -149,24 +149,24 @@ func endpointOptions(options ecr.EndpointResolverOptions, host config.ECRHost, g
 	return options
 }
 
-// attempts is how often a call is made: ECR does not publish most of its rates,
-// and throttling is met in practice.
+// attempts is how often a call is tried. ECR does not publish most of its
+// rates, so throttling is only found by calls.
 const attempts = 8
 
-// What an attempt waits for the one before it, at most: for an operation above
-// its rate, and for anything else.
+// The longest waits between two attempts: after throttling, and after anything
+// else.
 const (
 	throttledBackoff = 20 * time.Second
 	otherBackoff     = 2 * time.Second
 )
 
-// retryer is the SDK's, with more attempts. The SDK takes LimitExceeded for a
-// throttle; in ECR it is a quota that is full, and stays so (API_PutImage,
-// Errors). To a host that has not answered in so many attempts, whatever they
-// were for, there are no more.
+// retryer is the SDK's, with more attempts. The SDK retries LimitExceeded like
+// a throttle; in ECR it means a full quota, which stays full (API_PutImage,
+// Errors). If a host has left as many attempts in a row unanswered, whatever
+// the calls, no call is retried.
 //
-// The SDK's own bound on retries over all calls is taken away: with so many
-// calls under way, one throttled second would use it up.
+// The SDK's limit on retries across calls is removed: with so many calls in
+// flight, one throttled second would use it up.
 func (c *Client) retryer(w *wire) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = cmp.Or(c.options.OCI.Patience.Attempts, attempts)
@@ -185,7 +185,7 @@ func (c *Client) retryer(w *wire) aws.Retryer {
 	})
 }
 
-// backoff tells throttling from the rest.
+// backoff waits longer after throttling than after other errors.
 type backoff struct {
 	throttled, other *retry.ExponentialJitterBackoff
 }
@@ -198,20 +198,20 @@ func (b backoff) BackoffDelay(attempt int, err error) (time.Duration, error) {
 	return b.other.BackoffDelay(attempt, err)
 }
 
-// wire is between the SDK and the network: it bounds what is in flight, counts
-// and logs each attempt, and never logs what an attempt carries.
+// wire is between the SDK and the network. It limits the requests in flight,
+// and counts and logs each attempt, but never its contents.
 //
-// It hands net/http a body that nobody closes. The SDK closes the one it made
-// as soon as an answer begins; if net/http still waits to see that body's end
-// by then, it takes that for a failed write and cuts the connection under the
-// answer (smithy-go v1.28.8, transport/http/internal/io/safe.go).
+// It gives net/http its own copy of the body. The SDK closes its body as soon
+// as an answer begins. If net/http has not read the body's end by then, it
+// takes that for a failed write and cuts the connection while the answer
+// arrives (smithy-go v1.28.8, transport/http/internal/io/safe.go).
 type wire struct {
 	next   ecr.HTTPClient
 	client *Client
 	slots  chan struct{}
-	// unanswered counts the attempts since the last one that had any answer.
+	// unanswered counts the attempts since the last one that was answered.
 	unanswered atomic.Int64
-	told       atomic.Bool // that a call is repeated
+	told       atomic.Bool // whether a retry has been logged as a warning
 }
 
 // Do implements [ecr.HTTPClient].
@@ -237,7 +237,7 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
 	if again = again && attempt != "1"; again {
 		level, note := slog.LevelDebug, "asking again"
-		if !w.told.Swap(true) { // once: a throttled run would fill the log
+		if !w.told.Swap(true) { // once: in a throttled run they would fill the log
 			level, note = slog.LevelWarn, "asking again; -vv logs every time"
 		}
 		w.client.options.OCI.Logger.Log(req.Context(), level, note, "operation", operation, "host", req.URL.Host, "attempt", attempt)
@@ -258,8 +258,8 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// log has what the SDK says of its own, such as a metadata service that does
-// not answer, among the details.
+// log logs the SDK's own messages, such as a metadata service that does not
+// answer, at debug level.
 func (c *Client) log() logging.Logger {
 	return logging.LoggerFunc(func(class logging.Classification, format string, args ...any) {
 		c.options.OCI.Logger.Debug("aws", "class", string(class), "message", fmt.Sprintf(format, args...))

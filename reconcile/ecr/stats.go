@@ -9,7 +9,7 @@ import (
 	"tagline/reconcile/oci"
 )
 
-// counts are those of the calls to ECR.
+// counts are the counts of the calls to ECR.
 type counts struct {
 	mu       sync.Mutex
 	by       map[oci.Count]int64
@@ -18,7 +18,7 @@ type counts struct {
 	received int64
 }
 
-// Stats counts the calls to ECR among the requests.
+// Stats returns the counts so far. Each call to ECR is a request.
 func (c *Client) Stats() oci.Stats {
 	s := c.oci.Stats()
 	c.counts.mu.Lock()
@@ -29,7 +29,8 @@ func (c *Client) Stats() oci.Stats {
 	return s
 }
 
-// Counts has the calls to ECR under the names of their operations.
+// Counts returns the numbers of requests so far. The kind of a call to ECR is
+// the name of its operation.
 func (c *Client) Counts() map[oci.Count]int64 {
 	all := c.oci.Counts()
 	c.counts.mu.Lock()
@@ -38,7 +39,7 @@ func (c *Client) Counts() map[oci.Count]int64 {
 	return all
 }
 
-// add notes one attempt; again, that it was not the first one.
+// add counts an attempt; again means that it is a retry.
 func (c *counts) add(operation string, resp *http.Response, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

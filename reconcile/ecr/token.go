@@ -15,25 +15,25 @@ import (
 	"tagline/reconcile/oci"
 )
 
-// token is what the OCI protocol of ECR wants as a password, and the registry
-// that it names.
+// token is the user and password for ECR over the OCI protocol, and the
+// registry that they are for.
 type token struct {
 	user, password string
 	endpoint       string // URL
 	expires        time.Time
 }
 
-// renewBefore is when a token is renewed before its end, 12 hours after it was
-// made (API_GetAuthorizationToken).
+// renewBefore is how long before its end a token is renewed. A token ends 12
+// hours after it was made (API_GetAuthorizationToken).
 const renewBefore = 15 * time.Minute
 
-// tokens keeps the token of a registry.
+// tokens holds the current token of a registry.
 type tokens struct {
 	mu  sync.Mutex
 	now token
 }
 
-// authorization is a token that is good for a while.
+// authorization returns a token that does not end soon.
 func (r *account) authorization(ctx context.Context) (token, error) {
 	r.token.mu.Lock()
 	defer r.token.mu.Unlock()
@@ -61,9 +61,8 @@ func (r *account) authorization(ctx context.Context) (token, error) {
 	return r.token.now, nil
 }
 
-// withToken does something over HTTP, and once more with a new token where ECR
-// refuses the one that there is: it may end sooner than it said, as with the
-// role that it was made by.
+// withToken runs do, and runs it again with a new token if ECR refuses the
+// current one. A token may end early, for example with the role that made it.
 func (r *account) withToken(ctx context.Context, do func() error) error {
 	used, err := r.authorization(ctx)
 	if err != nil {
@@ -73,7 +72,7 @@ func (r *account) withToken(ctx context.Context, do func() error) error {
 		return err
 	}
 	r.token.mu.Lock()
-	if r.token.now.password == used.password { // nobody else has been quicker
+	if r.token.now.password == used.password { // no other call has renewed it
 		r.token.now = token{}
 	}
 	r.token.mu.Unlock()
@@ -94,7 +93,8 @@ func (r *account) Authorization() (*authn.AuthConfig, error) {
 	return r.AuthorizationContext(context.Background())
 }
 
-// keychain has tokens for ECR, and for all others what they had before.
+// keychain returns ECR's tokens for its hosts, and asks others for all other
+// hosts.
 type keychain struct {
 	client *Client
 	others authn.Keychain

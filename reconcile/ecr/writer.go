@@ -27,8 +27,10 @@ type writer struct {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
 
-// Resolve asks for the images themselves, since for them a tag that does not
-// exist fails alone. What the reader remembers is no answer.
+// Resolve fetches the images themselves: there, a tag that does not exist fails
+// alone. It does not use the reader's memory.
+//
+// Errors: [registry.ErrNotFound] if the tag or the repository does not exist.
 func (w *writer) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	var mu sync.Mutex
 	got := map[string]registry.Answer[registry.Descriptor]{}
@@ -63,8 +65,8 @@ func (w *writer) Resolve(ctx context.Context, tags []string) []registry.Answer[r
 	return answers
 }
 
-// archivedAmong asks once more, by description, for the tags that ECR gives
-// nothing for and that the run has seen on archived images: those are there.
+// archivedAmong describes the tags that ECR returned nothing for, if the run
+// has seen them on archived images: those exist.
 func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []registry.Answer[registry.Descriptor]) {
 	seen := w.remembered()
 	for i, tag := range tags {
@@ -87,7 +89,9 @@ func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []reg
 	}
 }
 
-// Tags lists the repository anew.
+// Tags lists the repository again.
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (w *writer) Tags(ctx context.Context) ([]string, error) {
 	images, _, err := w.describeAll(ctx)
 	if err != nil {
@@ -100,8 +104,10 @@ func (w *writer) Tags(ctx context.Context) ([]string, error) {
 	return tags, nil
 }
 
-// Put implements [registry.Writer]. What has begun is not cut off by a
-// cancelled context.
+// Put implements [registry.Writer]. A cancelled context does not cut off a push
+// that has begun.
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := make([]error, len(pushes))
 	var group errgroup.Group
@@ -118,11 +124,12 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 	return errs
 }
 
-// put takes "already exists" for done: ECR answers so to a push that it has done
-// before, if the first answer was lost (API_PutImage, ImageAlreadyExistsException:
-// "and there were no changes"). If the tag is immutable, ECR may answer
-// ImageTagAlreadyExistsException instead (aws/containers-roadmap#2179). That says
-// nothing about the digest, so the tag is read.
+// put treats "already exists" as success. ECR answers this if a push is
+// repeated because its answer was lost (API_PutImage,
+// ImageAlreadyExistsException: "and there were no changes"). For an immutable
+// tag, ECR may answer ImageTagAlreadyExistsException instead
+// (aws/containers-roadmap#2179). That does not say which digest the tag names,
+// so put reads the tag.
 func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	if err := w.pushes.Wait(ctx); err != nil {
 		return err
@@ -165,6 +172,9 @@ func (w *writer) names(ctx context.Context, tag, digest string) bool {
 }
 
 // DeleteTags implements [registry.Writer].
+//
+// Errors: [registry.ErrNotFound] if the tag or the repository does not exist;
+// [registry.ErrMoved] if the tag names another digest.
 func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	names := make([]string, len(tags))
 	for i, t := range tags {
@@ -191,10 +201,12 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 	return errs
 }
 
-// Deletes implements [registry.Writer].
+// Deletes returns nil: ECR supports deletions.
 func (*writer) Deletes(context.Context) error { return nil }
 
 // DeleteManifests implements [registry.Writer].
+//
+// Errors: [registry.ErrNotFound] if there is no such repository.
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	due := map[string]types.ImageIdentifier{}
 	for i := range digests {
@@ -208,9 +220,9 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 	return errs
 }
 
-// delete removes images by tag or by digest, a hundred a call. A digest that
-// comes with a tag is a condition on it. What ECR refuses comes in an answer that
-// succeeds (API_BatchDeleteImage, failures).
+// delete removes images by tag or by digest, a hundred per call. If an id has a
+// tag and a digest, ECR deletes the tag only if it names that digest. Refusals
+// come in an answer that succeeds (API_BatchDeleteImage, failures).
 func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifier) (outcome map[string]error) {
 	outcome = map[string]error{}
 	for batch := range slices.Chunk(slices.Sorted(maps.Keys(due)), idsPerCall) {
@@ -225,8 +237,9 @@ func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifie
 				outcome[name] = fmt.Errorf("delete %w", err)
 			case !is || f.FailureCode == types.ImageFailureCodeImageNotFound:
 			case f.FailureCode == types.ImageFailureCodeImageTagDoesNotMatchDigest:
-				// A deletion whose answer was lost is asked for again, when the tag
-				// names nothing. Whether ECR has a word of its own for that is unknown.
+				// A deletion whose answer was lost is repeated, and the tag
+				// then names nothing. It is not known whether ECR has its own
+				// code for that.
 				if isAbsent(w.Resolve(ctx, []string{name})[0].Err) {
 					continue
 				}
@@ -236,11 +249,11 @@ func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifie
 			}
 		}
 	}
-	w.writers.oci.Forget() // what copies have brought may be gone
+	w.writers.oci.Forget() // copied manifests may be gone now
 	return outcome
 }
 
-// batchDelete returns what was refused, by tag or else by digest.
+// batchDelete returns the refusals, by tag or else by digest.
 func (w *writer) batchDelete(ctx context.Context, ids []types.ImageIdentifier) (map[string]types.ImageFailure, error) {
 	api, err := w.writes(ctx)
 	if err == nil {
@@ -266,7 +279,11 @@ func (w *writer) batchDelete(ctx context.Context, ids []types.ImageIdentifier) (
 	return refused, nil
 }
 
-// Copy goes over HTTP, from wherever it comes.
+// Copy implements [registry.Writer]. It reads and writes over HTTP, whatever
+// the source.
+//
+// Errors: [registry.ErrNotFound] if the manifest is not in the source
+// repository.
 func (w *writer) Copy(ctx context.Context, from config.Repository, digest string) error {
 	to, err := w.client.overHTTP(ctx, w.Repository)
 	if err != nil {

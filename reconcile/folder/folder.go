@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// Folder is an open folder. No name and no link leads out of it.
+// Folder is an open folder. No name or link can lead out of it.
 type Folder struct{ *os.Root }
 
-// Create opens the folder, and makes it first if it does not exist.
+// Create opens the folder. It creates the folder if it does not exist.
 func Create(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -29,9 +29,9 @@ func Create(dir string) (*Folder, error) {
 	return Open(dir)
 }
 
-// Open refuses a folder into which another user could put files, since their
-// content would be believed. The error wraps [fs.ErrNotExist] if the folder does
-// not exist.
+// Open opens a folder. It refuses one to which other users can write, since
+// tagline would trust their files. The error wraps [fs.ErrNotExist] if the
+// folder does not exist.
 func Open(dir string) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -45,7 +45,7 @@ func Open(dir string) (*Folder, error) {
 }
 
 func private(root *os.Root) error {
-	if runtime.GOOS == "windows" { // where modes mean nothing
+	if runtime.GOOS == "windows" { // modes mean nothing there
 		return nil
 	}
 	info, err := root.Stat(".")
@@ -59,25 +59,25 @@ func private(root *os.Root) error {
 const TemporarySuffix = ".tmp-"
 
 // Write writes a file so that it appears in one step. After an error, an older
-// file of the name is still there.
+// file with the same name is still there.
 func (f *Folder) Write(name string, encode func(io.Writer) error) error {
 	return f.write(name, encode, func(*os.File) error { return nil })
 }
 
-// WriteDurably is Write, and returns once a crash of the machine can't lose the
-// file.
+// WriteDurably does what Write does. It returns once a crash of the machine
+// can't lose the file.
 func (f *Folder) WriteDurably(name string, encode func(io.Writer) error) error {
 	if err := f.write(name, encode, (*os.File).Sync); err != nil {
 		return err
 	}
-	if runtime.GOOS == "windows" { // which can't sync a folder
+	if runtime.GOOS == "windows" { // it can't sync a folder
 		return nil
 	}
 	dir, err := f.Open(".")
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close()) // the name, too
+	return errors.Join(dir.Sync(), dir.Close()) // syncs the name
 }
 
 func (f *Folder) write(name string, encode func(io.Writer) error, finish func(*os.File) error) error {
@@ -102,7 +102,7 @@ func (f *Folder) write(name string, encode func(io.Writer) error, finish func(*o
 type Bounds struct {
 	Bytes int64                  // on disk
 	Age   time.Duration          // of a file since its last write or use; 0 for no limit
-	Keep  func(name string) bool // reports whether a file must stay; nil for none
+	Keep  func(name string) bool // reports whether a file must stay; nil if any may go
 }
 
 const (
@@ -118,9 +118,9 @@ type entry struct {
 	used time.Time
 }
 
-// Trim removes files that are too old and unfinished files of killed runs. If the
-// rest is too large, it removes the least recently used files, a tenth more than
-// it must so that the next run need not trim again.
+// Trim removes files that are too old, and the unfinished files of killed runs.
+// If the rest is too large, it removes the least recently used files. It then
+// frees a tenth of the limit, so that the next run need not trim again.
 func (f *Folder) Trim(b Bounds, now time.Time) error {
 	files, err := fs.ReadDir(f.FS(), ".")
 	if err != nil {
@@ -131,7 +131,7 @@ func (f *Folder) Trim(b Bounds, now time.Time) error {
 	for _, file := range files {
 		info, err := file.Info()
 		if err != nil || file.IsDir() {
-			continue // gone meanwhile, or not of this folder's kind
+			continue // deleted meanwhile, or a folder
 		}
 		age := now.Sub(info.ModTime())
 		kept := b.Keep != nil && b.Keep(file.Name())
@@ -153,7 +153,7 @@ func (f *Folder) Trim(b Bounds, now time.Time) error {
 		if total <= b.Bytes/10*9 {
 			break
 		}
-		if err := f.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) { // by another run
+		if err := f.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) { // another run may have removed it
 			return err
 		}
 		total -= e.size

@@ -31,7 +31,7 @@ func text(s string) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
 }
 
-// A file is there as a whole or not at all, and only its owner can read it.
+// A file is either whole or absent, and only its owner can read it.
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	f, err := Create(dir)
@@ -89,8 +89,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What is too old goes, then the oldest until the rest fits; and what the run
-// itself has written stays.
+// Files that are too old are removed, then the oldest until the rest fits.
+// Files that the run itself has written stay.
 func TestTrim(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -139,7 +139,7 @@ func TestTrim(t *testing.T) {
 	}
 }
 
-// Runs that write and trim at once do not get in each other's way.
+// Runs that write and trim at the same time do not disturb each other.
 func TestConcurrentRuns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "shared")
 	var wg sync.WaitGroup

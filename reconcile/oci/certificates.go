@@ -15,9 +15,9 @@ import (
 )
 
 // certificates gives each host the connections that it needs: with the CAs and
-// client certificates that this machine has for it, or without verification
-// where the user said so. Other hosts share the connections of base, whose CAs
-// are those of the system (SSL_CERT_FILE, SSL_CERT_DIR).
+// client certificates that this machine has for it, or without verification if
+// the user named it as insecure. All other hosts share the connections of base,
+// which trusts the system's CAs (SSL_CERT_FILE, SSL_CERT_DIR).
 type certificates struct {
 	base     *http.Transport
 	insecure func(host string) bool
@@ -61,7 +61,7 @@ func (c *certificates) transport(host string) (*http.Transport, error) {
 	return transport, nil
 }
 
-// close gives up all idle connections.
+// close closes all idle connections.
 func (c *certificates) close() {
 	c.base.CloseIdleConnections()
 	c.hosts.Range(func(_, entry any) bool {
@@ -72,9 +72,9 @@ func (c *certificates) close() {
 	})
 }
 
-// certificatesFor reads the first folder that there is for a host, as podman
-// does (containers-certs.d(5)), whose files are those of Docker: *.crt are CAs
-// beside those of the system, NAME.cert and NAME.key a client certificate.
+// certificatesFor reads the first folder that exists for a host, as podman does
+// (containers-certs.d(5)). Its files are named as Docker names them: *.crt are
+// CAs, added to the system's; NAME.cert and NAME.key are a client certificate.
 func certificatesFor(host string) (cas *x509.CertPool, pairs []tls.Certificate, err error) {
 	for _, folder := range certificateFolders() {
 		folder = filepath.Join(folder, host)
@@ -122,8 +122,8 @@ func certificateFolders() []string {
 	return append(folders, "/etc/containers/certs.d", "/etc/docker/certs.d")
 }
 
-// untrusted says what to do where one side does not trust the other, "" if that
-// is not what is wrong.
+// untrusted returns advice if one side does not trust the other's certificate,
+// and "" for every other error.
 func untrusted(host string, err error) string {
 	var (
 		unknown x509.UnknownAuthorityError

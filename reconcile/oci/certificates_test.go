@@ -16,12 +16,12 @@ import (
 	"tagline/config"
 )
 
-// serveTLS is a registry with a certificate of its own, and what a folder of
-// certs.d can have for it: its CA, and a client certificate.
+// serveTLS starts a registry with its own certificate, and returns the files
+// that a certs.d folder can have for it: its CA and a client certificate.
 func serveTLS(t *testing.T, auth tls.ClientAuthType) (app config.Repository, files map[string]string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(goodManifest())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are expected to fail
 	server.TLS = &tls.Config{ClientAuth: auth}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -46,9 +46,9 @@ func TestCertificates(t *testing.T) {
 		auth     tls.ClientAuthType
 		folder   string
 		files    []string
-		also     map[string]string // by path; HOST is the server's
+		also     map[string]string // more files, by path; HOST is the server's
 		insecure bool
-		err      string // a part
+		err      string // a part of it
 	}{
 		{name: "nothing", err: "certificate signed by unknown authority" + ca},
 		{name: "its CA", folder: podman, files: all[:1]},
@@ -94,8 +94,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// To a host that was named insecure plain http is spoken only where there is no
-// https.
+// A host that is named as insecure gets plain HTTP only if it has no https.
 func TestInsecureHostWithoutTLS(t *testing.T) {
 	server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": goodManifest()})
 	app := config.Repository{Host: "registry.lan:5000", Path: "app"}

@@ -1,10 +1,10 @@
 // Package oci reads and writes registries that speak the OCI distribution
 // protocol.
 //
-// go-containerregistry knows the protocol and its authentication. Under it lies
-// one HTTP transport of our own (transport.go), which holds the rules that an
-// unattended run needs: what is asked again and when, how much at a time, how
-// long to wait, and which answers to believe.
+// go-containerregistry does the protocol and its authentication. Below it is
+// our own HTTP transport (transport.go), with the rules that an unattended run
+// needs: which requests are retried and when, how many run at a time, how long
+// to wait, and which answers to believe.
 package oci
 
 import (
@@ -25,29 +25,28 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Options say how registries are spoken to. The zero value is usable.
+// Options say how to talk to registries. The zero value is usable.
 type Options struct {
 	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
-	Insecure    []string       // hosts whose certificate is not verified, or that speak plain HTTP as loopback may; as images.yaml spells them
+	Insecure    []string       // hosts whose certificate is not verified and that may speak plain HTTP, as loopback may; spelled as in images.yaml
 	Keychain    authn.Keychain // [NewLogins] if nil
 	UserAgent   string         // "tagline/1.2.3"
-	Logger      *slog.Logger   // debug: every request; warn: what is asked again. Silent if nil
+	Logger      *slog.Logger   // debug: every request; warn: retries. Silent if nil
 	Patience    Patience
 }
 
-// DefaultConcurrency is what a registry on the net needs to answer at full
-// speed.
+// DefaultConcurrency is what it takes to get a remote registry's full speed.
 const DefaultConcurrency = 16
 
-// Patience is how often and how long tagline waits for a registry. Zero fields
-// take their defaults.
+// Patience is how often tagline retries and how long it waits for a registry.
+// Zero fields take their defaults.
 type Patience struct {
-	Attempts      int           // of a request that may be repeated; 5
-	Backoff       time.Duration // before the second attempt, doubled before each further one; 500 ms
-	MaxRetryAfter time.Duration // the longest Retry-After that is waited out; 1 min
+	Attempts      int           // attempts of a request that may be repeated; 5
+	Backoff       time.Duration // before the second attempt, doubled before each later one; 500 ms
+	MaxRetryAfter time.Duration // the longest Retry-After that is honored; 1 min
 	Headers       time.Duration // from the end of a request to the headers of its answer, and for a credential helper; 30 s
-	Idle          time.Duration // for the next bytes of a body; 1 min
-	Body          time.Duration // for the whole of a body that is not a blob; 1 min
+	Idle          time.Duration // between two reads of a body; 1 min
+	Body          time.Duration // for a whole body that is not a blob; 1 min
 }
 
 func (p Patience) withDefaults() Patience {
@@ -62,8 +61,8 @@ func (p Patience) withDefaults() Patience {
 }
 
 // Client reads registries. It holds what one run shares: connections,
-// credentials, tokens, and how each host has answered so far. It offers no way
-// to write; [NewWriters] does.
+// credentials, tokens, and what is known about each host. It has no way to
+// write; [NewWriters] has.
 type Client struct {
 	options      Options
 	base         *http.Transport
@@ -71,8 +70,8 @@ type Client struct {
 	hosts        *hosts
 	pings        *pings
 	puller       *remote.Puller
-	heads        sync.Map // host -> whether it is honest; by its answers to the HEAD of manifests
-	admitted     sync.Map // repositories that have answered something other than a refused login: each may have a login of its own
+	heads        sync.Map // host -> whether its 404 to the HEAD of a manifest can be believed
+	admitted     sync.Map // repositories with an answer other than a refused login; each repository may have its own login
 
 	requests, bytesSent, bytesReceived atomic.Int64
 	counts                             sync.Map // Count -> *atomic.Int64
@@ -103,13 +102,14 @@ func New(options Options) *Client {
 	return c
 }
 
-// Reader opens a repository for reading. It asks nothing yet.
+// Reader opens a repository for reading. It sends no request and cannot fail; a
+// name that no host can have is an error of every method.
 func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return &reader{client: c, repository: c.named(repository)}
 }
 
-// Close gives up the connections that are idle, which is all of them once the
-// last answer has been read.
+// Close closes the idle connections. Once every answer has been read, that is
+// all of them.
 func (c *Client) Close() { c.certificates.close() }
 
 func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
@@ -118,16 +118,15 @@ func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
 		remote.WithAuthFromKeychain(c.options.Keychain),
 		remote.WithUserAgent(c.options.UserAgent),
 		remote.WithJobs(c.options.Concurrency),
-		// The transport retries. Handing go-containerregistry a
-		// transport.Wrapper would switch its own retries off too, and
-		// authentication with them.
+		// The transport retries. A transport.Wrapper would also switch off
+		// go-containerregistry's retries, but its authentication with them.
 		remote.WithRetryPredicate(func(error) bool { return false }),
 		remote.WithRetryStatusCodes(),
 	}
 }
 
-// must is for constructors of go-containerregistry, which fail on nothing but
-// options that contradict each other.
+// must unwraps constructors of go-containerregistry, which fail only if options
+// contradict each other.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(fmt.Sprintf("oci: %v", err))
@@ -135,12 +134,12 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// repository is a repository under both its names: ours for people, and
-// go-containerregistry's, which has index.docker.io for docker.io.
+// repository is a repository under both of its names: ours, which users see,
+// and go-containerregistry's, which has index.docker.io for docker.io.
 type repository struct {
 	config.Repository
 	name name.Repository
-	err  error // no host can have this name
+	err  error // the name is not valid for a host
 }
 
 func (c *Client) named(r config.Repository) repository {
@@ -152,7 +151,8 @@ func (c *Client) named(r config.Repository) repository {
 	return repository{Repository: r, name: registry.Repo(r.Path), err: err}
 }
 
-// reference is a tag or a digest of the repository. A tag has no colon.
+// reference parses a tag or a digest of the repository. Only a digest has a
+// colon.
 func (r repository) reference(s string) name.Reference {
 	if isDigest(s) {
 		return r.name.Digest(s)
@@ -160,7 +160,7 @@ func (r repository) reference(s string) name.Reference {
 	return r.name.Tag(s)
 }
 
-// subject is what an error is about: "localhost:5000/my-image:10".
+// subject names what an error is about: "localhost:5000/my-image:10".
 func (r repository) subject(reference string) string {
 	if isDigest(reference) {
 		return r.String() + "@" + reference

@@ -29,7 +29,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Neither the log nor an error shows what a URL may keep secret.
+// Neither the log nor an error shows the secrets of a URL.
 func TestSecretsStaySecret(t *testing.T) {
 	server := serve(t, map[string]http.HandlerFunc{
 		"GET /v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ import (
 	"tagline/reconcile/registry/registrytest"
 )
 
-// TestContract asks for seven tags a page, so that a listing has several.
+// TestContract sets seven tags per page, so that a listing has several pages.
 func TestContract(t *testing.T) {
 	pages := ocitest.Fault{Method: http.MethodGet, Path: "/tags/list$", Do: func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 		query := r.URL.Query()

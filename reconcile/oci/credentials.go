@@ -22,19 +22,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// Logins is a keychain: the credentials that docker login, podman login and
-// credential helpers have left on this machine. Files are read once a run, and
-// a helper is asked once a host.
+// Logins is a keychain with the credentials that docker login, podman login and
+// credential helpers have left on this machine. Each file is read once per run,
+// and each helper is asked once per host.
 //
-// An error is an error of the host: to go on without credentials could make
-// private tags look absent.
+// An error fails the host: without credentials, private tags could look absent.
 type Logins struct {
 	places  func() ([]place, error)
 	helpers helpers
 	log     *slog.Logger
 }
 
-// NewLogins returns the keychain of one run. It reads nothing yet.
+// NewLogins returns the keychain of one run. It reads no file yet.
 func NewLogins(patience Patience, log *slog.Logger) *Logins {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -42,14 +41,19 @@ func NewLogins(patience Patience, log *slog.Logger) *Logins {
 	return &Logins{places: sync.OnceValues(readPlaces), helpers: helpers{patience: patience.withDefaults().Headers}, log: log}
 }
 
-// Resolve implements [authn.Keychain].
+// Resolve implements [authn.Keychain]. For its errors see
+// [Logins.ResolveContext].
 func (l *Logins) Resolve(target authn.Resource) (authn.Authenticator, error) {
 	return l.ResolveContext(context.Background(), target)
 }
 
-// ResolveContext implements [authn.ContextKeychain]. In each place the most
-// specific entry counts: of the repository, its parents, the host; then a
-// helper.
+// ResolveContext implements [authn.ContextKeychain]. In each place, the most
+// specific entry wins: for the repository, for one of its parents, for the
+// host. If there is none, the place's helpers are asked.
+//
+// Errors: a file that can't be read or parsed, a helper that fails or doesn't
+// answer in time, and the context's error. Without credentials it returns
+// [authn.Anonymous] and no error.
 func (l *Logins) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	host, path, _ := strings.Cut(target.String(), "/")
 	repository := entryOf(host, path)
@@ -82,7 +86,7 @@ func noCredentials(host string, err error) error {
 	return ofHost(host, fmt.Errorf("credentials: %w", err))
 }
 
-// place is one file, or several that count alike.
+// place is one file, or several of equal rank.
 type place []loginFile
 
 type loginFile struct {
@@ -92,14 +96,14 @@ type loginFile struct {
 }
 
 type entry struct {
-	key  string // as it is written
+	key  string // as written in the file
 	from string
 	auth authn.AuthConfig
 }
 
-// readPlaces has the files in the order of their weight. What the environment
-// names comes first, as with the tools that it was set for; the files that
-// Docker and podman write by themselves count alike.
+// readPlaces reads the files, highest rank first. Files that the environment
+// names come first, as they do for the tools that define the variables. The
+// files that Docker and podman write by default have equal rank.
 func readPlaces() ([]place, error) {
 	var places []place
 	if text := os.Getenv(configfile.DockerEnvConfigKey); text != "" {
@@ -123,7 +127,7 @@ func readPlaces() ([]place, error) {
 	var usual place
 	for _, path := range usualFiles() {
 		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // DOCKER_CONFIG=/dev/null says "none"
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // DOCKER_CONFIG=/dev/null means none
 			continue
 		}
 		if err != nil {
@@ -138,10 +142,10 @@ func readPlaces() ([]place, error) {
 	return append(places, usual), nil
 }
 
-// usualFiles are Docker's, and then podman's (containers-auth.json(5)).
+// usualFiles lists Docker's files, then podman's (containers-auth.json(5)).
 func usualFiles() []string {
 	var paths []string
-	home, _ := os.UserHomeDir() // without one there are fewer places
+	home, _ := os.UserHomeDir() // without a home there are fewer files
 	add := func(folder string, name ...string) {
 		if folder != "" {
 			paths = append(paths, filepath.Join(append([]string{folder}, name...)...))
@@ -165,7 +169,7 @@ func usualFiles() []string {
 	return paths
 }
 
-// parseLogins reads a file of Docker's format, which podman's is too.
+// parseLogins reads a file in Docker's format, which podman uses too.
 func parseLogins(from, text string) (loginFile, error) {
 	parsed, err := dockerconfig.LoadFromReader(strings.NewReader(text))
 	if err != nil {
@@ -176,7 +180,8 @@ func parseLogins(from, text string) (loginFile, error) {
 		a := parsed.AuthConfigs[key]
 		auth := authn.AuthConfig{Username: a.Username, Password: a.Password, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken}
 		at := entryOf(splitKey(key))
-		// "docker login" with a helper leaves an empty entry behind.
+		// "docker login" leaves an empty entry behind if a helper keeps the
+		// credentials.
 		if _, taken := file.entries[at]; !taken && auth != (authn.AuthConfig{}) {
 			file.entries[at] = entry{key, from, auth}
 		}
@@ -184,8 +189,8 @@ func parseLogins(from, text string) (loginFile, error) {
 	return file, nil
 }
 
-// plainFirst puts the spelling that logins write today first, where a file has
-// a host in several.
+// plainFirst sorts keys so that the spelling of today's logins comes first if a
+// file spells a host in several ways.
 func plainFirst(a, b string) int {
 	rank := func(key string) int {
 		switch {
@@ -199,9 +204,9 @@ func plainFirst(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 }
 
-// splitKey takes the key of an entry apart. One with a scheme is a host,
-// whatever its path is, and so is one with the path of an API: both are of
-// Docker's older logins.
+// splitKey splits an entry's key into host and path. A key with a scheme, or
+// with the path of an API, is a host and nothing more: Docker used to write
+// both.
 func splitKey(key string) (host, path string) {
 	_, rest, isURL := strings.Cut(key, "://")
 	if !isURL {
@@ -214,8 +219,8 @@ func splitKey(key string) (host, path string) {
 	return host, path
 }
 
-// entryOf is the name of a repository, or of a part of a registry, by which
-// entries are compared. Docker Hub has several hosts and one account.
+// entryOf returns the name by which entries for a repository, or for a part of
+// a registry, are compared. Docker Hub has several hosts and one account.
 func entryOf(host, path string) string {
 	host = strings.ToLower(host)
 	if slices.Contains(dockerHub, host) {
@@ -226,8 +231,8 @@ func entryOf(host, path string) string {
 
 var dockerHub = []string{"index.docker.io", "docker.io", "registry-1.docker.io"}
 
-// entry is the most specific one for a repository. Of two that are equally
-// specific, the one of the earlier file counts.
+// entry returns the most specific entry for a repository. If two are equally
+// specific, the earlier file wins.
 func (p place) entry(repository string) (entry, bool) {
 	for at := repository; ; {
 		for _, file := range p {
@@ -243,8 +248,8 @@ func (p place) entry(repository string) (entry, bool) {
 	}
 }
 
-// helpersFor are the programs to ask for a host's credentials: of each file the
-// one that it names for the host, or else the one for all hosts.
+// helpersFor returns the programs to ask for a host's credentials: from each
+// file the one for that host, or else the one for all hosts.
 func (p place) helpersFor(host string) []string {
 	var programs []string
 	for _, file := range p {
@@ -262,7 +267,8 @@ func (p place) helpersFor(host string) []string {
 	return programs
 }
 
-// spellings of a host in credHelpers, the one that helpers know it by first.
+// spellings returns a host's names in credHelpers. Helpers know it by the
+// first.
 func spellings(host string) []string {
 	if slices.Contains(dockerHub, host) {
 		return append([]string{authn.DefaultAuthKey}, dockerHub...)

@@ -17,8 +17,9 @@ import (
 	"tagline/reconcile/oci/ocitest"
 )
 
-// machine makes files the only logins there are: paths are below the home that
-// it returns, and HOME in a file or a variable stands for it.
+// machine gives a test its own home with these files, so that no other logins
+// exist. Their paths are relative to the home that it returns; HOME in a file
+// or a variable stands for that path.
 func machine(t *testing.T, files map[string]string, env map[string]string) (home string) {
 	t.Helper()
 	home = t.TempDir()
@@ -42,7 +43,7 @@ func machine(t *testing.T, files map[string]string, env map[string]string) (home
 	return home
 }
 
-// auths is a file with an entry for each key, whose user says which it is; a
+// auths is a file with an entry for each key. The entry's user is the key; a
 // key that ends in "=" has an empty entry.
 func auths(keys ...string) string {
 	var entries []string
@@ -63,7 +64,8 @@ const (
 	dockerFile  = ".docker/config.json"
 	runtimeFile = "run/containers/auth.json"
 	podmanFile  = ".config/containers/auth.json"
-	// answering is a helper that knows every host, by its user's name.
+	// answering is a helper that knows every host and puts its name into the
+	// user.
 	answering = "#!/bin/sh\nread host; echo '{\"Username\":\"helper of '$host'\",\"Secret\":\"s\"}'\n"
 	empty     = "#!/bin/sh\necho credentials not found in native keychain; exit 1\n"
 )
@@ -88,15 +90,15 @@ func user(t *testing.T, l *Logins, repository string) string {
 	return login.Username
 }
 
-// Which login counts never depends on the order in which Go walks a map: each
-// case is looked up fifty times.
+// Which login is used never depends on the order in which Go walks a map, so
+// each case is looked up fifty times.
 func TestWhichLoginCounts(t *testing.T) {
 	team := auths("ghcr.io/team/app", "ghcr.io/other", "ghcr.io/team", "ghcr.io")
 	tests := []struct {
 		name  string
 		files map[string]string
 		env   map[string]string
-		want  map[string]string // repository -> user; "" is nobody
+		want  map[string]string // repository -> user; "" is anonymous
 	}{
 		{name: "no file", want: map[string]string{"ghcr.io/team/app": ""}},
 		{
@@ -240,7 +242,7 @@ func TestWhichLoginCounts(t *testing.T) {
 	}
 }
 
-// Two repositories of a host are read with the login of each, and a redirect
+// Two repositories of a host are read with their own logins, and a redirect
 // carries neither.
 func TestEachRepositoryHasItsLogin(t *testing.T) {
 	elsewhere := serve(t, map[string]http.HandlerFunc{"/": goodManifest()})
@@ -274,8 +276,8 @@ func TestEachRepositoryHasItsLogin(t *testing.T) {
 	}
 }
 
-// A copy between repositories with a login each: the token service refuses a
-// token for both, as some do.
+// A copy between repositories with different logins. The token service refuses
+// a token for both, as some do.
 func TestCopyBetweenLogins(t *testing.T) {
 	for name, same := range map[string]bool{"a login each": false, "the same login": true} {
 		t.Run(name, func(t *testing.T) {

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// uploadPatience is how many times longer a registry may take over a blob than
-// over anything else: it hashes it, and may move it, before it answers.
+// uploadPatience is how many times longer a registry may take to answer a blob
+// than anything else: it hashes the blob, and may move it, before it answers.
 const uploadPatience = 10
 
-// deadlines ends requests that make no progress. Blobs may take as long as they
-// like, as long as they move; everything else is small, and has to be there in
-// whole by a certain time, however it drips.
+// deadlines ends requests that make no progress. A blob may take any time as
+// long as bytes keep coming. Everything else is small and must be complete
+// within a fixed time.
 type deadlines struct {
 	next                http.RoundTripper
 	headers, idle, body time.Duration
@@ -38,8 +38,8 @@ func (d *deadlines) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := d.next.RoundTrip(try)
 	if !headers.Stop() && err == nil {
-		// net/http prefers an answer that comes while it hangs up. One that was
-		// made up because of that would not do.
+		// The deadline passed, but net/http returned an answer that came at the
+		// same moment. The cancellation may have caused it, so it is dropped.
 		_ = resp.Body.Close()
 		<-ctx.Done()
 		err = ctx.Err()
@@ -63,7 +63,7 @@ func isBlob(req *http.Request) bool {
 	return req.Method == http.MethodGet && routeOf(req).resource == "blobs"
 }
 
-// movingBody tells of every part of a request that is taken from it.
+// movingBody calls moved on every read of a request's body.
 type movingBody struct {
 	io.ReadCloser
 	moved func()
@@ -76,10 +76,10 @@ func (b *movingBody) Read(p []byte) (int, error) {
 
 type deadlineBody struct {
 	io.ReadCloser
-	ctx     context.Context // of this one answer, as in http.Request
+	ctx     context.Context // of this one answer, as http.Request has one
 	cancel  context.CancelCauseFunc
 	idle    time.Duration
-	stalled *time.Timer // runs during a Read: a slow reader is not a slow registry
+	stalled *time.Timer // runs only during a Read, so a slow reader does not count as a slow registry
 	whole   *time.Timer // may be nil
 }
 
@@ -103,8 +103,8 @@ func (b *deadlineBody) Close() error {
 	return err
 }
 
-// timeoutError is a deadline of ours. It is no context.DeadlineExceeded: that
-// one means that the caller's time is up.
+// timeoutError is a deadline of this transport. It is no
+// context.DeadlineExceeded, which means that the caller's time is up.
 type timeoutError struct {
 	what  string
 	after time.Duration
@@ -112,8 +112,8 @@ type timeoutError struct {
 
 func (e *timeoutError) Error() string { return fmt.Sprintf("%s within %v", e.what, e.after) }
 
-// timedOut is the deadline that ended a request, if one did: net/http reports
-// it as a cancelled context.
+// timedOut returns the deadline that ended a request, or else err. net/http
+// reports a deadline as a canceled context.
 func timedOut(ctx context.Context, err error) error {
 	var timeout *timeoutError
 	if errors.As(context.Cause(ctx), &timeout) {

@@ -23,7 +23,7 @@ func newDeadlines(next roundTripper) *deadlines {
 
 const someBlob = "https://ghcr.io/v2/app/blobs/sha256:1"
 
-// never answers, until it is cancelled.
+// never answers until it is cancelled.
 func never(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, req.Context().Err()
@@ -54,7 +54,7 @@ func TestHeadersDeadline(t *testing.T) {
 	}
 }
 
-// An answer to a request that was given up is none.
+// The answer to a request that was given up is not used.
 func TestAnswerThatRacesWithItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeadlines(func(req *http.Request) (*http.Response, error) {
@@ -67,7 +67,7 @@ func TestAnswerThatRacesWithItsDeadline(t *testing.T) {
 	})
 }
 
-// An upload may take as long as it moves.
+// An upload may take any time as long as bytes keep moving.
 func TestUploadThatMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeadlines(func(req *http.Request) (*http.Response, error) {
@@ -90,8 +90,8 @@ func TestUploadThatMoves(t *testing.T) {
 	})
 }
 
-// dripping is a body that gives a byte at a time, as http.Transport would: its
-// reads end with the request's context.
+// dripping is a body that returns one byte at a time. As with http.Transport,
+// its reads end with the request's context.
 type dripping struct {
 	ctx   context.Context
 	every time.Duration
@@ -157,7 +157,7 @@ func TestBodyDeadlines(t *testing.T) {
 	}
 }
 
-// The other end of a copy may be the slow one.
+// In a copy, the other end may be the slow one.
 func TestSlowReaderIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeadlines(func(req *http.Request) (*http.Response, error) {
@@ -177,8 +177,7 @@ func TestSlowReaderIsNoStall(t *testing.T) {
 	})
 }
 
-// Over real connections net/http reports deadlines in its own ways, and each
-// protocol in another.
+// net/http reports deadlines in several ways, and in others over HTTP/2.
 func TestDeadlinesOverHTTP(t *testing.T) {
 	patience := hasty()
 	patience.Headers, patience.Body = 50*time.Millisecond, 50*time.Millisecond

@@ -13,13 +13,15 @@ import (
 // noManifest is a digest that no manifest has.
 var noManifest = digest.FromString("tagline asks whether manifests can be deleted").String()
 
-// Deletes asks for the deletion of a manifest that does not exist. CNCF
-// distribution without storage.delete.enabled answers 405 before it looks for the
-// manifest, and 404 with it (3.1.2, tried). OPTIONS tells nothing: its Allow has
-// DELETE in both cases.
+// Deletes asks to delete a manifest that does not exist. CNCF distribution
+// 3.1.2 without storage.delete.enabled answers 405 before it looks for the
+// manifest, and 404 with it (tried). OPTIONS doesn't tell: its Allow header
+// lists DELETE in both cases.
+//
+// Errors: [registry.ErrUnsupported] for an answer of 405 or 501; no other.
 func (w *writer) Deletes(ctx context.Context) error {
 	var status *transport.Error
-	if w.err == nil { // or else every request says so
+	if w.err == nil { // otherwise every later request reports it
 		status = statusOf(w.writers.pusher.Load().Delete(ctx, w.name.Digest(noManifest)))
 	}
 	if status == nil || routeOf(status.Request).resource != "manifests" || !isNoSuchMethod(status.StatusCode) {

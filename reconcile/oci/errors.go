@@ -17,16 +17,15 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// lastingError is an answer, or a refusal of ours, that asking again would not
-// change.
+// lastingError is an answer, or our own refusal, that a retry would not change.
 type lastingError struct{ error }
 
 func lasting(err error) error { return &lastingError{err} }
 
 func (e *lastingError) Unwrap() error { return e.error }
 
-// hostError is a lastingError of a host as a whole, which its error does not
-// name.
+// hostError is a lastingError that concerns a whole host. The wrapped error
+// does not name the host.
 type hostError struct {
 	host string // with its port
 	error
@@ -37,9 +36,9 @@ func ofHost(host string, err error) error { return lasting(&hostError{host, err}
 func (e *hostError) Error() string { return e.host + ": " + e.error.Error() }
 func (e *hostError) Unwrap() error { return e.error }
 
-// isOfHost reports whether a failure says nothing of what was asked for: there
-// is no way to the host, or it refuses a token, or an answer to GET /v2/, or to
-// answer so many requests.
+// isOfHost reports whether a failure concerns the host and not what was asked
+// for: the host can't be reached, refuses a token or GET /v2/, or refuses so
+// many requests.
 func isOfHost(err error) bool {
 	var (
 		ours *hostError
@@ -54,8 +53,8 @@ func isOfHost(err error) bool {
 	return errors.As(err, &ours) || errors.As(err, &way) || errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
 }
 
-// advised is an error and what to do about it, in our own words: these are never
-// cut short.
+// advised is an error with advice. The advice is our own text and is never cut
+// short.
 type advised struct {
 	error
 	advice string
@@ -64,13 +63,13 @@ type advised struct {
 func (e *advised) Error() string { return e.error.Error() + "; " + e.advice }
 func (e *advised) Unwrap() error { return e.error }
 
-// requestError is a request that got no usable answer. It finds its way through
-// the layers of go-containerregistry, which add URLs and whole bodies.
+// requestError is a request that got no usable answer. errors.As finds it among
+// the wrappers of go-containerregistry, which add URLs and whole bodies.
 type requestError struct{ error }
 
 func (e *requestError) Unwrap() error { return e.error }
 
-// failure is an error in one printable line, whatever its cause would print.
+// failure is an error that prints as one line, whatever its causes would print.
 type failure struct {
 	text   string
 	causes []error
@@ -79,8 +78,8 @@ type failure struct {
 func (f *failure) Error() string   { return f.text }
 func (f *failure) Unwrap() []error { return f.causes }
 
-// failure says what went wrong with a subject of this repository, and what to
-// do if that is known.
+// failure says what went wrong with a subject of this repository, with advice
+// if there is any.
 func (r repository) failure(subject string, err error) error {
 	reason := r.reason(err)
 	if status := statusOf(err); status != nil {
@@ -98,9 +97,9 @@ func (r repository) failure(subject string, err error) error {
 	return &failure{subject + ": " + reason, causes}
 }
 
-// answer is failure, and ErrNotFound where the registry itself said that the
-// manifest or the blob does not exist. A 404 for GET /v2/ or for a token says
-// nothing of the kind.
+// answer is failure, but wraps ErrNotFound if the registry said that the
+// manifest, blob or list of tags does not exist. A 404 for GET /v2/ or for a
+// token does not say that.
 func (r repository) answer(subject string, err error) error {
 	if !isAbsent(err) {
 		return r.failure(subject, err)
@@ -122,8 +121,8 @@ func statusOf(err error) *transport.Error {
 	return status
 }
 
-// Refused tells whether a registry did not accept the credentials, or did not
-// allow what was asked for with them.
+// Refused reports whether a registry rejected the credentials, or does not
+// allow them to do what was asked.
 func Refused(err error) bool {
 	status := statusOf(err)
 	return status != nil && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
@@ -138,7 +137,7 @@ func isAbsent(err error) bool {
 	return resource == "manifests" || resource == "blobs" || resource == "tags"
 }
 
-// reason is an error without the URLs around it.
+// reason is the text of an error without the URLs around it.
 func (r repository) reason(err error) string {
 	if known := (*advised)(nil); errors.As(err, &known) && !errors.Is(err, context.Canceled) {
 		return r.reason(known.error) + "; " + known.advice
@@ -154,7 +153,7 @@ func (r repository) reason(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	case errors.As(err, &host) && r.isOn(host.host):
-		return printable(host.error.Error()) // whoever prints it has named the host
+		return printable(host.error.Error()) // the caller prints the host
 	case host != nil:
 		return printable(host.Error())
 	case errors.As(err, &ours):
@@ -178,21 +177,21 @@ func (r repository) reason(err error) string {
 	return printable(err.Error())
 }
 
-// isOn reports whether a host is this repository's, under either of its names.
+// isOn reports whether this repository is on a host, under either of the host's
+// names.
 func (r repository) isOn(host string) bool {
 	return strings.EqualFold(host, r.Host) || r.err == nil && strings.EqualFold(host, r.name.RegistryStr())
 }
 
-// message is what the registry said with a status, in its own words: code and
-// message of each error (distribution-spec, "Error Codes"), or else a body that
-// is no HTML.
+// message is the registry's own message: code and text of each error
+// (distribution-spec, "Error Codes"), or else the body, unless it is HTML.
 func message(status *transport.Error) string {
 	var said []string
 	for _, e := range status.Errors {
 		said = append(said, strings.Trim(fmt.Sprintf("%s: %s", e.Code, e.Message), ": "))
 	}
 	if len(said) == 0 {
-		// There is no other way to the body than through this text.
+		// Only this text gives access to the body.
 		_, body, _ := strings.Cut(status.Error(), fmt.Sprintf("%d %s: ", status.StatusCode, http.StatusText(status.StatusCode)))
 		if body = strings.TrimSpace(body); !strings.HasPrefix(body, "<") {
 			said = append(said, body)
@@ -201,8 +200,8 @@ func message(status *transport.Error) string {
 	return printable(strings.Join(said, "; "))
 }
 
-// printable is a text in one line of at most 200 characters, without anything
-// that a terminal would obey.
+// printable is a text in one line of at most 200 characters, without control
+// characters.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

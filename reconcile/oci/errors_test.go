@@ -41,7 +41,7 @@ func TestErrorsOfStatuses(t *testing.T) {
 		{"a text", answer(503, "no healthy upstream\n"), "503 Service Unavailable: no healthy upstream"},
 		{"other JSON", answer(500, `{"details":"incorrect"}`), `500 Internal Server Error: {"details":"incorrect"}`},
 		{"nothing", answer(504, ""), "504 Gateway Timeout"},
-		{"a status nobody knows", answer(418, "x"), "418 I'm a teapot: x"},
+		{"an unusual status", answer(418, "x"), "418 I'm a teapot: x"},
 		{"control characters", answer(500, "\x1b[2J\x1b[31mgotcha"), "500 Internal Server Error: [2J [31mgotcha"},
 	}
 	for _, tt := range tests {
@@ -86,7 +86,8 @@ func TestErrorsOfConnections(t *testing.T) {
 			t.Fatal("reads as absent")
 		}
 	}
-	// Both schemes use up their attempts once, then there is one for each tag.
+	// Each scheme uses up its attempts once; after that there is one attempt
+	// per tag.
 	if n := c.Stats().Requests; n > 2*3+2*49 {
 		t.Errorf("%d requests for 50 tags of a host that is down", n)
 	}
@@ -129,8 +130,8 @@ func TestErrorsOfContexts(t *testing.T) {
 	}
 }
 
-// Failed logins are few: registries lock accounts over them. A HEAD that is
-// refused is asked again by GET, and one manifest may be refused for itself.
+// Few logins fail, since registries lock accounts over them. A refused HEAD is
+// repeated as a GET, and one manifest may be refused for its own reason.
 func TestRefusedLoginIsNotRepeated(t *testing.T) {
 	tags := make([]string, 100)
 	for i := range tags {

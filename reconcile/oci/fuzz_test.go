@@ -16,8 +16,8 @@ import (
 	"tagline/config"
 )
 
-// besieged is a registry whose headers a fuzzer writes. Its clients can reach
-// no other server; where they wanted to go is noted.
+// besieged is a registry whose headers come from a fuzzer. Its clients can
+// reach no other server; it notes which ones they tried.
 type besieged struct {
 	address string
 
@@ -41,7 +41,7 @@ func besiege(f *testing.F, answer func(w http.ResponseWriter, r *http.Request, h
 	return b
 }
 
-// client is one for a header that could be sent at all.
+// client returns a client, for a header that can be sent at all.
 func (b *besieged) client(t *testing.T, header string) *Client {
 	if strings.ContainsFunc(header, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) || len(header) > 4096 {
 		t.Skip("net/http sends no such header")
@@ -67,7 +67,7 @@ func (b *besieged) client(t *testing.T, header string) *Client {
 
 func (b *besieged) app() config.Repository { return config.Repository{Host: b.address, Path: "app"} }
 
-// checkMessage wants one line that a terminal can be given.
+// checkMessage wants one line that is safe to print on a terminal.
 func checkMessage(t *testing.T, err error) {
 	t.Helper()
 	if err != nil && (strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) || len(err.Error()) > 1000) {
@@ -75,8 +75,8 @@ func checkMessage(t *testing.T, err error) {
 	}
 }
 
-// A listing ends, and asks no other host, whatever a registry says of its next
-// page.
+// Whatever a registry says of its next page, a listing ends and asks no other
+// host.
 func FuzzLink(f *testing.F) {
 	for _, seed := range []string{
 		"", `</v2/app/tags/list?last=b&n=1000>; rel="next"`, `<?last=b>; rel=next`, `</v2/app/tags/list>; rel="prev"`,
@@ -107,8 +107,8 @@ func FuzzLink(f *testing.F) {
 	})
 }
 
-// No challenge leads credentials over plain HTTP to another machine, and none
-// reads as an image that is absent.
+// No challenge sends credentials over plain HTTP to another machine, and none
+// makes an image look absent.
 func FuzzWWWAuthenticate(f *testing.F) {
 	for _, seed := range []string{
 		"", "Basic", `Basic realm="x"`, `Bearer realm="http://HOST/token",service="x"`, `Bearer realm="https://evil.example/token"`,

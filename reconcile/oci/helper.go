@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// helpers asks credential helpers, each once a host, and keeps what it
-// answered: an error too, and that it did not answer.
+// helpers runs each credential helper once per host and keeps the answer, even
+// if it is an error or a time-out.
 type helpers struct {
 	patience time.Duration
 	asked    sync.Map // program and host -> *helperAnswer
@@ -24,7 +24,7 @@ type helpers struct {
 type helperAnswer struct {
 	once sync.Once
 	done chan struct{}
-	auth authn.Authenticator // nil: it has none
+	auth authn.Authenticator // nil: no credentials
 	err  error
 }
 
@@ -45,24 +45,24 @@ func (h *helpers) ask(ctx context.Context, program, host string) (authn.Authenti
 	}
 }
 
-// run starts a helper, and ends it when patience is over.
+// run starts a helper and stops it after h.patience.
 func (h *helpers) run(program, server string) (authn.Authenticator, error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return nil, fmt.Errorf("%w; install it, or take it out of the config.json that names it", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), h.patience) // whoever asks first may go, others wait
+	ctx, cancel := context.WithTimeout(context.Background(), h.patience) // not the first caller's context: others wait for the answer too
 	defer cancel()
 	got, err := client.Get(func(args ...string) client.Program {
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Stderr = os.Stderr
-		cmd.WaitDelay = time.Second // for what it has started itself
+		cmd.WaitDelay = time.Second // for its child processes
 		return &helperProgram{cmd}
 	}, server)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("no answer from %s within %v; does it wait for a password, or for a keyring to be unlocked?", program, h.patience)
 	case credentials.IsErrCredentialsNotFound(err):
-		return nil, nil //nolint:nilnil // a helper that has none
+		return nil, nil //nolint:nilnil // the helper has no credentials
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w; check this credential helper, and the config.json that names it", program, err)
 	case got.Username == "<token>": // the protocol of Docker's credential helpers

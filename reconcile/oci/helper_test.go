@@ -23,7 +23,7 @@ func helper(t *testing.T, script string) (starts func() int) {
 	}
 	home := machine(t, files, nil)
 	return func() int {
-		lines, _ := os.ReadFile(home + "/starts") // none before the first start
+		lines, _ := os.ReadFile(home + "/starts") // no file before the first start
 		return strings.Count(string(lines), "\n")
 	}
 }
@@ -32,7 +32,7 @@ func TestCredentialHelper(t *testing.T) {
 	const check = "; check this credential helper, and the config.json that names it"
 	tests := []struct {
 		name, script string
-		want         string // user, or error
+		want         string // user or error
 	}{
 		{name: "answers", script: `echo '{"Username":"me","Secret":"s"}'`, want: "me"},
 		{name: "has none", script: "echo credentials not found in native keychain; exit 1"},
@@ -52,9 +52,8 @@ func TestCredentialHelper(t *testing.T) {
 	}
 }
 
-// A helper is asked once per host, however many repositories and aliases there
-// are and however often it fails, and its failure never becomes an anonymous
-// request.
+// A helper is asked once per host, for any number of repositories and aliases
+// and however often it fails. Its failure never leads to an anonymous request.
 func TestCredentialHelperOnce(t *testing.T) {
 	for name, tt := range map[string]struct {
 		script string
@@ -93,7 +92,8 @@ func TestCredentialHelperOnce(t *testing.T) {
 	}
 }
 
-// Who is interrupted does not wait for a helper; who comes later has its answer.
+// A caller that is interrupted does not wait for a helper; a later caller gets
+// its answer.
 func TestInterruptedBeforeAHelperAnswers(t *testing.T) {
 	starts := helper(t, `until [ -e HOME/go ]; do sleep 0.01; done; echo '{"Username":"me","Secret":"s"}'`)
 	l := NewLogins(Patience{Headers: time.Minute}, nil)

@@ -21,15 +21,15 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// nameServer answers every question for metadata.example with an address, and
-// that there is no such name to all others (RFC 1035, section 4.1).
+// nameServer resolves metadata.example to an address, and answers every other
+// question with "no such name" (RFC 1035, section 4.1).
 func nameServer(address [4]byte, asked *sync.Map) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		go func() {
 			defer func() { _ = server.Close() }()
 			for {
-				var length uint16 // as over TCP, section 4.2.2
+				var length uint16 // as for TCP, section 4.2.2
 				if binary.Read(server, binary.BigEndian, &length) != nil {
 					return
 				}
@@ -57,8 +57,8 @@ func nameServer(address [4]byte, asked *sync.Map) *net.Resolver {
 	}}
 }
 
-// Nothing leads to a link-local address, where clouds keep the credentials of
-// the machine.
+// Nothing leads to a link-local address, where clouds keep the machine's
+// credentials.
 func TestLinkLocalAddressesAreRefused(t *testing.T) {
 	for _, location := range []string{
 		"https://169.254.169.254/latest/meta-data/", "http://169.254.169.254/latest/meta-data/", "https://[fe80::1]/", "https://[fd00:ec2::254]/latest/",
@@ -68,7 +68,7 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 			server := serve(t, map[string]http.HandlerFunc{
 				"/v2/app/manifests/10": http.RedirectHandler(location, http.StatusTemporaryRedirect).ServeHTTP,
 			})
-			// Plain http to them would be refused for itself.
+			// Otherwise plain HTTP to them would be refused first.
 			c := newClient(t, Options{Insecure: []string{"169.254.169.254"}})
 			dialer := newDialer()
 			dialer.Resolver = nameServer([4]byte{169, 254, 169, 254}, &sync.Map{})
@@ -84,8 +84,8 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 	}
 }
 
-// A host that is not in the DNS is asked for once a tag, and it is the host that
-// the error is about.
+// A host that is not in the DNS is looked up once per tag, and the error names
+// the host.
 func TestNoSuchHost(t *testing.T) {
 	asked := &sync.Map{}
 	c := newClient(t, Options{})
@@ -108,7 +108,7 @@ func TestNoSuchHost(t *testing.T) {
 	}
 }
 
-// Some servers send back what they were sent.
+// Some servers send back what they received.
 func TestCredentialsThatAreSentBack(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
@@ -138,7 +138,7 @@ func TestCredentialsThatAreSentBack(t *testing.T) {
 	}
 }
 
-// The token service is a server like any other.
+// A token service is checked like any other server.
 func TestTokenServices(t *testing.T) {
 	for name, test := range map[string]struct {
 		token http.HandlerFunc
@@ -175,11 +175,11 @@ func TestTokenServices(t *testing.T) {
 	}
 }
 
-// goingAway is an HTTP/2 server that says GOAWAY to the first request of its
-// first connection that is not for /v2/, which is the first one of all.
-// Everything after that is created.
+// goingAway is an HTTP/2 server that sends GOAWAY on its first connection, at
+// the first request that is not for /v2/. It answers every later request with
+// 201.
 type goingAway struct {
-	refuses bool // says that it has not looked at the request
+	refuses bool // says that it has not processed the request
 
 	mu     sync.Mutex
 	bodies [][]byte
@@ -248,8 +248,8 @@ func (g *goingAway) serve(conn net.Conn, first bool) {
 	}
 }
 
-// A push that meets a server on its way out is sent again, whole, and once more
-// than it arrived at most.
+// A push that meets a server that shuts down is sent again, whole, and arrives
+// at most twice.
 func TestGoAway(t *testing.T) {
 	for name, refuses := range map[string]bool{"before the push": true, "in the push": false} {
 		t.Run(name, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestGoAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			server := &goingAway{refuses: refuses}
-			ended, end := context.WithCancel(t.Context()) // a client keeps its connections for later
+			ended, end := context.WithCancel(t.Context()) // otherwise a client keeps its connections
 			defer end()
 			var wg sync.WaitGroup
 			wg.Go(func() {

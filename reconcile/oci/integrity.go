@@ -20,14 +20,14 @@ import (
 // "Pushing Manifests"), a config, a page of referrers.
 const maxDocument = 4 << 20
 
-// verifier lets manifests through that are what they claim to be, and all
-// there. It sits below the retries, which see a truncated answer as a broken
-// connection. go-containerregistry believes a Docker-Content-Digest, a status
-// of 200 whatever comes with it, and a PUT answered with another digest.
+// verifier checks answers: a manifest must be complete and match its digest. It
+// is below the retries, which see a truncated answer as a broken connection. On
+// its own, go-containerregistry believes any Docker-Content-Digest, any body
+// with status 200, and a PUT that is answered with another digest.
 type verifier struct {
 	next       http.RoundTripper
 	wholeBlobs bool
-	heads      *sync.Map // see Client
+	heads      *sync.Map // see Client.heads
 }
 
 func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -53,8 +53,9 @@ func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
 	return v.next.RoundTrip(req)
 }
 
-// get passes on what is no 200, but a 404 that is a page of HTML: such a one
-// comes from a proxy, and says nothing of the registry behind it.
+// get checks the body of a 200 and passes every other answer on, except a 404
+// with a page of HTML: that comes from a proxy and says nothing about the
+// registry behind it.
 func (v *verifier) get(req *http.Request, reference string, check func(*http.Response, []byte, string) error) (*http.Response, error) {
 	resp, err := v.next.RoundTrip(req)
 	if err != nil {
@@ -79,8 +80,8 @@ func (v *verifier) get(req *http.Request, reference string, check func(*http.Res
 
 const whatElse = "is there a proxy or a login page in front?"
 
-// checkManifest looks at the type before the digest: a page of HTML has no
-// digest worth naming.
+// checkManifest checks the type before the digest: for a page of HTML, a wrong
+// digest would be the wrong complaint.
 func checkManifest(resp *http.Response, body []byte, reference string) error {
 	mediaType := baseType(resp)
 	switch {
@@ -109,12 +110,12 @@ func checkDigest(_ *http.Response, body []byte, want string) error {
 	return nil
 }
 
-// honest is a host whose HEAD can be believed when it says 404.
+// honest marks a host whose 404 to a HEAD can be believed.
 const honest = true
 
-// head asks by GET wherever a HEAD leaves the question open, since some
-// registries refuse it, or answer it without a digest. A 401 is left to the
-// layer above, which may have to renew a token first.
+// head sends a GET if the HEAD's answer decides nothing: some registries refuse
+// HEAD, or answer without a digest. It passes a 401 to the layer above, which
+// may have to renew a token first.
 func (v *verifier) head(req *http.Request) (*http.Response, error) {
 	resp, err := v.next.RoundTrip(req)
 	if err != nil {
@@ -132,7 +133,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 	get.Method = http.MethodGet
 	resp, err = v.get(get, routeOf(req).reference, checkManifest)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return resp, err // with the registry's message, which a HEAD has not
+		return resp, err // a HEAD's answer has no message
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -158,8 +159,8 @@ func decides(head *http.Response) bool {
 	return head.StatusCode < 400 || head.StatusCode >= 500
 }
 
-// headBlob takes a registry that does not answer HEAD for one that lacks the
-// blob: it is sent, or mounted, and if it is there nothing changes.
+// headBlob treats a registry without HEAD as one that lacks the blob. The blob
+// is then mounted or sent; if the registry already has it, nothing changes.
 func (v *verifier) headBlob(req *http.Request) (*http.Response, error) {
 	resp, err := v.next.RoundTrip(req)
 	if err == nil && isNoSuchMethod(resp.StatusCode) {
@@ -168,7 +169,7 @@ func (v *verifier) headBlob(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// delete takes a 204 for success as well, which go-containerregistry does not.
+// delete accepts a 204 as success too. go-containerregistry does not.
 func (v *verifier) delete(req *http.Request) (*http.Response, error) {
 	resp, err := v.get(req, "", nil)
 	if err == nil && resp.StatusCode == http.StatusNoContent {
@@ -177,17 +178,17 @@ func (v *verifier) delete(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// isNoSuchMethod reports whether a registry does not know a method at all
+// isNoSuchMethod reports whether a status means that a registry lacks a method
 // (RFC 9110, sections 15.5.6 and 15.6.2).
 func isNoSuchMethod(status int) bool {
 	return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
-// put takes a 201 for success, as the distribution-spec has it ("Pushing
-// Manifests"), and other statuses that go-containerregistry takes for one only
-// with the digest of what was sent. No answer may name another digest.
+// put accepts a 201 as success (distribution-spec, "Pushing Manifests"). It
+// accepts other statuses that go-containerregistry takes for success only with
+// the digest of what was sent. Another digest is always an error.
 func (v *verifier) put(req *http.Request) (*http.Response, error) {
-	body, err := req.GetBody() // a manifest always has one, see repeatable
+	body, err := req.GetBody() // a manifest always has one: see repeatable
 	if err != nil {
 		return nil, err
 	}
@@ -216,11 +217,11 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// referrers has go-containerregistry see what it would not: pages, of which it
-// reads the first alone (distribution-spec, "Listing Referrers": the Link
-// header), and a type with parameters, which it takes for a registry without
-// the API. ghcr.io has no such API and says so by a redirect to a web page of
-// another host (artifacthub/hub#4785).
+// referrers corrects what go-containerregistry would misread. It reads only the
+// first page of several (distribution-spec, "Listing Referrers": the Link
+// header), and takes a Content-Type with parameters for a missing API. ghcr.io
+// has no referrers API and redirects to a web page on another host
+// (artifacthub/hub#4785).
 func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 	resp, err := v.next.RoundTrip(req)
 	if err != nil {
@@ -247,8 +248,8 @@ func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 	return withBody(resp, body), nil
 }
 
-// readDocument reads a body to its end and closes it. A body shorter than its
-// Content-Length is an error of net/http's.
+// readDocument reads a body to its end and closes it. net/http reports a body
+// that is shorter than its Content-Length.
 func readDocument(resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
 	if resp.ContentLength > maxDocument {
@@ -271,8 +272,8 @@ func withBody(resp *http.Response, body []byte) *http.Response {
 	return resp
 }
 
-// baseType is the Content-Type without parameters, which go-containerregistry
-// would compare along with it.
+// baseType is the Content-Type without parameters. go-containerregistry
+// compares the whole header.
 func baseType(resp *http.Response) string {
 	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil {

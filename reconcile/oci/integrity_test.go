@@ -24,10 +24,10 @@ func TestManifest(t *testing.T) {
 	page := answer(200, html, "Content-Type", "text/html; charset=utf-8")
 	tests := []struct {
 		name      string
-		reference string // 10
+		reference string // 10 if empty
 		answer    http.HandlerFunc
-		err       string // "" is a good answer
-		requests  int    // 1
+		err       string // empty if the answer is good
+		requests  int    // 1 if 0
 	}{
 		{name: "good", answer: goodManifest()},
 		{name: "good, by digest", reference: hash, answer: goodManifest()},
@@ -105,7 +105,7 @@ func TestManifest(t *testing.T) {
 	}
 }
 
-// A HEAD that leaves the question open is followed by one GET, which decides.
+// A HEAD whose answer decides nothing is followed by one GET, which decides.
 func TestHead(t *testing.T) {
 	hash := digestOf([]byte(index))
 	length := strconv.Itoa(len(index))
@@ -115,7 +115,7 @@ func TestHead(t *testing.T) {
 		name      string
 		head, get http.HandlerFunc
 		gets      int
-		err       string // "" is a good answer
+		err       string // empty if the answer is good
 		absent    bool
 	}{
 		{name: "good", head: goodManifest()},

@@ -17,9 +17,9 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// A registry that answers so many requests a second, and refuses the rest
-// without saying how long to wait, gets through everything the first time, at
-// about its own pace and with few refusals.
+// A registry answers a number of requests per second and refuses the rest
+// without saying how long to wait. Everything succeeds in one run, at about the
+// registry's pace and with few refusals.
 func TestRateLimit(t *testing.T) {
 	for _, perSecond := range []int{5, 20, 200} {
 		synctest.Test(t, func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// Refused without an end, a request fails as any other does, and two hundred of
-// them do not take an hour.
+// If it is refused for ever, a request fails as any other does, and two hundred
+// of them do not take an hour.
 func TestRateLimitWithoutAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -100,7 +100,7 @@ func TestRateLimitWithoutAnEnd(t *testing.T) {
 	})
 }
 
-// everySecond refuses every second request of those that match.
+// everySecond refuses every second matching request.
 func everySecond(status int) ocitest.Action {
 	var n atomic.Int64
 	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
@@ -112,8 +112,8 @@ func everySecond(status int) ocitest.Action {
 	}
 }
 
-// A copy comes to its end whatever part of it is refused meanwhile, and what it
-// copied is whole.
+// A copy succeeds whichever of its requests are refused at first, and the
+// copied image is whole.
 func TestCopyUnderLimits(t *testing.T) {
 	for name, faults := range map[string][]ocitest.Fault{
 		"every second request": {{Do: everySecond(429)}},
@@ -125,7 +125,7 @@ func TestCopyUnderLimits(t *testing.T) {
 				source := ocitest.Olareg(t)
 				digest := ocitest.PushFixtures(t, ocitest.AppOCI, source, "app")["10.30"]
 				proxy.Script(faults...)
-				c := newClient(t, Options{Patience: Patience{Attempts: 10, Backoff: time.Millisecond}}) // refusals may all meet one request
+				c := newClient(t, Options{Patience: Patience{Attempts: 10, Backoff: time.Millisecond}}) // all refusals may hit one request
 				app := config.Repository{Host: proxy.Host, Path: "app"}
 				if err := NewWriters(c).Writer(app).Copy(t.Context(), config.Repository{Host: source, Path: "app"}, digest); err != nil {
 					t.Fatal(err)
@@ -143,8 +143,8 @@ func TestCopyUnderLimits(t *testing.T) {
 	}
 }
 
-// A registry that does not answer HEAD for blobs, or denies everything by HEAD,
-// gets its copies all the same.
+// Copies work on a registry that does not answer HEAD for blobs, or says that
+// every blob is absent.
 func TestCopyWithoutHead(t *testing.T) {
 	for name, status := range map[string]int{"405": 405, "501": 501, "404": 404} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +165,8 @@ func TestCopyWithoutHead(t *testing.T) {
 	}
 }
 
-// missingBelow reads all that a manifest refers to, and checks its digests.
+// missingBelow reads everything that a manifest refers to, and checks the
+// digests.
 func missingBelow(t *testing.T, c *Client, app config.Repository, digest string) (missing []string, _ error) {
 	t.Helper()
 	raw, err := fetch(t, c, app, digest)
@@ -198,7 +199,7 @@ func missingBelow(t *testing.T, c *Client, app config.Repository, digest string)
 	return missing, err
 }
 
-// Two hundred aliases of a registry in trouble are one line of the log, and
+// Two hundred aliases of a registry in trouble make one line in the log, with
 // one reason.
 func TestStormIsOneLine(t *testing.T) {
 	for _, tt := range []struct {

@@ -19,13 +19,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hasty waits as little as a test can bear.
+// hasty waits as little as a test can.
 func hasty() Patience {
 	return Patience{Attempts: 3, Backoff: time.Millisecond}
 }
 
-// newClient returns a client that is hasty and anonymous unless told
-// otherwise, and closed at the end of the test.
+// newClient returns a client that is hasty and anonymous unless the options say
+// otherwise. It is closed at the end of the test.
 func newClient(t *testing.T, options Options) *Client {
 	t.Helper()
 	if options.Patience == (Patience{}) {
@@ -49,8 +49,8 @@ func (l login) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return authn.FromConfig(authn.AuthConfig{Username: l.user, Password: l.password}), nil
 }
 
-// fake is a registry made of handlers. It answers GET /v2/ by itself, unless it
-// has one, and notes what it was asked.
+// fake is a registry made of handlers. It answers GET /v2/ itself if no handler
+// does, and notes its requests.
 type fake struct {
 	host string
 	mu   sync.Mutex
@@ -78,7 +78,7 @@ func serve(t *testing.T, handlers map[string]http.HandlerFunc) *fake {
 	return f
 }
 
-// trace is what a fake was asked: "GET /v2/".
+// trace returns the requests to a fake: "GET /v2/".
 func (f *fake) trace() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,10 +101,10 @@ func (f *fake) count(prefix string) int {
 
 func (f *fake) app() config.Repository { return config.Repository{Host: f.host, Path: "app"} }
 
-// index is a manifest to serve; tests need no more than its bytes.
+// index is a manifest to serve; tests need only its bytes.
 const index = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
 
-// answer is how a handler answers, headers in pairs.
+// answer is a handler with a fixed answer; headers come in pairs.
 func answer(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(headers); i += 2 {

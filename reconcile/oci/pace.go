@@ -8,24 +8,24 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// pace is how many requests a second go to a host. There is no bound until the
-// registry refuses one with 429. A refusal lowers it to a little less than what
-// was answered within the last second, and each answer raises it a little, so
-// that it stays near a limit that the registry has and does not tell.
+// pace limits the requests per second to a host. There is no limit until the
+// registry answers 429. A 429 lowers the limit to slightly less than what was
+// answered in the last second; each other answer raises it slightly. So it
+// stays near the registry's own limit, which the registry does not state.
 type pace struct {
 	limiter *rate.Limiter
 	lowest  rate.Limit
 
 	mu      sync.Mutex
 	lowered time.Time
-	answers [10]struct { // of the last second, by tenths of it
+	answers [10]struct { // of the last second, in tenths
 		tenth int64
 		n     int
 	}
 }
 
 const (
-	paceDown = 0.9 // of what was answered
+	paceDown = 0.9 // times what was answered
 	paceUp   = 1.01
 )
 
@@ -35,13 +35,13 @@ func newPace(backoff time.Duration) *pace {
 
 func (p *pace) wait(ctx context.Context) error {
 	if err := p.limiter.Wait(ctx); err != nil && ctx.Err() == nil {
-		<-ctx.Done() // its turn comes after the deadline
+		<-ctx.Done() // its turn would come after the deadline
 	}
 	return ctx.Err()
 }
 
-// refused takes note of a 429. One that was sent before the last change says
-// nothing new.
+// refused notes a 429. It ignores the 429 of a request sent before the limit
+// was last lowered.
 func (p *pace) refused(sent time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +58,7 @@ func (p *pace) refused(sent time.Time) {
 	p.limiter.SetLimit(max(paceDown*min(rate.Limit(answered), p.limiter.Limit()), p.lowest))
 }
 
-// answered takes note of any other answer.
+// answered notes any other answer.
 func (p *pace) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

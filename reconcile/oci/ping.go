@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// pings remembers how each host answered GET /v2/: go-containerregistry asks
-// once per repository, and on hosts that may speak plain HTTP for each of the
-// two schemes, https first (transport/ping.go). A host is asked once per run.
+// pings keeps each host's answer to GET /v2/, so that a host is asked once per
+// run. go-containerregistry asks once per repository, and for hosts that may
+// speak plain HTTP once per scheme, https first (transport/ping.go).
 type pings struct {
 	flights singleflight.Group
 	settled sync.Map // host -> *pong
 }
 
-// pong is the scheme that a host speaks, and its answer or what is wrong with
-// its certificate.
+// pong is the scheme that a host speaks, with its answer or the error of its
+// certificate.
 type pong struct {
 	scheme string
 	resp   *http.Response
@@ -34,7 +34,7 @@ func (p *pong) answer(req *http.Request) (*http.Response, error) {
 	case p.err != nil:
 		return nil, p.err
 	case p.scheme != req.URL.Scheme:
-		return nil, http.ErrSchemeMismatch // the other one follows, and is answered
+		return nil, http.ErrSchemeMismatch // the request for the other scheme follows, and is answered
 	}
 	resp := *p.resp
 	resp.Header = p.resp.Header.Clone()
@@ -56,8 +56,8 @@ func (p *pinger) RoundTrip(req *http.Request) (*http.Response, error) {
 		if known, ok := p.pings.settled.Load(host); ok {
 			return known.(*pong).answer(req)
 		}
-		// Those who wait share the answer, whatever it is, but no cancellation
-		// that was not theirs: go-containerregistry gives up the slower scheme.
+		// Waiting requests share the flight's answer, but not its cancellation:
+		// go-containerregistry cancels the slower scheme.
 		flight := p.pings.flights.DoChan(scheme+"://"+host, func() (any, error) { return p.ask(req) })
 		select {
 		case <-ctx.Done():
@@ -74,12 +74,12 @@ func (p *pinger) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// ask settles a host by what will not change: that it asks for credentials or
-// for none, or that it speaks https with a certificate nobody trusts, where an
-// attempt in plain text would only hide the reason.
+// ask settles a host on an answer that will not change: it wants credentials,
+// it wants none, or its https certificate is not trusted. In the last case an
+// attempt over plain HTTP would only hide the reason.
 func (p *pinger) ask(req *http.Request) (*pong, error) {
 	if known, ok := p.pings.settled.Load(req.URL.Host); ok {
-		return known.(*pong), nil // while this flight was about to begin
+		return known.(*pong), nil // another flight settled it meanwhile
 	}
 	resp, err := p.next.RoundTrip(req) //nolint:bodyclose // readDocument closes it
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *pinger) ask(req *http.Request) (*pong, error) {
 		return nil, err
 	}
 	if req.URL.Scheme == "http" && speaksHTTPSAlone(resp.StatusCode, body) {
-		return nil, http.ErrSchemeMismatch // what https has to say is the reason
+		return nil, http.ErrSchemeMismatch // the error over https is the reason to report
 	}
 	answer := &pong{scheme: req.URL.Scheme, resp: resp, body: body}
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized {
@@ -102,15 +102,15 @@ func (p *pinger) ask(req *http.Request) (*pong, error) {
 	return answer, nil
 }
 
-// speaksPlainHTTP tells the error of a TLS handshake with a server that knows
-// none. net/http calls it ErrSchemeMismatch further up.
+// speaksPlainHTTP reports whether an error comes from a TLS handshake with a
+// server without TLS. net/http turns it into ErrSchemeMismatch.
 func speaksPlainHTTP(err error) bool {
 	var notTLS tls.RecordHeaderError
 	return errors.As(err, &notTLS) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// speaksHTTPSAlone tells what a server answers to plain HTTP on a port that is
-// for TLS: net/http, nginx and Apache say so in words.
+// speaksHTTPSAlone reports whether an answer to plain HTTP comes from a port
+// for TLS: net/http, nginx and Apache say so in the body.
 func speaksHTTPSAlone(status int, body []byte) bool {
 	return status == http.StatusBadRequest && (bytes.Contains(body, []byte("HTTPS")) || bytes.Contains(body, []byte("SSL")))
 }

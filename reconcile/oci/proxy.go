@@ -9,7 +9,7 @@ import (
 	"net/url"
 )
 
-// proxyError is a proxy that stands in the way to a host.
+// proxyError is a failure of the proxy in front of a host.
 type proxyError struct {
 	proxy  string // host and port: the rest of its URL may hold a password
 	reason string
@@ -19,8 +19,9 @@ type proxyError struct {
 func (e *proxyError) Error() string { return fmt.Sprintf("proxy %s: %s", e.proxy, e.reason) }
 func (e *proxyError) Unwrap() error { return e.cause }
 
-// ProxyAnswer is for [http.Transport.OnProxyConnectResponse]: net/http itself
-// would report a refusal as if it came from the server behind the proxy.
+// ProxyAnswer is for [http.Transport.OnProxyConnectResponse]. It returns an
+// error if the proxy refuses to connect; net/http would report that as an
+// answer of the server behind the proxy.
 func ProxyAnswer(_ context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -39,8 +40,8 @@ func refusedBy(proxy *url.URL, host string, status int) error {
 	return err
 }
 
-// ByProxy is the part of an error that says how a proxy refuses, and what to do
-// about it, nil if there is none.
+// ByProxy returns the part of an error that says why a proxy refused, with
+// advice, or nil if there is none.
 func ByProxy(err error) error {
 	var (
 		refused *proxyError
@@ -55,7 +56,8 @@ func ByProxy(err error) error {
 	return refused
 }
 
-// proxies reports a proxy that refuses, or cannot be reached, as what it is.
+// proxies turns the errors of a proxy that refuses or can't be reached into a
+// proxyError.
 type proxies struct {
 	next http.RoundTripper
 	of   func(*http.Request) (*url.URL, error) // see http.Transport.Proxy
@@ -74,7 +76,7 @@ func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
 		if proxy := p.proxy(req); proxy != nil {
 			reason := connect.Err
 			if errors.As(reason, &dial) {
-				reason = dial.Err // without the address
+				reason = dial.Err // leaves out the address
 			}
 			return nil, &advised{
 				lasting(&proxyError{proxy.Host, reason.Error(), err}),

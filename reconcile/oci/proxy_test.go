@@ -14,12 +14,12 @@ import (
 	"errors"
 )
 
-// A proxy that refuses is reported as what it is, at once, and without its
+// A refusal by a proxy is reported as such, at once, and without the proxy's
 // password.
 func TestProxies(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		status   int // 0: there is nothing
+		status   int // 0: there is no proxy at this address
 		insecure bool
 		asked    int64
 		err      string

@@ -12,22 +12,26 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// reader reads one repository.
+// reader reads one repository. An error that concerns the whole host wraps a
+// [registry.HostError].
 type reader struct {
 	client *Client
 	repository
-	rereads bool // what a run has observed before: its first reading was confirmed
+	rereads bool // reads again what the run has observed; the first reading was confirmed
 }
 
-// Resolve costs one HEAD a tag, which Docker Hub does not count as a pull.
+// Resolve costs one HEAD per tag, which Docker Hub does not count as a pull.
+//
+// Errors: [registry.ErrNotFound] if the tag, digest or repository does not
+// exist, with [registry.ErrNoRepository] if the registry says so.
 func (r *reader) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	return ask(r, tags, func(tag name.Reference) (registry.Descriptor, error) { return r.head(ctx, tag) })
 }
 
-// head asks by GET where a registry refuses a HEAD alone; the transport sees to
-// the other ways of doing so. A 404 is confirmed by one GET until the host has
-// answered some HEAD with anything else: of a registry that answers every HEAD
-// with 404, tags would be taken for absent and overwritten.
+// head sends a GET if the registry answers only the HEAD with 401; the
+// transport handles other answers that decide nothing. It confirms a 404 by a
+// GET until the host has answered some HEAD with anything else: if a registry
+// answers every HEAD with 404, tags would look absent and be overwritten.
 func (r *reader) head(ctx context.Context, reference name.Reference) (registry.Descriptor, error) {
 	head, err := r.client.puller.Head(ctx, reference)
 	if err == nil {
@@ -52,10 +56,12 @@ func (r *reader) head(ctx context.Context, reference name.Reference) (registry.D
 	return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
 }
 
-// Listed is false: the protocol has no listing that says what tags name.
+// Listed is false: no listing of the protocol says what tags name.
 func (r *reader) Listed() bool { return false }
 
-// Manifests costs one GET a reference. The transport has verified them.
+// Manifests costs one GET per reference. The transport verifies the bodies.
+//
+// Errors: [registry.ErrNotFound], as for Resolve.
 func (r *reader) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
 	return ask(r, references, func(reference name.Reference) (registry.RawManifest, error) {
 		return r.manifest(ctx, reference)
@@ -70,7 +76,9 @@ func (r *reader) manifest(ctx context.Context, reference name.Reference) (regist
 	return registry.RawManifest{Digest: got.Digest.String(), MediaType: string(got.MediaType), Body: got.Manifest}, nil
 }
 
-// Configs costs one GET a digest. The transport has verified them.
+// Configs costs one GET per digest. The transport verifies the bodies.
+//
+// Errors: [registry.ErrNotFound], as for Resolve.
 func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answer[[]byte] {
 	return ask(r, digests, func(digest name.Reference) ([]byte, error) {
 		return r.config(ctx, digest.Identifier())
@@ -90,16 +98,18 @@ func (r *reader) config(ctx context.Context, digest string) ([]byte, error) {
 	return io.ReadAll(blob)
 }
 
-// Facts are none: the protocol has no way to ask for them.
+// Facts returns the zero Facts and no error: the protocol can't state any.
 func (r *reader) Facts(context.Context) (registry.Facts, error) { return registry.Facts{}, nil }
 
-// Inventory is none: the protocol lists tags alone.
+// Inventory always returns [registry.ErrUnsupported]: the protocol lists only
+// tags.
 func (r *reader) Inventory(context.Context) (registry.Inventory, error) {
 	return registry.Inventory{}, registry.ErrUnsupported
 }
 
-// Referrers asks the API, and where there is none the fallback tag
-// (distribution-spec, "Unavailable Referrers API").
+// Referrers asks the referrers API, or else reads the fallback tag
+// (distribution-spec, "Unavailable Referrers API"). If there are none, or no
+// such repository, the list is empty. It returns no sentinel error.
 func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descriptor, error) {
 	if r.err != nil {
 		return nil, r.failure(r.subject(digest), r.err)
@@ -121,7 +131,7 @@ func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descr
 	return referrers, nil
 }
 
-// ask puts one question for each reference.
+// ask asks about each reference.
 func ask[V any](r *reader, references []string, one func(name.Reference) (V, error)) []registry.Answer[V] {
 	answers := make([]registry.Answer[V], len(references))
 	errs := r.client.each(r.repository, len(references), func(i int) (err error) {
@@ -136,10 +146,11 @@ func ask[V any](r *reader, references []string, one func(name.Reference) (V, err
 	return answers
 }
 
-// each does n things with a repository, several at a time, and returns an error
-// or nil for each. Until one request for the repository has been let through,
-// they go one by one, and stop when its login is refused: all the rest would be
-// refused too, and a registry that counts failed logins would lock the account.
+// each calls do n times for a repository, several at a time, and returns an
+// error or nil for each. Until the registry has let one request for the
+// repository through, the calls run one by one, and stop if it refuses the
+// login: it would refuse the rest too, and a registry that counts failed logins
+// would lock the account.
 func (c *Client) each(r repository, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var group errgroup.Group
@@ -172,9 +183,9 @@ func (c *Client) each(r repository, n int, do func(i int) error) []error {
 
 const enoughRefusals = 2
 
-// refusal weighs an error as evidence that a login is no good: enough if a
-// token is refused, half of it for one manifest, which may have a reason of
-// its own, and nothing for all else.
+// refusal returns how much an error says against a login. A refused token is
+// enough alone. A refused manifest counts half, because it may have its own
+// reason. Other errors count nothing.
 func refusal(err error) int {
 	status := statusOf(err)
 	switch {

@@ -8,19 +8,19 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// A registry that has no deletions refuses each of them alike.
+// A registry that can't delete refuses every deletion in the same way.
 
-// deletion is one of the two kinds of deletions, in a repository. A registry may have one kind
-// and not the other, and repositories of one host may differ: some are caches.
+// deletion is a kind of deletion in a repository. A registry may support one
+// kind and not the other. Repositories of one host may differ: some are caches.
 type deletion struct {
 	repository config.Repository
 	kind       string // "tag" or "manifest"
 }
 
-// delete does n deletions, the first alone until one of its kind has been
-// answered: if the registry says that it has no such operation, refused says so
-// of the others. What it refuses after it has deleted something concerns that
-// alone.
+// delete does n deletions. It does the first one alone until one of its kind
+// has been answered. If the registry says that it does not support them,
+// refused returns that error for the others. After one success, each refusal
+// concerns only its own deletion.
 func (w *writer) delete(kind string, n int, do func(i int) error) []error {
 	of := deletion{w.Repository, kind}
 	var errs []error
@@ -37,7 +37,7 @@ func (w *writer) delete(kind string, n int, do func(i int) error) []error {
 	return append(errs, w.client.each(w.repository, n-first, func(i int) error { return do(first + i) })...)
 }
 
-// refused is the error of a deletion that need not be sent, nil if it must be.
+// refused returns the error of a deletion that need not be sent, or nil.
 func (w *writer) refused(kind string) error {
 	answer, _ := w.writers.deletions.Load(deletion{w.Repository, kind})
 	err, _ := answer.(error)

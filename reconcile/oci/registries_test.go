@@ -19,8 +19,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// everyRegistry runs a test in front of each registry there is, through a proxy
-// that notes what was asked.
+// everyRegistry runs a test on each kind of registry, behind a proxy that notes
+// the requests.
 func everyRegistry(t *testing.T, test func(t *testing.T, proxy *ocitest.RegistryProxy)) {
 	ocitest.Each(t, func(t *testing.T, host string) { test(t, ocitest.Proxy(t, host)) })
 }
@@ -67,7 +67,7 @@ func TestReadAndWrite(t *testing.T) {
 			}
 		}
 
-		// What is absent is so in every way.
+		// Every method reports what is absent.
 		absent := map[string]error{
 			"tag by HEAD":   reader.Resolve(t.Context(), []string{"nope"})[0].Err,
 			"tag by GET":    reader.Manifests(t.Context(), []string{"nope"})[0].Err,
@@ -115,7 +115,7 @@ func TestReadAndWrite(t *testing.T) {
 	})
 }
 
-// A manifest without a tag is pushed by its digest, also one that was deleted.
+// A manifest without a tag is pushed by its digest, even after it was deleted.
 func TestPutByDigest(t *testing.T) {
 	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
 		app := config.Repository{Host: proxy.Host, Path: "team/app"}
@@ -146,8 +146,8 @@ func sameTags(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// 10.70 has an attestation for each of its images, which the API of one registry
-// and the fallback tags of the other tell of.
+// 10.70 has an attestation for each of its images: one registry lists them by
+// the referrers API, the other by fallback tags.
 func TestReferrersOfAttestations(t *testing.T) {
 	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
 		objects := ocitest.AppOCI.Objects(t)["10.70"]
@@ -180,7 +180,7 @@ func TestReferrersOfAttestations(t *testing.T) {
 	})
 }
 
-// Within a registry nothing is uploaded.
+// Within a registry, a copy uploads nothing.
 func TestCopyMounts(t *testing.T) {
 	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
 		app := config.Repository{Host: proxy.Host, Path: "team/app"}
@@ -217,7 +217,7 @@ func TestCopyMounts(t *testing.T) {
 	})
 }
 
-// What somebody has deleted from under an index is copied again.
+// What an index lists and has been deleted is copied again.
 func TestCopyCompletes(t *testing.T) {
 	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
 		app := config.Repository{Host: proxy.Host, Path: "team/app"}
@@ -248,7 +248,7 @@ func TestCopyCompletes(t *testing.T) {
 		}
 		proxy.Script(ocitest.Fault{Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusForbidden)})
 		if err := w.Copy(t.Context(), app, digest); err == nil || err.Error() != other.String()+"@"+child[0]+", which "+digest+" lists: 403 Forbidden; the credentials for "+other.Host+" do not allow this" {
-			t.Errorf("where nobody may look at what it lists: %v", err)
+			t.Errorf("if its children can't be read: %v", err)
 		}
 		proxy.Script(
 			ocitest.Fault{Method: "HEAD", Path: "/other/manifests/" + child[0], Do: ocitest.Status(http.StatusNotFound)},
@@ -265,8 +265,8 @@ func TestCopyCompletes(t *testing.T) {
 	})
 }
 
-// A copy reads from the host that it writes to, and never waits for itself,
-// however few requests may be in flight.
+// A copy that reads from the host that it writes to never waits for itself,
+// however low the limit on requests is.
 func TestCopyWithinAHostThatMountsNothing(t *testing.T) {
 	proxy := ocitest.Proxy(t, ocitest.Olareg(t))
 	app := config.Repository{Host: proxy.Host, Path: "app"}
@@ -288,7 +288,7 @@ func TestCopyWithinAHostThatMountsNothing(t *testing.T) {
 		if c.Stats().BytesSent == 0 {
 			t.Error("nothing was sent")
 		}
-		// Bodies that stream are open requests too, one for each upload.
+		// A streamed body is an open request too, one per upload.
 		if most := proxy.MaxInFlight(); most > 2*concurrency {
 			t.Errorf("%d requests at once, want %d at most", most, 2*concurrency)
 		}
@@ -306,7 +306,8 @@ func TestCopyBetweenRegistries(t *testing.T) {
 				blobs += object.Size
 			}
 		}
-		// The first upload fails in the middle, which no request can repair.
+		// The first upload fails in the middle, and repeating that request
+		// can't help.
 		proxy.Script(ocitest.Fault{Method: http.MethodPatch, Times: 1, Do: ocitest.Status(http.StatusServiceUnavailable)})
 		c := newClient(t, Options{Concurrency: 1})
 		if err := NewWriters(c).Writer(mirror).Copy(t.Context(), app, digests["10.30"]); err != nil {
@@ -321,7 +322,7 @@ func TestCopyBetweenRegistries(t *testing.T) {
 	})
 }
 
-// A blob whose bytes are not its digest's does not arrive.
+// A blob that does not match its digest does not arrive.
 func TestCopyVerifies(t *testing.T) {
 	source := ocitest.Proxy(t, ocitest.Olareg(t))
 	target := config.Repository{Host: ocitest.Olareg(t), Path: "mirror"}
@@ -429,7 +430,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// Anonymous tokens that pull do not push.
+// Anonymous tokens allow pulls and no pushes.
 func TestAnonymousTokens(t *testing.T) {
 	upstream := ocitest.Olareg(t)
 	ocitest.PushFixtures(t, ocitest.AppOCI, upstream, "app")

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// hosts is what a run knows of each host it speaks to.
+// hosts holds what a run knows about each host.
 type hosts struct {
 	concurrency int
 	backoff     time.Duration
@@ -28,16 +28,16 @@ type hosts struct {
 type host struct {
 	name  string
 	slots chan struct{}
-	// down: a request used up all its attempts, and none has succeeded since.
-	// Two hundred tags of a dead registry must not take an hour.
+	// down means that a request used up its attempts and none has succeeded
+	// since. Two hundred tags of a dead registry must not take an hour.
 	down     atomic.Bool
-	answered atomic.Int64 // requests that no limit refused
-	told     sync.Map     // what the log has of this host
+	answered atomic.Int64 // requests that no rate limit refused
+	told     sync.Map     // what has been logged about this host
 
 	pace *pace
 
 	mu     sync.Mutex
-	resume time.Time // the registry asked for silence until then
+	resume time.Time // the registry asked for no requests until then
 }
 
 func (h *hosts) of(u *url.URL) *host {
@@ -49,7 +49,7 @@ func (h *hosts) of(u *url.URL) *host {
 	return known.(*host)
 }
 
-// pause has every request to the host wait, however it is told.
+// pause makes every request to the host wait, whichever request was told to.
 func (h *host) pause(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -58,9 +58,9 @@ func (h *host) pause(d time.Duration) {
 	}
 }
 
-// await waits for the end of a pause, or fails at once on one that is too long,
-// and then for its turn. A host that is down has no turns: what is asked of it
-// fails, and should do so soon.
+// await waits for the end of a pause and then for the request's turn. If the
+// pause is too long, it fails at once. Requests to a host that is down skip
+// their turn, since they are expected to fail and should fail soon.
 func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 	for {
 		h.mu.Lock()
@@ -85,11 +85,11 @@ func (h *host) tooLong(asked, limit time.Duration) error {
 	return ofHost(h.name, fmt.Errorf("the registry asks to wait %v (Retry-After), longer than the %v that tagline waits", asked.Round(time.Second), limit))
 }
 
-// retries asks again what may be asked again. When its attempts are used up on
-// a status, that answer is the answer, so that its message can be reported.
+// retries repeats requests that may be repeated. If the last attempt ends with
+// a status, that answer is returned, so that its message can be reported.
 //
-// A refusal by a rate limit uses up no attempt as long as the host answers
-// others: then it is a matter of time.
+// A refusal by a rate limit does not use up an attempt as long as the host
+// answers other requests: then it is a matter of time.
 type retries struct {
 	next     http.RoundTripper
 	hosts    *hosts
@@ -105,7 +105,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 		attempts = 1
 	}
 	if repeat == always {
-		defer closeBody(req) // each attempt has a body of its own
+		defer closeBody(req) // each attempt has its own body
 	}
 	answered := h.answered.Load()
 	for attempt, first := 1, true; ; attempt, first = attempt+1, false {
@@ -151,7 +151,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 		switch {
 		case h.down.Load():
 			h.pause(asked)
-		case isLimit, !again: // what comes next waits, whatever it is
+		case isLimit, !again: // the next request waits, whatever it is
 			h.pause(wait)
 		}
 		if !again || attempt == attempts || attempt == 2 && isTimeout(err) {
@@ -173,8 +173,8 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// tell logs that a request is repeated: a warning once a host and reason, since
-// a registry in trouble has the same answer for hundreds of aliases.
+// tell logs a retry. It warns once per host and reason, since a registry in
+// trouble gives the same answer for hundreds of aliases.
 func (r *retries) tell(ctx context.Context, h *host, req *http.Request, resp *http.Response, err error, attempt int, wait time.Duration) {
 	why, kind := slog.Any("error", err), "error"
 	if err == nil {
@@ -187,8 +187,8 @@ func (r *retries) tell(ctx context.Context, h *host, req *http.Request, resp *ht
 	r.log.Log(ctx, level, note, "method", req.Method, "url", loggable(req.URL), "attempt", attempt, why, "wait", wait.Round(time.Millisecond))
 }
 
-// limited reports whether an answer refuses a request for being one too many,
-// and how long the registry asks to wait, 0 if it does not say.
+// limited reports whether an answer refuses a request because there are too
+// many, and how long the registry asks to wait, or 0 if it does not say.
 func limited(resp *http.Response, err error) (asked time.Duration, is bool) {
 	if err != nil {
 		return 0, false
@@ -197,12 +197,12 @@ func limited(resp *http.Response, err error) (asked time.Duration, is bool) {
 	return asked, told || resp.StatusCode == http.StatusTooManyRequests
 }
 
-// repeatability is when a request can be sent twice and mean the same.
+// repeatability says when sending a request twice is safe.
 type repeatability int
 
 const (
 	onceOnly  repeatability = iota
-	ifRefused               // by a rate limit (429, RFC 6585, section 4): it is of an upload's session, which may have moved on after any other answer
+	ifRefused               // by a rate limit (429, RFC 6585, section 4); after any other answer, an upload's session may have moved on
 	always
 )
 
@@ -215,19 +215,20 @@ func repeatable(req *http.Request) repeatability {
 		return ifRefused
 	case req.Method == http.MethodGet, req.Method == http.MethodHead, req.Method == http.MethodDelete, req.Method == http.MethodPut:
 		return always
-	case req.Method == http.MethodPost: // a token, by OAuth2, or the beginning of an upload: one too many expires
+	case req.Method == http.MethodPost: // asks for a token (OAuth2) or begins an upload; an unused one expires
 		return always
 	}
 	return onceOnly
 }
 
-// withBodyOf gives every attempt the body from its start. Of a request that can
-// always be repeated the first one gets a new body, too: go-containerregistry
-// sends the same request again when a token has expired (transport/bearer.go),
-// with its body read to the end.
+// withBodyOf gives each attempt its own copy of the body. If a request can
+// always be repeated, the first attempt gets a copy too: when a token has
+// expired, go-containerregistry sends the same request again
+// (transport/bearer.go), and the body would be at its end.
 //
-// A body that cannot always be repeated loses its GetBody: net/http would call
-// it below a slot, and for a copy it opens another request to the same host.
+// If a request can't always be repeated, withBodyOf removes GetBody: net/http
+// would call it while the request holds a slot, and for a copy GetBody sends
+// another request to the same host.
 func withBodyOf(req *http.Request, own bool, repeat repeatability) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil
@@ -246,7 +247,7 @@ func withBodyOf(req *http.Request, own bool, repeat repeatability) (*http.Reques
 	return try, nil
 }
 
-// transient are the statuses that tomorrow may not have.
+// transient reports whether a status may be gone at the next attempt.
 func transient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests,
@@ -257,7 +258,7 @@ func transient(status int) bool {
 	return false
 }
 
-// isLasting tells whether an error would be the same tomorrow.
+// isLasting reports whether a retry would end with the same error.
 func isLasting(err error) bool {
 	var (
 		own  *lastingError
@@ -270,15 +271,15 @@ func isLasting(err error) bool {
 		speaksPlainHTTP(err)
 }
 
-// isTimeout tells of a host that does not answer. Two times out of patience
-// are enough: to wait for it costs more than to ask.
+// isTimeout reports whether a host did not answer in time. Two time-outs are
+// enough: waiting costs more than asking.
 func isTimeout(err error) bool {
 	var timeout *timeoutError
 	return errors.As(err, &timeout)
 }
 
-// retryAfter reads the header of RFC 9110, section 10.2.3: seconds, or a date.
-// What is neither, or not in the future, says nothing.
+// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds
+// or a date. It ignores anything else, and a time that is not in the future.
 func retryAfter(resp *http.Response, now time.Time) (time.Duration, bool) {
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return 0, false
@@ -291,8 +292,8 @@ func retryAfter(resp *http.Response, now time.Time) (time.Duration, bool) {
 	return date.Sub(now), err == nil && date.After(now)
 }
 
-// discard reads what is left of a small answer, so that its connection can be
-// used again.
+// discard reads the rest of a small answer, so that its connection can be
+// reused.
 func discard(resp *http.Response) {
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	_ = resp.Body.Close()

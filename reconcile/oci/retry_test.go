@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// script is a RoundTripper that answers by a list, its last entry for ever.
+// script is a RoundTripper that answers from a list and repeats its last entry.
 type script struct {
 	mu      sync.Mutex
 	answers []scripted
 	at      []time.Time // of each request
 	bodies  []string
-	open    int // answers whose body is not closed
+	open    int // answers whose body is not closed yet
 }
 
 type scripted struct {
@@ -95,10 +95,10 @@ func TestRetries(t *testing.T) {
 	badCert := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
 	tests := []struct {
 		name    string
-		method  string // GET
-		url     string // someManifest
+		method  string // GET if empty
+		url     string // someManifest if empty
 		answers []scripted
-		want    int // requests
+		want    int // number of requests
 		status  int // of the answer; 0: an error
 	}{
 		{"success", "", "", []scripted{{status: 200}}, 1, 200},
@@ -181,11 +181,11 @@ func TestBackoffDoubles(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	// A bubble's clock starts here.
+	// The clock of a synctest bubble starts here.
 	date := func(d time.Duration) string {
 		return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(d).Format(http.TimeFormat)
 	}
-	const ordinary = time.Second // more than the first back-off ever is
+	const ordinary = time.Second // longer than the first back-off can be
 	tests := []struct {
 		name, header string
 		status       int
@@ -230,7 +230,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// What one request is told holds for all to that host, and for no other host.
+// A Retry-After holds for all requests to that host, and for no other host.
 func TestRetryAfterIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &script{answers: []scripted{{status: 429, retryAfter: "30"}, {status: 200}}}
@@ -255,7 +255,7 @@ func TestRetryAfterIsShared(t *testing.T) {
 	})
 }
 
-// A pause that is too long fails those who come later too, without asking.
+// A pause that is too long also fails later requests, without sending them.
 func TestRetryAfterTooLongIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &script{answers: []scripted{{status: 429, retryAfter: "3600"}}}
@@ -323,7 +323,7 @@ func TestEveryAttemptHasTheWholeBody(t *testing.T) {
 		next := &script{answers: []scripted{{status: 503}, {status: 401}, {status: 201}}}
 		r := newRetries(next)
 		req := request(t, http.MethodPut, someManifest, strings.NewReader(index))
-		for range 2 { // go-containerregistry repeats a request itself, with a new token
+		for range 2 { // go-containerregistry repeats a request with a new token
 			if _, err := r.RoundTrip(req); err != nil {
 				t.Fatal(err)
 			}

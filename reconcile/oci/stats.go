@@ -7,20 +7,21 @@ import (
 
 // Stats are counts since [New].
 type Stats struct {
-	Requests      int64 // sent, the repeated ones and those for tokens included
-	Retries       int64 // of them, those that were asked again
+	Requests      int64 // sent, including retries and requests for tokens
+	Retries       int64 // requests that were sent again
 	BytesSent     int64 // of blobs, for copies
 	BytesReceived int64 // of all bodies
 }
 
-// Count is one kind of request and how it was answered.
+// Count is a kind of request and the status of its answer.
 type Count struct {
 	Method string
-	Kind   string // "manifests", "blobs", "uploads", "tags", "referrers", "ping", or "token" for whatever else there is
+	Kind   string // "manifests", "blobs", "uploads", "tags", "referrers", "ping", or "token" for all others
 	Status int    // 0 without an answer
 }
 
-// Stats may be called at any time, for a display of progress.
+// Stats returns the counts so far. It may be called at any time, for a display
+// of progress.
 func (c *Client) Stats() Stats {
 	return Stats{
 		Requests: c.requests.Load(), Retries: c.hosts.retried.Load(),
@@ -28,8 +29,9 @@ func (c *Client) Stats() Stats {
 	}
 }
 
-// Counts may be called at any time, and add up to the requests that have been
-// answered.
+// Counts returns the numbers of requests so far, by kind. It may be called at
+// any time. Their sum is the number of requests that have been answered or have
+// failed.
 func (c *Client) Counts() map[Count]int64 {
 	counts := map[Count]int64{}
 	c.counts.Range(func(kind, n any) bool {
@@ -39,12 +41,12 @@ func (c *Client) Counts() map[Count]int64 {
 	return counts
 }
 
-// count notes a request that has been answered, or has failed.
+// count counts a request that has been answered or has failed.
 func (c *Client) count(req *http.Request, status int) {
 	kind := Count{Method: req.Method, Kind: routeOf(req).resource, Status: status}
 	switch kind.Kind {
 	case "manifests", "blobs", "uploads", "tags", "referrers":
-	default: // by its path, which may be any
+	default: // the path of a token service may be anything
 		kind.Kind = "token"
 		if req.URL.Path == "/v2/" {
 			kind.Kind = "ping"

@@ -8,14 +8,17 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// maxPages bounds a listing, for a registry that has something new on every
-// page for ever. A real one has a hundred tags or more on each.
+// maxPages limits a listing, in case a registry has something new on every page
+// for ever. A real registry has a hundred tags or more on a page.
 const maxPages = 1000
 
 // Tags follows the pages of a listing (distribution-spec, "Listing Tags"). A
-// page that brings nothing new means that the pages lead in a circle; one on
-// another host is refused by go-containerregistry. A listing that does not
-// come to its end is an error, never a shorter list.
+// page with nothing new means that the pages lead in a circle.
+// go-containerregistry refuses a page on another host. If a listing does not
+// come to its end, Tags returns an error, never a shorter list.
+//
+// Errors: [registry.ErrNotFound] if the registry answers 404, with
+// [registry.ErrNoRepository] if it says that there is no such repository.
 func (r *reader) Tags(ctx context.Context) ([]string, error) {
 	if r.err != nil {
 		return nil, r.failure(r.String(), r.err)

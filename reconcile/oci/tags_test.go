@@ -63,7 +63,7 @@ func TestTagsThatCannotBeListed(t *testing.T) {
 
 func TestTagsOverPages(t *testing.T) {
 	pages := map[string]http.HandlerFunc{
-		"":  page("/v2/app/tags/list?last=a", "b", "a"), // in any order
+		"":  page("/v2/app/tags/list?last=a", "b", "a"), // not sorted
 		"a": page("?last=c", "a", "c"),
 		"c": page(""),
 	}

@@ -20,23 +20,25 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Whether blobs stream through the transport or are read and verified in it.
+// Whether blobs stream through the transport, or the transport reads and
+// verifies them.
 const (
-	readsWhole = true  // a Reader, whose only blobs are small configs
-	streams    = false // a copy, which go-containerregistry verifies as it goes
+	readsWhole = true  // for a Reader, which reads no blobs but small configs
+	streams    = false // for a copy, whose blobs go-containerregistry verifies as they pass
 )
 
-// chain is the transport, from the outside in. What a request meets on its way:
+// chain returns the transport. A request passes these layers, from the outside
+// in:
 //
-//	edge       who may be spoken to, and how; the limit on redirects
-//	pings      one GET /v2/ per host and run answers all of them
-//	retries    attempts, back-off, Retry-After, hosts that are down
-//	verifier   manifests are what they claim to be, and all there
-//	slots      so many requests per host at a time
-//	meter      counts and logs
-//	deadlines  headers, bodies
-//	proxies       a proxy that refuses is no registry that does
-//	certificates  connections, with what each host is trusted by
+//	edge          which hosts may be asked, and how; the limit on redirects
+//	pings         one GET /v2/ per host and run
+//	retries       attempts, back-off, Retry-After, hosts that are down
+//	verifier      manifests must be complete and match their digest
+//	slots         a number of requests per host at a time
+//	meter         counts and logs
+//	deadlines     for headers and bodies
+//	proxies       tells a proxy's refusal from a registry's
+//	certificates  connections, with the CAs and certificates for each host
 func (c *Client) chain(wholeBlobs bool) http.RoundTripper {
 	p, log := c.options.Patience, c.options.Logger
 	var next http.RoundTripper = c.certificates
@@ -57,19 +59,19 @@ func baseTransport(concurrency int) *http.Transport {
 		DialContext:            newDialer().DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
-		// A dead HTTP/2 connection stays in the pool, and every retry goes back
-		// to it, unless pings find out (golang/go#36026).
+		// A dead HTTP/2 connection stays in the pool, and every retry uses it
+		// again unless pings find out (golang/go#36026).
 		HTTP2:           &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		IdleConnTimeout: 90 * time.Second,
-		// No MaxConnsPerHost: a copy within one registry holds connections that
-		// it reads blobs from while it waits for others to write them to.
+		// No MaxConnsPerHost: a copy within one registry reads blobs from
+		// connections that it holds, and waits for others to write them to.
 		MaxIdleConnsPerHost: concurrency,
 	}
 }
 
-// newDialer refuses link-local addresses however a host came to them, by name or
-// by redirect: no registry is there, but in every cloud the service that gives
-// out the credentials of the machine.
+// newDialer refuses link-local addresses, whether from a name or from a
+// redirect. No registry has one, but every cloud has a service there that hands
+// out the machine's credentials.
 func newDialer() *net.Dialer {
 	return &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if to, err := netip.ParseAddrPort(address); err != nil || isLinkLocal(to.Addr()) {
@@ -79,21 +81,21 @@ func newDialer() *net.Dialer {
 	}}
 }
 
-// isLinkLocal takes the metadata service of EC2 for link-local over IPv6, too
-// (EC2 user guide, "instancedata-data-retrieval").
+// isLinkLocal includes the IPv6 address of EC2's metadata service (EC2 user
+// guide, "instancedata-data-retrieval").
 func isLinkLocal(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
 	return ip.IsLinkLocalUnicast() || ip == netip.MustParseAddr("fd00:ec2::254")
 }
 
-// edge is what go-containerregistry talks to.
+// edge is the transport that go-containerregistry calls.
 type edge struct {
 	next      http.RoundTripper
 	plainHTTP func(host string) bool
 }
 
-// maxRedirects is net/http's own limit, which go-containerregistry loses by
-// bringing a CheckRedirect of its own (remote/fetcher.go).
+// maxRedirects is net/http's own limit. go-containerregistry loses it, because
+// it sets its own CheckRedirect (remote/fetcher.go).
 const maxRedirects = 10
 
 func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -103,13 +105,13 @@ func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Request = req
 		return redacted(resp)
 	case speaksPlainHTTP(err):
-		return nil, err // go-containerregistry goes on to http, see pinger
+		return nil, err // go-containerregistry then tries http, see pinger
 	}
 	return nil, &requestError{err}
 }
 
-// redacted takes the credentials of a request out of a refusal, which is about
-// to be reported: some servers send back what they were sent.
+// redacted removes the request's credentials from a refusal, which is going to
+// be reported: some servers send back what they received.
 func redacted(resp *http.Response) (*http.Response, error) {
 	user, password, _ := resp.Request.BasicAuth()
 	_, token, _ := strings.Cut(resp.Request.Header.Get("Authorization"), " ")
@@ -121,7 +123,7 @@ func redacted(resp *http.Response) (*http.Response, error) {
 		return nil, &requestError{err}
 	}
 	for _, secret := range []string{token, user + ":" + password, password} {
-		if len(secret) >= 8 { // a short one may be a word of the message
+		if len(secret) >= 8 { // a short one may be a common word
 			body = bytes.ReplaceAll(body, []byte(secret), []byte("[credentials]"))
 		}
 	}
@@ -132,11 +134,12 @@ func redacted(resp *http.Response) (*http.Response, error) {
 func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	plain := e.plainHTTP(req.URL.Host)
 	if req.URL.Scheme == "http" && !plain {
-		// go-containerregistry itself would speak it to RFC 1918 addresses.
+		// On its own, go-containerregistry would speak it to RFC 1918
+		// addresses.
 		closeBody(req)
 		return nil, ofHost(req.URL.Host, errors.New("plain http refused: if that is meant, name the host with --insecure-registry"))
 	}
-	if ip, err := netip.ParseAddr(req.URL.Hostname()); err == nil && isLinkLocal(ip) { // a proxy would dial it for us
+	if ip, err := netip.ParseAddr(req.URL.Hostname()); err == nil && isLinkLocal(ip) { // a proxy could dial it, and not our dialer
 		closeBody(req)
 		return nil, ofHost(req.URL.Host, errors.New("link-local address refused"))
 	}
@@ -155,8 +158,8 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// plainHTTP tells whether plain HTTP may be spoken to a host: to this machine,
-// and to what the user named.
+// plainHTTP reports whether plain HTTP is allowed to a host: to this machine,
+// and to the hosts that the user named.
 func (c *Client) plainHTTP(host string) bool {
 	if c.insecure(host) {
 		return true
@@ -169,16 +172,15 @@ func (c *Client) plainHTTP(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// insecure reports whether the user named a host as one whose certificate need
-// not be trusted, or that has none.
+// insecure reports whether the user named a host as insecure: its certificate
+// need not be trusted, or it has none.
 func (c *Client) insecure(host string) bool {
 	return slices.ContainsFunc(c.options.Insecure, func(named string) bool { return strings.EqualFold(named, host) })
 }
 
-// slots lets so many requests per host through at a time. A request holds its
-// slot until the headers of its answer are there and no longer: a copy within
-// one registry reads a body while it sends another, and must never wait for
-// itself.
+// slots limits the requests per host at a time. A request holds its slot until
+// the headers of its answer arrive, and no longer: a copy within one registry
+// reads a body while it sends another, and must not wait for itself.
 type slots struct {
 	next  http.RoundTripper
 	hosts *hosts
@@ -196,7 +198,7 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !writesManifest(req) {
 		return s.next.RoundTrip(req)
 	}
-	if err := req.Context().Err(); err != nil { // both were ready
+	if err := req.Context().Err(); err != nil { // select chooses at random if both are ready
 		closeBody(req)
 		return nil, err
 	}
@@ -205,7 +207,7 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		done()
 		if req.Context().Err() != nil {
-			err = lasting(fmt.Errorf("cut off after the interruption, so that nobody knows whether it was done: %w", &requestError{errors.New(printable(err.Error()))}))
+			err = lasting(fmt.Errorf("cut off after the interruption, and it is not known whether it was done: %w", &requestError{errors.New(printable(err.Error()))}))
 		}
 		return nil, err
 	}
@@ -213,13 +215,13 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// writesManifest tells of the requests that change what a tag names: cut off,
-// they would leave open whether they did.
+// writesManifest reports whether a request changes what a tag names. If it were
+// cut off, the run would not know whether it was done.
 func writesManifest(req *http.Request) bool {
 	return routeOf(req).resource == "manifests" && (req.Method == http.MethodPut || req.Method == http.MethodDelete)
 }
 
-// finishingBody ends the context of a write with its answer.
+// finishingBody ends a write's context when its answer is closed.
 type finishingBody struct {
 	io.ReadCloser
 	done context.CancelFunc
@@ -245,7 +247,7 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, err := m.next.RoundTrip(req)
 	log := func(how string, value any) {
-		if logger := m.client.options.Logger; logger.Enabled(req.Context(), slog.LevelDebug) { // few do
+		if logger := m.client.options.Logger; logger.Enabled(req.Context(), slog.LevelDebug) { // most runs don't log at this level
 			logger.DebugContext(req.Context(), "request", "method", req.Method, "url", loggable(req.URL),
 				"duration", time.Since(start).Round(time.Microsecond).String(), how, value)
 		}
@@ -272,21 +274,21 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// loggable is a URL without what may be secret: a query can hold a token or the
+// loggable is a URL without its secrets: the query can hold a token, or the
 // signature of a blob's address.
 func loggable(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// route is what a request is about, by the paths of the distribution-spec,
+// route is what a request asks for, by the paths of the distribution-spec,
 // "Endpoints".
 type route struct {
-	resource  string // "manifests", "blobs", "uploads", "referrers", or anything else for a token or a ping
+	resource  string // "manifests", "blobs", "uploads", "referrers"; anything else for a token or a ping
 	reference string // tag, digest or session
 }
 
-// routeOf follows redirects back, since a blob's address on a storage service
-// says nothing.
+// routeOf takes the path from before any redirects: a blob's address on a
+// storage service says nothing.
 func routeOf(req *http.Request) route {
 	for req.Response != nil && req.Response.Request != nil {
 		req = req.Response.Request
@@ -299,13 +301,14 @@ func routeOf(req *http.Request) route {
 	return route{parts[len(parts)-2], parts[len(parts)-1]}
 }
 
-// isUpload tells whether a request carries a blob, or asks to keep one that was
-// carried. Where to is the registry's choice ("Location" of an upload).
+// isUpload reports whether a request sends a blob or completes an upload. The
+// registry chooses its URL (the Location of the upload).
 func isUpload(req *http.Request) bool {
 	return req.Method == http.MethodPatch || req.Method == http.MethodPut && routeOf(req).resource != "manifests"
 }
 
-// closeBody is what a RoundTripper owes to a request that it does not pass on.
+// closeBody closes the body of a request that a RoundTripper does not pass on,
+// as [http.RoundTripper] demands.
 func closeBody(req *http.Request) {
 	if req.Body != nil {
 		_ = req.Body.Close()

@@ -37,7 +37,7 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-// dialing leads every connection of a client to a server, whatever its host.
+// dialing makes a client connect to one server, whatever the host.
 func dialing(c *Client, address string) *Client {
 	c.base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
@@ -68,7 +68,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	}
 }
 
-// A registry may send its own https clients to plain http elsewhere.
+// A registry may redirect its own https clients to plain HTTP elsewhere.
 func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
 	server := serve(t, map[string]http.HandlerFunc{
 		"/v2/app/manifests/10": http.RedirectHandler("http://cdn.example/x", http.StatusTemporaryRedirect).ServeHTTP,
@@ -80,12 +80,12 @@ func TestRedirectToPlainHTTPIsRefused(t *testing.T) {
 }
 
 func TestHTTPSOnLoopback(t *testing.T) {
-	// After 300 ms go-containerregistry asks over plain HTTP, too, and is told
-	// that this is no way to speak to the server before the certificate is there.
+	// After 300 ms go-containerregistry also asks over plain HTTP. It learns
+	// that the server speaks only https before the certificate arrives.
 	for name, handshake := range map[string]time.Duration{"at once": 0, "slow": 500 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(goodManifest())
-			server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
+			server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are expected to fail
 			server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 				time.Sleep(handshake)
 				return nil, nil
@@ -108,7 +108,7 @@ func TestHTTPSOnLoopback(t *testing.T) {
 	}
 }
 
-// One GET /v2/ serves every repository, and every writer too.
+// One GET /v2/ serves every repository, and every writer.
 func TestOnePingPerHost(t *testing.T) {
 	server := serve(t, map[string]http.HandlerFunc{
 		"GET /v2/{$}":              answer(401, "", "WWW-Authenticate", `Basic realm="x"`),
@@ -135,15 +135,15 @@ func TestOnePingPerHost(t *testing.T) {
 	if n := server.count("HEAD "); n != 40 {
 		t.Errorf("%d HEADs, want 40", n)
 	}
-	// Attempts at https never reach the handler. There can be a few of them
-	// before the first answer in plain text.
+	// Requests over https never reach the handler. There can be a few before
+	// the first answer over plain HTTP.
 	if https := c.Stats().Requests - 41; https < 1 || https > 40 {
 		t.Errorf("%d requests counted besides the 41 that arrived", https)
 	}
 }
 
-// Who finds no answer and then comes too late to wait for one finds it after
-// all.
+// A request that missed both the answer and the flight finds the answer when
+// its own flight begins.
 func TestPingThatHasJustBeenAnswered(t *testing.T) {
 	f := serve(t, nil)
 	p := &pinger{next: http.DefaultTransport, pings: &pings{}}
@@ -162,7 +162,7 @@ func TestPingThatHasJustBeenAnswered(t *testing.T) {
 	}
 }
 
-// What a ping was told is kept only if it will not change.
+// The answer to a ping is kept only if it will not change.
 func TestPingThatFails(t *testing.T) {
 	up := false
 	server := serve(t, map[string]http.HandlerFunc{
@@ -184,8 +184,8 @@ func TestPingThatFails(t *testing.T) {
 	}
 }
 
-// The failure that counts is not that of https, which such a host is known to
-// have no use for.
+// The error to report is not that of https, if the host is known to speak plain
+// HTTP.
 func TestPingWithoutAnswer(t *testing.T) {
 	server := serve(t, map[string]http.HandlerFunc{"/v2/{$}": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }})
 	patience := hasty()
@@ -196,7 +196,7 @@ func TestPingWithoutAnswer(t *testing.T) {
 	}
 }
 
-// Those who wait for another's ping do not fall with it.
+// Requests that wait for another one's ping are not cancelled with it.
 func TestPingIsCancelledForOneAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -236,7 +236,7 @@ func TestPingIsCancelledForOneAlone(t *testing.T) {
 	})
 }
 
-// A ping's 404 is not the tag's.
+// A 404 to a ping does not mean that the tag is absent.
 func TestNotARegistry(t *testing.T) {
 	server := serve(t, map[string]http.HandlerFunc{"/v2/{$}": http.NotFound})
 	_, err := resolve(t, newClient(t, Options{}), server.app(), "10")
@@ -245,8 +245,8 @@ func TestNotARegistry(t *testing.T) {
 	}
 }
 
-// The hosts differ in their port alone, which net/http takes for one and the
-// same (client.go, shouldCopyHeaderOnRedirect).
+// The hosts differ only in their port, which net/http ignores (client.go,
+// shouldCopyHeaderOnRedirect).
 func TestRedirectsCarryNoCredentials(t *testing.T) {
 	elsewhere := serve(t, map[string]http.HandlerFunc{"/": goodManifest()})
 	for name, challenge := range map[string]string{
@@ -301,7 +301,8 @@ func TestRedirectsEnd(t *testing.T) {
 	}
 }
 
-// A slot is free again once headers are there, though the body streams on.
+// A slot is free again once the headers have arrived, while the body still
+// streams.
 func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inFlight, most := 0, 0

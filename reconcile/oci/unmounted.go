@@ -11,9 +11,9 @@ import (
 )
 
 // mayMount reports whether go-containerregistry may try to mount the blobs of a
-// repository in this one. Within a registry it asks for a token for both, and
-// some token services refuse the whole of it to a login that may not read the
-// other: both need the same login.
+// repository in this one: both must need the same login. Within one registry it
+// asks for a token for both repositories, and some token services refuse that
+// token to a login that may not read one of them.
 func (w *writer) mayMount(ctx context.Context, source repository) bool {
 	if source.name.RegistryStr() != w.name.RegistryStr() {
 		return true
@@ -32,8 +32,8 @@ func (w *writer) mayMount(ctx context.Context, source repository) bool {
 	return reflect.DeepEqual(login(source), login(w.repository))
 }
 
-// unmounted is a manifest whose blobs go-containerregistry moves and does not
-// try to mount.
+// unmounted wraps a manifest so that go-containerregistry transfers its blobs
+// and does not try to mount them.
 func unmounted(d *remote.Descriptor) (remote.Taggable, error) {
 	if d.MediaType.IsIndex() {
 		all, err := d.ImageIndex()
@@ -43,7 +43,8 @@ func unmounted(d *remote.Descriptor) (remote.Taggable, error) {
 	return unmountedImage{image}, err
 }
 
-// imageIndex is v1.ImageIndex by a name that does not hide its method ImageIndex.
+// imageIndex is v1.ImageIndex under a name that does not hide its ImageIndex
+// method.
 type imageIndex = v1.ImageIndex
 
 type unmountedIndex struct{ imageIndex }
@@ -58,7 +59,7 @@ func (i unmountedIndex) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
 	return unmountedIndex{nested}, err
 }
 
-// Layer is for what an index lists that is neither an image nor an index.
+// Layer returns an entry of an index that is neither an image nor an index.
 func (i unmountedIndex) Layer(h v1.Hash) (v1.Layer, error) {
 	of, ok := i.imageIndex.(interface {
 		Layer(h v1.Hash) (v1.Layer, error)

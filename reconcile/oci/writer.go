@@ -22,26 +22,26 @@ import (
 // Writers opens repositories for writing.
 type Writers struct {
 	client *Client
-	source *remote.Puller // of copies: its blobs stream
+	source *remote.Puller // for copies: its blobs stream
 	pusher atomic.Pointer[remote.Pusher]
-	// deletions has each deletion that was answered: nil, or the error for all
-	// that follow.
+	// deletions holds the outcome of each kind of deletion that was answered:
+	// nil, or the error for all that follow.
 	deletions sync.Map
 }
 
 var _ registry.Writers = (*Writers)(nil)
 
 // NewWriters returns writers that share the client's connections, credentials
-// and limits. Nothing else in this package can write.
+// and limits. Nothing else in this package writes.
 func NewWriters(c *Client) *Writers {
 	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.chain(streams))...))}
 	w.Forget()
 	return w
 }
 
-// Forget drops what go-containerregistry remembers of earlier copies: it copies
-// a digest to a repository only once, even if the manifest is deleted meanwhile.
-// Call it after a deletion.
+// Forget drops go-containerregistry's memory of earlier copies: it copies a
+// digest to a repository only once, even if the manifest has been deleted
+// since. Call it after a deletion.
 func (w *Writers) Forget() {
 	options := append(w.client.remoteOptions(w.client.chain(streams)),
 		remote.WithRetryPredicate(isBusyUpload),
@@ -49,35 +49,35 @@ func (w *Writers) Forget() {
 	w.pusher.Store(must(remote.NewPusher(options...)))
 }
 
-// uploadAttempts is how often the upload of a blob is begun.
+// uploadAttempts is how often the upload of a blob is started.
 const uploadAttempts = 3
 
-// isBusyUpload reports whether an upload was answered with 503, so that its
-// session may have moved on: go-containerregistry begins it again with a new
-// one.
+// isBusyUpload reports whether an upload was answered with 503. Its session may
+// have moved on, so go-containerregistry starts the upload again in a new one.
 func isBusyUpload(err error) bool {
 	status := statusOf(err)
 	return status != nil && status.StatusCode == http.StatusServiceUnavailable && isUpload(status.Request)
 }
 
-// Writer opens a repository for writing. It asks nothing yet.
+// Writer opens a repository for writing. It sends no request and cannot fail; a
+// name that no host can have is an error of every method.
 func (w *Writers) Writer(repository config.Repository) registry.Writer {
 	return &writer{reader: reader{client: w.client, repository: w.client.named(repository), rereads: true}, writers: w}
 }
 
-// writer writes one repository. Reading is uncached anyway.
+// writer writes one repository. A reader has no cache, so it can read too.
 type writer struct {
 	reader
 	writers *Writers
 }
 
-// taggable is a manifest that go-containerregistry pushes as it is.
+// taggable is a manifest that go-containerregistry pushes byte for byte.
 type taggable struct{ manifest registry.RawManifest }
 
 // RawManifest implements [remote.Taggable].
 func (t taggable) RawManifest() ([]byte, error) { return t.manifest.Body, nil }
 
-// MediaType is the Content-Type of the push.
+// MediaType returns the Content-Type of the push.
 func (t taggable) MediaType() (types.MediaType, error) {
 	return types.MediaType(t.manifest.MediaType), nil
 }
@@ -85,7 +85,7 @@ func (t taggable) MediaType() (types.MediaType, error) {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 
-// Put implements [registry.Writer].
+// Put implements [registry.Writer]. It returns no sentinel error.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
 		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
@@ -98,10 +98,15 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 	return errs
 }
 
-// target is the tag that a manifest goes under, or else its digest.
+// target is the tag that a manifest is pushed under, or its digest if it has
+// none.
 func target(push registry.TaggedManifest) string { return cmp.Or(push.Tag, push.Manifest.Digest) }
 
 // DeleteTags implements [registry.Writer].
+//
+// Errors: [registry.ErrNotFound] if the tag does not exist;
+// [registry.MovedError] if it names another digest; [registry.ErrUnsupported]
+// if the registry does not delete by tag.
 func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
 	errs := w.delete("tag", len(tags), func(i int) error {
 		return w.deleteTag(ctx, tags[i])
@@ -114,9 +119,9 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 	return errs
 }
 
-// deleteTag never goes by way of the digest, which would take every other tag
-// of the manifest with it. The protocol has no conditional deletion, so nothing
-// stands between the HEAD and the DELETE.
+// deleteTag never deletes by digest, which would delete every other tag of the
+// manifest. The protocol has no conditional deletion, so the tag can move
+// between the HEAD and the DELETE.
 func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error {
 	tag := named.Tag
 	now, err := w.head(ctx, w.name.Tag(tag))
@@ -138,13 +143,14 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 		return err
 	case status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode):
 		return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
-	case status.StatusCode == http.StatusNotFound: // perhaps it looked for a digest of that name
+	case status.StatusCode == http.StatusNotFound: // it may have looked for a digest of that name
 		return w.gone(ctx, tag, err)
 	}
 	return err
 }
 
-// gone tells a 404 for what is gone already from one for the request itself.
+// gone reports what a 404 to a deletion means: nil if the tag or manifest is
+// gone, ErrUnsupported if it is still there.
 func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	what := "tag"
 	if isDigest(reference) {
@@ -161,6 +167,8 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 }
 
 // DeleteManifests implements [registry.Writer].
+//
+// Errors: [registry.ErrUnsupported] if the registry does not delete by digest.
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	errs := w.delete("manifest", len(digests), func(i int) error {
 		if err := w.refused("manifest"); err != nil {
@@ -187,20 +195,24 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 	return errs
 }
 
-// unsupported reports whether a registry deletes nothing (distribution-spec,
-// "Deleting Manifests": 400 or 405; others say 501). It is no refusal of this one
-// manifest: Amazon ECR says 405 and UNSUPPORTED of one that an index lists (user
-// guide, image-artifact-delete), and names its reason.
+// unsupported reports whether a registry deletes no manifest
+// (distribution-spec, "Deleting Manifests": 400 or 405; others answer 501).
+// Amazon ECR answers 405 and UNSUPPORTED for a single manifest that an index
+// lists, and says so (user guide, image-artifact-delete): that is not a lack of
+// support.
 func unsupported(status *transport.Error) bool {
 	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) &&
 		!strings.Contains(strings.ToLower(message(status)), "referenced")
 }
 
-// copyAttempts is how often a copy is begun. The upload of a blob cannot be
-// repeated in the middle; begun again, a copy finds what is there already.
+// copyAttempts is how often a copy is started. A blob's upload can't be
+// resumed, but a second copy skips what has arrived.
 const copyAttempts = 2
 
 // Copy implements [registry.Writer].
+//
+// Errors: [registry.ErrNotFound] if the manifest is not in the source
+// repository.
 func (w *writer) Copy(ctx context.Context, from config.Repository, digest string) error {
 	source := w.client.named(from)
 	if err := errors.Join(source.err, w.err); err != nil {
@@ -221,8 +233,8 @@ func (w *writer) Copy(ctx context.Context, from config.Repository, digest string
 }
 
 // copy leaves the order, children first, and the mounts to
-// go-containerregistry. The digest of an index is listedBy where that is what
-// lists the manifest.
+// go-containerregistry. listedBy is the digest of the index that lists the
+// manifest, if complete copies it.
 func (w *writer) copy(ctx context.Context, source repository, digest, listedBy string) error {
 	what := "copy " + source.subject(digest)
 	if listedBy != "" {
@@ -254,8 +266,8 @@ func (w *writer) copy(ctx context.Context, source repository, digest, listedBy s
 	return nil
 }
 
-// complete copies what an index lists and this repository lacks, though it has
-// the index: somebody may have deleted it.
+// complete copies the manifests that an index lists and this repository lacks
+// although it has the index: they may have been deleted.
 func (w *writer) complete(ctx context.Context, source repository, index *remote.Descriptor) error {
 	i, err := index.ImageIndex()
 	if err != nil {

@@ -32,7 +32,7 @@ func TestDeleteTags(t *testing.T) {
 	tests := []struct {
 		name         string
 		delete, head http.HandlerFunc // head is goodManifest if nil
-		after        http.HandlerFunc // what HEAD says after the DELETE, if that is something else
+		after        http.HandlerFunc // the answer to HEAD after the DELETE, if it differs
 		err          string
 		is           error
 		unsupported  bool
@@ -141,13 +141,13 @@ func TestDeleteManifests(t *testing.T) {
 	}
 }
 
-// A registry that has no deletions of a kind is asked for one. The other kind, and
-// another repository, have an answer of their own. What is refused after a
-// deletion that was done stands for itself.
+// A registry that supports no deletions of a kind is asked once. The other
+// kind, and another repository, have their own answer. After one success, a
+// refusal concerns only its own deletion.
 func TestDeletionsNotSupported(t *testing.T) {
 	for _, test := range []struct {
 		name        string
-		status      []int // the answers, in order; the last one for all that follow
+		status      []int // in order; the last one repeats
 		sent        int   // of six, in two batches
 		unsupported int
 	}{
@@ -206,9 +206,9 @@ func TestDeletionsNotSupported(t *testing.T) {
 	}
 }
 
-// An interruption begins no write, and cuts none off.
+// An interruption starts no new write, and cuts none off.
 func TestInterruptedWrites(t *testing.T) {
-	synced := make(chan struct{}) // closed once two are under way and the run is interrupted
+	synced := make(chan struct{}) // closed when two writes have begun and the run is interrupted
 	arrived := make(chan struct{}, 10)
 	server := serve(t, map[string]http.HandlerFunc{
 		"/v2/app/manifests/": func(w http.ResponseWriter, _ *http.Request) {
@@ -246,7 +246,7 @@ func TestInterruptedWrites(t *testing.T) {
 	}
 }
 
-// Only an answer for all deletions counts as one.
+// Only an answer that holds for all deletions counts.
 func TestDeletes(t *testing.T) {
 	for _, tt := range []struct {
 		status      int

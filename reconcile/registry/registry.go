@@ -180,9 +180,9 @@ type Writer interface {
 	// manifest that an index lists: see Facts.LastTag. zot deletes a manifest with
 	// its last tag, also if an index lists it.
 	//
-	// Each tag is read just before it is deleted. Amazon ECR compares the digest
-	// in the deletion itself, too. The OCI distribution protocol can't: a tag that
-	// moves between the HEAD and the DELETE of it is deleted as it is then.
+	// Each tag is read just before it is deleted. Amazon ECR also compares the
+	// digest in the deletion itself. The OCI distribution protocol can't: a tag that
+	// moves between the HEAD and the DELETE is deleted.
 	//
 	// Errors: ErrNotFound if the tag or the repository does not exist; ErrMoved if
 	// the tag names another digest; ErrUnsupported if the registry deletes by

@@ -8,19 +8,20 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// manyManifests is how many deletions of manifests are listed one by one. A
-// verbose report lists all.
+// manyManifests is the highest number of deleted manifests that are listed one
+// by one. A verbose report lists all.
 const manyManifests = 10
 
-// kinds are why manifests are deleted, in the order of the report.
+// kinds are the reasons for deleting manifests, in the order of the report.
 var kinds = []struct{ kind, what string }{
 	{reconcile.KindReplaced, "replaced index"},
 	{reconcile.KindAttestation, "attestation"},
 	{reconcile.KindUntagged, "untagged manifest"},
 }
 
-// deletions returns the rows of manifests to delete: one each, or one a reason.
-// Each is one cell, since digests are too long for the column of tags.
+// deletions returns the rows of manifests to delete: one per manifest, or one
+// per reason. Each row is one cell, since digests are too long for the column
+// of tags.
 func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	many := len(plan.DeleteManifests) > manyManifests && !t.opts.Verbose
@@ -49,7 +50,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	return rows
 }
 
-// notes are the last lines about deletions, over all repositories.
+// notes are the last lines about deletions, for all repositories together.
 type notes struct {
 	reclaimed map[string]amount // by kind
 	held      int
@@ -57,7 +58,7 @@ type notes struct {
 	listed    int
 	pinnable  int // digests that a deployment may have pinned
 	unlisted  bool
-	doubtful  bool // tags are purged in a registry that may have no deletions
+	doubtful  bool // tags are purged in a registry that may not support deletions
 }
 
 type amount struct {
@@ -84,7 +85,8 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 	n.unlisted = n.unlisted || plan.Swept.Unlisted
 }
 
-// pinnable counts the digests that go, but for attestations: nothing runs those.
+// pinnable counts the deleted digests, without attestations: no deployment runs
+// those.
 func pinnable(plan reconcile.Plan, result reconcile.Result) int {
 	digests := map[string]bool{}
 	for i, d := range plan.DeleteManifests {
@@ -100,8 +102,8 @@ func pinnable(plan reconcile.Plan, result reconcile.Result) int {
 	return len(digests)
 }
 
-// pinned says how many digests go that a deployment may have pinned, "" if none
-// does.
+// pinned says how many digests are deleted that a deployment may have pinned.
+// It is "" if there are none.
 func (n *notes) pinned(dryRun bool) string {
 	if n.pinnable == 0 {
 		return ""
@@ -143,7 +145,7 @@ func (n *notes) lines(dryRun bool) []string {
 	return lines
 }
 
-// verb agrees with a count.
+// verb returns the form of a verb that agrees with a number.
 func verb(n int, one, many string) string {
 	if n == 1 {
 		return one

@@ -10,7 +10,7 @@ import (
 	"tagline/reconcile"
 )
 
-// cleaning is a plan that deletes a bit of everything, or a lot.
+// cleaning is a plan with deletions of each kind, few or many.
 func cleaning(untagged int) reconcile.Plan {
 	p := reconcile.Plan{
 		Image:  "my-image",

@@ -12,15 +12,15 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// maxListed is how many tags a comment lists. The registry has the rest.
+// maxListed is the highest number of tags that a comment lists.
 const maxListed = 50
 
 // Draft writes an images.yaml, with comments on other tags. Without an alias it
-// is comments alone, and says so.
+// writes only comments, and says so.
 func Draft(w io.Writer, d reconcile.Draft) error {
 	var b strings.Builder
 	several, attested, attestations := 0, 0, 0
-	var others []reconcile.TagSummary // of several platforms, and no alias
+	var others []reconcile.TagSummary // have several platforms, and are no alias
 	isAlias := map[string]bool{}
 	for _, a := range d.Aliases {
 		isAlias[a.Tag] = true
@@ -100,7 +100,7 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 	}
 }
 
-// everywhere returns the platforms that all aliases have, as a list of
+// everywhere returns the platforms that all aliases have, as a list in
 // images.yaml.
 func everywhere(d reconcile.Draft) string {
 	var common []string
@@ -121,7 +121,7 @@ func everywhere(d reconcile.Draft) string {
 	return strings.Join(common, ", ")
 }
 
-// sources writes the sources of an alias in one line.
+// sources returns the sources of an alias on one line.
 func sources(d reconcile.Draft, a config.Alias) string {
 	if a.Sources[0].Platform == (config.Platform{}) {
 		return source(d, a.Sources[0])
@@ -134,17 +134,17 @@ func sources(d reconcile.Draft, a config.Alias) string {
 }
 
 func source(d reconcile.Draft, s config.Source) string {
-	if s.Tag == "absent" { // alone, it would mean an absent alias
+	if s.Tag == "absent" { // without a platform, it would mean an absent alias
 		return scalar(name(d.Repository) + ":absent")
 	}
 	return scalar(s.Text)
 }
 
-// short drops the "linux/" that images.yaml implies.
+// short removes the "linux/" that images.yaml implies.
 func short(p config.Platform) string { return strings.TrimPrefix(p.String(), "linux/") }
 
-// scalar quotes a tag that YAML would read as null, and an IPv6 address, which it
-// would read as a list.
+// scalar quotes text that YAML would not read as a string: tags that mean null,
+// and an IPv6 address, which looks like a list.
 func scalar(text string) string {
 	switch {
 	case text == "null", text == "Null", text == "NULL", strings.HasPrefix(text, "["):
@@ -153,7 +153,8 @@ func scalar(text string) string {
 	return text
 }
 
-// name returns how images.yaml spells a repository of its registry.
+// name returns the name of a repository as images.yaml writes it below its
+// registry.
 func name(r config.Repository) string {
 	if same, err := config.ParseRepository(r.Path, r.Host); err == nil && same == r {
 		return r.Path

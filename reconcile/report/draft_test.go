@@ -10,8 +10,8 @@ import (
 	"tagline/reconcile/report"
 )
 
-// A draft is a valid images.yaml of the repository that it was made for, however
-// YAML would read its names. So is the example of a draft without an alias.
+// A draft is a valid images.yaml for its repository, however YAML would read
+// its names. So is the example in a draft without aliases.
 func TestDraftNames(t *testing.T) {
 	for _, repository := range []config.Repository{
 		{Host: "[::1]:5000", Path: "app"},

@@ -29,7 +29,7 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
-// GitHub drops what is over its limit, so that the last one says how much.
+// GitHub drops annotations above its limit, so the last one gives their number.
 func TestGitHubShowsTheWorst(t *testing.T) {
 	r := Run{Failures: []string{"the worst"}}
 	for i := range 9 {
@@ -46,8 +46,8 @@ func TestGitHubShowsTheWorst(t *testing.T) {
 	}
 }
 
-// As GitHub's runner takes a command apart (actions/runner, ActionCommand.cs),
-// a message is the message again, and a name is one property.
+// When GitHub's runner parses a command (actions/runner, ActionCommand.cs), the
+// message is unchanged, and the name stays one property.
 func TestGitHubOfHostileText(t *testing.T) {
 	unescape := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",", "%25", "%")
 	one := string(GitHub(Run{Findings: []*config.Finding{{ID: "bad", Message: "100%0A::error::"}}}))
@@ -77,7 +77,7 @@ func TestSARIF(t *testing.T) {
 	r := run()
 	r.Folder = "my folder"
 	text := SARIF(r)
-	// The schema is the one that OASIS published, its "id" says where.
+	// The schema is the one that OASIS published; its "id" says where.
 	if err := validate(t, schemaFile(t, "testdata/sarif-schema-2.1.0.json"), text); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
@@ -139,7 +139,7 @@ func TestGitLab(t *testing.T) {
 		return all
 	}
 	r := run()
-	r.Findings = append(r.Findings, r.Findings[0]) // the same twice: two issues
+	r.Findings = append(r.Findings, r.Findings[0]) // twice: two issues
 	got := issues(r)
 	var lines []string
 	prints := map[string]bool{}
@@ -158,7 +158,8 @@ minor expiring-alias images.yaml:4 a rule may delete it`
 	if got := issues(r); got[0].Location.Lines.Begin != 1 {
 		t.Errorf("a whole file is line %d", got[0].Location.Lines.Begin)
 	}
-	// A finding that has moved is the same one; one of another alias is not.
+	// A finding that has moved in the file is the same; one of another alias is
+	// not.
 	moved, other := *run().Findings[0], *run().Findings[0]
 	moved.Pos.Line, other.Alias = 99, "7"
 	r.Findings = []*config.Finding{&moved, &other}

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// GitHub shows ten annotations a step and silently drops the others
+// GitHub shows ten annotations per step and silently drops the others
 // (docs.github.com, "Workflow commands for GitHub Actions"; the limit is in
 // actions/runner, ExecutionContext.cs).
 const maxAnnotations = 10
 
-// GitHub returns workflow commands, by which GitHub Actions shows findings on the
-// lines of images.yaml: the worst ones, and a count of the rest.
+// GitHub returns workflow commands that show findings on the lines of
+// images.yaml in GitHub Actions: the worst ones, and the number of the rest.
 func GitHub(run Run) []byte {
 	all := run.problems()
 	shown := all
@@ -49,8 +49,8 @@ func property(text string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(text))
 }
 
-// StepOutputs returns the lines for $GITHUB_OUTPUT, which tell later steps of a
-// job what this one found: counts, and whether there are changes.
+// StepOutputs returns the lines for $GITHUB_OUTPUT, which give later steps of a
+// job the results: counts, and whether there are changes.
 func StepOutputs(run Run) []byte {
 	n := run.totals()
 	violations := 0

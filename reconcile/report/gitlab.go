@@ -21,7 +21,7 @@ type codeQuality struct {
 	} `json:"location"`
 }
 
-// GitLab returns the findings as a code quality report. GitLab recognises a
+// GitLab returns the findings as a code quality report. GitLab recognizes a
 // finding by its fingerprint, which does not depend on the line.
 func GitLab(run Run) []byte {
 	all := []codeQuality{}

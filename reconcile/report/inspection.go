@@ -12,7 +12,7 @@ import (
 	"tagline/reconcile"
 )
 
-// Inspection writes what a tag is.
+// Inspection writes what a tag names.
 func Inspection(w io.Writer, in reconcile.Inspection) error {
 	var b strings.Builder
 	at := ":"
@@ -60,7 +60,7 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 	return err
 }
 
-// inspection is [InspectionJSON].
+// inspection is the format of [InspectionJSON].
 type inspection struct {
 	FormatVersion string              `json:"format_version"`
 	Repository    string              `json:"repository"`
@@ -99,11 +99,11 @@ type inspectedTag struct {
 	MediaType string `json:"media_type"`
 }
 
-// InspectionJSON returns an inspection for programs. alias is the alias that
-// tagline made the tag for, or null. A part is an image, an attestation or an
-// artifact. Its bytes are those of its config and layers, 0 if it is missing. cosign
-// has the tags that cosign made for the digest.
-// Minor versions of the format only add.
+// InspectionJSON returns an inspection as JSON. alias is the alias that tagline
+// made the tag for, or null. A part is an image, an attestation or an artifact;
+// bytes is the size of its config and layers, or 0 if it is missing. cosign
+// lists the tags that cosign made for the digest. Minor versions of the format
+// only add fields.
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,

@@ -9,11 +9,11 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// FormatVersion is the version of plan.json. A minor version only adds.
+// FormatVersion is the version of plan.json. A minor version only adds fields.
 const FormatVersion = "1.0"
 
-// planFile is plan.json. plan.schema.json describes it to programs; a test
-// compares the two.
+// planFile is the format of plan.json. plan.schema.json describes it to other
+// programs; a test compares the two.
 type planFile struct {
 	FormatVersion  string           `json:"format_version"`
 	TaglineVersion string           `json:"tagline_version"`
@@ -30,7 +30,7 @@ type planRepository struct {
 	Pushes          []planPush           `json:"pushes"`
 	DeleteTags      []planDeleteTag      `json:"delete_tags"`
 	DeleteManifests []planDeleteManifest `json:"delete_manifests"`
-	Keeps           []planKeep           `json:"keeps,omitempty"`
+	Required        []planRequired       `json:"keeps,omitempty"`
 	Violations      []planFinding        `json:"violations"`
 	Warnings        []planFinding        `json:"warnings"`
 	InSync          []string             `json:"in_sync"`
@@ -94,7 +94,7 @@ type planDeleteManifest struct {
 	planOutcome
 }
 
-type planKeep struct {
+type planRequired struct {
 	Digest    string   `json:"digest"`
 	MediaType string   `json:"media_type,omitempty"`
 	Manifest  string   `json:"manifest,omitempty"`
@@ -118,7 +118,7 @@ type planSwept struct {
 	Listed    int  `json:"listed,omitempty"`
 }
 
-// planOutcome is what became of an action. A dry run has none.
+// planOutcome is the outcome of an action. A dry run has none.
 type planOutcome struct {
 	Outcome string `json:"outcome,omitempty"`
 	Error   string `json:"error,omitempty"`
@@ -140,7 +140,7 @@ type planError struct {
 	Message    string `json:"message"`
 }
 
-// JSON returns plan.json. Of a dry run, that is the saved plan which [ReadPlan]
+// JSON returns plan.json. For a dry run, this is the saved plan that [ReadPlan]
 // reads.
 func JSON(run Run) []byte {
 	file := planFile{
@@ -197,14 +197,14 @@ func jsonRepository(r Repository) planRepository {
 	for i, d := range r.DeleteManifests {
 		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
 	}
-	for i, k := range r.Keeps {
-		keep := planKeep{
+	for i, k := range r.Required {
+		required := planRequired{
 			Digest: k.Digest, MediaType: k.MediaType, Manifest: string(k.Manifest), Tags: list(k.Tags), Needed: k.Needed, Lost: k.Lost,
 		}
-		if !isAlready(r.Kept, i) || r.Kept[i].Err != nil { // or else nothing had to be done
-			keep.planOutcome = jsonOutcome(r.Kept, i)
+		if !isAlready(r.Ensured, i) || r.Ensured[i].Err != nil { // otherwise nothing had to be done
+			required.planOutcome = jsonOutcome(r.Ensured, i)
 		}
-		out.Keeps = append(out.Keeps, keep)
+		out.Required = append(out.Required, required)
 	}
 	for _, t := range r.Tags {
 		out.Tags = append(out.Tags, planTag(t))
@@ -235,7 +235,7 @@ func findingsOf(from []*config.Finding) []planFinding {
 	return all
 }
 
-// list never returns nil, so that JSON has an empty array and not null.
+// list never returns nil, so that JSON has an empty array instead of null.
 func list(texts []string) []string { return append([]string{}, texts...) }
 
 func pointer(s string) *string {
@@ -245,14 +245,14 @@ func pointer(s string) *string {
 	return &s
 }
 
-// encode writes a document of plain data, which can't fail.
+// encode encodes a document of plain data, which can't fail.
 func encode(document any) []byte {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	if err := e.Encode(document); err != nil {
-		panic(err) // strings and numbers alone
+		panic(err) // strings and numbers only
 	}
 	return inert(b.String())
 }

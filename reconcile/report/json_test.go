@@ -18,7 +18,8 @@ import (
 	"tagline/reconcile"
 )
 
-// run is a whole run with one of each thing there is to say, applied in part.
+// run is a run with one of everything that a report can contain, applied in
+// part.
 func run() Run {
 	plan := everything()
 	plan.Repository = config.Repository{Host: "r.test", Path: "my-image"}
@@ -50,7 +51,7 @@ func run() Run {
 	}
 }
 
-// dryRun is the same run before anything was applied.
+// dryRun is the same run as a dry run.
 func dryRun() Run {
 	r := run()
 	r.DryRun, r.Repositories[0].Result = true, reconcile.Result{}
@@ -105,7 +106,7 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 	}
 }
 
-// A warning is no error of the run.
+// A warning does not count as an error of the run.
 func TestJSONErrors(t *testing.T) {
 	r := Run{Findings: []*config.Finding{{ID: "odd", Warning: true}, {ID: "bad", Alias: "10", Message: "no"}}, Failures: []string{"closed"}}
 	var got planFile
@@ -121,8 +122,8 @@ func push(d map[string]any) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["pushes"].([]any)[0].(map[string]any)
 }
 
-// The schema names every field that is written, and no other; what is always
-// written is required.
+// The schema has exactly the fields that are written. Those that are always
+// written are required.
 func TestSchemaSaysWhatIsWritten(t *testing.T) {
 	text, err := os.ReadFile("plan.schema.json")
 	if err != nil {
@@ -175,8 +176,8 @@ func TestSchemaSaysWhatIsWritten(t *testing.T) {
 	}
 }
 
-// Whatever a registry says comes back as it was, and none of it can be taken
-// for anything but text on the way.
+// Text from a registry is decoded unchanged, and is safe to print while
+// encoded.
 func TestJSONOfHostileText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(

@@ -10,26 +10,26 @@ import (
 	"tagline/reconcile"
 )
 
-// Bytes of a Markdown report. A comment on a pull request takes 65,536
-// characters; each part leaves room for those after it.
+// Limits of a Markdown report, in bytes. A comment on a pull request may have
+// 65,536 characters. Each part leaves room for the parts after it.
 const (
 	maxMarkdown = 60_000
 	maxProblems = 30_000
 	maxTables   = 48_000
 )
 
-// maxEdges is how many arrows a graph has at most. More are hard to read, and
-// above 500 Mermaid draws nothing at all (its setting maxEdges).
+// maxEdges is the highest number of arrows in a graph. More are hard to read,
+// and above 500 Mermaid draws nothing (its setting maxEdges).
 const maxEdges = 120
 
 // Markdown returns the report for a step summary and for comments on pull and
-// merge requests: problems, then the aliases by platform, then where they come
-// from. What does not fit is counted.
+// merge requests: problems, then the aliases by platform, then their sources.
+// It gives the number of what does not fit.
 func Markdown(run Run) []byte {
 	var m markdown
 	problems := run.problems()
 	headline := run.totals().sentence(run.DryRun)
-	if len(run.Repositories) == 0 { // a check, or a run that did not get far
+	if len(run.Repositories) == 0 { // a check, or a run that stopped early
 		headline = "Found " + Count(len(problems), "problem") + "."
 	}
 	m.printf("<!-- tagline -->\n### %s\n", headline)
@@ -65,7 +65,7 @@ type markdown struct{ strings.Builder }
 func (m *markdown) printf(format string, args ...any) { _, _ = fmt.Fprintf(m, format, args...) }
 
 // rows writes the head of a table and the rows that fit below limit. It returns
-// how many do not fit.
+// the number of rows that do not fit.
 func (m *markdown) rows(limit int, head string, rows []string) (left int) {
 	for i, row := range rows {
 		if m.Len()+len(head)+len(row) > limit {
@@ -92,8 +92,8 @@ func (m *markdown) problems(all []*config.Finding) {
 	}
 }
 
-// table writes the changes of a repository, an alias a row, a platform a column.
-// It returns how many rows do not fit.
+// table writes the changes of a repository, with a row per alias and a column
+// per platform. It returns the number of rows that do not fit.
 func (m *markdown) table(r Repository) (left int) {
 	var platforms []string
 	for _, p := range r.Pushes {
@@ -133,21 +133,21 @@ func (m *markdown) table(r Repository) (left int) {
 	}
 	for i, d := range r.DeleteManifests {
 		if len(r.DeleteManifests) > manyManifests {
-			break // they are counted below
+			break // the number of the rest follows
 		}
 		rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("goes", "deleted", r.Removed, i),
 			code((&Text{}).digest(d.Digest))+" "+code(d.Reason), strings.Repeat(" |", len(platforms))))
 	}
-	for i, k := range r.Keeps {
-		if isPutBack(k, r.Kept, i) {
-			rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("to put back", "put back", r.Kept, i),
-				code((&Text{}).digest(k.Digest))+" "+code(whyKept(k)), strings.Repeat(" |", len(platforms))))
+	for i, k := range r.Required {
+		if isPutBack(k, r.Ensured, i) {
+			rows = append(rows, fmt.Sprintf("| %s | %s |%s\n", became("to put back", "put back", r.Ensured, i),
+				code((&Text{}).digest(k.Digest))+" "+code(whyRequired(k)), strings.Repeat(" |", len(platforms))))
 		}
 	}
 	return m.rows(maxTables, fmt.Sprintf("\n#### %s\n\n%s\n%s\n", code(r.Image), head, line), rows)
 }
 
-// became returns a word for a planned action, or for its outcome.
+// became returns a word for a planned action or for its outcome.
 func became(planned, successful string, outcomes []reconcile.Outcome, i int) string {
 	switch err, yes := tried(outcomes, i); {
 	case !yes:
@@ -201,7 +201,7 @@ func (m *markdown) graph(r Repository) {
 	shown, rest := 0, 0
 	for i, p := range r.Pushes {
 		switch err, _ := tried(r.Pushed, i); {
-		case err != nil: // nothing has come from there
+		case err != nil: // that push has failed
 			continue
 		case rest > 0 || len(edges)+2*len(p.Platforms) > maxEdges:
 			rest++
@@ -231,7 +231,7 @@ func (m *markdown) graph(r Repository) {
 }
 
 // label escapes quoted text of a Mermaid graph. Every character with a meaning
-// there, or in the HTML that Mermaid makes, becomes a character code
+// there, or in the HTML that Mermaid generates, becomes a character code
 // (mermaid.js.org, "Entity codes to escape characters").
 func label(text string) string {
 	var b strings.Builder
@@ -245,9 +245,9 @@ func label(text string) string {
 	return b.String()
 }
 
-// code puts foreign text into a code span, where it can't be Markdown, mention a
-// name or become a link. What would end the span or the table cell is written as
-// HTML.
+// code puts foreign text into a code span, where it can't be Markdown, a
+// mention or a link. Characters that would end the span or the table cell are
+// written as HTML.
 func code(text string) string {
 	text = cut(Printable(text))
 	switch {

@@ -123,7 +123,7 @@ func TestMarkdownOfDeletions(t *testing.T) {
 	}
 }
 
-// hostile draws what registries and files may say.
+// hostile draws text that a registry or a file may contain.
 func hostile(t *rapid.T, name string) string {
 	return rapid.OneOf(
 		rapid.String(),
@@ -132,8 +132,8 @@ func hostile(t *rapid.T, name string) string {
 	).Draw(t, name)
 }
 
-// What a renderer of GitHub's Markdown shows is the text as it is, in the cell
-// where it belongs; nothing in it links, mentions or formats.
+// A renderer of GitHub's Markdown shows the text unchanged, in its own cell.
+// Nothing in it links, mentions or formats.
 func TestMarkdownOfHostileText(t *testing.T) {
 	parser := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser()
 	rapid.Check(t, func(t *rapid.T) {
@@ -184,7 +184,7 @@ func orArtifact(platform string) string {
 	return platform
 }
 
-// shows is a text as a renderer shows a code span of it.
+// shows returns a text as a renderer shows it in a code span.
 func shows(text string) string {
 	text = cut(Printable(text))
 	if strings.Trim(text, " ") != "" && !strings.ContainsAny(text, "`|") && strings.HasPrefix(text, " ") && strings.HasSuffix(text, " ") {
@@ -193,7 +193,7 @@ func shows(text string) string {
 	return text
 }
 
-// shown is the text of a cell.
+// shown returns the text of a cell.
 func shown(n ast.Node, source []byte) string {
 	var b strings.Builder
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -209,8 +209,8 @@ func shown(n ast.Node, source []byte) string {
 	return b.String()
 }
 
-// graphLine is all that a graph may hold: a node, whose label has nothing but
-// letters, digits and character codes, or an arrow.
+// graphLine matches the lines that a graph may contain: a node, whose label has
+// only letters, digits and character codes, or an arrow.
 var graphLine = regexp.MustCompile(`^(graph LR|  [asd]\d+(\["L"\]|\("L"\))|  [as]\d+ -->\|"L"\| [sd]\d+)$`)
 
 func checkGraph(t *rapid.T, graph string) {
@@ -222,7 +222,7 @@ func checkGraph(t *rapid.T, graph string) {
 	}
 }
 
-// A report keeps its limit, and counts what it leaves out.
+// A report stays below its limit, and gives the number of what it leaves out.
 func TestMarkdownHasALimit(t *testing.T) {
 	var r Run
 	r.DryRun = true

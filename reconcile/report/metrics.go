@@ -10,7 +10,7 @@ import (
 	"tagline/reconcile"
 )
 
-// Metrics are what a run cost and did.
+// Metrics are the costs and results of a run.
 type Metrics struct {
 	Requests      []Requests
 	BytesSent     int64 // of blobs, for copies
@@ -20,30 +20,30 @@ type Metrics struct {
 	CacheMisses   int64
 	Actions       Actions
 	Duration      time.Duration
-	LastSuccess   time.Time // when the last run without a failure ended, this one or an earlier one; zero if there is none
-	Failed        bool      // the run itself, see the exit codes
+	LastSuccess   time.Time // the end of the last run without a failure, this one or an earlier one; zero if there is none
+	Failed        bool      // this run failed, by its exit code
 }
 
-// Requests counts requests of one kind with one status.
+// Requests is the number of requests of one kind and status.
 type Requests struct {
 	Method string // "HEAD"
 	Kind   string // "manifests"
-	Status int    // 0 without an answer
+	Status int    // 0: no answer
 	Count  int64
 }
 
-// Actions counts aliases and what was done, over all repositories.
+// Actions counts aliases and actions in all repositories.
 type Actions struct {
 	Pushed, TagsDeleted     int
 	ManifestsDeleted        int
-	PutBack                 int // manifests that a registry had dropped
-	Pending                 int // pushes and deletions that a dry run has planned
+	PutBack                 int // manifests that a registry had dropped and that were put back
+	Pending                 int // planned pushes and deletions of a dry run
 	InSync, Blocked, Failed int // aliases
 
 	total totals
 }
 
-// Add counts one repository.
+// Add adds the counts of one repository.
 func (a *Actions) Add(plan reconcile.Plan, result reconcile.Result, dryRun bool) {
 	a.total.add(plan, result)
 	n := a.total
@@ -55,9 +55,9 @@ func (a *Actions) Add(plan reconcile.Plan, result reconcile.Result, dryRun bool)
 	}
 }
 
-// Text returns the text format of Prometheus, version 0.0.4, for the textfile
+// Text returns the metrics in Prometheus's text format 0.0.4, for the textfile
 // collector of node_exporter or for a Pushgateway. All metrics are gauges: they
-// are about one run, and the next one starts at zero.
+// are about one run, and the next run starts at zero.
 func (m Metrics) Text() []byte {
 	var b strings.Builder
 	metric := func(name, help string) {
@@ -107,8 +107,9 @@ func (m Metrics) Text() []byte {
 
 const lastSuccess = "last_success_timestamp_seconds"
 
-// LastSuccess reads the time of the last success from an earlier run's metrics,
-// so that a failed run can keep it. It is zero if there is none.
+// LastSuccess returns the time of the last success from an earlier run's
+// metrics, so that a failed run can write it again. It is zero if there is
+// none.
 func LastSuccess(metrics string) time.Time {
 	for line := range strings.Lines(metrics) {
 		var seconds int64
@@ -119,8 +120,8 @@ func LastSuccess(metrics string) time.Time {
 	return time.Time{}
 }
 
-// labelValue quotes a value for the text format, which escapes quotes,
-// backslashes and line feeds alone.
+// labelValue quotes a value for the text format, which escapes only quotes,
+// backslashes and line feeds.
 func labelValue(value string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(Printable(value)) + `"`
 }

@@ -18,8 +18,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// MaxPlan is how large a saved plan may be, in bytes. Ten thousand aliases with
-// their manifests take a third of it.
+// MaxPlan is the largest size of a saved plan, in bytes. Ten thousand aliases
+// with their manifests need a third of it.
 const MaxPlan = 64 << 20
 
 // Saved is a saved plan.
@@ -33,9 +33,9 @@ var (
 	versionPattern = regexp.MustCompile(`^1\.(0|[1-9][0-9]*)$`) // see FormatVersion
 )
 
-// ReadPlan reads the plan.json of a dry run. It treats it as foreign input: each
-// manifest must have its digest and only one reading. It ignores what a newer
-// minor version has added. It returns all problems.
+// ReadPlan parses the plan.json of a dry run. It treats the file as untrusted
+// input: each manifest must match its digest, and must not be ambiguous. It
+// ignores fields of newer minor versions. It returns all problems at once.
 func ReadPlan(data []byte) (*Saved, []error) {
 	var file planFile
 	var version struct {
@@ -47,7 +47,7 @@ func ReadPlan(data []byte) (*Saved, []error) {
 	if err := registry.CheckKeys(data); err != nil {
 		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
 	}
-	// The version first: another version may have another shape.
+	// The version comes first: another version may have another structure.
 	if err := json.Unmarshal(data, &version); err != nil {
 		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
 	}
@@ -140,17 +140,17 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 		}
 	}
 	r.deletions(at, from, &p)
-	r.keeps(at, from, &p)
+	r.required(at, from, &p)
 	return p
 }
 
-// deletions reads which manifests are deleted, and the tags that prove that
-// nothing needs them.
+// deletions reads the manifests to delete, and the tags that show that no tag
+// needs them.
 func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan) {
 	if from.Swept != nil {
 		p.Swept = reconcile.Swept(*from.Swept)
 	}
-	needed := map[string]string{} // by digest: the tag
+	needed := map[string]string{} // digest -> the tag that needs it
 	for i, t := range from.Tags {
 		at := fmt.Sprintf("%s.tags[%d]", at, i)
 		if err := config.CheckTag(t.Tag); err != nil {
@@ -190,10 +190,10 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 	}
 }
 
-// keeps reads what has to be there. Only what a tag of the plan leaves, or what
-// was missing, can be put back.
-func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
-	left := map[string]string{} // by tag: the digest that it leaves
+// required reads the manifests that must be there. Each must be left by a tag
+// of the plan or be missing.
+func (r *planReader) required(at string, from planRepository, p *reconcile.Plan) {
+	left := map[string]string{} // tag -> the digest that it leaves
 	for _, push := range p.Pushes {
 		left[push.Tag] = push.Old
 	}
@@ -204,7 +204,7 @@ func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
 	for _, d := range p.DeleteManifests {
 		seen[d.Digest] = true
 	}
-	for i, k := range from.Keeps {
+	for i, k := range from.Required {
 		at := fmt.Sprintf("%s.keeps[%d]", at, i)
 		r.digest(at+".digest", k.Digest)
 		if seen[k.Digest] {
@@ -222,13 +222,13 @@ func (r *planReader) keeps(at string, from planRepository, p *reconcile.Plan) {
 		if k.Manifest != "" {
 			r.manifest(at, reconcile.Push{New: k.Digest, MediaType: k.MediaType, Manifest: []byte(k.Manifest)})
 		} else if k.Lost {
-			r.problem(at+".manifest", "it is empty, so that nothing can be put back")
+			r.problem(at+".manifest", "it is empty, so nothing can be put back")
 		}
-		keep := reconcile.Keep{Digest: k.Digest, MediaType: k.MediaType, Tags: k.Tags, Needed: k.Needed, Lost: k.Lost}
+		required := reconcile.Required{Digest: k.Digest, MediaType: k.MediaType, Tags: k.Tags, Needed: k.Needed, Lost: k.Lost}
 		if k.Manifest != "" {
-			keep.Manifest = []byte(k.Manifest)
+			required.Manifest = []byte(k.Manifest)
 		}
-		p.Keeps = append(p.Keeps, keep)
+		p.Required = append(p.Required, required)
 	}
 }
 
@@ -243,10 +243,10 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		at := fmt.Sprintf("%s.platforms[%d]", at, i)
 		switch {
 		case c.Digest == "" && c.Source == "" && c.SourceDigest == "": // dropped
-		case c.Source == "" && from.Purged > 0: // the source is the tag itself
+		case c.Source == "" && from.Purged > 0: // a purge: the source is the tag itself
 			r.digest(at+".digest", c.Digest)
 		case c.Source == "":
-			r.problem(at+".source", "it is empty, so that nobody could tell whether it has moved")
+			r.problem(at+".source", "it is empty, so it cannot be checked whether it has moved")
 		default:
 			sources++
 			r.digest(at+".source_digest", c.SourceDigest)
@@ -258,7 +258,7 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		p.Platforms = append(p.Platforms, reconcile.PlatformChange(c))
 	}
 	if sources == 0 && from.Purged == 0 {
-		r.problem(at+".platforms", "none has a source, so that nobody could tell whether it has moved")
+		r.problem(at+".platforms", "none has a source, so it cannot be checked whether it has moved")
 	}
 	for i, c := range from.Copies {
 		at := fmt.Sprintf("%s.copies[%d]", at, i)
@@ -268,7 +268,7 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 	return p
 }
 
-// manifest compares the bytes of a push with what the plan says about them.
+// manifest compares the bytes of a push with its digest, type and platforms.
 func (r *planReader) manifest(at string, p reconcile.Push) {
 	switch p.MediaType {
 	case ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, policies.DockerManifestList, policies.DockerManifest:
@@ -303,7 +303,7 @@ func (r *planReader) digest(at, d string) {
 	}
 }
 
-// name reads a repository in its canonical spelling.
+// name parses a repository, which must have its canonical spelling.
 func (r *planReader) name(at, text string) config.Repository {
 	repository, err := config.ParseRepository(text, "")
 	if err == nil && repository.String() != text {

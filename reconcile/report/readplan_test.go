@@ -35,7 +35,7 @@ func savable() Run {
 	purge.New = digest.FromBytes(purge.Manifest).String()
 	plan.Pushes = append(plan.Pushes, purge)
 	lost := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
-	plan.Keeps = []reconcile.Keep{
+	plan.Required = []reconcile.Required{
 		{Digest: one, Tags: []string{"9"}}, // its bytes could not be read
 		{Digest: digest.FromBytes(lost).String(), MediaType: plan.Pushes[0].MediaType, Manifest: lost, Tags: []string{}, Needed: `alias "8" lists it`, Lost: true},
 	}
@@ -53,14 +53,14 @@ func removal(d map[string]any) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["delete_manifests"].([]any)[0].(map[string]any)
 }
 
-// keep is one of the manifests that have to be there.
-func keep(d map[string]any, i int) map[string]any {
+// required returns one of the required manifests.
+func required(d map[string]any, i int) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["keeps"].([]any)[i].(map[string]any)
 }
 
-// otherKeep changes one of them.
-func otherKeep(i int, key string, value any) func(string) string {
-	return func(s string) string { return edited(s, func(d map[string]any) { keep(d, i)[key] = value }) }
+// otherRequired changes one of them.
+func otherRequired(i int, key string, value any) func(string) string {
+	return func(s string) string { return edited(s, func(d map[string]any) { required(d, i)[key] = value }) }
 }
 
 func TestReadPlan(t *testing.T) {
@@ -70,7 +70,7 @@ func TestReadPlan(t *testing.T) {
 		t.Fatal(problems)
 	}
 	want := r.Repositories[0].Plan
-	want.Choices[0].Range = "" // of no use to anybody by now
+	want.Choices[0].Range = "" // not needed to apply the plan
 	for i, p := range want.Pushes {
 		want.Pushes[i].Follows = list(p.Follows)
 	}
@@ -78,7 +78,7 @@ func TestReadPlan(t *testing.T) {
 		t.Errorf("got\n%+v\nwant\n%+v", saved.Plans, want)
 	}
 
-	// A newer minor version may say more.
+	// A newer minor version may have more fields.
 	newer := replaced(`"format_version": "1.0",`, `"format_version": "1.7", "also": {"new": [1]},`)(string(JSON(r)))
 	newer = strings.ReplaceAll(newer, `"tag":`, `"colour": "red", "tag":`)
 	if _, problems := ReadPlan([]byte(newer)); len(problems) > 0 {
@@ -86,7 +86,7 @@ func TestReadPlan(t *testing.T) {
 	}
 }
 
-// foreign are plans that nobody should apply, and why not.
+// foreign are plans that must be refused, and the reasons.
 var foreign = map[string]struct {
 	alter func(text string) string
 	want  string
@@ -118,7 +118,7 @@ var foreign = map[string]struct {
 		i := strings.Index(s, `"delete_tags"`)
 		return s[:i] + strings.Replace(s[i:], `"`+one+`"`, "null", 1)
 	}, "repositories[0].delete_tags[0].old: a tag that does not exist can't be deleted"},
-	"a platform unsourced":  {replaced(`"source": "10.10"`, `"source": ""`), "repositories[0].pushes[0].platforms[0].source: it is empty, so that nobody could tell whether it has moved"},
+	"a platform unsourced":  {replaced(`"source": "10.10"`, `"source": ""`), "repositories[0].pushes[0].platforms[0].source: it is empty, so it cannot be checked whether it has moved"},
 	"no platforms":          {func(s string) string { return emptied(s, "platforms") }, "repositories[0].pushes[0].platforms: none has a source"},
 	"source_digest is none": {replaced(`"source_digest": "`+two, `"source_digest": "`), `repositories[0].pushes[0].platforms[0].source_digest: "" is no digest`},
 	"digest in upper case":  {replaced(`"digest": "`+one, `"digest": "sha256:`+strings.Repeat("A", 64)), `is no digest`},
@@ -147,23 +147,23 @@ var foreign = map[string]struct {
 	"a parent by tag": {func(s string) string {
 		return edited(s, func(d map[string]any) { removal(d)["parents"] = []any{"10"} })
 	}, `repositories[0].delete_manifests[0].parents[0]: "10" is no digest`},
-	"a keep by tag":                      {otherKeep(0, "digest", "10"), `repositories[0].keeps[0].digest: "10" is no digest`},
-	"a keep that is deleted":             {otherKeep(1, "digest", three), "repositories[0].keeps[1].digest: " + three + " is there twice, or is deleted"},
-	"a keep twice":                       {otherKeep(1, "digest", one), "repositories[0].keeps[1].digest: " + one + " is there twice, or is deleted"},
-	"a keep that no tag leaves":          {otherKeep(0, "tags", []string{"9", "latest"}), `repositories[0].keeps[0].tags[1]: no action takes tag "latest" away from it`},
-	"a keep without a tag":               {otherKeep(0, "tags", []string{}), "repositories[0].keeps[0].tags: no tag leaves it"},
-	"a keep of other bytes":              {otherKeep(1, "manifest", "{}"), "repositories[0].keeps[1].manifest: its digest is sha256:"},
-	"a keep of another type":             {otherKeep(1, "media_type", "text/html"), `repositories[0].keeps[1].media_type: "text/html" is not that of an image or an index`},
-	"a lost keep whose bytes are not in": {otherKeep(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so that nothing can be put back"},
-	"a tag that names a tag":             {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
-	"a tag with a slash":                 {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
+	"a required manifest by tag":             {otherRequired(0, "digest", "10"), `repositories[0].keeps[0].digest: "10" is no digest`},
+	"a required manifest that is deleted":    {otherRequired(1, "digest", three), "repositories[0].keeps[1].digest: " + three + " is there twice, or is deleted"},
+	"a required manifest twice":              {otherRequired(1, "digest", one), "repositories[0].keeps[1].digest: " + one + " is there twice, or is deleted"},
+	"a required manifest that no tag leaves": {otherRequired(0, "tags", []string{"9", "latest"}), `repositories[0].keeps[0].tags[1]: no action takes tag "latest" away from it`},
+	"a required manifest without a tag":      {otherRequired(0, "tags", []string{}), "repositories[0].keeps[0].tags: no tag leaves it"},
+	"a required manifest of other bytes":     {otherRequired(1, "manifest", "{}"), "repositories[0].keeps[1].manifest: its digest is sha256:"},
+	"a required manifest of another type":    {otherRequired(1, "media_type", "text/html"), `repositories[0].keeps[1].media_type: "text/html" is not that of an image or an index`},
+	"a lost manifest whose bytes are not in": {otherRequired(1, "manifest", ""), "repositories[0].keeps[1].manifest: it is empty, so nothing can be put back"},
+	"a tag that names a tag":                 {replaced(`"digest": "`+four, `"digest": "9`), `repositories[0].tags[0].digest: "9" is no digest`},
+	"a tag with a slash":                     {replaced(`"tag": "8",`, `"tag": "a/b",`), `repositories[0].tags[0].tag: tag "a/b" is not valid`},
 }
 
 func replaced(old, by string) func(string) string {
 	return func(s string) string { return strings.Replace(s, old, by, 1) }
 }
 
-// remade has another manifest in the first push, and its digest.
+// remade changes the manifest of the first push, and its digest.
 func remade(manifest string) func(string) string {
 	return func(s string) string {
 		return edited(s, func(d map[string]any) {
@@ -199,7 +199,7 @@ func TestReadPlanRefusesForeignInput(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, problems, test.want)
 		}
 	}
-	// All problems at once.
+	// ReadPlan reports all problems at once.
 	both := foreign["altered bytes"].alter(foreign["old is no digest"].alter(text))
 	if _, problems := ReadPlan([]byte(both)); len(problems) != 2 {
 		t.Errorf("two problems are %v", problems)
@@ -209,8 +209,8 @@ func TestReadPlanRefusesForeignInput(t *testing.T) {
 	}
 }
 
-// Whatever is read as a plan has the bytes that it names, nothing that could
-// leave its repository, and is the same plan when it is written and read again.
+// A plan that is read has bytes that match their digests, names nothing outside
+// its repository, and is unchanged after writing and reading it again.
 func FuzzReadPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		saved, problems := ReadPlan(data)
@@ -241,7 +241,7 @@ func FuzzReadPlan(f *testing.F) {
 	})
 }
 
-// same compares what is left of plans when they are written.
+// same compares the parts of plans that are written.
 func same(a, b []reconcile.Plan) bool {
 	write := func(plans []reconcile.Plan) string {
 		var r Run

@@ -10,8 +10,8 @@ import (
 	"tagline/reconcile"
 )
 
-// Restored writes what was put back into one repository. What is there already is
-// told in a verbose report alone.
+// Restored writes what was put back into one repository. Only a verbose report
+// includes what was already there.
 func (t *Text) Restored(r reconcile.Restored) {
 	var rows []row
 	many := len(r.Manifests) > manyManifests && !t.opts.Verbose
@@ -62,7 +62,8 @@ func (t *Text) Restored(r reconcile.Restored) {
 	}
 }
 
-// RestoredSummary writes the last line, and returns the first error of writing any.
+// RestoredSummary writes the last line, and returns the first error of all
+// writes.
 func (t *Text) RestoredSummary(all []reconcile.Restored) error {
 	var manifests, tags, blocked, failed int
 	for _, r := range all {
@@ -101,7 +102,7 @@ func (t *Text) RestoredSummary(all []reconcile.Restored) error {
 	return t.err
 }
 
-// restored is [RestoredJSON].
+// restored is the format of [RestoredJSON].
 type restored struct {
 	FormatVersion string               `json:"format_version"`
 	DryRun        bool                 `json:"dry_run"`
@@ -128,7 +129,7 @@ type restoredTag struct {
 	fate
 }
 
-// fate is "restored", "present", "blocked" or "failed", and why.
+// fate is "restored", "present", "blocked" or "failed", with the reason.
 type fate struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
@@ -146,7 +147,8 @@ func fateOf(o reconcile.RestoredOne) fate {
 	return fate{Outcome: "restored"}
 }
 
-// RestoredJSON is for programs. Minor versions of the format only add.
+// RestoredJSON returns the results as JSON. Minor versions of the format only
+// add fields.
 func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
 	out := restored{FormatVersion: FormatVersion, DryRun: dryRun, Repositories: []restoredRepository{}}
 	for _, r := range all {
@@ -162,7 +164,8 @@ func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
 	return encode(out)
 }
 
-// Trash writes what a trash holds: runs, oldest first, and what each has deleted.
+// Trash writes the content of a trash: the runs, oldest first, and what each
+// deleted.
 func (t *Text) Trash(records []reconcile.Record) error {
 	for i := 0; i < len(records); {
 		run := records[i].Run
@@ -188,8 +191,8 @@ func (t *Text) Trash(records []reconcile.Record) error {
 	return t.err
 }
 
-// kept are the rows of one run and repository: tags, then manifests that had
-// none.
+// kept returns the rows of one run and repository: tags, then manifests without
+// tags.
 func (t *Text) kept(all []reconcile.Kept) []row {
 	var rows []row
 	tagged := map[string]bool{}
@@ -213,7 +216,7 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 	return rows
 }
 
-// trash is [TrashJSON].
+// trash is the format of [TrashJSON].
 type trash struct {
 	FormatVersion string        `json:"format_version"`
 	Records       []trashRecord `json:"records"`
@@ -240,8 +243,9 @@ type trashTag struct {
 	New *string `json:"new"`
 }
 
-// TrashJSON is for programs: new is the digest that the run gave to a tag, null if
-// it deleted the tag. Minor versions of the format only add.
+// TrashJSON returns the content of a trash as JSON. new is the digest that the
+// run gave to a tag, or null if it deleted the tag. Minor versions of the
+// format only add fields.
 func TrashJSON(records []reconcile.Record) []byte {
 	out := trash{FormatVersion: FormatVersion, Records: []trashRecord{}}
 	for _, r := range records {

@@ -17,34 +17,34 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Run is a whole run, for the formats that need all of it at once: JSON,
-// Markdown, GitHub, SARIF and GitLab.
+// Run is a whole run, for the formats that need it at once: JSON, Markdown,
+// GitHub, SARIF and GitLab.
 type Run struct {
 	Version      string // of tagline
 	ConfigSHA256 string // hex digest of the bytes of images.yaml, "" if it is not valid
-	DryRun       bool   // there are no results: nothing was applied
+	DryRun       bool   // nothing was applied, so there are no results
 	ExitCode     int
 	Images       []config.Image // for the positions of aliases
 	Repositories []Repository
-	Findings     []*config.Finding // of images.yaml and compose files, as they stand
+	Findings     []*config.Finding // of images.yaml and compose files
 	Failures     []string          // why the run stopped
-	// Folder is where the files of the findings are, inside the checkout that
-	// a forge shows; "" for its root.
+	// Folder is the folder of the findings' files inside the checkout that a
+	// forge shows; "" means its root.
 	Folder string
 }
 
-// Repository is what was planned for one repository, and what became of it.
+// Repository is the plan for one repository, and its result.
 type Repository struct {
 	reconcile.Plan
 	reconcile.Result
 }
 
-// Outcomes, for programs.
+// Outcomes, as programs read them.
 const (
 	done        = "done"
-	stale       = "stale"       // the registry is not what the plan saw
-	skipped     = "skipped"     // not begun, because something that it relies on was not done
-	unsupported = "unsupported" // the registry can't do it at all
+	stale       = "stale"       // the registry has changed since the plan was made
+	skipped     = "skipped"     // not begun, because an action that it relies on was not done
+	unsupported = "unsupported" // the registry does not support it
 	failed      = "failed"
 )
 
@@ -62,8 +62,8 @@ func outcome(err error) string {
 	return failed
 }
 
-// tried returns what became of an action, by its index in the plan. yes is false
-// for a dry run.
+// tried returns the error of an action, by its index in the plan. yes is false
+// in a dry run.
 func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
 	if i < len(outcomes) {
 		return outcomes[i].Err, true
@@ -71,9 +71,9 @@ func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
 	return nil, false
 }
 
-// inert makes JSON safe to print: it escapes control characters even where JSON
-// need not (DEL, C1, marks that reorder text), and what a build server could take
-// for a command, such as ##[error].
+// inert makes JSON safe to print. It escapes control characters that JSON
+// allows (DEL, C1, marks that reorder text), and text that a build server could
+// take for a command, such as ##[error].
 func inert(encoded string) []byte {
 	var b strings.Builder
 	for _, r := range encoded {
@@ -90,9 +90,9 @@ func inert(encoded string) []byte {
 	return []byte(b.String())
 }
 
-// problems returns everything of a run that needs attention, the worst first:
-// failures, violations, warnings. A failure has its outcome as ID, and the
-// position of its alias in images.yaml.
+// problems returns everything in a run that needs attention, worst first:
+// failures, violations, warnings. The ID of a failure is its outcome, and its
+// position is that of its alias in images.yaml.
 func (r *Run) problems() []*config.Finding {
 	all := slices.Clone(r.Findings)
 	for _, message := range r.Failures {
@@ -107,7 +107,7 @@ func (r *Run) problems() []*config.Finding {
 				Message: fmt.Sprintf("tag %q of %s: %s", tag, repository.Image, message),
 			})
 		}
-		for i, o := range repository.Removed { // usually many for one reason
+		for i, o := range repository.Removed { // often many for one reason
 			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
 				all = append(all, &config.Finding{
 					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
@@ -115,11 +115,11 @@ func (r *Run) problems() []*config.Finding {
 				})
 			}
 		}
-		for i, o := range repository.Kept {
+		for i, o := range repository.Ensured {
 			if o.Err != nil {
 				all = append(all, &config.Finding{
 					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
-					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyKept(repository.Keeps[i]), registry.Line(o.Err)),
+					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyRequired(repository.Required[i]), registry.Line(o.Err)),
 				})
 			}
 		}
@@ -136,7 +136,7 @@ func (r *Run) problems() []*config.Finding {
 	return all
 }
 
-// rank orders problems, the worst first.
+// rank sorts problems, worst first.
 func rank(f *config.Finding) int {
 	switch {
 	case f.Warning:
@@ -147,8 +147,8 @@ func rank(f *config.Finding) int {
 	return 1
 }
 
-// judged returns the findings of a run: problems of a file, or of what it leads
-// to. A registry that can't be reached is not a finding.
+// judged returns the findings of a run: problems of a file, or of the images
+// that it names. A failure to reach a registry is not a finding.
 func (r *Run) judged() []*config.Finding {
 	all := slices.Clone(r.Findings)
 	for _, repository := range r.Repositories {
@@ -173,7 +173,7 @@ func (r *Run) place(repository config.Repository, tag string) config.Pos {
 	return config.Pos{}
 }
 
-// file returns the name of a finding's file as a forge knows it.
+// file returns the name by which a forge knows a finding's file.
 func (r *Run) file(name string) string {
 	if name = filepath.ToSlash(name); path.IsAbs(name) {
 		return name
@@ -181,7 +181,7 @@ func (r *Run) file(name string) string {
 	return path.Join(r.Folder, name)
 }
 
-// totals counts what a run did or would do.
+// totals counts what a run did, or would do.
 func (r *Run) totals() totals {
 	var n totals
 	for _, repository := range r.Repositories {

@@ -32,7 +32,7 @@ func SARIF(run Run) []byte {
 		}
 		result := sarif.NewRuleResult(string(f.ID)).WithLevel(sarifLevel(f)).WithMessage(sarif.NewTextMessage(f.Message))
 		result.AddLocation(sarif.NewLocationWithPhysicalLocation(place))
-		out.AddResult(result) // which finds the index of its rule
+		out.AddResult(result) // sets the index of its rule
 	}
 	invocation := out.AddInvocation(true)
 	for _, f := range run.problems() {
@@ -53,7 +53,7 @@ func sarifLevel(f *config.Finding) string {
 	return "error"
 }
 
-// fileURI is a reference relative to the checkout, or a file: URI.
+// fileURI returns a reference relative to the checkout, or a file: URI.
 func fileURI(name string) string {
 	u := url.URL{Path: name}
 	if path.IsAbs(name) {

@@ -1,5 +1,5 @@
-// Package report writes plans and their results, for people and for programs. It
-// only formats: everything it says is in the plan.
+// Package report writes plans and their results, for people and for programs.
+// It only formats: everything that it says is in the plan.
 package report
 
 import (
@@ -17,8 +17,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Text writes the report that people read on stdout. It leaves out repositories
-// in which nothing happens.
+// Text writes the report for people, on stdout. It leaves out repositories
+// without changes or problems.
 //
 //   - a tag that is made   ~ a tag that moves   - a deletion
 //     ! a problem   = in sync (verbose only)
@@ -30,20 +30,20 @@ type Text struct {
 	err   error
 }
 
-// TextOptions says how a report looks.
+// TextOptions say how a report looks.
 type TextOptions struct {
-	DryRun  bool // there are no results: nothing was applied
-	Verbose bool // also what is in sync, and whole digests
-	Quiet   bool // problems alone
+	DryRun  bool // nothing was applied, so there are no results
+	Verbose bool // also shows aliases in sync, and whole digests
+	Quiet   bool // only problems
 	Color   bool
 }
 
-// totals counts aliases and actions over all repositories.
+// totals counts aliases and actions in all repositories.
 type totals struct {
 	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync, waiting int
 }
 
-// add counts one repository.
+// add adds the counts of one repository.
 func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	blocked, failed := map[string]bool{}, map[string]bool{}
 	for _, v := range plan.Violations {
@@ -52,7 +52,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	for _, e := range plan.Errors {
 		failed[e.Alias] = true
 	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Kept) {
+	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Ensured) {
 		switch {
 		case outcome(o.Err) == unsupported:
 			blocked[o.Tag] = true
@@ -72,18 +72,18 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.pushes += len(plan.Pushes) - notDone(result.Pushed)
 	n.deleteTags += len(plan.DeleteTags) - notDone(result.Deleted)
 	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
-	for i, k := range plan.Keeps {
-		if isPutBack(k, result.Kept, i) {
+	for i, k := range plan.Required {
+		if isPutBack(k, result.Ensured, i) {
 			n.putBack++
 		}
 	}
 }
 
-// NewText returns a report that is written to w.
+// NewText returns a report that writes to w.
 func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
 
-// Repository writes the plan for one repository and, unless it is a dry run, its
-// result.
+// Repository writes the plan for one repository, and its result unless this is
+// a dry run.
 func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.add(plan, result)
 	t.notes.add(plan, result)
@@ -111,7 +111,7 @@ func (t *Text) Summary() error {
 	return t.err
 }
 
-// sentence says in one line what a run did or would do.
+// sentence says in one line what a run did, or would do.
 func (n totals) sentence(dryRun bool) string {
 	var line string
 	switch {
@@ -138,8 +138,8 @@ func (n totals) sentence(dryRun bool) string {
 	return line + "."
 }
 
-// notDone counts the actions that this run has not done: they failed, or another
-// run had done them.
+// notDone counts the actions that this run has not done: they failed, or
+// another run had done them.
 func notDone(outcomes []reconcile.Outcome) int {
 	n := 0
 	for _, o := range outcomes {
@@ -150,9 +150,9 @@ func notDone(outcomes []reconcile.Outcome) int {
 	return n
 }
 
-// isPutBack reports whether a run has put a manifest back, or a dry run would. A
-// dry run knows of those alone that are missing already.
-func isPutBack(k reconcile.Keep, outcomes []reconcile.Outcome, i int) bool {
+// isPutBack reports whether a run has put a manifest back, or a dry run would.
+// A dry run knows only of manifests that are already missing.
+func isPutBack(k reconcile.Required, outcomes []reconcile.Outcome, i int) bool {
 	if i < len(outcomes) {
 		return outcomes[i].Err == nil && !outcomes[i].Already
 	}
@@ -163,8 +163,8 @@ func isAlready(outcomes []reconcile.Outcome, i int) bool {
 	return i < len(outcomes) && outcomes[i].Already
 }
 
-// wideTag is the length of a tag too long for the column of tags, such as one
-// with a digest in it.
+// wideTag is the length above which a tag is too long for the column of tags,
+// for example because it contains a digest.
 const wideTag = 64
 
 // row is one line under a repository.
@@ -229,7 +229,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
-	rows = append(rows, t.keeps(plan, result)...)
+	rows = append(rows, t.putBack(plan, result)...)
 	for i, v := range plan.Violations {
 		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
 		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
@@ -248,7 +248,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	return rows
 }
 
-// together reports what concerns several aliases once for all of them.
+// together merges failures with the same message into one, for several aliases.
 func together(errs []reconcile.Failure) []reconcile.Failure {
 	const most = 3
 	aliases := map[string][]string{}
@@ -258,7 +258,7 @@ func together(errs []reconcile.Failure) []reconcile.Failure {
 	var all []reconcile.Failure
 	for _, e := range errs {
 		switch of := aliases[e.Message]; {
-		case of == nil: // said already
+		case of == nil: // already merged
 			continue
 		case len(of) > most:
 			e.Alias = fmt.Sprintf("%s and %d more", strings.Join(of[:most-1], ", "), len(of)-most+1)
@@ -271,7 +271,7 @@ func together(errs []reconcile.Failure) []reconcile.Failure {
 	return all
 }
 
-// named returns the cells for a tag, or for a repository as a whole.
+// named returns the cells for a tag, or for a whole repository.
 func named(tag, text string) []string {
 	if tag == "" {
 		return []string{text}
@@ -368,7 +368,7 @@ func (t *Text) printf(format string, args ...any) {
 	}
 }
 
-// align makes cells printable and pads all but the last to columns.
+// align makes cells printable and pads all but the last of a row to columns.
 func align(rows []row) []row {
 	var widths []int
 	for _, r := range rows {
@@ -394,10 +394,10 @@ func align(rows []row) []row {
 func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "), " ") }
 
 // Printable escapes text from a registry or a file, so that it can't move the
-// cursor, start a line, reorder text, or command the build server that reads the
-// output. GitHub's runner obeys a line that begins with "::", and "##[" anywhere
-// (actions/runner, ActionCommand.cs); Azure Pipelines and TeamCity obey "##vso["
-// and "##teamcity[".
+// cursor, start a line, reorder text, or command the build server that reads
+// the output. GitHub's runner obeys a line that begins with "::", and "##["
+// anywhere (actions/runner, ActionCommand.cs). Azure Pipelines and TeamCity
+// obey "##vso[" and "##teamcity[".
 func Printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

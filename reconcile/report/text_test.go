@@ -17,7 +17,7 @@ const (
 	two = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 )
 
-// everything is a plan with one of each thing there is to say.
+// everything is a plan with one of everything that a report can contain.
 func everything() reconcile.Plan {
 	return reconcile.Plan{
 		Image: "my-image",
@@ -49,14 +49,14 @@ func text(t *testing.T, opts TextOptions, plan reconcile.Plan, result reconcile.
 	return b.String()
 }
 
-// What was put back is one line, and so is what could not be. What was there has
-// none.
-func TestTextOfKeeps(t *testing.T) {
-	plan := reconcile.Plan{Image: "my-image", Keeps: []reconcile.Keep{
+// A manifest that was put back gets a line, and so does one that could not be.
+// A manifest that was still there gets none.
+func TestTextOfRequired(t *testing.T) {
+	plan := reconcile.Plan{Image: "my-image", Required: []reconcile.Required{
 		{Digest: one, Tags: []string{"10"}}, {Digest: two, Tags: []string{"10"}, Needed: `alias "11" lists it`},
 		{Digest: three, Lost: true, Needed: "images.yaml names it"}, {Digest: four, Tags: []string{"9"}},
 	}}
-	result := reconcile.Result{Kept: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
+	result := reconcile.Result{Ensured: []reconcile.Outcome{{Tag: one, Already: true}, {Tag: two}, {Tag: three}, {Tag: four, Err: errors.New("503")}}}
 	want := `my-image
   + sha256:222222222222…  was put back: the registry had dropped it, and alias "11" lists it
   + sha256:333333333333…  was put back: the registry had dropped it, and images.yaml names it
@@ -122,8 +122,7 @@ my-image
 	}
 }
 
-// Nothing that a registry says moves the cursor, starts a line or reverses
-// text.
+// No text from a registry moves the cursor, starts a line or reverses text.
 func TestHostileText(t *testing.T) {
 	for _, hostile := range []string{"a\x1b[2J\r\n::error::\u202e\u0007##[error]", "::error::b", " ::add-mask::c", "###[debug]", "##vso[task.complete]"} {
 		testHostileText(t, hostile)
@@ -174,7 +173,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// What concerns several aliases stands once, and nobody is left out.
+// A failure of several aliases is reported once, with all of its aliases
+// counted.
 func TestErrorsTogether(t *testing.T) {
 	plan := reconcile.Plan{Image: "my-image", Errors: []reconcile.Failure{
 		{Alias: "1", Message: "down"}, {Alias: "2", Message: "503"}, {Alias: "3", Message: "down"},
@@ -191,7 +191,7 @@ Plan: 0 to push, 0 tags and 0 manifests to delete, 0 blocked, 7 failed.
 	}
 }
 
-// An image that stays the same may lose what attests it.
+// An image that stays the same may lose attestations.
 func TestLostAttestations(t *testing.T) {
 	plan := reconcile.Plan{Image: "my-image", Pushes: []reconcile.Push{{Tag: "10", Old: one, New: two, Platforms: []reconcile.PlatformChange{
 		{Platform: "linux/amd64", Source: "10.10", Digest: one, OldSource: "10.10", OldDigest: one, OldAttestations: 2, Attestations: 1},

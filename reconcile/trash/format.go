@@ -15,10 +15,11 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// formatVersion is that of a file. Minor versions only add.
+// formatVersion is the version of a file's format. Minor versions only add
+// fields.
 const formatVersion = "1.0"
 
-// file is a [reconcile.Record] as it is written.
+// file is a [reconcile.Record] as it is stored.
 type file struct {
 	FormatVersion string     `json:"format_version"`
 	Run           string     `json:"run"`
@@ -31,7 +32,7 @@ type file struct {
 type manifest struct {
 	Digest    string `json:"digest"`
 	MediaType string `json:"media_type"`
-	Body      []byte `json:"body"` // in base64, since JSON text can't hold every byte
+	Body      []byte `json:"body"` // in base64, since a JSON string can't hold all bytes
 	Tags      []tag  `json:"tags,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 }
@@ -53,7 +54,7 @@ func encode(w io.Writer, r reconcile.Record) error {
 	return json.NewEncoder(w).Encode(f)
 }
 
-// decode checks everything, since what it returns may be pushed.
+// decode checks everything, since a run may push the result.
 func decode(from *json.Decoder) (reconcile.Record, error) {
 	var f file
 	if err := from.Decode(&f); err != nil {

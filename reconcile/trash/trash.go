@@ -1,6 +1,7 @@
-// Package trash keeps what runs delete in a folder: the bytes of manifests and the
-// tags that named them. Layers and configs are not in it. A manifest can be put
-// back until the registry's garbage collection removes those.
+// Package trash stores what runs delete in a folder: the bytes of manifests,
+// and the tags that named them. It does not store layers and configs. A
+// manifest can be put back until the registry's garbage collection removes
+// those.
 package trash
 
 import (
@@ -41,14 +42,14 @@ type Trash struct {
 	now           func() time.Time
 
 	mu     sync.Mutex
-	opened *folder.Folder  // nil until something is kept
-	kept   map[string]bool // names of files
+	opened *folder.Folder  // nil until the first Keep
+	kept   map[string]bool // names of this run's files
 }
 
 var _ reconcile.Trash = (*Trash)(nil)
 
-// Open uses the folder dir, and makes it when something is kept. job is the address
-// of the CI job, or "". Close the trash at the end of the run.
+// Open returns a trash in the folder dir, which the first Keep creates. job is
+// the address of the CI job, or "". Close the trash at the end of the run.
 func Open(dir, job string) *Trash {
 	return &Trash{dir: dir, run: newRun(time.Now()), job: job, now: time.Now, kept: map[string]bool{}}
 }
@@ -58,8 +59,8 @@ func newRun(at time.Time) string {
 	return at.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
 }
 
-// Keep writes one file. Its name depends only on its content, so that a deletion
-// which fails in every run takes up the space of one.
+// Keep stores the manifests in one file. The file's name depends only on its
+// content, so that a deletion that fails in every run needs space only once.
 func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error {
 	f, err := t.open()
 	if err != nil {
@@ -89,7 +90,7 @@ func (t *Trash) open() (*folder.Folder, error) {
 	return f, err
 }
 
-// failure says what else can be done, since without a trash nothing is deleted.
+// failure adds advice to an error. Without a trash, nothing is deleted.
 func (t *Trash) failure(err error) error {
 	return fmt.Errorf("trash %s: %w; name another folder with --trash, or delete for good with --trash off", t.dir, err)
 }
@@ -100,11 +101,11 @@ const suffix = ".json"
 func nameOf(r reconcile.Record) string {
 	r.Run, r.Job, r.Time = "", "", time.Time{}
 	sum := sha256.New()
-	_ = encode(sum, r) // a hash takes everything
+	_ = encode(sum, r) // writing to a hash never fails
 	return hex.EncodeToString(sum.Sum(nil)[:16]) + suffix
 }
 
-// Close brings the folder back under its limits if this run added to it.
+// Close trims the folder to its limits if this run has added to it.
 func (t *Trash) Close() error {
 	if t == nil || t.opened == nil {
 		return nil
@@ -117,11 +118,13 @@ func (t *Trash) Close() error {
 	return err
 }
 
-// maxFile is larger than any file of a trash. Files are read into memory.
+// maxFile exceeds the size of every file that tagline writes. Files are read
+// into memory.
 const maxFile = 256 << 20
 
-// Read returns the wanted records of a trash, oldest first, and an error for each
-// file that can't be read or is not valid. A folder that does not exist is empty.
+// Read returns the wanted records of a trash, oldest first, with an error for
+// each file that is invalid or can't be read. A folder that does not exist is
+// empty.
 func Read(dir string, wanted func(reconcile.Record) bool) ([]reconcile.Record, []error) {
 	f, err := folder.Open(filepath.Join(dir, layout))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,11 +142,11 @@ func Read(dir string, wanted func(reconcile.Record) bool) ([]reconcile.Record, [
 	var errs []error
 	for _, file := range files {
 		if !strings.HasSuffix(file.Name(), suffix) {
-			continue // a run is writing it, or it is not ours
+			continue // another run is writing it, or it is not a file of the trash
 		}
 		record, err := read(f, file)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // another run has just dropped it
+		case errors.Is(err, fs.ErrNotExist): // another run has just removed it
 		case err != nil:
 			errs = append(errs, fmt.Errorf("trash %s: %s: %w", dir, file.Name(), err))
 		case wanted(record):

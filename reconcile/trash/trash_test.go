@@ -22,7 +22,7 @@ import (
 
 var app = config.Repository{Host: "r.test", Path: "team/app"}
 
-// kept is a manifest that can have any bytes.
+// kept returns a manifest with any bytes.
 func kept(body string, tags ...reconcile.KeptTag) reconcile.Kept {
 	return reconcile.Kept{
 		Manifest: registry.RawManifest{Digest: digest.FromString(body).String(), MediaType: "application/vnd.oci.image.index.v1+json", Body: []byte(body)},
@@ -48,7 +48,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// What is kept comes back as it was, oldest first, whatever its bytes are.
+// What Keep stores is read back unchanged, oldest first, whatever its bytes.
 func TestKeepAndRead(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "trash")
 	if got, errs := Read(dir, everything); len(got)+len(errs) > 0 {
@@ -89,7 +89,8 @@ func TestKeepAndRead(t *testing.T) {
 	}
 }
 
-// A registry that deletes nothing has each run keep the same: that is one file.
+// If a registry deletes nothing, each run stores the same content: that is one
+// file.
 func TestTheSameIsKeptOnce(t *testing.T) {
 	dir := t.TempDir()
 	for range 3 {
@@ -103,7 +104,8 @@ func TestTheSameIsKeptOnce(t *testing.T) {
 	}
 }
 
-// Runs at once lose no record, and neither does one run with many repositories.
+// Neither runs at the same time nor one run with many repositories lose a
+// record.
 func TestConcurrentRuns(t *testing.T) {
 	dir := t.TempDir()
 	var wg sync.WaitGroup
@@ -132,7 +134,7 @@ func TestConcurrentRuns(t *testing.T) {
 	}
 }
 
-// Old records make room, and what the run itself has kept stays in any case.
+// Old records are removed if space is needed, but a run's own records stay.
 func TestBounds(t *testing.T) {
 	dir := t.TempDir()
 	old := Open(dir, "")
@@ -152,7 +154,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// A trash that can't be written says so, and what to do.
+// If a trash can't be written, the error says so and gives advice.
 func TestKeepFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
@@ -174,8 +176,7 @@ func TestKeepFails(t *testing.T) {
 	}
 }
 
-// What a file says is checked before it is believed, and a bad file takes nothing
-// else with it.
+// The content of a file is checked, and an invalid file does not affect others.
 func TestHostileFiles(t *testing.T) {
 	write := func(edit func(*file)) string {
 		f := file{FormatVersion: "1.7", Run: "r", Repository: app.String(), Manifests: []manifest{{

@@ -36,8 +36,7 @@ func refuseAPI(w http.ResponseWriter, err error) {
 // operation carries out a request and returns what to answer.
 type operation func(c *Call, body []byte) (any, error)
 
-// operation finds what a name stands for; nil: nothing. The host is the one
-// that answers are to name.
+// operation returns the operation of a name, or nil. Answers name the host.
 func (r *Registry) operation(name, host string) operation {
 	switch name {
 	case "BatchCheckLayerAvailability":
@@ -74,7 +73,7 @@ func (r *Registry) operation(name, host string) operation {
 	return nil
 }
 
-// on gives an operation its request, and the store for itself.
+// on decodes an operation's request, and locks the store while it runs.
 func on[In any](operate func(In) (any, error)) operation {
 	return func(c *Call, body []byte) (any, error) {
 		var about target
@@ -91,7 +90,7 @@ func on[In any](operate func(In) (any, error)) operation {
 	}
 }
 
-// inside gives an operation the repository that it is about, too.
+// inside also finds the repository that an operation is about.
 func inside[In interface{ name() string }](operate func(*repository, In) (any, error)) operation {
 	return func(c *Call, body []byte) (any, error) {
 		return on(func(in In) (any, error) {
@@ -104,10 +103,10 @@ func inside[In interface{ name() string }](operate func(*repository, In) (any, e
 	}
 }
 
-// checkAccount refuses what is about another account's registry.
+// checkAccount refuses calls about another account's registry.
 //
-// Assumed: AWS tells a registry without such a repository from one that grants
-// nothing.
+// Assumed: AWS distinguishes a registry without such a repository from one that
+// grants nothing.
 func (c *Call) checkAccount(id string) error {
 	if id == "" || id == c.registry.options.Account {
 		return nil
@@ -126,11 +125,11 @@ var (
 	reSignature = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=[^/]+/[0-9]{8}/([^/]+)/([^/]+)/aws4_request, ?SignedHeaders=[^,]+, ?Signature=[0-9a-f]{64}$`)
 )
 
-// checkSignature wants a signature version 4 for ECR in this region. Whether
-// it is a true one is not checked: nobody here has a secret.
+// checkSignature wants a signature version 4 for ECR in this region. It does
+// not verify the signature: the emulator has no secret keys.
 //
-// The messages are those of AWS services with the same protocol; that ECR's
-// are the same is assumed, since each region has an endpoint of its own.
+// The messages are those of other AWS services with the same protocol. It is
+// assumed that ECR's are the same, since each region has its own endpoint.
 func (r *Registry) checkSignature(req *http.Request) error {
 	header := req.Header.Get("Authorization")
 	if header == "" {

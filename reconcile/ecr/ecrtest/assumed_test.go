@@ -23,16 +23,17 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 )
 
-// subject is an ECR to hold an assumption against: the emulator, or AWS.
+// subject is an ECR to check an assumption on: the emulator or AWS.
 type subject struct {
 	api        *ecr.Client
-	host       string // that speaks the OCI protocol
+	host       string // speaks the OCI protocol
 	registry   *string
 	repository *string
-	unique     string // tags that nobody else has begin so
+	unique     string // prefix of tags that no other test uses
 }
 
-// push pushes an image over /v2/, and returns its objects as [objects] does.
+// push pushes an image over /v2/, and returns its objects in the order of
+// [objects].
 func (s subject) push(t *testing.T, image demo.Image) []demo.Object {
 	t.Helper()
 	token, err := s.api.GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{})
@@ -51,7 +52,7 @@ func (s subject) push(t *testing.T, image demo.Image) []demo.Object {
 	if err := demo.PushObjects(t.Context(), s.host, *s.repository, image.Tag, objects, login); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // parents first; what a test has deleted already is a failure in the answer
+	t.Cleanup(func() { // parents first; a refusal in the answer means that the test has deleted it
 		for _, o := range slices.Backward(objects) {
 			_, _ = s.api.BatchDeleteImage(t.Context(), &ecr.BatchDeleteImageInput{
 				RegistryId: s.registry, RepositoryName: s.repository, ImageIds: byDigest(o.Digest.String()),
@@ -70,7 +71,7 @@ func (s subject) delete(t *testing.T, ids ...types.ImageIdentifier) []types.Imag
 	return out.Failures
 }
 
-// describe returns one digest for each image that is described.
+// describe returns the digest of each image in the answer.
 func (s subject) describe(t *testing.T, ids ...types.ImageIdentifier) ([]string, error) {
 	t.Helper()
 	out, err := s.api.DescribeImages(t.Context(), &ecr.DescribeImagesInput{
@@ -87,7 +88,7 @@ func (s subject) describe(t *testing.T, ids ...types.ImageIdentifier) ([]string,
 	return digests, nil
 }
 
-// retag puts an image under one more tag.
+// retag adds a tag to an image.
 func (s subject) retag(t *testing.T, o demo.Object, tag string) error {
 	t.Helper()
 	_, err := s.api.PutImage(t.Context(), &ecr.PutImageInput{
@@ -101,7 +102,7 @@ func (s subject) image() demo.Image {
 	return demo.Image{Tag: s.unique, Platforms: []string{"linux/amd64"}, Provenance: true}
 }
 
-// wantFailures wants these codes, in whatever order.
+// wantFailures wants these codes, in any order.
 func wantFailures(t *testing.T, failures []types.ImageFailure, want ...types.ImageFailureCode) {
 	t.Helper()
 	var got []types.ImageFailureCode
@@ -114,8 +115,8 @@ func wantFailures(t *testing.T, failures []types.ImageFailure, want ...types.Ima
 	}
 }
 
-// assumptions are what no page of AWS settles and what tagline's client stands
-// on. The emulator has to hold them always.
+// assumptions are what tagline's client relies on and no page of AWS states.
+// They must always hold for the emulator.
 var assumptions = []struct {
 	name string
 	test func(*testing.T, subject)

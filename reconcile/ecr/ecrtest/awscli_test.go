@@ -16,8 +16,8 @@ import (
 	"tagline/reconcile/oci/ocitest"
 )
 
-// The AWS CLI, which has another SDK below, is served as well. It takes half a
-// second for each of forty steps.
+// The AWS CLI, which uses another SDK, works with the emulator too. Each of
+// forty steps takes half a second.
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
 	if !ocitest.All() {
@@ -56,7 +56,7 @@ func TestAWSCLI(t *testing.T) {
 	// The steps build on each other.
 	for _, step := range []struct {
 		arguments string
-		want      string // the answer as JSON, or what is in the error
+		want      string // the answer as JSON, or part of the error
 	}{
 		{"create-repository --repository-name new --query repository.repositoryName", `"new"`},
 		{"create-repository --repository-name new", "(RepositoryAlreadyExistsException)"},

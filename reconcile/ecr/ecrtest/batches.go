@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// find returns what an id names.
+// find returns the image that an id names.
 func (repo *repository) find(id imageID) (*image, *imageFailure) {
 	fail := func(code types.ImageFailureCode, reason string) (*image, *imageFailure) {
 		return nil, &imageFailure{FailureCode: string(code), FailureReason: reason, ImageID: id}
@@ -33,8 +33,8 @@ func (repo *repository) find(id imageID) (*image, *imageFailure) {
 	return tagged, nil
 }
 
-// batchGetImage: 1 to 100 ids; what it can't give is a failure in an answer
-// that succeeds (API_BatchGetImage).
+// batchGetImage takes 1 to 100 ids. What it can't return is a failure in an
+// answer that succeeds (API_BatchGetImage).
 func (r *Registry) batchGetImage(repo *repository, in batchGetImageRequest) (any, error) {
 	if err := atMost("imageIds", len(in.ImageIDs), 100); err != nil {
 		return nil, err
@@ -51,13 +51,15 @@ func (r *Registry) batchGetImage(repo *repository, in batchGetImageRequest) (any
 	return out, nil
 }
 
-// pull finds an image to hand out. No accepted media types accept all.
+// pull finds an image to return. If accepted is empty, it accepts all media
+// types.
 //
-// By digest, that image and no other. By tag ECR may answer with another
-// manifest if the client does not accept the tag's own (user guide,
-// image-manifest-formats; aws/containers-roadmap#1075). Assumed: of an index
-// the image for linux/amd64, and nothing if the client does not accept that
-// either. ECR also rewrites manifests between formats; that is left out.
+// By digest, it finds that image and no other. By tag, ECR may answer with
+// another manifest if the client does not accept the tag's own (user guide,
+// image-manifest-formats; aws/containers-roadmap#1075). Assumed: for an index,
+// it answers with the image for linux/amd64, and with nothing if the client
+// does not accept that either. ECR also converts manifests between formats; the
+// emulator does not.
 func (repo *repository) pull(id imageID, accepted []string) (*image, *imageFailure) {
 	img, failure := repo.find(id)
 	if failure != nil {
@@ -70,8 +72,8 @@ func (repo *repository) pull(id imageID, accepted []string) (*image, *imageFailu
 			img = nil
 		}
 	}
-	// An archived image exists and can't be pulled: a 404 (user guide,
-	// archive-image). That the API says it in the same way is assumed.
+	// An archived image exists and can't be pulled: over /v2/, a 404 (user
+	// guide, archive-image). Assumed: the API answers likewise.
 	if img == nil || img.status != types.ImageStatusActive {
 		return nil, &imageFailure{string(types.ImageFailureCodeImageNotFound), "Requested image not found", id}
 	}
@@ -80,7 +82,7 @@ func (repo *repository) pull(id imageID, accepted []string) (*image, *imageFailu
 
 func platformChild(index string) string {
 	var m manifest
-	_ = json.Unmarshal([]byte(index), &m) // was read before
+	_ = json.Unmarshal([]byte(index), &m) // was parsed before
 	for _, child := range m.Manifests {
 		if p := child.Platform; p != nil && p.OS == "linux" && p.Architecture == "amd64" {
 			return child.Digest.String()
@@ -89,12 +91,13 @@ func platformChild(index string) string {
 	return ""
 }
 
-// batchDeleteImage: 1 to 100 ids. A digest deletes the image and all its tags,
-// a tag itself, and with the last one the image (API_BatchDeleteImage). What
-// can't be deleted is a failure in an answer that succeeds.
+// batchDeleteImage takes 1 to 100 ids. A digest deletes the image and all its
+// tags. A tag deletes only itself, but the last tag deletes the image too
+// (API_BatchDeleteImage). What it can't delete is a failure in an answer that
+// succeeds.
 //
 // Immutable tags can be deleted: the user guide's image-tag-mutability speaks
-// of pushes alone.
+// only of pushes.
 func (r *Registry) batchDeleteImage(repo *repository, in batchDeleteImageRequest) (any, error) {
 	if err := atMost("imageIds", len(in.ImageIDs), 100); err != nil {
 		return nil, err
@@ -111,9 +114,9 @@ func (r *Registry) batchDeleteImage(repo *repository, in batchDeleteImageRequest
 	return out, nil
 }
 
-// holding tells which indexes list what is to be deleted when a call begins.
-// Assumed: one that goes with the same call holds its children all the same,
-// whatever the order.
+// holding returns, for each image to be deleted, the indexes that list it when
+// the call begins. Assumed: an index protects its children even if the same
+// call deletes it, in any order.
 func (repo *repository) holding(ids ...imageID) map[string][]*image {
 	held := map[string][]*image{}
 	for _, id := range ids {
@@ -124,20 +127,21 @@ func (repo *repository) holding(ids ...imageID) map[string][]*image {
 	return held
 }
 
-// delete carries out one id of a batch, and names what is gone by digest and
-// tag.
+// delete deletes one id of a batch. It returns the digest and tag of all that
+// is gone.
 func (repo *repository) delete(id imageID, held map[string][]*image) ([]imageID, *imageFailure) {
 	img, failure := repo.find(id)
 	if failure != nil {
 		return nil, failure
 	}
-	// Assumed: a digest that comes with a tag is a condition on it.
+	// Assumed: with a digest and a tag, the tag is deleted only if it names the
+	// digest.
 	if id.ImageTag != "" && len(img.tags) > 1 {
 		repo.untag(id.ImageTag)
 		return []imageID{{img.digest, id.ImageTag}}, nil
 	}
 	// An image that an index lists stays, and so does its last tag
-	// (aws/containers-roadmap#1567). The text is that of the user guide's
+	// (aws/containers-roadmap#1567). The text is from the user guide's
 	// image-artifact-delete.
 	if parents := held[img.digest]; len(parents) > 0 {
 		var digests []string

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Call is a request that has arrived: what an [Action] answers.
+// Call is a request that has arrived. An [Action] answers it.
 type Call struct {
 	Operation  string // as in [Registry.Calls]
-	Repository string // empty if it is about none
-	Permission string // the IAM action that it takes, without "ecr:"; empty for none
-	Body       []byte // of an operation of the AWS API: its JSON
+	Repository string // empty if it is about no repository
+	Permission string // the IAM action that it needs, without "ecr:"; empty for none
+	Body       []byte // the JSON of an AWS API operation
 
 	registry *Registry
 	request  *http.Request
@@ -24,7 +24,7 @@ type Call struct {
 	refuse   func(w http.ResponseWriter, err error)
 }
 
-// Serve does what is asked, unless the operation is above its rate.
+// Serve carries out the call, unless the operation exceeds its rate.
 func (c *Call) Serve(w http.ResponseWriter) {
 	if !c.registry.admit(c.Operation) {
 		c.refuse(w, errThrottled())
@@ -38,15 +38,15 @@ const (
 	maxBody      = 32 << 20 // a layer part of 20 MiB, in base64
 )
 
-// Greedy, since a repository may have a component named like an endpoint.
+// Greedy, since a component of a repository may be named like an endpoint.
 var reEndpoint = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs/uploads|blobs|tags|referrers)/(.*)$`)
 
-// receive finds out which front a request is for, and what it is about. A call
-// comes with an error too: it knows how to answer it.
+// receive finds out which API a request is for, and what it is about. It
+// returns a call even with an error, which the call can then answer.
 func (r *Registry) receive(req *http.Request) (*Call, error) {
 	c := &Call{registry: r, request: req}
 	if signed, ok := strings.CutPrefix(req.URL.Path, layersPath); ok {
-		c.Operation = "GET layer" // its URL was signed by who had the permission
+		c.Operation = "GET layer" // its URL was signed for a caller with the permission
 		c.serve = func(w http.ResponseWriter) { r.serveLayer(w, c, signed) }
 		c.refuse = refuseLayer
 		return c, nil
@@ -65,13 +65,14 @@ func (r *Registry) receive(req *http.Request) (*Call, error) {
 		return c, refusal("SerializationException", "%v", err)
 	}
 	var about target
-	_ = json.Unmarshal(body, &about) // what is wrong with it shows when it is served
+	_ = json.Unmarshal(body, &about) // Serve reports what is wrong with it
 	c.Operation, c.Permission, c.Repository, c.Body = operation, operation, about.RepositoryName, body
 	c.serve = func(w http.ResponseWriter) { r.serveAPI(w, c, body) }
 	return c, nil
 }
 
-// receiveDistribution names a request by its method and what it is about.
+// receiveDistribution names a request to /v2/ by its method and what it is
+// about.
 func (r *Registry) receiveDistribution(c *Call) {
 	at, method := endpoint{}, c.request.Method
 	if match := reEndpoint.FindStringSubmatch(c.request.URL.Path); match != nil {
@@ -83,13 +84,13 @@ func (r *Registry) receiveDistribution(c *Call) {
 	c.serve = func(w http.ResponseWriter) { r.serveDistribution(w, c, at) }
 }
 
-// bucket holds the calls that an operation still admits.
+// bucket holds how many calls of an operation may come now.
 type bucket struct {
 	calls float64
 	at    time.Time
 }
 
-// admit tells whether an operation is within its rate.
+// admit reports whether an operation is within its rate.
 func (r *Registry) admit(operation string) bool {
 	rate, limited := r.options.Rates[operation]
 	if !limited {
@@ -112,7 +113,7 @@ func (r *Registry) admit(operation string) bool {
 	return true
 }
 
-// do runs a piece of work on the store.
+// do runs work with the store locked.
 func (r *Registry) do(work func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,10 +125,10 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		panic(err) // what the fronts answer always marshals
+		panic(err) // our answers can always be marshaled
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // fails if the client has gone, which is its right
+	_, _ = w.Write(body.Bytes()) // fails only if the client has hung up
 }

@@ -16,15 +16,15 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// endpoint is what a path of /v2/ addresses; the zero one is the ping.
+// endpoint is what a path of /v2/ names; the zero endpoint is the ping.
 type endpoint struct {
 	repository string
 	kind       string // "manifests", "blobs", "blobs/uploads", "tags", "referrers"
 	reference  string
 }
 
-// about names what a request is about, and the IAM action that it takes (user
-// guide, image-push-iam). Assumed for deletes.
+// about names what a request is about, and the IAM action that it needs (user
+// guide, image-push-iam). The action of a delete is assumed.
 func (at endpoint) about(method string) (noun, permission string) {
 	switch at.kind {
 	case "":
@@ -109,7 +109,7 @@ func (r *Registry) ping(w http.ResponseWriter, req *http.Request, _ endpoint) er
 	return nil
 }
 
-// id reads the reference of a manifest.
+// id parses the reference of a manifest.
 func (at endpoint) id() imageID {
 	if strings.Contains(at.reference, ":") {
 		return imageID{ImageDigest: at.reference}
@@ -148,11 +148,12 @@ func (r *Registry) getManifest(w http.ResponseWriter, req *http.Request, at endp
 	w.Header().Set("Content-Type", img.mediaType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(img.body)))
 	w.Header().Set("Docker-Content-Digest", img.digest)
-	_, _ = io.WriteString(w, img.body) // fails if the client has gone, which is its right
+	_, _ = io.WriteString(w, img.body) // fails only if the client has hung up
 	return nil
 }
 
-// accepted are the media types of an Accept header; none if it takes anything.
+// accepted returns the media types of the Accept header, or none if it accepts
+// everything.
 func accepted(req *http.Request) []string {
 	var types []string
 	for _, value := range strings.Split(strings.Join(req.Header.Values("Accept"), ","), ",") {
@@ -192,7 +193,7 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, at endp
 	return nil
 }
 
-// unlessExists takes a push of what is there for done.
+// unlessExists turns "already exists" into success.
 func unlessExists(err error) error {
 	var refused *apiError
 	if errors.As(err, &refused) && refused.code == "ImageAlreadyExistsException" {
@@ -201,8 +202,9 @@ func unlessExists(err error) error {
 	return err
 }
 
-// deleteManifest is a BatchDeleteImage of one id (aws/containers-roadmap#1229:
-// shipped). A refusal is UNSUPPORTED (user guide, image-artifact-delete).
+// deleteManifest does a BatchDeleteImage of one id
+// (aws/containers-roadmap#1229: shipped). A refusal is UNSUPPORTED (user guide,
+// image-artifact-delete).
 func (r *Registry) deleteManifest(w http.ResponseWriter, at endpoint) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,7 +219,7 @@ func (r *Registry) deleteManifest(w http.ResponseWriter, at endpoint) error {
 	return nil
 }
 
-// serveBlob redirects a GET to where layers are, with no right but the URL's.
+// serveBlob redirects a GET to the layer's signed URL.
 func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, at endpoint) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -244,7 +246,7 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, at endpoi
 	return errUnsupported
 }
 
-// serveUpload takes blobs by POST, PATCH and PUT, or mounts them.
+// serveUpload stores blobs by POST, PATCH and PUT, or mounts them.
 func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, at endpoint) error {
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(req.Body); err != nil {
@@ -290,9 +292,9 @@ func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, at endp
 	return nil
 }
 
-// mount takes a blob over from another repository, if the account has blob
-// mounting and an image there has the blob (aws/containers-roadmap#2860). If
-// not, the client uploads it (OCI distribution-spec, "Mounting a blob").
+// mount takes a blob from another repository, if the account has blob mounting
+// and an image there uses the blob (aws/containers-roadmap#2860). If not, the
+// client uploads it (OCI distribution-spec, "Mounting a blob").
 func (r *Registry) mount(repo *repository, from, blob string) bool {
 	source := r.repositories[from]
 	if !r.options.BlobMounting || source == nil || source.uses[blob] == 0 {
@@ -302,9 +304,9 @@ func (r *Registry) mount(repo *repository, from, blob string) bool {
 	return true
 }
 
-// serveTags lists 1 to 1,000 tags a page, 100 by default, in no order
-// (google/go-containerregistry#681, genuinetools/reg#206); the type and the
-// opaque cursor are those of deitch/docker_registry2#34.
+// serveTags lists 1 to 1,000 tags per page, 100 by default, in no order
+// (google/go-containerregistry#681, genuinetools/reg#206). The Content-Type and
+// the opaque cursor follow deitch/docker_registry2#34.
 func (r *Registry) serveTags(w http.ResponseWriter, req *http.Request, at endpoint) error {
 	if at.reference != "list" || req.Method != http.MethodGet {
 		return errUnsupported
@@ -340,8 +342,8 @@ func (r *Registry) serveTags(w http.ResponseWriter, req *http.Request, at endpoi
 }
 
 // serveReferrers is the referrers API of the OCI distribution-spec, which ECR
-// has (user guide, image-artifact-delete). It answers with one page, however
-// many there are (assumed).
+// supports (user guide, image-artifact-delete). It always answers with one page
+// (assumed).
 func (r *Registry) serveReferrers(w http.ResponseWriter, req *http.Request, at endpoint) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -24,7 +24,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 )
 
-// login gets a token and returns what it is in a Docker config.
+// login gets a token and returns it as a Docker config stores it.
 func login(t *testing.T, client *ecr.Client) string {
 	t.Helper()
 	out, err := client.GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{})
@@ -40,7 +40,8 @@ type answer struct {
 	body   string
 }
 
-// ask sends a request to /v2/my-image/, or to a whole URL, and follows nothing.
+// ask sends a request to /v2/my-image/, or to a full URL. It follows no
+// redirect.
 func ask(t *testing.T, server *ecrtest.Server, token, method, path, body string, headers ...string) answer {
 	t.Helper()
 	if !strings.Contains(path, "://") {
@@ -95,7 +96,7 @@ func TestDistribution(t *testing.T) {
 		body         string
 		headers      []string
 		status       int
-		want         string // a part of the body
+		want         string // part of the body
 	}{
 		"ping":                              {"GET", server.URL + "/v2/", "", nil, 200, "{}"},
 		"nothing":                           {"GET", server.URL + "/v2/_catalog", "", nil, 405, "UNSUPPORTED"},
@@ -220,7 +221,7 @@ func TestDistribution(t *testing.T) {
 	})
 }
 
-// Tags come in pages whose Link must be followed.
+// Tags come in pages, and a client must follow the Link.
 func TestTagPages(t *testing.T) {
 	server, client, _ := seeded(t, ecrtest.Options{})
 	index := objects(t, "10.10")[6]
@@ -240,7 +241,7 @@ func TestTagPages(t *testing.T) {
 	}
 }
 
-// A push over /v2/ as BuildKit's, with subjects, and a mount.
+// A push over /v2/ as BuildKit does it, with subjects and a mount.
 func TestPush(t *testing.T) {
 	server, client, _ := seeded(t, ecrtest.Options{BlobMounting: true})
 	if err := server.CreateRepository("other", types.ImageTagMutabilityMutable); err != nil {
@@ -263,7 +264,7 @@ func TestPush(t *testing.T) {
 		t.Errorf("got %s", got.body)
 	}
 	if tags := server.Tags("other"); len(tags) != 1 || tags["10"] != pushed[len(pushed)-1].Digest.String() {
-		t.Errorf("got %v", tags) // no fallback tag: the registry told that it has seen the subject
+		t.Errorf("got %v", tags) // no fallback tag: the registry said that it has processed the subject
 	}
 	mounted := ask(t, server, token, "POST", "blobs/uploads/?from=other&mount="+pushed[0].Digest.String(), "")
 	if mounted.status != 201 || mounted.header.Get("Docker-Content-Digest") != pushed[0].Digest.String() {
@@ -275,7 +276,7 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// crane reads what PutImage wrote, and BatchGetImage what crane wrote.
+// crane reads what PutImage wrote, and BatchGetImage reads what crane wrote.
 func TestCrane(t *testing.T) {
 	server, client, digests := seeded(t, ecrtest.Options{})
 	dir := t.TempDir()

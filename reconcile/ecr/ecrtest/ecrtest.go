@@ -1,12 +1,12 @@
-// Package ecrtest is an Amazon ECR in memory: one store with two fronts, the
-// AWS JSON 1.1 API (POST /) and the OCI distribution API (/v2/), on one HTTP
-// handler. The demo command and the tests use the same one.
+// Package ecrtest is an Amazon ECR in memory: one store with two APIs, AWS JSON
+// 1.1 (POST /) and OCI distribution (/v2/), on one HTTP handler. The demo
+// command and the tests both use it.
 //
 // It refuses what AWS refuses. Each rule names its source: a page of the API
 // Reference ("API_PutImage"), a page of the user guide ("archive-image"), the
-// SDK's own documentation or a public issue. What none of them settles is
-// marked assumed. A client that passes here may still be wrong about AWS; one
-// that fails here is.
+// SDK's own documentation, or a public issue. A rule without a source is marked
+// "assumed". A client that passes here may still be wrong about AWS; a client
+// that fails here is wrong.
 package ecrtest
 
 import (
@@ -18,35 +18,35 @@ import (
 	"time"
 )
 
-// What [Options] says if it is silent.
+// Defaults of [Options].
 const (
 	Account = "123456789012"
 	Region  = "eu-central-1"
 )
 
-// Options are what a registry is made with. The zero Options are those of a
-// new account: no repositories, default quotas, nothing that is opt-in.
+// Options configure a registry. The zero Options are those of a new account: no
+// repositories, default quotas, no optional features.
 type Options struct {
 	Account string           // twelve digits; empty: [Account]
 	Region  string           // empty: [Region]
 	Now     func() time.Time // nil: [time.Now]
 
-	MaxImages int // of a repository; 0: 100,000 (user guide, service-quotas)
-	MaxTags   int // of an image; 0: 1,000 (user guide, service-quotas)
+	MaxImages int // per repository; 0: 100,000 (user guide, service-quotas)
+	MaxTags   int // per image; 0: 1,000 (user guide, service-quotas)
 
 	// Rates are the calls per second that an operation admits, by its name in
-	// [Registry.Calls]; one second's worth may come at once. What has none is
-	// admitted always.
+	// [Registry.Calls]. One second's worth may come at once. An operation
+	// without a rate has no limit.
 	Rates map[string]float64
 
-	// CreateOnPush makes a missing repository at its first push, as a
+	// CreateOnPush creates a missing repository at its first push, as a
 	// repository creation template for CREATE_ON_PUSH does.
 	CreateOnPush bool
 	// BlobMounting is the account setting of that name (user guide,
 	// blob-mounting), off unless an account turns it on.
 	BlobMounting bool
-	// ForeignAccounts have a registry in this region and grant nothing to who
-	// calls. A registry id that is not theirs has no repositories.
+	// ForeignAccounts have a registry in this region and grant the caller
+	// nothing. A registry id that is not among them has no repositories.
 	ForeignAccounts []string
 }
 
@@ -59,14 +59,14 @@ type Registry struct {
 	mu           sync.Mutex
 	repositories map[string]*repository
 	uploads      map[string]*upload
-	tokens       map[string]time.Time // when each password ends
-	serial       int                  // of the image or upload that came last
+	tokens       map[string]time.Time // password -> its end
+	serial       int                  // of the last image or upload
 	calls        map[string]int
 	script       []*line
 	buckets      map[string]*bucket
 }
 
-// New makes an empty registry.
+// New returns an empty registry.
 func New(options Options) *Registry {
 	options.Account = cmp.Or(options.Account, Account)
 	options.Region = cmp.Or(options.Region, Region)
@@ -86,7 +86,7 @@ func New(options Options) *Registry {
 	}
 }
 
-// ServeHTTP answers both fronts, and the layer URLs that they give out.
+// ServeHTTP serves both APIs, and the layer URLs that they return.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	call, err := r.receive(req)
 	if err != nil {
@@ -100,17 +100,18 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	action(w, call)
 }
 
-// Calls counts what has arrived, refused or not: operations of the AWS API by
-// their names ("PutImage"), requests to /v2/ by method and what they are about
-// ("GET ping", "PUT manifest", "HEAD blob", "POST upload", "GET tags", "GET
-// referrers"), downloads of layers as "GET layer".
+// Calls returns the number of requests so far by operation, including refused
+// ones. Operations of the AWS API have their own names ("PutImage"). Requests
+// to /v2/ have their method and what they are about ("GET ping", "PUT
+// manifest", "HEAD blob", "POST upload", "GET tags", "GET referrers"). A
+// download of a layer is "GET layer".
 func (r *Registry) Calls() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.calls)
 }
 
-// ResetCalls counts from zero again.
+// ResetCalls sets the numbers to zero.
 func (r *Registry) ResetCalls() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

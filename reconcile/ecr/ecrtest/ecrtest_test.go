@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakless{m}, map[string]func(){"crane": ocitest.Crane})
 }
 
-// leakless are tests after which no goroutine is left: every registry is closed.
+// leakless runs tests and wants no goroutine left after them: every registry is
+// closed.
 type leakless struct{ *testing.M }
 
 // Run implements testscript.TestingM.
@@ -45,7 +46,7 @@ func (l leakless) Run() int {
 
 const repository = "my-image"
 
-// noon is when the clock of most tests stands still.
+// noon is the time at which the clock of most tests stands still.
 func noon() time.Time { return time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC) }
 
 func serve(t *testing.T, options ecrtest.Options) *ecrtest.Server {
@@ -62,8 +63,9 @@ func serve(t *testing.T, options ecrtest.Options) *ecrtest.Server {
 	return server
 }
 
-// connect is the AWS SDK as it is, but for retries: a test wants to see every
-// refusal. An accident of a busy machine, which [inMemory] prevents, it does not.
+// connect returns the AWS SDK's client without retries, so that a test sees
+// every refusal. [inMemory] prevents failures of a busy machine, which a test
+// must not see.
 func connect(t *testing.T, server *ecrtest.Server, change ...func(*ecr.Options)) *ecr.Client {
 	t.Helper()
 	transport := &http.Transport{}
@@ -77,10 +79,10 @@ func connect(t *testing.T, server *ecrtest.Server, change ...func(*ecr.Options))
 	}, change...)
 }
 
-// inMemory hands the transport a body that nobody closes. The SDK closes the
-// one it made as soon as an answer begins; if net/http still waits to see that
-// body's end by then, it takes that for a failed write and cuts the connection
-// under the answer (smithy-go v1.28.8, transport/http/internal/io/safe.go:
+// inMemory gives the transport its own copy of the body. The SDK closes its
+// body as soon as an answer begins. If net/http has not read the body's end by
+// then, it takes that for a failed write and cuts the connection while the
+// answer arrives (smithy-go v1.28.8, transport/http/internal/io/safe.go:
 // WriteTo returns io.EOF once closed).
 type inMemory struct{ *http.Transport }
 
@@ -100,7 +102,7 @@ func credentials(accessKey string) aws.CredentialsProvider {
 	})
 }
 
-// seeded serves the sample images, pushed an hour before noon.
+// seeded starts a registry with the sample images, pushed an hour before noon.
 func seeded(t *testing.T, options ecrtest.Options) (*ecrtest.Server, *ecr.Client, map[string]string) {
 	t.Helper()
 	if options.Now == nil {
@@ -114,7 +116,7 @@ func seeded(t *testing.T, options ecrtest.Options) (*ecrtest.Server, *ecr.Client
 	return server, connect(t, server), digests
 }
 
-// wantError wants an error of the AWS API with a text in its message.
+// wantError wants an error of the AWS API that has a text in its message.
 func wantError(t *testing.T, err error, code, text string) {
 	t.Helper()
 	var refused smithy.APIError
@@ -125,8 +127,8 @@ func wantError(t *testing.T, err error, code, text string) {
 	}
 }
 
-// objects are those of one image for Intel with provenance: a layer, a config,
-// the statement and its config, the image, the attestation, the index.
+// objects returns the objects of one amd64 image with provenance: a layer, a
+// config, the statement and its config, the image, the attestation, the index.
 func objects(t *testing.T, tag string) []demo.Object {
 	t.Helper()
 	objects, err := demo.Image{Tag: tag, Platforms: []string{"linux/amd64"}, Provenance: true}.Objects()

@@ -16,7 +16,7 @@ func refusal(code, format string, values ...any) error {
 	return &apiError{code, fmt.Sprintf(format, values...)}
 }
 
-// asAPI is the error that it is: nothing here refuses a call with another.
+// asAPI returns err as an apiError. No operation returns any other error.
 func asAPI(err error) *apiError {
 	var refused *apiError
 	if !errors.As(err, &refused) {
@@ -25,13 +25,13 @@ func asAPI(err error) *apiError {
 	return refused
 }
 
-// invalid is worded as ECR words it on both fronts (andrey-pohilko/registry-cli#79).
+// invalid has ECR's wording on both APIs (andrey-pohilko/registry-cli#79).
 func invalid(parameter, constraint string, values ...any) error {
 	return refusal("InvalidParameterException", "Invalid parameter at '%s' failed to satisfy constraint: '%s'",
 		parameter, fmt.Sprintf(constraint, values...))
 }
 
-// atMost is how ECR refuses a batch that is empty or too large.
+// atMost is ECR's refusal of an empty or too large batch.
 func atMost(parameter string, got, most int) error {
 	switch {
 	case got < 1:
@@ -44,8 +44,9 @@ func atMost(parameter string, got, most int) error {
 
 func errThrottled() error { return refusal("ThrottlingException", "Rate exceeded") }
 
-// denied is IAM's sentence about a registry's repository (IAM user guide,
-// troubleshoot_access-denied); the kind of policy is the one that is lacking.
+// denied is IAM's refusal for a repository (IAM user guide,
+// troubleshoot_access-denied). kind is the kind of policy that would have to
+// allow it.
 func (c *Call) denied(account, kind string) error {
 	resource := "*"
 	if c.Repository != "" {
@@ -60,8 +61,8 @@ func (r *Registry) arn(account, repository string) string {
 	return fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", r.options.Region, account, repository)
 }
 
-// status is the HTTP status of an error that the API answers (API Reference,
-// the errors of each action).
+// status is the HTTP status of an error over the AWS API (API Reference, the
+// errors of each action).
 func (e *apiError) status() int {
 	if e.code == "ServerException" {
 		return http.StatusInternalServerError
@@ -69,7 +70,7 @@ func (e *apiError) status() int {
 	return http.StatusBadRequest
 }
 
-// distribution is the same error on /v2/: an HTTP status and a code of the OCI
+// distribution is the error over /v2/: an HTTP status and a code of the OCI
 // distribution-spec ("Error Codes").
 func (e *apiError) distribution() (int, string) {
 	switch e.code {
@@ -94,12 +95,12 @@ func (e *apiError) distribution() (int, string) {
 	case "ServerException":
 		return http.StatusInternalServerError, "UNKNOWN"
 	}
-	// What ECR takes for a wrong parameter of the API below
-	// (CodesWhat/drydock#927), and a delete that it refuses.
+	// ECR reports these as unsupported: parameters that the AWS API below finds
+	// invalid (CodesWhat/drydock#927), and a refused deletion.
 	return http.StatusMethodNotAllowed, "UNSUPPORTED"
 }
 
-// The texts are ECR's, where a public issue shows them.
+// The texts are ECR's if a public issue shows them.
 
 func (r *Registry) errNoRepository(account, name string) error {
 	return refusal("RepositoryNotFoundException",
@@ -119,19 +120,19 @@ func orNull(s string) string {
 	return s
 }
 
-// errRequired names digests that a manifest needs and the repository lacks.
+// errRequired names the digests that a manifest needs and the repository lacks.
 func (r *Registry) errRequired(code, what string, repo *repository, digests []string) error {
 	return refusal(code, "%s with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
 		what, strings.Join(digests, ", "), repo.name, r.options.Account)
 }
 
-// errImmutable has the text of moby/buildkit#3776.
+// errImmutable has the text from moby/buildkit#3776.
 func (r *Registry) errImmutable(repo *repository, tag string) error {
 	return refusal("ImageTagAlreadyExistsException",
 		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the repository is immutable.", tag, repo.name)
 }
 
-// errFull is a quota's (semaphoreci/docs#404).
+// errFull reports a full quota (semaphoreci/docs#404).
 func (r *Registry) errFull(repo *repository, of string, most int) error {
 	return refusal("LimitExceededException", "The repository with name '%s' in registry with id '%s' already has the maximum allowed number of %s which is '%d'",
 		repo.name, r.options.Account, of, most)

@@ -13,17 +13,18 @@ import (
 //		ecrtest.Fault{Operation: "DescribeImages", Skip: 1, Do: ecrtest.Refuse("ServerException", "try later")}, // from page 2 on
 //	)
 type Fault struct {
-	Operation string // as in [Registry.Calls]; empty: every one
-	Skip      int    // leaves the first matching calls alone
-	Times     int    // ends after so many; 0: never
+	Operation string // as in [Registry.Calls]; empty: every operation
+	Skip      int    // the number of matching calls to leave alone first
+	Times     int    // the number of calls to act on; 0: no limit
 	Do        Action
 }
 
 // Action answers a call, with or without [Call.Serve].
 type Action func(w http.ResponseWriter, c *Call)
 
-// Script replaces the faults; none make the registry sound again. The first
-// line that matches a call, and is neither skipping nor used up, has it.
+// Script replaces the faults. Without arguments the registry works again. The
+// first line that matches a call, and neither skips it nor is used up, acts on
+// it.
 func (r *Registry) Script(faults ...Fault) {
 	script := make([]*line, len(faults))
 	for i, f := range faults {
@@ -40,7 +41,7 @@ type line struct {
 	matched int
 }
 
-// fault is what to do with a call.
+// fault returns the action for a call, or nil.
 func (r *Registry) fault(operation string) Action {
 	for _, l := range r.script {
 		f := l.fault
@@ -55,13 +56,13 @@ func (r *Registry) fault(operation string) Action {
 	return func(w http.ResponseWriter, c *Call) { c.Serve(w) }
 }
 
-// Refuse answers with an error of the AWS API, which is HTTP 400, or 500 for
-// a ServerException. On /v2/ it is the OCI error that ECR makes of it.
+// Refuse answers with an error of the AWS API: HTTP 400, or 500 for a
+// ServerException. Over /v2/ it is the OCI error that ECR turns it into.
 func Refuse(code, message string) Action {
 	return func(w http.ResponseWriter, c *Call) { c.refuse(w, refusal(code, "%s", message)) }
 }
 
-// Throttle answers as ECR does above an operation's rate.
+// Throttle answers as ECR does if an operation exceeds its rate.
 func Throttle() Action {
 	return func(w http.ResponseWriter, c *Call) { c.refuse(w, errThrottled()) }
 }
@@ -73,14 +74,14 @@ func Deny() Action {
 	}
 }
 
-// ExpireCredentials answers as AWS does once temporary credentials have ended
+// ExpireCredentials answers as AWS does when temporary credentials have ended
 // (API Reference, CommonErrors).
 func ExpireCredentials() Action {
 	return Refuse("ExpiredTokenException", "The security token included in the request is expired")
 }
 
-// ForgetCredentials answers as AWS does to an access key that it does not know
-// (API Reference, CommonErrors).
+// ForgetCredentials answers as AWS does to an unknown access key (API
+// Reference, CommonErrors).
 func ForgetCredentials() Action {
 	return Refuse("UnrecognizedClientException", "The security token included in the request is invalid.")
 }
@@ -98,8 +99,8 @@ func Delay(d time.Duration) Action {
 	}
 }
 
-// Before lets something happen between a client's last call and this one. It
-// may call the registry itself.
+// Before calls happen before the call is served. happen may call the registry
+// too.
 func Before(happen func()) Action {
 	return func(w http.ResponseWriter, c *Call) {
 		happen()
@@ -107,12 +108,12 @@ func Before(happen func()) Action {
 	}
 }
 
-// Reset resets the connection before anything is done.
+// Reset resets the connection before the call is carried out.
 func Reset() Action {
 	return func(w http.ResponseWriter, _ *Call) { reset(w) }
 }
 
-// LoseAnswer does what is asked and then resets the connection.
+// LoseAnswer carries out the call, then resets the connection.
 func LoseAnswer() Action {
 	return func(w http.ResponseWriter, c *Call) {
 		c.Serve(nowhere{http.Header{}})
@@ -131,7 +132,7 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// nowhere is a response that reaches no one.
+// nowhere is a ResponseWriter that discards the answer.
 type nowhere struct{ header http.Header }
 
 func (n nowhere) Header() http.Header       { return n.header }

@@ -19,7 +19,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 )
 
-// Each fault, as the SDK sees it.
+// Each fault, as the SDK reports it.
 func TestFaults(t *testing.T) {
 	server, client, digests := seeded(t, ecrtest.Options{})
 	describe := func(ctx context.Context) error {
@@ -100,7 +100,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// An operation admits a second's worth of calls at once, then its rate.
+// An operation admits one second's worth of calls at once, and then its rate.
 func TestRates(t *testing.T) {
 	now := noon()
 	server, client, _ := seeded(t, ecrtest.Options{Rates: map[string]float64{"DescribeImages": 2}, Now: func() time.Time { return now }})
@@ -125,8 +125,8 @@ func TestRates(t *testing.T) {
 	}
 }
 
-// The product's way to the registry: AWS_ENDPOINT_URL_ECR, the default client
-// and its retries.
+// The client connects as tagline's does: AWS_ENDPOINT_URL_ECR, default options,
+// the SDK's retries.
 func TestEndpointFromEnvironment(t *testing.T) {
 	server, _, digests := seeded(t, ecrtest.Options{})
 	for key, value := range map[string]string{
@@ -200,8 +200,7 @@ func TestLifecyclePolicy(t *testing.T) {
 	}
 }
 
-// A repository that is missing comes into being with a push, where an account
-// has that.
+// A push creates a missing repository if the account allows it.
 func TestCreateOnPush(t *testing.T) {
 	server := serve(t, ecrtest.Options{CreateOnPush: true})
 	client := connect(t, server)

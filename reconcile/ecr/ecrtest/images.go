@@ -12,18 +12,18 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// image is what ECR calls one: any manifest, an index too.
+// image is what ECR calls an image: any manifest, including an index.
 type image struct {
 	serial       int
 	digest       string
 	mediaType    string
 	artifactType string
 	body         string
-	size         int64 // as [imageSize]
+	size         int64 // see manifest.size
 	subject      string
-	annotations  map[string]string // only of what has a subject: no other listing shows them
-	children     []string          // an index's
-	layers       []string          // the config and the layers of any other
+	annotations  map[string]string // only if it has a subject: no other listing returns them
+	children     []string          // if it is an index
+	layers       []string          // otherwise: its config and layers
 	tags         []string          // sorted
 	pushedAt     time.Time
 	status       types.ImageStatus
@@ -32,7 +32,7 @@ type image struct {
 	pulledAt     *epoch
 }
 
-// manifest is what ECR looks at in one.
+// manifest has the fields of a manifest that ECR reads.
 type manifest struct {
 	MediaType    string               `json:"mediaType"`
 	ArtifactType string               `json:"artifactType"`
@@ -50,16 +50,16 @@ var (
 	reDigest = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)     // API_ImageIdentifier
 )
 
-// push is a manifest on its way into a repository.
+// push is a manifest to store in a repository.
 type push struct {
 	body, mediaType string
 	digest, tag     string // either may be empty
 	at              time.Time
 }
 
-// put stores a manifest and tags it. An image that is there already as asked,
-// tag and all, comes with an ImageAlreadyExistsException (API_PutImage), or with
-// an ImageTagAlreadyExistsException if the tag is immutable
+// put stores a manifest and tags it. If the image and the tag already exist as
+// requested, it returns an ImageAlreadyExistsException (API_PutImage), or an
+// ImageTagAlreadyExistsException if the tag is immutable
 // (aws/containers-roadmap#2179).
 func (r *Registry) put(repo *repository, p push) (*image, error) {
 	img, err := r.read(repo, p)
@@ -85,7 +85,7 @@ func (r *Registry) put(repo *repository, p push) (*image, error) {
 		return nil, r.errFull(repo, "images", r.options.MaxImages)
 	}
 	if p.tag != "" && stored != nil && tagged != stored && len(stored.tags) >= r.options.MaxTags {
-		return nil, r.errFull(repo, "tags per image", r.options.MaxTags) // assumed: which text
+		return nil, r.errFull(repo, "tags per image", r.options.MaxTags) // assumed: the text
 	}
 	if stored == nil {
 		r.serial++
@@ -102,7 +102,8 @@ func (r *Registry) put(repo *repository, p push) (*image, error) {
 	return stored, nil
 }
 
-// read makes an image of a manifest, all of whose parts the repository holds.
+// read parses a manifest. The repository must hold everything that it refers
+// to.
 func (r *Registry) read(repo *repository, p push) (*image, error) {
 	var m manifest
 	switch {
@@ -127,9 +128,10 @@ func (r *Registry) read(repo *repository, p push) (*image, error) {
 		return nil, refusal("ImageDigestDoesNotMatchException", "The image digest '%s' does not match the digest '%s' of the image manifest", p.digest, img.digest)
 	}
 	img.size = m.size(repo)
-	img.artifactType = m.ArtifactType // assumed where there is one
+	img.artifactType = m.ArtifactType // assumed if the manifest states one
 	if m.Subject != nil {
-		// Which need not exist (OCI distribution-spec, "Pushing Manifests with Subject").
+		// The subject need not exist (OCI distribution-spec, "Pushing Manifests
+		// with Subject").
 		img.subject, img.annotations = m.Subject.Digest.String(), m.Annotations
 	}
 	for _, child := range m.Manifests {
@@ -144,7 +146,7 @@ func (r *Registry) read(repo *repository, p push) (*image, error) {
 			img.layers = append(img.layers, layer.Digest.String())
 		}
 	}
-	if missing := without(img.children, repo.images); len(missing) > 0 { // API_PutImage: of the same repository
+	if missing := without(img.children, repo.images); len(missing) > 0 { // API_PutImage: in the same repository
 		return nil, r.errRequired("ReferencedImagesNotFoundException", "Images", repo, missing)
 	}
 	if missing := without(img.layers, repo.layers); len(missing) > 0 { // API_PutImage
@@ -153,8 +155,8 @@ func (r *Registry) read(repo *repository, p push) (*image, error) {
 	return img, nil
 }
 
-// size is that of the layers, or of an index's largest manifest
-// (API_ImageDetail, imageSizeInBytes). Assumed: no config counts.
+// size is the size of the layers, or of the largest manifest of an index
+// (API_ImageDetail, imageSizeInBytes). Assumed: configs do not count.
 func (m manifest) size(repo *repository) int64 {
 	var size int64
 	for _, layer := range m.Layers {
@@ -168,7 +170,7 @@ func (m manifest) size(repo *repository) int64 {
 	return size
 }
 
-// without are the digests that a repository's images or layers lack.
+// without returns the digests that are not in held.
 func without[T any](digests []string, held map[string]T) []string {
 	var missing []string
 	for _, d := range digests {
@@ -179,7 +181,7 @@ func without[T any](digests []string, held map[string]T) []string {
 	return missing
 }
 
-// add stores an image that is new, and therefore the last in order.
+// add stores a new image, last in the order.
 func (repo *repository) add(img *image) {
 	repo.images[img.digest] = img
 	repo.order = append(repo.order, img)
@@ -194,8 +196,9 @@ func (repo *repository) add(img *image) {
 	}
 }
 
-// remove deletes an image and its tags. Its layers stay, out of reach unless
-// another image has them; so do the referrers of a subject (assumed).
+// remove deletes an image and its tags. Its layers stay, but can't be read
+// unless another image uses them. The referrers of a subject stay, too
+// (assumed).
 func (repo *repository) remove(img *image) {
 	for _, tag := range img.tags {
 		delete(repo.tags, tag)
@@ -221,7 +224,7 @@ func drop(of map[string][]*image, key string, img *image) {
 
 func bySerial(img *image, serial int) int { return cmp.Compare(img.serial, serial) }
 
-// untag takes a tag off whatever it names. What that leaves without tags stays.
+// untag removes a tag. Its image stays, even without tags.
 func (repo *repository) untag(tag string) {
 	if img := repo.tags[tag]; img != nil {
 		img.tags = slices.DeleteFunc(img.tags, func(other string) bool { return other == tag })
@@ -245,7 +248,7 @@ func (r *Registry) stored(repo *repository, img *image, id imageID) storedImage 
 	return storedImage{r.target(repo), id, img.body, img.mediaType}
 }
 
-// Tags tells which digest each tag of a repository names.
+// Tags returns the digest that each tag of a repository names.
 func (r *Registry) Tags(repository string) map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

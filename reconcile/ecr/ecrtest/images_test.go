@@ -19,7 +19,7 @@ import (
 	"tagline/reconcile/oci/ocitest"
 )
 
-// One item for each manifest, with what ECR knows of it.
+// DescribeImages returns one item per manifest, with what ECR knows about it.
 func TestDescribeImages(t *testing.T) {
 	server, client, digests := seeded(t, ecrtest.Options{})
 	made := objects(t, "10.10")
@@ -57,10 +57,10 @@ func TestDescribeImages(t *testing.T) {
 	}
 }
 
-// Pages hold what the filter leaves, once each, whatever their size; and so do
-// they while images come and go.
+// Pages of every size hold what the filter selects, each item once, even while
+// images come and go.
 func TestPaging(t *testing.T) {
-	server, client, digests := seeded(t, ecrtest.Options{}) // 6 manifests, 2 of them tagged
+	server, client, digests := seeded(t, ecrtest.Options{}) // 6 manifests, 2 of which are tagged
 	if err := server.SetStatus(repository, digests["10.20"], types.ImageStatusArchived); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestPaging(t *testing.T) {
 		t.Fatal(err)
 	}
 	rest, err := client.DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: name, NextToken: first.NextToken})
-	if err != nil || len(rest.ImageDetails) != 3 { // 5 active, 1 seen, 1 gone
+	if err != nil || len(rest.ImageDetails) != 3 { // 5 active, 1 already returned, 1 deleted
 		t.Errorf("after a deletion: got %d more, %v, want 3", len(rest.ImageDetails), err)
 	}
 }
@@ -172,7 +172,7 @@ func TestBatchGetImage(t *testing.T) {
 	for name, tc := range map[string]struct {
 		id      types.ImageIdentifier
 		accept  []string
-		want    string // what comes
+		want    string // the answer
 		failure types.ImageFailureCode
 	}{
 		"a digest":                     {byDigest(digests["10.10"])[0], nil, string(index.Body), ""},
@@ -214,8 +214,8 @@ func TestBatchDeleteImage(t *testing.T) {
 	held := "Requested image referenced by manifest list: [" + index + "]"
 	for name, tc := range map[string]struct {
 		ids      []types.ImageIdentifier
-		tags     string // what is left of 10.10 and latest, the tags of the index, and child, its image's
-		left     int    // images of 3
+		tags     string // the remaining tags of 10.10 and latest, which are the index's, and of child, its image's
+		left     int    // images left of 3
 		failures []string
 	}{
 		"a tag":                       {byTag("10.10"), "child latest", 3, nil},
@@ -232,7 +232,7 @@ func TestBatchDeleteImage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t, ecrtest.Options{})
-			if err := server.CreateRepository(repository, types.ImageTagMutabilityImmutable); err != nil { // which bars no deletion
+			if err := server.CreateRepository(repository, types.ImageTagMutabilityImmutable); err != nil { // which prevents no deletion
 				t.Fatal(err)
 			}
 			for _, seed := range []struct {
@@ -266,7 +266,7 @@ func TestBatchDeleteImage(t *testing.T) {
 	}
 }
 
-// With the index gone, its children can go, in a call of their own.
+// Once the index is gone, a second call can delete its children.
 func TestChildrenAfterParents(t *testing.T) {
 	_, client, digests := seeded(t, ecrtest.Options{})
 	made := objects(t, "10.10")
@@ -285,14 +285,14 @@ func TestChildrenAfterParents(t *testing.T) {
 	wantError(t, err, "LayerInaccessibleException", "not associated with an image")
 }
 
-// Which tags can be moved is the setting's and its filters' to say; the first
-// push of a tag always works.
+// The setting and its filters decide which tags can be moved. The first push of
+// a tag always works.
 func TestMutability(t *testing.T) {
 	moved := objects(t, "10.20")
 	for _, tc := range []struct {
 		setting  types.ImageTagMutability
 		patterns []string
-		movable  string // of "10" and "10.1-rc"
+		movable  string // which of "10" and "10.1-rc" can be moved
 	}{
 		{types.ImageTagMutabilityMutable, nil, "10 10.1-rc"},
 		{"", nil, "10 10.1-rc"},
@@ -332,8 +332,8 @@ func TestMutability(t *testing.T) {
 	}
 }
 
-// An archived image can be described with the right filter, is missing without
-// it, and comes back with a push.
+// An archived image is described only if the filter asks for it, and a push
+// restores it.
 func TestArchive(t *testing.T) {
 	server, client, digests := seeded(t, ecrtest.Options{})
 	if err := server.SetStatus(repository, digests["10.10"], types.ImageStatusArchived); err != nil {
@@ -396,8 +396,8 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
-// The pages of a full repository, of 100,000 images, cost the same to the last,
-// and memory is bounded. Without [ocitest.All], it is a tenth of that.
+// In a full repository of 100,000 images, every page costs the same, and memory
+// is bounded. Without [ocitest.All], the repository has a tenth of that.
 func TestFullRepository(t *testing.T) {
 	t.Parallel()
 	images := 10_000

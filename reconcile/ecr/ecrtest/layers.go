@@ -23,13 +23,13 @@ const (
 	signedTime  = "20060102T150405Z"
 )
 
-// upload is a layer on its way into a repository.
+// upload is a layer that is being uploaded to a repository.
 type upload struct {
 	repository string
 	body       []byte
 }
 
-// begin opens an upload and returns its id.
+// begin starts an upload and returns its id.
 func (r *Registry) begin(repo *repository) string {
 	r.serial++
 	id := "upload-" + strconv.Itoa(r.serial)
@@ -46,7 +46,7 @@ func (r *Registry) upload(repo *repository, id string) (*upload, error) {
 		id, repo.name, r.options.Account)
 }
 
-// finish makes a layer of an upload.
+// finish turns an upload into a layer.
 func (r *Registry) finish(repo *repository, id, want string) error {
 	u := r.uploads[id]
 	if got := digest.FromBytes(u.body).String(); got != want {
@@ -57,7 +57,7 @@ func (r *Registry) finish(repo *repository, id, want string) error {
 	return nil
 }
 
-// reach tells whether a layer can be handed out: only one that an image has
+// reach returns an error if a layer can't be downloaded: an image must use it
 // (API_GetDownloadUrlForLayer).
 func (r *Registry) reach(repo *repository, layer string) error {
 	switch {
@@ -70,9 +70,9 @@ func (r *Registry) reach(repo *repository, layer string) error {
 	return nil
 }
 
-// batchCheckLayerAvailability: 1 to 100 digests. A layer that no image has is
-// available all the same, as long as it is there: a push asks for it before it
-// has an image (API_BatchCheckLayerAvailability). Assumed: the text of failures.
+// batchCheckLayerAvailability takes 1 to 100 digests. A layer is available as
+// long as it exists, even if no image uses it: a push asks before its image
+// exists (API_BatchCheckLayerAvailability). Assumed: the text of failures.
 func (r *Registry) batchCheckLayerAvailability(repo *repository, in batchCheckLayerAvailabilityRequest) (any, error) {
 	if err := atMost("layerDigests", len(in.LayerDigests), 100); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (r *Registry) batchCheckLayerAvailability(repo *repository, in batchCheckLa
 	return out, nil
 }
 
-// DeleteLayer takes a layer away, as ECR may do once no image has it.
+// DeleteLayer deletes a layer, as ECR may do once no image uses it.
 func (r *Registry) DeleteLayer(repository, layer string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,8 +108,8 @@ func (r *Registry) getDownloadURLForLayer(host string, repo *repository, in getD
 	return getDownloadURLForLayerResponse{r.sign(host, repo, in.LayerDigest), in.LayerDigest}, nil
 }
 
-// sign makes the URL of a layer: S3's in AWS, where it is another host's, with
-// a query that grants access for a time.
+// sign returns the URL of a layer, with a query that grants access for a time.
+// In AWS it is S3's, on another host.
 func (r *Registry) sign(host string, repo *repository, layer string) string {
 	resource, date := repo.name+"/"+layer, r.options.Now().UTC().Format(signedTime)
 	query := url.Values{
@@ -123,11 +123,11 @@ func (r *Registry) sign(host string, repo *repository, layer string) string {
 
 func (r *Registry) signature(resource, date string) string {
 	mac := hmac.New(sha256.New, []byte(r.key))
-	_, _ = fmt.Fprint(mac, resource, date) // a hash takes everything
+	_, _ = fmt.Fprint(mac, resource, date) // writing to a hash never fails
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// serveLayer answers a signed URL, as S3 does.
+// serveLayer serves a signed URL, as S3 does.
 func (r *Registry) serveLayer(w http.ResponseWriter, c *Call, resource string) {
 	date := c.request.URL.Query().Get("X-Amz-Date")
 	at, err := time.Parse(signedTime, date)
@@ -162,9 +162,9 @@ func refuseLayer(w http.ResponseWriter, err error) {
 		Message string
 	}{Code: refused.code, Message: refused.message})
 	if err != nil {
-		panic(err) // text always marshals
+		panic(err) // strings can always be marshaled
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // fails if the client has gone, which is its right
+	_, _ = w.Write(body) // fails only if the client has hung up
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// after walks the images from a serial on, in the order of their pushes. AWS
-// promises none.
+// after yields the images after a serial, in the order of their pushes. AWS
+// promises no order.
 func (repo *repository) after(serial int) iter.Seq[*image] {
 	i, _ := slices.BinarySearchFunc(repo.order, serial, bySerial)
 	return slices.Values(repo.order[i:])
 }
 
-// check refuses a filter that names no status.
+// check refuses a filter with an unknown status.
 func (f imageFilter) check() error {
 	if f.TagStatus != "" && !slices.Contains(types.TagStatus("").Values(), types.TagStatus(f.TagStatus)) {
 		return invalid("tagStatus", "Member must satisfy enum value set: %s", types.TagStatus("").Values())
@@ -26,8 +26,9 @@ func (f imageFilter) check() error {
 	return nil
 }
 
-// matches: only ACTIVE images unless the filter says otherwise, tagged or not
-// (API_DescribeImagesFilter, API_ListImagesFilter).
+// matches reports whether a filter selects an image. By default it selects
+// ACTIVE images, tagged or not (API_DescribeImagesFilter,
+// API_ListImagesFilter).
 func (f imageFilter) matches(img *image) bool {
 	if !statusMatches(f.ImageStatus, img) {
 		return false
@@ -46,9 +47,9 @@ func statusMatches(wanted string, img *image) bool {
 	return wanted == string(types.ImageStatusFilterAny) || wanted == string(img.status)
 }
 
-// describeImages: 1 to 100 ids, or pages of 1 to 1,000, 100 by default; never
-// both. One item for each image, with all its tags. An id of no image fails
-// the whole call (API_DescribeImages).
+// describeImages takes 1 to 100 ids, or returns pages of 1 to 1,000, 100 by
+// default; never both. It returns one item per image, with all its tags. An id
+// that does not exist fails the whole call (API_DescribeImages).
 func (r *Registry) describeImages(repo *repository, in describeImagesRequest) (any, error) {
 	if err := in.Filter.check(); err != nil {
 		return nil, err
@@ -73,8 +74,8 @@ func (r *Registry) describeImages(repo *repository, in describeImagesRequest) (a
 	return describeImagesResponse{details, next}, err
 }
 
-// describeIDs describes an image once, however many ids name it (assumed). One
-// whose status the filter excludes does not exist to it (assumed).
+// describeIDs describes an image once, however many ids name it (assumed). An
+// image that the filter excludes does not exist (assumed).
 func (r *Registry) describeIDs(repo *repository, ids []imageID, filter imageFilter) ([]imageDetail, error) {
 	if err := atMost("imageIds", len(ids), 100); err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (r *Registry) describe(repo *repository, img *image) imageDetail {
 		ImagePushedAt:          &epoch{img.pushedAt},
 		ImageSizeInBytes:       img.size,
 		ImageStatus:            string(img.status),
-		ImageTags:              slices.Clone(img.tags), // the answer is encoded when the store is free again
+		ImageTags:              slices.Clone(img.tags), // the answer is encoded after the store is unlocked
 		LastActivatedAt:        img.activatedAt,
 		LastArchivedAt:         img.archivedAt,
 		LastRecordedPullTime:   img.pulledAt,
@@ -114,8 +115,8 @@ func (r *Registry) describe(repo *repository, img *image) imageDetail {
 	}
 }
 
-// listImages: pages of 1 to 1,000, 100 by default; one item for each tag, and
-// one for each image without (API_ListImages).
+// listImages returns pages of 1 to 1,000, 100 by default: one item per tag, and
+// one per image without tags (API_ListImages).
 func (r *Registry) listImages(repo *repository, in listImagesRequest) (any, error) {
 	if err := in.Filter.check(); err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (r *Registry) listImages(repo *repository, in listImagesRequest) (any, erro
 	return listImagesResponse{ids, next}, err
 }
 
-// ids walks tags, and images without.
+// ids yields the tags, and the images without tags.
 func (repo *repository) ids(filter imageFilter) func(position) iter.Seq2[position, imageID] {
 	return func(from position) iter.Seq2[position, imageID] {
 		return func(yield func(position, imageID) bool) {
@@ -132,7 +133,7 @@ func (repo *repository) ids(filter imageFilter) func(position) iter.Seq2[positio
 				if !filter.matches(img) {
 					continue
 				}
-				fresh := img.serial > from.Serial // or else only the tags behind the position
+				fresh := img.serial > from.Serial // if not, only the tags after the position are left
 				if len(img.tags) == 0 && fresh && !yield(position{Serial: img.serial}, imageID{ImageDigest: img.digest}) {
 					return
 				}
@@ -146,8 +147,8 @@ func (repo *repository) ids(filter imageFilter) func(position) iter.Seq2[positio
 	}
 }
 
-// listImageReferrers: pages of 1 to 50, 20 by default; only ACTIVE ones unless
-// the filter says otherwise (the SDK's ListImageReferrersInput). A subject
+// listImageReferrers returns pages of 1 to 50, 20 by default. It lists only
+// ACTIVE referrers by default (the SDK's ListImageReferrersInput). The subject
 // need not exist (OCI distribution-spec, "Listing Referrers").
 func (r *Registry) listImageReferrers(repo *repository, in listImageReferrersRequest) (any, error) {
 	if !reDigest.MatchString(in.SubjectID.ImageDigest) {
@@ -158,7 +159,7 @@ func (r *Registry) listImageReferrers(repo *repository, in listImageReferrersReq
 	return listImageReferrersResponse{next, referrers}, err
 }
 
-// referring walks the referrers of a subject.
+// referring yields the referrers of a subject.
 func (repo *repository) referring(subject string, filter referrerFilter) func(position) iter.Seq2[position, referrer] {
 	return func(from position) iter.Seq2[position, referrer] {
 		return func(yield func(position, referrer) bool) {

@@ -9,27 +9,27 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// position is a place in a listing that stays right while images come and go:
-// the serial of an image and one of its tags, or the name of a repository.
+// position is a place in a listing: the serial of an image and one of its tags,
+// or the name of a repository. It stays valid while images come and go.
 type position struct {
 	Serial int    `json:"s,omitempty"`
 	Name   string `json:"n,omitempty"`
 }
 
-// pageToken is where a listing goes on, and of which query. AWS's are opaque
-// (API Reference, nextToken of each listing); that one serves its own query
-// alone is assumed. The size of the page is no part of the query.
+// pageToken says where a listing continues, and for which query. AWS's tokens
+// are opaque (API Reference, nextToken of each listing). Assumed: a token is
+// valid only for its own query. The page size is not part of the query.
 type pageToken struct {
 	position
 	Query string `json:"q"`
 }
 
-// fingerprint tells queries apart.
+// fingerprint identifies a query.
 func fingerprint(query ...any) string {
 	return digest.FromString(fmt.Sprintf("%q", query)).Encoded()[:16]
 }
 
-// start is the position that a token names; an empty one is the beginning.
+// start returns the position in a token; an empty token is the beginning.
 func start(token, query string) (position, error) {
 	var t pageToken
 	if token == "" {
@@ -42,7 +42,7 @@ func start(token, query string) (position, error) {
 	return t.position, nil
 }
 
-// limit is the size of a page.
+// limit returns the size of a page.
 func (p pageRequest) limit(byDefault, most int) (int, error) {
 	switch {
 	case p.MaxResults == nil:
@@ -55,8 +55,8 @@ func (p pageRequest) limit(byDefault, most int) (int, error) {
 	return *p.MaxResults, nil
 }
 
-// page takes a page off a listing, which walks from a position on. The token
-// is empty after the last one.
+// page returns the next page of a listing, which continues after a position.
+// The token is empty after the last page.
 func page[T any](in pageRequest, byDefault, most int, query string, listing func(position) iter.Seq2[position, T]) (items []T, next string, err error) {
 	limit, err := in.limit(byDefault, most)
 	if err != nil {
@@ -71,7 +71,7 @@ func page[T any](in pageRequest, byDefault, most int, query string, listing func
 		if len(items) == limit {
 			body, err := json.Marshal(pageToken{last, query})
 			if err != nil {
-				panic(err) // text and a number always marshal
+				panic(err) // a string and a number can always be marshaled
 			}
 			return items, base64.RawURLEncoding.EncodeToString(body), nil
 		}

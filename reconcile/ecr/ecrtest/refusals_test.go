@@ -14,7 +14,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 )
 
-// What the registry refuses leaves it as it was: all of these are asked of one.
+// A refusal leaves the registry unchanged, so all cases use one registry.
 func TestRefusals(t *testing.T) {
 	const foreign, stranger = "210987654321", "999999999999"
 	server, client, digests := seeded(t, ecrtest.Options{ForeignAccounts: []string{foreign}, MaxImages: 8, MaxTags: 1})
@@ -185,7 +185,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// Seeding is a push: it takes nothing that AWS would not.
+// Seeding is a push: it accepts only what AWS would.
 func TestSeedingIsChecked(t *testing.T) {
 	registry := ecrtest.New(ecrtest.Options{})
 	if err := registry.SeedObjects(repository, "10", noon(), objects(t, "10")[6]); err == nil {

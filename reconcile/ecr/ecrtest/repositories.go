@@ -23,10 +23,10 @@ type repository struct {
 	images    map[string]*image // by digest
 	order     []*image          // by serial
 	tags      map[string]*image
-	parents   map[string][]*image // the indexes that list a digest
-	referrers map[string][]*image // whose subject is a digest
-	layers    map[string][]byte   // configs among them
-	uses      map[string]int      // the images that need a layer
+	parents   map[string][]*image // digest -> the indexes that list it
+	referrers map[string][]*image // digest -> the manifests whose subject it is
+	layers    map[string][]byte   // including configs
+	uses      map[string]int      // layer -> number of images that use it
 }
 
 var (
@@ -34,7 +34,7 @@ var (
 	reExclusion  = regexp.MustCompile(`^[0-9a-zA-Z._*-]{1,128}$`)                                         // API_ImageTagMutabilityExclusionFilter
 )
 
-// create makes a repository.
+// create creates a repository.
 func (r *Registry) create(name string, m mutability) (*repository, error) {
 	if len(name) < 2 || len(name) > 256 || !reRepository.MatchString(name) { // API_CreateRepository
 		return nil, invalid("repositoryName", "must satisfy regular expression '%s'", reRepository)
@@ -57,7 +57,7 @@ func (r *Registry) create(name string, m mutability) (*repository, error) {
 	return repo, nil
 }
 
-// repository finds one by name.
+// repository finds a repository by name.
 func (r *Registry) repository(name string) (*repository, error) {
 	if repo := r.repositories[name]; repo != nil {
 		return repo, nil
@@ -65,8 +65,8 @@ func (r *Registry) repository(name string) (*repository, error) {
 	return nil, r.errNoRepository(r.options.Account, name)
 }
 
-// pushTo finds the repository of a push, which may have to be made first.
-// Assumed: PutImage makes one as well as a push to /v2/ does.
+// pushTo finds the repository of a push, or creates it. Assumed: PutImage
+// creates one, as a push to /v2/ does.
 func (r *Registry) pushTo(name string) (*repository, error) {
 	if r.repositories[name] == nil && r.options.CreateOnPush {
 		return r.create(name, mutability{})
@@ -74,8 +74,9 @@ func (r *Registry) pushTo(name string) (*repository, error) {
 	return r.repository(name)
 }
 
-// check holds a setting against API_PutImageTagMutability: one to five
-// filters. Assumed: they and a setting "…_WITH_EXCLUSION" need each other.
+// check validates a setting (API_PutImageTagMutability: one to five filters).
+// Assumed: filters need a setting "…_WITH_EXCLUSION", and such a setting needs
+// filters.
 func (m mutability) check() error {
 	exclusion := strings.HasSuffix(m.ImageTagMutability, "_WITH_EXCLUSION")
 	switch n := len(m.ImageTagMutabilityExclusionFilters); {
@@ -96,12 +97,12 @@ func (m mutability) check() error {
 	return nil
 }
 
-// immutable tells whether a tag, once it exists, can't be moved (user guide,
-// image-tag-mutability). That a * stands for any characters, none included, is
-// all that a filter knows.
+// immutable reports whether a tag can't be moved once it exists (user guide,
+// image-tag-mutability). In a filter only * is special; it stands for any
+// characters, or none.
 func (m mutability) immutable(tag string) bool {
 	excluded := slices.ContainsFunc(m.ImageTagMutabilityExclusionFilters, func(f exclusionFilter) bool {
-		ok, err := path.Match(f.Filter, tag) // neither holds what else means something to it
+		ok, err := path.Match(f.Filter, tag) // neither a tag nor a filter has other characters that are special to Match
 		return ok && err == nil
 	})
 	return strings.HasPrefix(m.ImageTagMutability, "IMMUTABLE") != excluded
@@ -113,7 +114,7 @@ func (r *Registry) detail(host string, repo *repository) repositoryDetail {
 		mutability:    repo.mutability,
 		CreatedAt:     &epoch{repo.createdAt},
 		RepositoryARN: r.arn(r.options.Account, repo.name),
-		RepositoryURI: host + "/" + repo.name, // AWS's is always the account's own host
+		RepositoryURI: host + "/" + repo.name, // in AWS it is always the account's own host
 	}
 }
 
@@ -129,9 +130,9 @@ func (r *Registry) createRepository(host string, in createRepositoryRequest) (an
 	return createRepositoryResponse{r.detail(host, repo)}, nil
 }
 
-// describeRepositories: by 1 to 100 names, or in pages of 1 to 1,000, 100 by
-// default; never both (API_DescribeRepositories). One missing name fails the
-// whole call.
+// describeRepositories takes 1 to 100 names, or returns pages of 1 to 1,000,
+// 100 by default; never both (API_DescribeRepositories). One missing name fails
+// the whole call.
 func (r *Registry) describeRepositories(host string, in describeRepositoriesRequest) (any, error) {
 	if in.RepositoryNames == nil {
 		details, next, err := page(in.pageRequest, 100, 1000, fingerprint("DescribeRepositories"), func(from position) iter.Seq2[position, repositoryDetail] {
@@ -170,7 +171,7 @@ func (r *Registry) putImageTagMutability(repo *repository, in putImageTagMutabil
 	return putImageTagMutability{r.target(repo), in.mutability}, nil
 }
 
-// putLifecyclePolicy keeps a policy's text as it is, and never acts on it.
+// putLifecyclePolicy stores a policy's text, and never acts on it.
 func (r *Registry) putLifecyclePolicy(repo *repository, in putLifecyclePolicy) (any, error) {
 	if n := len(in.LifecyclePolicyText); n < 100 || n > 30720 || !json.Valid([]byte(in.LifecyclePolicyText)) { // API_PutLifecyclePolicy
 		return nil, invalid("LifecyclePolicyText", "Lifecycle policy validation failure")

@@ -10,8 +10,8 @@ import (
 	"tagline/reconcile/demo"
 )
 
-// CreateRepository makes an empty repository. The patterns are the wildcards
-// of a mutability "…_WITH_EXCLUSION".
+// CreateRepository creates an empty repository. The patterns are the filters of
+// a mutability "…_WITH_EXCLUSION".
 func (r *Registry) CreateRepository(name string, tags ecrtypes.ImageTagMutability, patterns ...string) error {
 	return r.do(func() error {
 		_, err := r.create(name, setting(tags, patterns))
@@ -19,7 +19,7 @@ func (r *Registry) CreateRepository(name string, tags ecrtypes.ImageTagMutabilit
 	})
 }
 
-// SetMutability changes the setting of a repository, as
+// SetMutability changes the mutability of a repository, as
 // PutImageTagMutability does.
 func (r *Registry) SetMutability(name string, tags ecrtypes.ImageTagMutability, patterns ...string) error {
 	return r.do(func() error {
@@ -39,8 +39,8 @@ func setting(tags ecrtypes.ImageTagMutability, patterns []string) mutability {
 	return m
 }
 
-// Seed pushes images without a request, as if it were done at a time. It makes
-// the repository if there is none, and returns the digest of each tag.
+// Seed pushes images without a request, dated pushedAt. It creates the
+// repository if it does not exist, and returns the digest of each tag.
 func (r *Registry) Seed(repository string, pushedAt time.Time, images ...demo.Image) (map[string]string, error) {
 	digests := map[string]string{}
 	for _, image := range images {
@@ -56,8 +56,8 @@ func (r *Registry) Seed(repository string, pushedAt time.Time, images ...demo.Im
 	return digests, nil
 }
 
-// SeedObjects is [Registry.Seed] with the objects themselves: blobs before
-// manifests, children before their index, and the tag for the last one.
+// SeedObjects is [Registry.Seed] for given objects: blobs before manifests,
+// children before their index. The tag names the last one.
 func (r *Registry) SeedObjects(repository, tag string, pushedAt time.Time, objects ...demo.Object) error {
 	return r.do(func() error {
 		repo := r.repositories[repository]
@@ -85,7 +85,7 @@ func (r *Registry) SeedObjects(repository, tag string, pushedAt time.Time, objec
 	})
 }
 
-// SetPulled records when all images of a repository were pulled last.
+// SetPulled sets the last pull of all images of a repository.
 func (r *Registry) SetPulled(repository string, at time.Time) error {
 	return r.do(func() error {
 		repo, err := r.repository(repository)

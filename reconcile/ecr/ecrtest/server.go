@@ -15,7 +15,7 @@ type Server struct {
 	URL  string // "http://127.0.0.1:PORT", for AWS_ENDPOINT_URL_ECR
 
 	server *http.Server
-	done   chan error // what ended the server; closed after that
+	done   chan error // receives the server's error, then is closed
 }
 
 // Start serves an empty registry on a free port of 127.0.0.1 until it is
@@ -40,11 +40,11 @@ func Start(options Options) (*Server, error) {
 	return s, nil
 }
 
-// Close cuts all connections. Closing again does nothing.
+// Close closes all connections. A second Close does nothing.
 func (s *Server) Close() error {
 	err := s.server.Close()
 	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served) // nil if this is not the first time
+		err = errors.Join(err, served) // nil at a second Close
 	}
 	if err != nil {
 		return fmt.Errorf("ecr emulator: %w", err)

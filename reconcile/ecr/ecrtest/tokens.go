@@ -10,15 +10,15 @@ import (
 
 const tokenLife = 12 * time.Hour // API_GetAuthorizationToken
 
-// getAuthorizationToken gives out a password for the user AWS on /v2/. Which
-// registries it names is deprecated, and changes nothing
+// getAuthorizationToken returns a password for the user AWS on /v2/. The
+// request's list of registries is deprecated, and is ignored
 // (API_GetAuthorizationToken).
 func (r *Registry) getAuthorizationToken(host string) getAuthorizationTokenResponse {
 	password, end := r.newPassword()
 	return getAuthorizationTokenResponse{[]authorizationData{{
 		AuthorizationToken: base64.StdEncoding.EncodeToString([]byte("AWS:" + password)),
 		ExpiresAt:          &epoch{end},
-		ProxyEndpoint:      "http://" + host, // AWS's is always the account's own host
+		ProxyEndpoint:      "http://" + host, // in AWS it is always the account's own host
 	}}}
 }
 
@@ -28,7 +28,7 @@ func (r *Registry) newPassword() (string, time.Time) {
 	return password, end
 }
 
-// Password gives out a password for the user AWS on /v2/ without a call.
+// Password returns a password for the user AWS on /v2/ without a call.
 func (r *Registry) Password() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,7 +36,7 @@ func (r *Registry) Password() string {
 	return password
 }
 
-// ExpireTokens ends all authorization tokens that were given out.
+// ExpireTokens ends all authorization tokens so far.
 func (r *Registry) ExpireTokens() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,7 +50,7 @@ var (
 	errExpired      = errors.New("authorization token has expired")
 )
 
-// checkToken lets in who brings a token that was given out and has not ended.
+// checkToken accepts a token that was issued and has not ended.
 func (r *Registry) checkToken(req *http.Request) error {
 	user, password, _ := req.BasicAuth()
 	r.mu.Lock()

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// What the AWS API sends, as its JSON: requests are named …Request, answers
-// …Response (API Reference, Actions and Data Types). An empty field is left
-// out, as AWS does.
+// The JSON of the AWS API: requests are named …Request, answers …Response (API
+// Reference, Actions and Data Types). Empty fields are omitted, as AWS does.
 
-// target is the part that nearly all requests share.
+// target has the fields that nearly all requests share.
 type target struct {
 	RegistryID     string `json:"registryId,omitempty"`
 	RepositoryName string `json:"repositoryName,omitempty"`
@@ -17,7 +16,7 @@ type target struct {
 
 func (t target) name() string { return t.RepositoryName }
 
-// pageRequest is the part that all listings share.
+// pageRequest has the fields that all listings share.
 type pageRequest struct {
 	MaxResults *int   `json:"maxResults,omitempty"`
 	NextToken  string `json:"nextToken,omitempty"`
@@ -26,7 +25,7 @@ type pageRequest struct {
 // epoch is a time in seconds since 1970 (AWS JSON 1.1 protocol).
 type epoch struct{ time.Time }
 
-// MarshalJSON writes milliseconds as a fraction.
+// MarshalJSON writes seconds, with milliseconds as the fraction.
 func (e epoch) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(e.UnixMilli())/1000, 'f', -1, 64), nil
 }
@@ -69,13 +68,13 @@ type createRepositoryResponse struct {
 	Repository repositoryDetail `json:"repository"`
 }
 
-// putImageTagMutability is request and response.
+// putImageTagMutability is both request and response.
 type putImageTagMutability struct {
 	target
 	mutability
 }
 
-// putLifecyclePolicy is request and response.
+// putLifecyclePolicy is both request and response.
 type putLifecyclePolicy struct {
 	target
 	LifecyclePolicyText string `json:"lifecyclePolicyText"`

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// The SDK's module brings a request and a response of every operation with
-// every member set, as its own tests send and receive them. The emulator's
-// types read them and write them again, and lose nothing but what is listed:
-// a name that is spelt wrong would be lost too.
+// The SDK's module has a request and a response of every operation, with every
+// member set, as its own tests use them. The emulator's types decode and encode
+// them, and lose only the listed members. So a misspelled name would be
+// noticed.
 func TestWireAgainstTheSDKsSnapshots(t *testing.T) {
 	dir := moduleDir(t)
 	for name, tc := range map[string]struct {
 		request, response any
-		unknown           string // members that the emulator knows nothing of
+		unknown           string // members that the emulator does not have
 	}{
 		"BatchCheckLayerAvailability": {&batchCheckLayerAvailabilityRequest{}, &batchCheckLayerAvailabilityResponse{}, ""},
 		"BatchDeleteImage":            {&batchDeleteImageRequest{}, &batchDeleteImageResponse{}, ""},
@@ -64,7 +64,7 @@ func TestWireAgainstTheSDKsSnapshots(t *testing.T) {
 	}
 }
 
-// An error has the shape of the SDK's, and the SDK knows its code.
+// An error has the SDK's shape, and the SDK knows its code.
 func TestErrorsAgainstTheSDKsSnapshots(t *testing.T) {
 	dir := moduleDir(t)
 	for _, code := range []string{
@@ -82,7 +82,7 @@ func TestErrorsAgainstTheSDKsSnapshots(t *testing.T) {
 	}
 }
 
-// UnmarshalJSON is the inverse of what answers need.
+// UnmarshalJSON is the inverse of MarshalJSON.
 func (e *epoch) UnmarshalJSON(body []byte) error {
 	var seconds int64
 	if err := json.Unmarshal(body, &seconds); err != nil {
@@ -101,7 +101,7 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
 func (*answer) WriteHeader(int)               {}
 
-// snapshot is the body of one, behind its headers.
+// snapshot returns the body of a snapshot, without its headers.
 func snapshot(t *testing.T, dir, file string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, file))
@@ -115,7 +115,7 @@ func snapshot(t *testing.T, dir, file string) []byte {
 	return append([]byte("{"), body...)
 }
 
-// moduleDir is where the SDK's module is.
+// moduleDir returns the folder of the SDK's module.
 func moduleDir(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/ecr").Output()
@@ -134,7 +134,7 @@ func plain(t *testing.T, body []byte) any {
 	return v
 }
 
-// forget removes members wherever they are.
+// forget removes members at any depth.
 func forget(v any, members []string) {
 	switch v := v.(type) {
 	case map[string]any:

@@ -13,29 +13,30 @@ import (
 	"testing"
 )
 
-// Option adds a section to the configuration of a [Distribution]. Files that
-// the section names go into dir.
+// Option returns a section for the configuration of a [Distribution]. It writes
+// the files that the section names into dir.
 type Option func(t testing.TB, dir string) (section string)
 
-// User and Password are the only ones that [BasicAuth] lets in.
+// User and Password are the login that [BasicAuth] accepts.
 const (
 	User     = "tagline"
 	Password = "secret"
 )
 
-// BasicAuth makes a [Distribution] want [User] and [Password].
+// BasicAuth makes a [Distribution] ask for [User] and [Password].
 func BasicAuth(t testing.TB, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "htpasswd")
-	// bcrypt of Password at the lowest cost, since every request pays it.
+	// The bcrypt hash of Password at the lowest cost, since every request
+	// checks it.
 	write(t, path, User+":$2a$04$ZU9TKROUCtbfYt/tfWhSPO/ftWOKPxOF8jLfQ817AaovsVr/6Wjmm\n")
 	return fmt.Sprintf("auth: {htpasswd: {realm: ocitest, path: %q}}\n", path)
 }
 
 // Distribution starts an empty CNCF distribution, the reference registry, with
-// deletes enabled. It deletes by tag and by digest, and has no referrers API.
-// Without bin/registry the test is skipped, or fails if TAGLINE_TEST_TOOLS is
-// set, which `make test` does.
+// deletions enabled, and returns its host. It deletes by tag and by digest, and
+// has no referrers API. Without bin/registry the test is skipped, or fails if
+// TAGLINE_TEST_TOOLS is set, as `make test` sets it.
 func Distribution(t testing.TB, options ...Option) string {
 	t.Helper()
 	if !HasDistribution(t) {
@@ -43,7 +44,7 @@ func Distribution(t testing.TB, options ...Option) string {
 	}
 	dir := memory(t)
 	config := "version: 0.1\n" +
-		"log: {level: info}\n" + // tells the port it got
+		"log: {level: info}\n" + // the log names the port
 		"http: {addr: \"127.0.0.1:0\"}\n" +
 		fmt.Sprintf("storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\n", filepath.Join(dir, "storage"))
 	for _, option := range options {
@@ -66,7 +67,7 @@ func Distribution(t testing.TB, options ...Option) string {
 		follow(stderr, host)
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // fails only if it has ended by itself
+		_ = cmd.Process.Kill() // fails only if it has already ended
 		<-drained
 		_ = cmd.Wait() // "signal: killed"
 	})
@@ -82,8 +83,8 @@ func Distribution(t testing.TB, options ...Option) string {
 	return address
 }
 
-// Registry starts an empty registry for a test that needs only one: CNCF
-// distribution if it is there, and olareg otherwise.
+// Registry starts an empty registry for a test that needs one of any kind: CNCF
+// distribution if its binary exists, else olareg.
 func Registry(t testing.TB) string {
 	t.Helper()
 	if HasDistribution(t) {
@@ -100,8 +101,8 @@ func Each(t *testing.T, test func(t *testing.T, host string)) {
 
 const missing = "bin/registry is missing: `make tools` installs it"
 
-// HasDistribution reports whether bin/registry is there. It fails the test if it
-// is not and TAGLINE_TEST_TOOLS is set.
+// HasDistribution reports whether bin/registry exists. If it does not and
+// TAGLINE_TEST_TOOLS is set, the test fails.
 func HasDistribution(t testing.TB) bool {
 	t.Helper()
 	_, err := os.Stat(program(t))
@@ -116,8 +117,8 @@ func program(t testing.TB) string {
 	return filepath.Join(moduleRoot(t), "bin", "registry")
 }
 
-// memory returns a folder that ends with the test, in memory where Linux has
-// that: distribution waits for the disk after each write.
+// memory returns a folder that is deleted after the test. On Linux it is in
+// memory, since distribution waits for the disk after each write.
 func memory(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "ocitest") //nolint:usetesting // t.TempDir is on the disk
@@ -132,8 +133,8 @@ func memory(t testing.TB) string {
 	return dir
 }
 
-// follow reads a log to its end. It sends the address that the registry
-// listens on, or the whole log of one that ended without.
+// follow reads a log to its end. It sends the address that the registry listens
+// on, or the whole log if the registry ends without one.
 func follow(log io.Reader, host chan<- string) {
 	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
 	var lines strings.Builder
@@ -148,7 +149,8 @@ func follow(log io.Reader, host chan<- string) {
 	host <- lines.String()
 }
 
-// moduleRoot is the folder of go.mod. Tests run in the folder of their package.
+// moduleRoot returns the folder of go.mod. Tests run in the folder of their
+// package.
 func moduleRoot(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()

@@ -22,17 +22,18 @@ import (
 //	)
 type Fault struct {
 	Method string // empty: every method
-	Path   string // a regular expression that matches a part of the URL's path; empty: every path
-	Skip   int    // leaves the first matching requests alone
-	Times  int    // ends after so many; 0: never
+	Path   string // a regular expression that matches part of the URL's path; empty: every path
+	Skip   int    // the number of matching requests to leave alone first
+	Times  int    // the number of requests to act on; 0: no limit
 	Do     Action
 }
 
 // Action answers a request, with or without asking the upstream registry.
 type Action func(w http.ResponseWriter, r *http.Request, upstream http.Handler)
 
-// Script replaces the faults; none make the proxy transparent again. The first
-// line that matches a request, and is neither skipping nor used up, has it.
+// Script replaces the faults. Without arguments the proxy is transparent again.
+// The first line that matches a request, and neither skips it nor is used up,
+// acts on it.
 func (p *RegistryProxy) Script(faults ...Fault) {
 	script := make([]*line, len(faults))
 	for i, f := range faults {
@@ -50,8 +51,7 @@ type line struct {
 	matched int
 }
 
-// fault is what to do with a request, nil for nothing special. The caller holds
-// p.mu.
+// fault returns the action for a request, or nil. The caller holds p.mu.
 func (p *RegistryProxy) fault(r *http.Request) Action {
 	for _, l := range p.script {
 		f := l.fault
@@ -70,8 +70,8 @@ func pass(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 	upstream.ServeHTTP(w, r)
 }
 
-// Respond answers in the registry's place. Headers are pairs: "Retry-After",
-// "2".
+// Respond answers in place of the registry. Headers come in pairs:
+// "Retry-After", "2".
 func Respond(status int, body string, headers ...string) Action {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		for pair := range slices.Chunk(headers, 2) {
@@ -97,8 +97,8 @@ func Redirect(host string) Action {
 	}
 }
 
-// Before lets something happen between a client's last request and this one. It
-// may ask the registry itself.
+// Before calls happen before it asks the registry. happen may ask the registry
+// too.
 func Before(happen func()) Action {
 	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 		happen()
@@ -106,7 +106,7 @@ func Before(happen func()) Action {
 	}
 }
 
-// Delay waits before it asks the registry, so the headers come late.
+// Delay waits before it asks the registry, so that the headers come late.
 func Delay(d time.Duration) Action {
 	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 		sleep(r.Context(), d)
@@ -122,7 +122,8 @@ func Reset() Action {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { reset(w) }
 }
 
-// LoseAnswer lets the registry do the request and then resets the connection.
+// LoseAnswer lets the registry carry out the request, then resets the
+// connection.
 func LoseAnswer() Action {
 	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 		upstream.ServeHTTP(httptest.NewRecorder(), r)
@@ -141,15 +142,15 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// Truncate announces the whole body and sends its first n bytes.
+// Truncate announces the whole body and sends only its first n bytes.
 func Truncate(n int) Action {
 	return edit(func(header http.Header, body []byte) []byte {
 		header.Set("Content-Length", strconv.Itoa(len(body)))
-		return body[:min(n, len(body))] // net/http then closes the connection over the difference
+		return body[:min(n, len(body))] // net/http notices the difference and closes the connection
 	})
 }
 
-// TruncateChunked sends the first n bytes in chunks, and no last chunk.
+// TruncateChunked sends the first n bytes in chunks, without a last chunk.
 func TruncateChunked(n int) Action {
 	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 		answer := ask(r, upstream)
@@ -168,7 +169,7 @@ func Drip(interval time.Duration) Action {
 		send(w, answer, nil)
 		for b := range slices.Chunk(answer.Body.Bytes(), 1) {
 			if http.NewResponseController(w).Flush() != nil {
-				return // the client has had enough
+				return // the client has hung up
 			}
 			sleep(r.Context(), interval)
 			_, _ = w.Write(b)
@@ -176,8 +177,8 @@ func Drip(interval time.Duration) Action {
 	}
 }
 
-// SetHeader changes a header of the answer: a Docker-Content-Digest that is
-// wrong, a Content-Type, a Link that leads in a circle.
+// SetHeader changes a header of the answer: to a wrong Docker-Content-Digest, a
+// wrong Content-Type, a Link that leads in a circle.
 func SetHeader(key, value string) Action {
 	return edit(func(header http.Header, body []byte) []byte {
 		header.Set(key, value)
@@ -188,13 +189,13 @@ func SetHeader(key, value string) Action {
 // StripHeader removes a header of the answer.
 func StripHeader(key string) Action {
 	return edit(func(header http.Header, body []byte) []byte {
-		header[http.CanonicalHeaderKey(key)] = nil // net/http would guess a Content-Type that is only missing
+		header[http.CanonicalHeaderKey(key)] = nil // if the key were missing, net/http would guess a Content-Type
 		return body
 	})
 }
 
-// ReplaceBody changes the body and its length. The Docker-Content-Digest stays
-// that of the old one.
+// ReplaceBody changes the body and its length, and leaves the
+// Docker-Content-Digest.
 func ReplaceBody(change func(body []byte) []byte) Action {
 	return edit(func(header http.Header, body []byte) []byte {
 		body = change(body)
@@ -203,7 +204,7 @@ func ReplaceBody(change func(body []byte) []byte) Action {
 	})
 }
 
-// ForgeBody is [ReplaceBody] with a Docker-Content-Digest to match.
+// ForgeBody is [ReplaceBody] with a matching Docker-Content-Digest.
 func ForgeBody(change func(body []byte) []byte) Action {
 	return edit(func(header http.Header, body []byte) []byte {
 		body = change(body)
@@ -220,7 +221,7 @@ func Oversize(n int) Action {
 	})
 }
 
-// edit sends the registry's answer with what change makes of header and body.
+// edit sends the registry's answer after change has edited its header and body.
 func edit(change func(header http.Header, body []byte) []byte) Action {
 	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
 		answer := ask(r, upstream)
@@ -228,8 +229,8 @@ func edit(change func(header http.Header, body []byte) []byte) Action {
 	}
 }
 
-// ask gets the registry's answer. It makes a HEAD a GET, so that a change of
-// the body shows in the headers of both; net/http drops the body of a HEAD.
+// ask returns the registry's answer. It turns a HEAD into a GET, so that a
+// changed body shows in the headers of both; net/http drops the body of a HEAD.
 func ask(r *http.Request, upstream http.Handler) *httptest.ResponseRecorder {
 	if r.Method == http.MethodHead {
 		r = r.Clone(r.Context())
@@ -243,5 +244,5 @@ func ask(r *http.Request, upstream http.Handler) *httptest.ResponseRecorder {
 func send(w http.ResponseWriter, answer *httptest.ResponseRecorder, body []byte) {
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
-	_, _ = w.Write(body) // fails if the client has gone, which is its right
+	_, _ = w.Write(body) // fails only if the client has hung up
 }

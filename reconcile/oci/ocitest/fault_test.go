@@ -20,7 +20,7 @@ import (
 	"tagline/reconcile/oci/ocitest"
 )
 
-// Each action is what its name says to a client that reads manifest 10.10.
+// Each action does what its name says to a client that reads manifest 10.10.
 func TestActions(t *testing.T) {
 	upstream := ocitest.Olareg(t)
 	if _, err := demo.Seed(t.Context(), upstream); err != nil {
@@ -122,7 +122,7 @@ func TestForgedHead(t *testing.T) {
 	}
 }
 
-// What a lost answer means: the client cannot know, the registry has done it.
+// After a lost answer, the client does not know that the registry has done it.
 func TestLostAnswerWasDone(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -164,7 +164,7 @@ func TestScriptOrder(t *testing.T) {
 	for range 6 {
 		got = append(got, do(t, http.MethodGet, "http://"+proxy.Host+"/v2/").status)
 	}
-	// The second line sees only what the first lets by: requests 1, 4, 5, 6.
+	// The second line sees only requests that the first lets pass: 1, 4, 5, 6.
 	if want := []int{200, 503, 503, 429, 200, 200}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -177,8 +177,8 @@ func TestScriptOrder(t *testing.T) {
 	}
 }
 
-// lateEnd is a request body whose reader learns of its end only once an answer
-// has begun.
+// lateEnd is a request body that returns its end only after an answer has
+// begun.
 type lateEnd struct {
 	io.ReadCloser
 	ended bool
@@ -208,10 +208,10 @@ func (w *begins) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// A registry may answer before the proxy has read the end of the request's body.
-// The answer arrives whole all the same.
+// A registry may answer before the proxy has read the end of the request's
+// body. The answer still arrives whole.
 func TestAnswerBeforeTheEndOfARequest(t *testing.T) {
-	whole := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // more than all buffers between hold
+	whole := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // more than all buffers on the way hold
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = w.Write(whole)

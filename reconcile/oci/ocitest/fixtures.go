@@ -18,12 +18,12 @@ import (
 //go:embed testdata
 var testdata embed.FS
 
-// Layout is an OCI image layout with what BuildKit v0.26.3 pushed to a
-// distribution registry, byte for byte. The images hold one small file.
+// Layout is an OCI image layout. It holds, byte for byte, what BuildKit v0.26.3
+// pushed to a distribution registry. The images contain one small file.
 type Layout string
 
-// The layouts and their tags. "+p" has provenance and is an index even for one
-// platform.
+// The layouts and their tags. "+p" has provenance, and so is an index even for
+// one platform.
 const (
 	// AppOCI has 10.10 (amd64, +p), 10.12 (amd64), 10.20 (arm64, +p), 10.30
 	// (both, +p), 10.40 (arm64), 10.50 (both) and 10.70 (both, +p as OCI
@@ -34,8 +34,8 @@ const (
 	AppDocker Layout = "app-docker"
 )
 
-// PushFixtures pushes every tag of a layout to the repository of a registry,
-// and returns the digest of each.
+// PushFixtures pushes every tag of a layout to a repository, and returns the
+// digest of each tag.
 func PushFixtures(t testing.TB, layout Layout, host, repository string, options ...remote.Option) map[string]string {
 	t.Helper()
 	tags := layout.Objects(t)
@@ -50,8 +50,8 @@ func PushFixtures(t testing.TB, layout Layout, host, repository string, options 
 	return digests
 }
 
-// Objects returns what each tag of a layout is made of: blobs before
-// manifests, children before their index. The last one is what the tag names.
+// Objects returns the objects of each tag of a layout: blobs before manifests,
+// children before their index. The tag names the last one.
 func (l Layout) Objects(t testing.TB) map[string][]demo.Object {
 	t.Helper()
 	tags := map[string][]demo.Object{}
@@ -61,7 +61,7 @@ func (l Layout) Objects(t testing.TB) map[string][]demo.Object {
 	return tags
 }
 
-// below returns an object after all that it refers to.
+// below returns an object, after everything that it refers to.
 func (l Layout) below(t testing.TB, d ocispec.Descriptor) []demo.Object {
 	t.Helper()
 	file := path.Join("blobs", string(d.Digest.Algorithm()), d.Digest.Encoded())
@@ -74,7 +74,7 @@ func (l Layout) below(t testing.TB, d ocispec.Descriptor) []demo.Object {
 	return append(objects, demo.Object{Descriptor: d, Body: l.read(t, file)})
 }
 
-// children are the manifests of an index, or the config and layers of a
+// children returns the manifests of an index, or the config and layers of a
 // manifest.
 func (l Layout) children(t testing.TB, file string) []ocispec.Descriptor {
 	t.Helper()

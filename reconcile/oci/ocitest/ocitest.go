@@ -1,10 +1,11 @@
-// Package ocitest has what tests of registry code stand on: real registries, a
+// Package ocitest supports tests of registry code: it has real registries, a
 // front that asks for bearer tokens, a proxy that counts, delays and breaks
 // requests, and images as BuildKit pushed them.
 //
 // A registry is known by its host, "127.0.0.1:PORT", which speaks plain HTTP.
-// They chain: a [Proxy] in front of a [TokenAuth] in front of a [Distribution]
-// counts the token requests too. What a test starts ends with it.
+// Hosts can be chained: a [Proxy] in front of a [TokenAuth] in front of a
+// [Distribution] also counts the token requests. Everything that a test starts
+// ends with the test.
 package ocitest
 
 import (
@@ -23,8 +24,8 @@ import (
 	"tagline/reconcile/demo"
 )
 
-// Olareg starts an empty [demo.Registry]: it deletes by tag and by digest, and
-// has the referrers API.
+// Olareg starts an empty [demo.Registry] and returns its host. It deletes by
+// tag and by digest, and has the referrers API.
 func Olareg(t testing.TB) string {
 	t.Helper()
 	registry, err := demo.Start()
@@ -39,8 +40,8 @@ func Olareg(t testing.TB) string {
 	return registry.Host()
 }
 
-// serve runs a handler on loopback. The end of the test cancels the requests
-// it still holds.
+// serve runs a handler on loopback. The end of the test cancels the requests in
+// flight.
 func serve(t testing.TB, handler http.Handler) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	server := httptest.NewUnstartedServer(handler)
@@ -54,12 +55,12 @@ func serve(t testing.TB, handler http.Handler) string {
 	return server.Listener.Addr().String()
 }
 
-// forward passes requests on to a registry. The Host header stays, so that the
-// registry's absolute Location headers lead back to the proxy.
+// forward passes requests on to a registry. It keeps the Host header, so that
+// the registry's absolute Location headers lead back to the proxy.
 //
-// It reads a request to its end before it passes it on. A streamed body races
-// with the answer: the server closes the body when the answer begins, and if the
-// transport still has to read the body's end, it takes the error for a failed
+// It reads a whole request before it passes it on. A streamed body would race
+// with the answer: the server closes the body when the answer begins. If the
+// transport has not read the body's end by then, it takes that for a failed
 // write and closes the connection before the answer is complete.
 func forward(t testing.TB, upstream string) http.Handler {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
@@ -69,12 +70,12 @@ func forward(t testing.TB, upstream string) http.Handler {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", upstream, r.In.Host
 		},
 		Transport: transport,
-		ErrorLog:  log.New(io.Discard, "", 0), // clients that hang up are what tests are about
+		ErrorLog:  log.New(io.Discard, "", 0), // tests let clients hang up
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the client has gone
+			panic(http.ErrAbortHandler) // the client has hung up
 		}
 		r = r.Clone(r.Context())
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -85,10 +86,10 @@ func forward(t testing.TB, upstream string) http.Handler {
 // endpoint is what a path of the distribution API addresses.
 type endpoint struct {
 	kind       string // "v2", "tags", "manifest(tag)", "manifest(digest)", "blob", "upload", "referrers", "token", "other"
-	repository string // if it is about one
+	repository string // empty if the path names none
 }
 
-// Greedy, since a repository may have a component named like a verb.
+// Greedy, since a component of a repository may be named like an endpoint.
 var reEndpoint = regexp.MustCompile(`^/v2/(.+)/(tags|manifests|blobs|referrers)/(.+)$`)
 
 func parseEndpoint(path string) endpoint {

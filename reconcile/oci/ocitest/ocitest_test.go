@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestFixturesArriveByteForByte(t *testing.T) {
-	layouts := map[ocitest.Layout]int{ocitest.AppOCI: 9, ocitest.AppDocker: 3} // tags
+	layouts := map[ocitest.Layout]int{ocitest.AppOCI: 9, ocitest.AppDocker: 3} // number of tags
 	ocitest.Each(t, func(t *testing.T, host string) {
 		for layout, tags := range layouts {
 			t.Run(string(layout), func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestDistributionWithBasicAuth(t *testing.T) {
 	}
 }
 
-// answer is what a client got over the wire.
+// answer is what a client received.
 type answer struct {
 	status int
 	header http.Header
@@ -77,8 +77,8 @@ type answer struct {
 	body   []byte
 }
 
-// do sends one request on a connection of its own, with pairs of headers, and
-// wants a whole answer.
+// do sends a request on its own connection, with headers in pairs, and wants a
+// whole answer.
 func do(t *testing.T, method, url string, headers ...string) answer {
 	t.Helper()
 	a, err := try(t, method, url, headers...)
@@ -88,7 +88,7 @@ func do(t *testing.T, method, url string, headers ...string) answer {
 	return a
 }
 
-// try is do for answers that may break off. What did arrive comes with the
+// try is do for an answer that may break off. It returns what arrived with the
 // error.
 func try(t *testing.T, method, url string, headers ...string) (answer, error) {
 	t.Helper()

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// RegistryProxy stands between a client and a registry. It notes every
-// request, adds latency, and breaks what its script of faults says. A new one
-// is transparent.
+// RegistryProxy stands between a client and a registry. It notes every request,
+// adds latency, and applies its script of faults. A new one is transparent.
 type RegistryProxy struct {
 	Host     string
 	upstream http.Handler
@@ -29,8 +28,8 @@ type Request struct {
 	Path   string      // "/v2/my-image/tags/list"
 	Query  string      // "n=1000"
 	Header http.Header // as the client sent it
-	Status int         // 0: no answer, or not yet
-	Faulty bool        // a line of the script had it
+	Status int         // 0: no answer yet, or none at all
+	Faulty bool        // a line of the script acted on it
 	Kind   string      // "v2", "tags", "manifest(tag)", "manifest(digest)", "blob", "upload", "referrers", "token" or "other"
 }
 
@@ -42,8 +41,8 @@ func Proxy(t testing.TB, upstream string) *RegistryProxy {
 	return p
 }
 
-// Count tells how many requests there were of each method and kind: "GET
-// manifest(tag)". Failed ones count too.
+// Count returns the number of requests by method and kind: "GET manifest(tag)".
+// It includes failed ones.
 func (p *RegistryProxy) Count() map[string]int {
 	counts := map[string]int{}
 	for _, r := range p.Trace() {
@@ -52,7 +51,7 @@ func (p *RegistryProxy) Count() map[string]int {
 	return counts
 }
 
-// Faults is how many requests had a line of the script.
+// Faults returns the number of requests that a line of the script acted on.
 func (p *RegistryProxy) Faults() int {
 	n := 0
 	for _, r := range p.Trace() {
@@ -63,10 +62,10 @@ func (p *RegistryProxy) Faults() int {
 	return n
 }
 
-// Total is the number of requests of all kinds.
+// Total returns the number of all requests.
 func (p *RegistryProxy) Total() int { return len(p.Trace()) }
 
-// Trace returns the requests in the order of their arrival.
+// Trace returns the requests in the order in which they arrived.
 func (p *RegistryProxy) Trace() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,21 +76,21 @@ func (p *RegistryProxy) Trace() []Request {
 	return trace
 }
 
-// MaxInFlight is the highest number of requests that were open at once.
+// MaxInFlight returns the highest number of requests that were open at once.
 func (p *RegistryProxy) MaxInFlight() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.maxInFlight
 }
 
-// Reset forgets the requests so far. Latency and faults stay.
+// Reset forgets the requests so far, and keeps the latency and the faults.
 func (p *RegistryProxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests, p.maxInFlight = nil, p.inFlight
 }
 
-// SetLatency delays every request from now on.
+// SetLatency delays every later request.
 func (p *RegistryProxy) SetLatency(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +121,7 @@ func (p *RegistryProxy) serve(w http.ResponseWriter, r *http.Request) {
 	do(&statusWriter{ResponseWriter: w, mu: &p.mu, request: request}, r, p.upstream)
 }
 
-// statusWriter notes the status before the client can see it.
+// statusWriter notes the status before the client sees it.
 type statusWriter struct {
 	http.ResponseWriter
 	mu      *sync.Mutex
@@ -136,10 +135,10 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap gives http.ResponseController what lies below.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// sleep ends early with the request.
+// sleep returns early if the request ends.
 func sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return

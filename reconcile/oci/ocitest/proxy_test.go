@@ -53,7 +53,7 @@ func TestProxyCountsByMethodAndKind(t *testing.T) {
 	}
 }
 
-// An upload goes where the registry's absolute Location says.
+// An upload follows the registry's absolute Location.
 func TestProxySeesWholeUploads(t *testing.T) {
 	ocitest.Each(t, func(t *testing.T, host string) {
 		proxy := ocitest.Proxy(t, host)
@@ -80,7 +80,7 @@ func TestProxyLatencyAndMaxInFlight(t *testing.T) {
 	if took := time.Since(start); took < latency {
 		t.Errorf("took %v, want at least %v", took, latency)
 	}
-	if got := proxy.MaxInFlight(); got < 2 || got > 5 { // a busy machine may not manage all five at once
+	if got := proxy.MaxInFlight(); got < 2 || got > 5 { // a busy machine may not reach five at once
 		t.Errorf("max in flight %d, want 5", got)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// All reports whether tests run all of their cases, as `make test-all` has them
-// do. Otherwise the tests that have hundreds run a [Sample].
+// All reports whether tests run all of their cases, as `make test-all` does.
+// Otherwise tests with hundreds of cases run a [Sample].
 func All() bool { return os.Getenv("TAGLINE_TEST_ALL") != "" }
 
-// Sample returns which of the cases 0 to n-1 a test runs, in order: all of them
-// if [All] does, otherwise at most some, spread evenly and chosen by [Rand].
+// Sample returns which of the cases 0 to n-1 a test runs, in order: all if
+// [All] reports true, else at most some, spread evenly and chosen by [Rand].
 func Sample(t testing.TB, n, some int) []int {
 	t.Helper()
 	if All() || some > n {
@@ -28,10 +28,10 @@ func Sample(t testing.TB, n, some int) []int {
 	return cases
 }
 
-// Rand returns the random numbers of a test. They depend on its name and on
-// TAGLINE_TEST_SEED, which a failed test prints. The seed is 1 if none is set:
-// the same commit then has the same result everywhere, go test may cache it, and
-// the cases that a sample leaves out are those of `make test-all`.
+// Rand returns a test's random numbers. They depend on its name and on
+// TAGLINE_TEST_SEED, which a failed test prints. The seed is 1 if none is set,
+// so that a commit has the same result everywhere and go test may cache it.
+// `make test-all` runs the cases that a sample leaves out.
 func Rand(t testing.TB) *rand.Rand {
 	t.Helper()
 	seed := uint64(1)

@@ -12,13 +12,13 @@ import (
 
 const tokenPath = "/token"
 
-// TokenRegistry is a registry that wants bearer tokens, and the service that
-// issues them, on one port: go-containerregistry refuses a realm at the IP
-// address of another loopback port.
+// TokenRegistry is a registry that wants bearer tokens, together with the
+// service that issues them. Both are on one port: go-containerregistry refuses
+// a realm at the IP address of another loopback port.
 //
-// The protocol is the token authentication of distribution's specification:
-// scopes like "repository:my-image:pull,push", tokens that mean nothing to the
-// client.
+// The protocol is the token authentication of distribution's specification.
+// Scopes are like "repository:my-image:pull,push"; a client can't read the
+// tokens.
 type TokenRegistry struct {
 	Host           string
 	user, password string
@@ -28,11 +28,12 @@ type TokenRegistry struct {
 	tokens map[string]grants
 }
 
-// grants are the actions a token allows: "my-image:pull".
+// grants are the actions that a token allows: "my-image:pull".
 type grants map[string]bool
 
-// TokenAuth starts a front of the upstream registry. Its user gets a token for
-// every scope asked for. If user is empty anybody gets one, for pulling only.
+// TokenAuth starts a front of the upstream registry. The user gets a token for
+// every scope that it asks for. If user is empty, everyone gets tokens, for
+// pulls only.
 func TokenAuth(t testing.TB, upstream, user, password string) *TokenRegistry {
 	t.Helper()
 	r := &TokenRegistry{user: user, password: password, upstream: forward(t, upstream), tokens: map[string]grants{}}
@@ -99,7 +100,8 @@ func (r *TokenRegistry) authorize(w http.ResponseWriter, req *http.Request) {
 	unauthorized(w, "authentication required")
 }
 
-// neededScopes are none for /v2/, which any token opens.
+// neededScopes returns the scopes that a request needs: none for /v2/, which
+// any token opens.
 func neededScopes(req *http.Request) []string {
 	repository := parseEndpoint(req.URL.Path).repository
 	if repository == "" {
@@ -112,14 +114,14 @@ func neededScopes(req *http.Request) []string {
 		return []string{"repository:" + repository + ":delete"}
 	}
 	scopes := []string{"repository:" + repository + ":pull,push"}
-	if from := req.URL.Query().Get("from"); from != "" { // mounts a blob
+	if from := req.URL.Query().Get("from"); from != "" { // a mount
 		scopes = append(scopes, "repository:"+from+":pull")
 	}
 	return scopes
 }
 
-// actions takes "repository:my-image:pull,push" apart, into "my-image:pull"
-// and "my-image:push".
+// actions splits "repository:my-image:pull,push" into "my-image:pull" and
+// "my-image:push".
 func actions(scope string) []string {
 	parts := strings.Split(scope, ":")
 	if len(parts) != 3 || parts[0] != "repository" {
@@ -140,5 +142,5 @@ func unauthorized(w http.ResponseWriter, message string) {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client has hung up, then
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has hung up
 }

@@ -13,9 +13,10 @@ import (
 )
 
 // Zot starts an empty registry that drops manifests as zot does (v2.1, default
-// configuration; pkg/storage/common, CheckIfIndexNeedsUpdate): a tag that moves
-// or is deleted takes its old manifest with it, unless another tag names that.
-// Whether an index lists it does not matter. Everything else is [Olareg]'s.
+// configuration; pkg/storage/common, CheckIfIndexNeedsUpdate): when a tag moves
+// or is deleted, its old manifest is deleted too, unless another tag names it.
+// That holds even if an index lists the manifest. In all else it is like
+// [Olareg].
 func Zot(t testing.TB) string {
 	t.Helper()
 	return serve(t, &zot{upstream: forward(t, Olareg(t))})
@@ -23,7 +24,7 @@ func Zot(t testing.TB) string {
 
 type zot struct {
 	upstream http.Handler
-	writes   sync.Mutex // of tags, one at a time
+	writes   sync.Mutex // writes of tags, one at a time
 }
 
 var reTagPath = regexp.MustCompile(`^(/v2/.+)/manifests/([^/:]+)$`)
@@ -45,7 +46,7 @@ func (z *zot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send(w, answer, answer.Body.Bytes())
 }
 
-// digest returns what a tag names, "" if there is no such tag.
+// digest returns what a tag names, or "" if the tag does not exist.
 func (z *zot) digest(like *http.Request, path string) string {
 	return z.ask(like, http.MethodHead, path).Header().Get("Docker-Content-Digest")
 }
@@ -54,7 +55,7 @@ func (z *zot) digest(like *http.Request, path string) string {
 func (z *zot) isNamed(like *http.Request, repository, digest string) bool {
 	var list struct{ Tags []string }
 	if err := json.NewDecoder(z.ask(like, http.MethodGet, repository+"/tags/list").Body).Decode(&list); err != nil {
-		panic(err) // the answer of our own registry
+		panic(err) // our own registry's answer is valid
 	}
 	for _, tag := range list.Tags {
 		if z.digest(like, repository+"/manifests/"+tag) == digest {
@@ -64,7 +65,7 @@ func (z *zot) isNamed(like *http.Request, repository, digest string) bool {
 	return false
 }
 
-// ask sends a request of the registry's own.
+// ask sends our own request to the registry.
 func (z *zot) ask(like *http.Request, method, path string) *httptest.ResponseRecorder {
 	r := like.Clone(like.Context())
 	r.Method, r.URL.Path, r.URL.RawPath, r.URL.RawQuery = method, path, "", ""
