@@ -30,7 +30,14 @@ var mayImport = map[string][]string{
 	"reconcile/listing":             {"reconcile/registry"},
 	"reconcile/listing/listingtest": {"reconcile/demo"},
 	"reconcile/google":              {"config", "reconcile/listing", "reconcile/oci", "reconcile/registry"},
-	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/google", "reconcile/oci", "reconcile/registry"},
+	"reconcile/google/googletest":   {"reconcile/listing/listingtest"},
+	"reconcile/github":              {"config", "reconcile/listing", "reconcile/oci", "reconcile/registry"},
+	"reconcile/github/githubtest":   {"reconcile/listing/listingtest"},
+	"reconcile/azure":               {"config", "reconcile/listing", "reconcile/oci", "reconcile/registry"},
+	"reconcile/azure/azuretest":     {"reconcile/listing/listingtest"},
+	"reconcile/harbor":              {"config", "reconcile/listing", "reconcile/oci", "reconcile/registry"},
+	"reconcile/harbor/harbortest":   {"reconcile/listing/listingtest"},
+	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/google", "reconcile/github", "reconcile/azure", "reconcile/harbor", "reconcile/oci", "reconcile/registry"},
 
 	"reconcile/registry/registrytest": {"config", "reconcile/demo", "reconcile/registry"}, // for tests
 }
