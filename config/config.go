@@ -12,7 +12,9 @@ type Config struct {
 	SHA256   string  // hex digest of the file's bytes
 	Registry string  // the host of repositories that name none; "" if there is none
 	Images   []Image // in the order of their repositories
-	Warnings []*Finding
+	// Registries is what the file says of hosts, in lower case. See [KindOf].
+	Registries map[string]Registry
+	Warnings   []*Finding
 }
 
 // Image is one repository and the alias tags it should carry.

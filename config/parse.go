@@ -37,7 +37,7 @@ func Parse(file string, data []byte, opts Options) (*Config, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(data)
-	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images, Warnings: w.warnings}, nil
+	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images, Registries: w.said, Warnings: w.warnings}, nil
 }
 
 // unreadHost stands in for a registry host that is missing or refused, so that
@@ -55,7 +55,7 @@ func (w *walk) registry(text string, pos Pos) string {
 
 // images walks the file from its root.
 func (w *walk) images(root *yaml.Node) []Image {
-	top, ok := w.fields(root, "the file", "registry", "policies", "images")
+	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "images")
 	if !ok {
 		return nil
 	}
@@ -66,6 +66,7 @@ func (w *walk) images(root *yaml.Node) []Image {
 		}
 		w.host = cmp.Or(w.host, host)
 	}
+	w.said = w.registries(top["registries"])
 	defaults := w.defaults()
 	maps.Copy(defaults, w.settings(top["policies"]))
 

@@ -16,6 +16,7 @@ type walk struct {
 	file     string
 	policies []PolicyKey
 	host     string // of repositories without one; "" if there is none
+	said     map[string]Registry
 	findings []*Finding
 	warnings []*Finding
 	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them

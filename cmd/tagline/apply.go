@@ -8,6 +8,7 @@ import (
 
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
 )
 
@@ -65,7 +66,7 @@ Exit codes:
 			var writers registry.Writers
 			var keep reconcile.Trash
 			if !dryRun {
-				writers = ecr.NewWriters(client)
+				writers = kinds.NewWriters(client)
 				var done func()
 				keep, done = a.trash()
 				defer done()

@@ -13,7 +13,7 @@ import (
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/ecr"
+	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
 )
 
@@ -139,7 +139,7 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 		defer client.Close()
 		var writers registry.Writers
 		if write {
-			writers = ecr.NewWriters(client)
+			writers = kinds.NewWriters(client)
 		}
 		done, err := a.reconcile(ctx, job{
 			Job:    reconcile.Job{Readers: client, Writers: writers},

@@ -5,19 +5,19 @@ import (
 	"time"
 
 	"tagline/reconcile/cache"
-	"tagline/reconcile/ecr"
+	"tagline/reconcile/kinds"
 	"tagline/reconcile/report"
 )
 
 // metered is what the metrics of a run are taken from.
 type metered struct {
 	started time.Time
-	client  *ecr.Client // nil if the run ended before it had one
+	client  *kinds.Client // nil if the run ended before it had one
 	cache   *cache.Cache
 }
 
 // meter sets what the metrics are taken from.
-func (o *outputs) meter(client *ecr.Client, store *cache.Cache) {
+func (o *outputs) meter(client *kinds.Client, store *cache.Cache) {
 	o.metered.client, o.metered.cache = client, store
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tagline/reconcile"
-	"tagline/reconcile/ecr"
+	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 	"tagline/reconcile/trash"
@@ -105,7 +105,7 @@ Exit codes:
 			defer client.Close()
 			var writers registry.Writers
 			if !dryRun {
-				writers = ecr.NewWriters(client)
+				writers = kinds.NewWriters(client)
 			}
 			var all []reconcile.Restored
 			for _, lost := range found {

@@ -21,6 +21,7 @@ import (
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
@@ -50,6 +51,7 @@ type app struct {
 	shallow      bool // --deep=false, by hand
 	cacheDir     string
 	trashDir     string
+	said         map[string]config.Registry // of images.yaml, once it is loaded
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
@@ -245,6 +247,7 @@ func (a *app) load() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.said = cfg.Registries
 	if len(a.images) == 0 {
 		return cfg, nil
 	}
@@ -281,7 +284,7 @@ var patience oci.Patience
 
 // client returns a client that reads the registries of the images: ECR through
 // the AWS API, all others over HTTP.
-func (a *app) client(images ...config.Image) *ecr.Client {
+func (a *app) client(images ...config.Image) *kinds.Client {
 	options := ecr.Options{
 		OCI: oci.Options{
 			Concurrency: a.concurrency,
@@ -295,7 +298,18 @@ func (a *app) client(images ...config.Image) *ecr.Client {
 	for _, image := range images {
 		options.Repositories = append(options.Repositories, image.Repository)
 	}
-	return ecr.New(options)
+	return kinds.New(options, a.registries())
+}
+
+// registries is what images.yaml says of hosts. A command that needs no
+// images.yaml still reads it, if it is there, for this.
+func (a *app) registries() map[string]config.Registry {
+	if a.said == nil && a.file != "" {
+		if _, err := a.load(); err != nil {
+			a.logger().Debug("images.yaml says nothing of registries", "reason", err.Error())
+		}
+	}
+	return a.said
 }
 
 // logger logs warnings to stderr, and with -vv every request.

@@ -24,7 +24,10 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"tagline/config"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/google/googletest"
+	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci/ocitest"
 )
 
@@ -58,6 +61,7 @@ func TestShapes(t *testing.T) {
 		"olareg":       func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Olareg(t)) },
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
+		"google":       func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
@@ -120,6 +124,7 @@ func (f *shapeFile) want(section, backend string) string {
 // shapeRegistry is where a shape was pushed.
 type shapeRegistry struct {
 	flags    []string // of tagline
+	settings string   // at the end of images.yaml
 	name     string   // in messages
 	host     string   // that speaks the OCI protocol
 	options  []remote.Option
@@ -132,6 +137,19 @@ func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
 		defer proxy.Reset()
 		return total(needed(proxy))
 	}}
+	if err := s.push(t.Context(), r.host); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// onKind has an emulator of a registry with an API of its own.
+func onKind(t *testing.T, s *shape, kind config.RegistryKind, emulator *listingtest.Registry) shapeRegistry {
+	r := shapeRegistry{
+		name: emulator.Host, host: emulator.Host, flags: []string{"--registry", emulator.Host},
+		settings: fmt.Sprintf("registries: {%q: {kind: %s}}\n", emulator.Host, kind),
+		requests: func() int { return len(emulator.Requests()) },
+	}
 	if err := s.push(t.Context(), r.host); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +220,7 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	r := start(t, s)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "images.yaml")
-	if err := os.WriteFile(path, []byte(images), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(images+r.settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	args := append([]string{"apply", "-f", path, "--cache-dir", filepath.Join(dir, "cache"), "--trash", filepath.Join(dir, "trash")}, r.flags...)
@@ -344,7 +362,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr"}, func(name string) bool { return !f.accepted(name) })
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)

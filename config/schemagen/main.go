@@ -54,6 +54,11 @@ func file() *jsonschema.Schema {
 	registry.Examples = []any{"ghcr.io", "localhost:5000"}
 	s := object("tagline keeps the tags of a registry true to this file: which alias tags there are, from which tags each platform of them comes, and which policies hold.",
 		property{"registry", registry},
+		property{"registries", &jsonschema.Schema{
+			Type: "object", AdditionalProperties: kind(),
+			PropertyNames: text(grammar.Registry, "expected a host, such as harbor.example.com"),
+			Description:   "What kind of registry a host is, where its name does not tell.",
+		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
 		property{"images", &jsonschema.Schema{
 			Type: "object", MinProperties: one(), AdditionalProperties: ref("image", ""),
@@ -73,6 +78,24 @@ func file() *jsonschema.Schema {
 		"platform": platform(),
 	}
 	return s
+}
+
+func kind() *jsonschema.Schema {
+	s := object("One registry.",
+		property{"kind", &jsonschema.Schema{
+			Type: "string", Enum: enum(config.Kinds()),
+			Description: "The API that is used beside the OCI protocol. oci is for none.",
+		}},
+	)
+	s.Required = []string{"kind"}
+	return s
+}
+
+func enum(words []string) (all []any) {
+	for _, word := range words {
+		all = append(all, word)
+	}
+	return all
 }
 
 func image() *jsonschema.Schema {

@@ -80,6 +80,9 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return c.oci.Reader(repository)
 }
 
+// OCI returns the client for everything that is not ECR.
+func (c *Client) OCI() *oci.Client { return c.oci }
+
 // Close closes the idle connections.
 func (c *Client) Close() {
 	c.session.close()

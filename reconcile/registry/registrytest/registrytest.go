@@ -35,6 +35,7 @@ type Backend struct {
 	LastTag        bool // it deletes a manifest with its last tag
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
+	KeepsTagged    bool // it deletes no manifest that a tag names
 	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
 	ListsNone      bool // a missing repository has an empty list of tags
 	FallbackTags   bool // it has no referrers API

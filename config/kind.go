@@ -1,0 +1,106 @@
+package config
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
+)
+
+// RegistryKind is a kind of registry: whose API is used beside the OCI protocol.
+type RegistryKind string
+
+// The kinds of registries.
+const (
+	OCI    RegistryKind = "oci" // no other API
+	ECR    RegistryKind = "ecr"
+	GitHub RegistryKind = "github"
+	Google RegistryKind = "google"
+	Azure  RegistryKind = "azure"
+	Harbor RegistryKind = "harbor"
+)
+
+// namedKinds are those that images.yaml can give to a host. ECR is known by its
+// hosts alone: they name the account and the region.
+var namedKinds = []RegistryKind{OCI, GitHub, Google, Azure, Harbor}
+
+// Registry is what images.yaml says of one host.
+type Registry struct {
+	Kind RegistryKind
+}
+
+// kindHosts tells the kinds of services by their hosts: GitHub's container
+// registry, Google's Artifact Registry and the gcr.io that it serves, and Azure's
+// registries in the public, the Chinese and the US government's cloud.
+var kindHosts = []struct {
+	kind RegistryKind
+	host *regexp.Regexp
+}{
+	{GitHub, regexp.MustCompile(`^ghcr\.io$`)},
+	{Google, regexp.MustCompile(`^([a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io)$`)},
+	{Azure, regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)*\.azurecr\.(io|cn|us)$`)},
+}
+
+// KindOf returns what images.yaml says of a host, or else what its name tells.
+func KindOf(host string, said map[string]Registry) RegistryKind {
+	host = strings.ToLower(host)
+	if kind := said[host].Kind; kind != "" {
+		return kind
+	}
+	if _, ok := ParseECRHost(host); ok {
+		return ECR
+	}
+	for _, known := range kindHosts {
+		if known.host.MatchString(host) {
+			return known.kind
+		}
+	}
+	return OCI
+}
+
+// registries reads what the file says of hosts.
+func (w *walk) registries(n *yaml.Node) map[string]Registry {
+	if n == nil {
+		return nil
+	}
+	said := map[string]Registry{}
+	for key, value := range w.entries(n, "registries", "a map from host to its settings") {
+		host, err := ParseHost(key.Value)
+		if err != nil {
+			w.report(key, findings.InvalidRegistry, "%v", err)
+			continue
+		}
+		if _, ok := ParseECRHost(host); ok {
+			w.report(key, findings.InvalidRegistry, "%s is Amazon ECR by its name, and needs no setting", quote(key.Value))
+			continue
+		}
+		fields, ok := w.fields(value, "registry "+quote(key.Value), "kind")
+		if !ok || fields["kind"] == nil {
+			if ok {
+				w.report(cmp.Or(value, key), findings.EmptyValue, "registry %s has no kind; expected %s", quote(key.Value), wantKind())
+			}
+			continue
+		}
+		text, ok := w.scalar(fields["kind"], "kind", wantKind())
+		if ok && !slices.Contains(namedKinds, RegistryKind(text)) {
+			w.report(fields["kind"], findings.InvalidValue, "kind is %s; expected %s", quote(text), wantKind())
+		}
+		said[strings.ToLower(host)] = Registry{Kind: RegistryKind(text)}
+	}
+	return said
+}
+
+func wantKind() string { return "one of " + strings.Join(Kinds(), ", ") }
+
+// Kinds are the kinds that images.yaml can name.
+func Kinds() []string {
+	var words []string
+	for _, kind := range namedKinds {
+		words = append(words, string(kind))
+	}
+	return words
+}

@@ -1,0 +1,86 @@
+// Package google reads and writes Google Artifact Registry and gcr.io. Their list
+// of tags has every manifest with its tags, media type and upload time in one
+// answer; all else is the OCI protocol.
+package google
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/google"
+
+	"tagline/config"
+	"tagline/reconcile/listing"
+	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
+)
+
+// Client reads and writes the registries of Google.
+type Client struct {
+	over *oci.Client
+	log  *slog.Logger
+}
+
+// New returns a client that speaks the OCI protocol by over.
+func New(over *oci.Client, log *slog.Logger) *Client { return &Client{over, log} }
+
+// Reader opens a repository for reading. It asks nothing yet.
+func (c *Client) Reader(repository config.Repository, over registry.Reader) registry.Reader {
+	return listing.NewReader(repository.String(), over, &api{c.over, repository}, c.log)
+}
+
+// Writer opens a repository for writing: the OCI protocol has all that it takes.
+func (c *Client) Writer(_ config.Repository, over registry.Writer) registry.Writer { return over }
+
+// api is what Google says about one repository.
+type api struct {
+	over       *oci.Client
+	repository config.Repository
+}
+
+// Pages is one page (Artifact Registry documentation, "List images";
+// go-containerregistry, pkg/v1/google, which reads the same answer).
+//
+// Errors: registry.ErrNotFound if there is no such repository.
+func (a *api) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
+	return func(yield func(listing.Page, error) bool) { yield(a.page(ctx)) }
+}
+
+func (a *api) page(ctx context.Context) (listing.Page, error) {
+	var tags google.Tags
+	header, err := a.over.GetJSON(ctx, a.repository, "/tags/list?n=10000", &tags)
+	if err != nil {
+		return listing.Page{}, err
+	}
+	if len(tags.Manifests) == 0 && len(tags.Tags) > 0 {
+		return listing.Page{}, fmt.Errorf("%s: the list of tags has no manifests, so this is no registry of Google's", a.repository)
+	}
+	page := listing.Page{Now: date(header)}
+	for _, digest := range slices.Sorted(maps.Keys(tags.Manifests)) {
+		m := tags.Manifests[digest]
+		page.Manifests = append(page.Manifests, registry.StoredManifest{
+			// imageSizeBytes is that of the layers.
+			Descriptor: registry.Descriptor{Digest: digest, MediaType: m.MediaType},
+			Tags:       m.Tags, Pushed: m.Uploaded,
+		})
+	}
+	return page, nil
+}
+
+func date(header http.Header) time.Time {
+	t, _ := http.ParseTime(header.Get("Date"))
+	return t
+}
+
+// Facts has what Google always does: it deletes no manifest that an index lists
+// (GOOGLE_MANIFEST_DANGLING_PARENT_IMAGE). Whether tags are immutable, no answer
+// of the registry says; the first push of such a tag is refused.
+func (a *api) Facts(context.Context) (registry.Facts, error) {
+	return registry.Facts{KeepsChildren: true}, nil
+}
