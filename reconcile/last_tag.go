@@ -115,11 +115,11 @@ func (s scope) holdLastTags(plan *Plan) error {
 	children := map[string][]string{}
 	var errs []error
 	for _, line := range all.Manifests {
-		if !registry.IsIndex(line.MediaType) {
+		if line.MediaType != "" && !registry.IsIndex(line.MediaType) {
 			continue
 		}
 		m, err := s.stored(line)
-		if errs = append(errs, err); m != nil {
+		if errs = append(errs, err); m != nil && m.Index {
 			children[m.Digest] = holdingOf(m).children
 		}
 	}

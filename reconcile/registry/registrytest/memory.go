@@ -38,6 +38,8 @@ type Memory struct {
 	Now       time.Time // by the registry's clock; the machine's clock if zero
 	Listed    bool      // it lists manifests, as Amazon ECR does, and keeps what an index lists
 
+	Untyped bool // it does not say the media type of what it lists or resolves, as GitHub
+
 	// Drops: a tag that moves or is deleted takes its manifest with it, unless
 	// another tag names that, also if an index lists it. zot does so.
 	Drops   bool
@@ -236,8 +238,16 @@ func each[T any](ctx context.Context, v view, references []string, answer func(s
 func (v view) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	return each(ctx, v, tags, func(tag string) (registry.Descriptor, error) {
 		d, err := v.digest(tag)
-		return registry.Descriptor{Digest: d, MediaType: v.Memory.Manifests[d].MediaType, Archived: d == v.Archived && d != ""}, err
+		return registry.Descriptor{Digest: d, MediaType: v.says(v.Memory.Manifests[d].MediaType), Archived: d == v.Archived && d != ""}, err
 	})
+}
+
+// says is a media type as the registry tells it.
+func (m *Memory) says(mediaType string) string {
+	if m.Untyped {
+		return ""
+	}
+	return mediaType
 }
 
 func (v view) Listed() bool { return v.Memory.Listed }
@@ -293,7 +303,7 @@ func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	all := registry.Inventory{Now: v.now()}
 	for digest, m := range v.held {
 		stored := registry.StoredManifest{Pushed: v.Pushed[digest], LastPulled: v.Pulled[digest], Descriptor: registry.Descriptor{
-			Digest: digest, MediaType: m.MediaType, Archived: digest == v.Archived,
+			Digest: digest, MediaType: v.says(m.MediaType), Archived: digest == v.Archived,
 		}}
 		for tag, named := range v.named {
 			if tag == v.Ghost {
