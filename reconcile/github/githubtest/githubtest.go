@@ -28,6 +28,7 @@ type GitHub struct {
 	Login   string          // of the token's owner; "" if the token is that of a job
 	Users   map[string]bool // owners that are users; others are organizations
 	Popular map[string]bool // digests of what was downloaded more than 5,000 times
+	Hidden  map[string]bool // digests that the registry has and the API does not list
 	// Answer answers a request to the API in place of the emulator, if it returns
 	// true.
 	Answer func(w http.ResponseWriter, req *http.Request) bool
@@ -46,7 +47,7 @@ type deleted struct {
 // GITHUB_API_URL and GITHUB_TOKEN.
 func Start(t testing.TB) *GitHub {
 	t.Helper()
-	g := &GitHub{Users: map[string]bool{}, Popular: map[string]bool{}, deleted: map[string][]deleted{}}
+	g := &GitHub{Users: map[string]bool{}, Popular: map[string]bool{}, Hidden: map[string]bool{}, deleted: map[string][]deleted{}}
 	listingtest.Start(t, func(r *listingtest.Registry) http.Handler {
 		g.Registry = r
 		return http.HandlerFunc(g.serve)
@@ -188,7 +189,7 @@ func (g *GitHub) list(w http.ResponseWriter, req *http.Request, repository strin
 		}
 		g.mu.Unlock()
 	} else {
-		all = g.Manifests(repository)
+		all = slices.DeleteFunc(g.Manifests(repository), func(m listingtest.Manifest) bool { return g.Hidden[m.Digest] })
 	}
 	versions := []version{}
 	from := min((at-1)*size, len(all))
