@@ -29,6 +29,9 @@ type GitHub struct {
 	Users   map[string]bool // owners that are users; others are organizations
 	Popular map[string]bool // digests of what was downloaded more than 5,000 times
 	Hidden  map[string]bool // digests that the registry has and the API does not list
+	// LosesBlobs has the blobs of deleted versions go with them. No page says
+	// whether they do, so it is invented.
+	LosesBlobs bool
 	// Answer answers a request to the API in place of the emulator, if it returns
 	// true.
 	Answer func(w http.ResponseWriter, req *http.Request) bool
@@ -61,6 +64,17 @@ func Start(t testing.TB) *GitHub {
 // started with the REST API").
 const prefix = "/api/v3"
 
+// lost reports whether a request is for a blob that went with a version.
+func (g *GitHub) lost(path string) bool {
+	repository, digest, ok := strings.Cut(strings.TrimPrefix(path, "/v2/"), "/blobs/")
+	if !ok || !g.LosesBlobs {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.deleted[repository], func(d deleted) bool { return strings.Contains(string(d.body), digest) })
+}
+
 var manifestPath = regexp.MustCompile(`^/v2/.+/manifests/[^/]+$`)
 
 func (g *GitHub) serve(w http.ResponseWriter, req *http.Request) {
@@ -70,6 +84,8 @@ func (g *GitHub) serve(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		_, _ = fmt.Fprint(w, `{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}`)
+	case !api && g.lost(req.URL.Path):
+		http.Error(w, `{"errors":[{"code":"BLOB_UNKNOWN"}]}`, http.StatusNotFound)
 	case !api:
 		g.ServeHTTP(w, req)
 	case g.Answer != nil && g.Answer(w, req):
