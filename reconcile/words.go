@@ -55,6 +55,8 @@ func described(d ocispec.Descriptor) string {
 	switch platform := registry.PlatformOf(d.Platform); {
 	case registry.MarksAttestation(d):
 		return "attestation " + short(d.Digest)
+	case registry.MarksArtifact(d):
+		return "artifact " + short(d.Digest)
 	case platform != (config.Platform{}):
 		return fmt.Sprintf("%s (%s)", short(d.Digest), platform)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	imagetypes "github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -61,8 +62,10 @@ func TestShapes(t *testing.T) {
 		"olareg":       func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Olareg(t)) },
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
-		"github":       func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.GitHub, githubtest.Start(t).Registry) },
-		"google":       func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
+		"github": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry)
+		},
+		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
@@ -351,6 +354,10 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 		entry := ""
 		if len(notes) > 0 {
 			entry = "  " + strings.Join(notes, "  ")
+		}
+		if mediaType := imagetypes.MediaType(d.MediaType); !mediaType.IsIndex() && !mediaType.IsImage() {
+			fmt.Fprintf(out, "%s  %s  %s%s\n", indent, d.Digest, d.MediaType, entry)
+			continue
 		}
 		s.describe(ctx, out, r, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
 	}

@@ -33,7 +33,7 @@ func TestRestore(t *testing.T) {
 		"by its bytes":        {},
 		"by GitHub":           {loses: true, posts: 2},
 		"its tag names more":  {loses: true, again: true, posts: 1, blocked: "it refers to what is gone"},
-		"and not by its tags": {again: true, blocked: "it names"},
+		"and not by its tags": {again: true, blocked: "its tag can't be put back"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := githubtest.Start(t)
