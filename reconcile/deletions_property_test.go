@@ -30,6 +30,7 @@ type household struct {
 func drawHousehold(t *rapid.T, tb testing.TB) household {
 	b := build()
 	b.Listed = rapid.Bool().Draw(t, "listed")
+	b.Untyped = b.Listed && rapid.Bool().Draw(t, "untyped")
 	b.Drops = !b.Listed && rapid.Bool().Draw(t, "drops")
 	some := func(what string, n int) int { return rapid.IntRange(0, n).Draw(t, what) }
 	any := func(of []string, what string) string { return rapid.SampledFrom(of).Draw(t, what) }

@@ -9,6 +9,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/ecr"
+	"tagline/reconcile/github"
 	"tagline/reconcile/google"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
@@ -23,6 +24,7 @@ type kind interface {
 
 // made are the constructors of kinds.
 var made = map[config.RegistryKind]func(host string, over *oci.Client, log *slog.Logger) kind{
+	config.GitHub: func(host string, over *oci.Client, log *slog.Logger) kind { return github.New(host, over, log) },
 	config.Google: func(_ string, over *oci.Client, log *slog.Logger) kind { return google.New(over, log) },
 }
 

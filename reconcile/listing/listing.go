@@ -128,7 +128,7 @@ func (r *Reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 	var torn error
 	for range attempts {
 		if r.known == nil {
-			if err := r.read(ctx, 0); errors.Is(err, errTorn) {
+			if err := r.read(ctx, 0); errors.Is(err, ErrTorn) {
 				torn = err
 				continue
 			} else if err != nil {
@@ -166,10 +166,10 @@ func compare(listed, tags []string) error {
 	return nil
 }
 
-var (
-	errTorn = errors.New("the listing changed while it was read")
-	errLong = errors.New("the listing has more pages than there are tags to ask for")
-)
+// ErrTorn means that a listing changed while it was read. It is read again then.
+var ErrTorn = errors.New("the listing changed while it was read")
+
+var errLong = errors.New("the listing has more pages than there are tags to ask for")
 
 // read lists the repository, in at most so many pages; 0 is for all.
 func (r *Reader) read(ctx context.Context, most int) error {
@@ -188,7 +188,7 @@ func (r *Reader) read(ctx context.Context, most int) error {
 		}
 		for _, m := range page.Manifests {
 			if seen[m.Digest] {
-				return fmt.Errorf("%s: %w: %s is on two pages", r.name, errTorn, m.Digest)
+				return fmt.Errorf("%s: %w: %s is on two pages", r.name, ErrTorn, m.Digest)
 			}
 			seen[m.Digest] = true
 		}
@@ -219,7 +219,7 @@ func (r *Reader) settled(ctx context.Context, before []registry.StoredManifest) 
 			return a.Digest == b.Digest && slices.Equal(a.Tags, b.Tags)
 		})
 		if !same {
-			return fmt.Errorf("%s: %w", r.name, errTorn)
+			return fmt.Errorf("%s: %w", r.name, ErrTorn)
 		}
 		break
 	}

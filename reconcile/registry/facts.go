@@ -12,6 +12,9 @@ type Facts struct {
 	Tags     Mutability // which tags can be moved
 	Expiries []Expiry   // rules by which the registry itself deletes images
 	LastTag  bool       // the registry deletes a manifest with its last tag
+	// NoUntag means that a tag can't be deleted without its manifest, and so only
+	// together with all other tags of it.
+	NoUntag bool
 	// KeepsChildren means that the registry deletes no manifest that an index
 	// lists.
 	KeepsChildren bool

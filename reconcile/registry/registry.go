@@ -20,7 +20,7 @@ type Answer[T any] struct {
 // Descriptor is what a registry says about a manifest without sending it.
 type Descriptor struct {
 	Digest       string // "sha256:…"
-	MediaType    string
+	MediaType    string // "" if the registry doesn't say
 	ArtifactType string // of a referrer, if the registry says it
 	Size         int64  // of the manifest in bytes; 0 if the registry doesn't say
 	Archived     bool   // see [ErrArchived]

@@ -299,6 +299,9 @@ func copies(t *testing.T, x *trial) {
 	}
 	// What is copied can be tagged.
 	none(t, writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("nested", "nested")}), 1)
+	if x.KeepsLast {
+		none(t, writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("kept", "both")}), 1)
+	}
 	if !x.KeepsChildren { // what is missing below an index is copied again
 		none(t, writer.DeleteManifests(t.Context(), []string{x.digest("arm")}), 1)
 		if err := writer.Copy(t.Context(), x.repository, digest); err != nil {
