@@ -64,8 +64,8 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 }
 
 // DeleteManifests implements [registry.Writer]. One that is locked is refused by
-// itself. The artifacts that refer to a manifest go with it (Azure documentation,
-// "Manage OCI artifacts and supply chain artifacts", "Delete all artifacts").
+// itself. The artifacts that refer to a manifest go with it (Azure/acr-cli,
+// cmd/common/image_functions.go).
 func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
 	return explained(w.Writer.DeleteManifests(ctx, digests), permissions[deletes])
 }
