@@ -312,6 +312,22 @@ func (e *Registry) acr(w http.ResponseWriter, req *http.Request, repository, lis
 	case list == "_tags" && item != "" && req.Method == http.MethodDelete:
 		e.untag(w, repository, item, tags)
 		return
+	case list == "" && req.Method == http.MethodDelete:
+		for _, m := range all {
+			e.Delete(repository, m.Digest)
+		}
+		w.WriteHeader(http.StatusAccepted)
+		return
+	case req.Method == http.MethodPatch: // its answer has more
+		name := repository + map[string]string{"_tags": ":", "_manifests": "@"}[list] + item
+		l := e.of(name)
+		if err := json.NewDecoder(req.Body).Decode(&l); err != nil {
+			refuse(w, http.StatusBadRequest, "INVALID", err.Error(), nil) // invented
+			return
+		}
+		e.locks[name] = l
+		answer(w, body)
+		return
 	case req.Method != http.MethodGet || item != "":
 		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.", nil) // invented: not needed here
 		return
