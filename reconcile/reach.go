@@ -17,7 +17,8 @@ import (
 //	needed                                       because
 //	what a tag names                             it is pulled by that tag
 //	what images.yaml names by digest             the next run may look for it
-//	the subject of a tag sha256-<hex>[.suffix]   it was signed, or the like
+//	the subject of a tag sha256-<hex>[.suffix]   it was signed, or the like; not if the tag is
+//	                                             released: see sweep.release
 //	what is of an unknown type, and all digests  it can't be looked into
 //	that it mentions, if it could be read
 //	what waits for grace                         a push may be under way, or a digest pinned
@@ -31,6 +32,7 @@ import (
 //	such an index lists
 type holding struct {
 	tags      map[string]string // digest by tag, once the run is done
+	released  map[string]string // tags that stand for a reference to a digest that goes, by which they keep nothing
 	pinned    []string          // digests that images.yaml names
 	manifests map[string]held   // all that are known, by digest
 	purge     bool              // attestations are not kept by their own subject
@@ -84,8 +86,10 @@ func (h holding) needed() map[string]string {
 	}
 
 	for _, tag := range slices.Sorted(maps.Keys(h.tags)) {
-		need(h.tags[tag], "tag "+tag)
-		need(registry.FallbackSubject(tag), "tag "+tag)
+		if h.released[tag] == "" {
+			need(h.tags[tag], "tag "+tag)
+			need(registry.FallbackSubject(tag), "tag "+tag)
+		}
 	}
 	for _, digest := range h.pinned {
 		need(digest, "images.yaml")

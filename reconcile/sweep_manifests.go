@@ -40,12 +40,6 @@ func (s *sweep) judge() {
 	}
 }
 
-// purges reports whether a purge deletes a manifest for what it is: an
-// attestation, or an index that the purge replaced because of its attestations.
-func (s *sweep) purges(digest string) bool {
-	return s.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
-}
-
 // due returns the manifests that nothing needs, parents before children. Before
 // one is believed to be, it is read, and its referrers are asked for.
 func (s *sweep) due() ([]DeleteManifest, error) {
@@ -53,6 +47,7 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	var errs []error
 	for {
 		s.judge()
+		errs = append(errs, s.release())
 		needed, again := s.after.needed(), false
 		for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
 			if needed[digest] == "" && !examined[digest] {
@@ -79,6 +74,9 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		for _, child := range s.after.manifests[d.Digest].children {
 			parents[child] = append(parents[child], d.Digest)
 		}
+		if subject := s.goes[d.Digest]; subject != "" && !slices.Contains(s.after.manifests[subject].children, d.Digest) {
+			parents[subject] = append(parents[subject], d.Digest)
+		}
 	}
 	for i := range due {
 		due[i].Parents = parents[due[i].Digest]
@@ -95,6 +93,7 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}
+	s.untagReleased(needed)
 	return slices.Concat(deletionWaves(due)...), nil
 }
 
@@ -167,6 +166,8 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 	switch {
 	case s.purging() && s.after.manifests[digest].attestation:
 		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])
+	case s.goes[digest] != "":
+		d.Kind, d.Reason, d.Tags = KindReferrer, s.referrerReason(m), s.releasedOf(digest)
 	case s.purges(digest):
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
 		if tags := s.tagsOf(digest); len(tags) > 0 {

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	imagetypes "github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -351,6 +352,10 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 		entry := ""
 		if len(notes) > 0 {
 			entry = "  " + strings.Join(notes, "  ")
+		}
+		if mediaType := imagetypes.MediaType(d.MediaType); !mediaType.IsIndex() && !mediaType.IsImage() {
+			fmt.Fprintf(out, "%s  %s  %s%s\n", indent, d.Digest, d.MediaType, entry)
+			continue
 		}
 		s.describe(ctx, out, r, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
 	}
