@@ -39,6 +39,21 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 	return &http.Client{Transport: chain}, nil
 }
 
+// URL is a path on the host of a repository.
+func (c *Client) URL(r config.Repository, path string) string {
+	named := c.named(r)
+	return named.name.Scheme() + "://" + named.name.RegistryStr() + path
+}
+
+// Failure says in one line what went wrong with a subject. It is for requests that
+// have no answer, or one that concerns the host.
+func (c *Client) Failure(r config.Repository, subject string, err error) error {
+	return c.named(r).failure(subject, err)
+}
+
+// Reason is what Failure says, without the subject and without advice.
+func (c *Client) Reason(r config.Repository, err error) string { return c.named(r).reason(err) }
+
 // GetJSON reads a document below "/v2/REPOSITORY", with what a pull is allowed.
 //
 // Errors: registry.ErrNotFound if it does not exist.
@@ -48,7 +63,7 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 		return nil, err
 	}
 	named := c.named(r)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, named.name.Scheme()+"://"+named.name.RegistryStr()+"/v2/"+r.Path+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL(r, "/v2/"+r.Path+path), nil)
 	if err != nil {
 		return nil, err
 	}
