@@ -126,7 +126,7 @@ type DeleteManifest struct {
 	Kind    string   // one of the Kind constants
 	Reason  string   // in words
 	Bytes   int64    // of it, its config and its layers; blobs that others share are counted too
-	Parents []string // indexes of this plan that list it, and go before it
+	Parents []string // indexes of this plan that list it, and go before it; referrers, too, where [registry.Facts] has Cascades
 }
 
 // Why a manifest can go.

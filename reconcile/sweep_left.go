@@ -76,12 +76,3 @@ func (s *sweep) imagesOf(digest string) (images string, attested bool) {
 	walk(digest, 0)
 	return strings.Join(slices.Sorted(maps.Keys(found)), " "), attested
 }
-
-// namedBy returns the digests that tags name.
-func namedBy(tags map[string]string) map[string]bool {
-	digests := map[string]bool{}
-	for _, digest := range tags {
-		digests[digest] = true
-	}
-	return digests
-}

@@ -68,6 +68,15 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		return nil, err
 	}
 	needed := s.after.needed()
+	if slices.ContainsFunc(slices.Collect(maps.Keys(s.after.manifests)), func(digest string) bool { return needed[digest] == "" }) {
+		facts, err := s.settings()
+		if err != nil {
+			return nil, err
+		}
+		if s.after.cascades = facts.Cascades; facts.Cascades {
+			needed = s.after.needed()
+		}
+	}
 	var due []DeleteManifest
 	for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
 		if needed[digest] == "" {
@@ -78,6 +87,9 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	for _, d := range due {
 		for _, child := range s.after.manifests[d.Digest].children {
 			parents[child] = append(parents[child], d.Digest)
+		}
+		if subject := s.after.manifests[d.Digest].subject; s.after.cascades && subject != "" {
+			parents[subject] = append(parents[subject], d.Digest)
 		}
 	}
 	for i := range due {

@@ -388,7 +388,8 @@ func (d *deletion) deeply(digest string, root bool) (code, message string) {
 	}
 	for _, other := range d.all() {
 		if accessoryOf(other, d.all()) == digest {
-			if code, message := d.deeply(other.Digest, true); code != "" {
+			listed := len(parents(d.all(), other.Digest)) > 0 // goharbor/harbor#20073, of version 2.11
+			if code, message := d.deeply(other.Digest, !listed); code != "" {
 				return code, message
 			}
 		}
