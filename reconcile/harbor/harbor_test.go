@@ -7,9 +7,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/ecr"
 	"tagline/reconcile/harbor/harbortest"
-	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
@@ -17,22 +15,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func open(t *testing.T, h *harbortest.Harbor, options oci.Options) (*kinds.Client, *kinds.Writers) {
-	t.Helper()
-	if options.Patience == (oci.Patience{}) {
-		options.Patience.Attempts = 1
-	}
-	c := kinds.New(ecr.Options{OCI: options}, map[string]config.Registry{h.Host: {Kind: config.Harbor}})
-	t.Cleanup(c.Close)
-	return c, kinds.NewWriters(c)
-}
-
 func TestContract(t *testing.T) {
 	h := harbortest.Start(t)
 	registrytest.Test(t, registrytest.Backend{
 		Host: h.Host,
 		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) {
-			return open(t, h, oci.Options{})
+			return clients(t, h.Host, oci.Options{})
 		},
 		Seed: func(t *testing.T, repository config.Repository, tag string, objects ...demo.Object) {
 			t.Helper()
