@@ -205,7 +205,10 @@ func (a *artifacts) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
 			}
 			listed := listing.Page{Left: p.left, Now: p.now}
 			for _, one := range p.artifacts {
-				all.add(one)
+				if twice := all.add(one); twice != "" { // it has moved between two pages
+					yield(listing.Page{}, fmt.Errorf("%s: %w: tag %q is on two of them", a.repository, listing.ErrTorn, twice))
+					return
+				}
 				listed.Manifests = append(listed.Manifests, one.stored())
 			}
 			if p.left == 0 && len(all.hidden()) > 0 {
@@ -240,9 +243,13 @@ type found struct {
 	pushed map[string]time.Time // when what is mentioned was pushed, by digest; zero if that is not known
 }
 
-func (f *found) add(one artifact) {
+// add notes an artifact, and returns a tag that another one has.
+func (f *found) add(one artifact) (twice string) {
 	f.listed[one.Digest] = true
 	for _, t := range one.Tags {
+		if f.tags[t.Name] {
+			twice = t.Name
+		}
 		f.tags[t.Name] = true
 	}
 	f.fixed = append(f.fixed, one.fixed()...)
@@ -252,6 +259,7 @@ func (f *found) add(one artifact) {
 	for _, accessory := range one.Accessories {
 		f.pushed[accessory.Digest] = accessory.Pushed
 	}
+	return twice
 }
 
 // hidden are the digests that are mentioned and not listed.
