@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -49,7 +49,7 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 		w.report(n, findings.EmptyValue, "%s is an empty map; expected at least one platform and its source", what)
 	}
 	var sources []Source
-	first := map[Platform]*yaml.Node{}
+	first := newTaken()
 	for key, value := range w.entries(n, what, "") {
 		if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
 			w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
@@ -69,20 +69,51 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	return sources
 }
 
-// platform reads a platform of a map or list. first has the earlier ones, by
-// their normal form.
-func (w *walk) platform(n *yaml.Node, first map[Platform]*yaml.Node) (p Platform, ok bool) {
+// platform reads a platform of a map or list, and takes it.
+func (w *walk) platform(n *yaml.Node, first taken) (p Platform, ok bool) {
 	p, err := ParsePlatform(n.Value)
 	if err != nil {
 		w.report(n, findings.InvalidPlatform, "%v", err)
 		return p, false
 	}
-	if before := first[p.Normal()]; before != nil {
+	before, same := first.take(p, n)
+	switch {
+	case before == nil:
+		return p, true
+	case same:
 		w.report(n, findings.DuplicatePlatform, "platform %s is the same as %s in line %d; keep one", quote(n.Value), quote(before.Value), before.Line)
-		return p, false
+	default:
+		w.report(n, findings.DuplicatePlatform, "platform %s overlaps with %s in line %d; keep one, or give each an OS version of its own",
+			quote(n.Value), quote(before.Value), before.Line)
 	}
-	first[p.Normal()] = n
-	return p, true
+	return p, false
+}
+
+// taken are the platforms of a map or list, by their normal form, and those that
+// include one of them.
+type taken struct{ exact, wider map[Platform]*yaml.Node }
+
+func newTaken() taken { return taken{map[Platform]*yaml.Node{}, map[Platform]*yaml.Node{}} }
+
+// take notes a platform. If one that overlaps with it is there, it returns that
+// instead, and whether it is the same.
+func (t taken) take(p Platform, n *yaml.Node) (before *yaml.Node, same bool) {
+	p = p.Normal()
+	if before := t.exact[p]; before != nil {
+		return before, true
+	}
+	before = t.wider[p]
+	for _, w := range p.wider() {
+		before = cmp.Or(before, t.exact[w])
+	}
+	if before != nil {
+		return before, false
+	}
+	t.exact[p] = n
+	for _, w := range p.wider() {
+		t.wider[w] = cmp.Or(t.wider[w], n)
+	}
+	return nil, false
 }
 
 func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source, ok bool) {
@@ -100,51 +131,4 @@ func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source
 	}
 	s.Pos = w.pos(n)
 	return s, true
-}
-
-// newest reads {newest: range, variant: text, prereleases: true}.
-func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
-	fields, _ := w.fields(n, "a newest source", "newest", "variant", "prereleases")
-	s = Source{Repository: own, Newest: &Newest{}, Pos: w.pos(n)}
-	if v := fields["prereleases"]; v != nil {
-		text, _ := w.scalar(v, "prereleases", "true or false")
-		if text != "true" && text != "false" {
-			w.report(v, findings.InvalidValue, "prereleases is %s; expected true or false", quote(text))
-		}
-		s.Newest.Prereleases = text == "true"
-	}
-	if v := fields["variant"]; v != nil {
-		text, ok := w.scalar(v, "variant", "what follows the dash of the tags, such as alpine")
-		if _, err := ParseVersion("1.0-" + text); ok && err != nil || strings.HasPrefix(text, "-") {
-			w.report(v, findings.InvalidValue, "variant is %s; expected what follows the dash of the tags, such as alpine", quote(text))
-		}
-		s.Newest.Variant = text
-	}
-	text, ok := w.scalar(fields["newest"], "newest", `a range of versions, such as "10.x"`)
-	if !ok {
-		return s, false
-	}
-	var err error
-	if s.Newest.Range, err = ParseRange(text); err != nil {
-		w.report(fields["newest"], findings.InvalidRange, "%v", err)
-		return s, false
-	}
-	if !s.Newest.Range.Possible() {
-		w.warnings = append(w.warnings, &Finding{ID: findings.InvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
-			Message: fmt.Sprintf("no version can ever be in the range %s", quote(text))})
-	}
-	s.Text = "newest " + text
-	return s, true
-}
-
-// newestKey returns the key of {newest: …}, nil if n is something else.
-func newestKey(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.MappingNode {
-		for pair := range slices.Chunk(n.Content, 2) {
-			if pair[0].Value == "newest" {
-				return pair[0]
-			}
-		}
-	}
-	return nil
 }

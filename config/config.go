@@ -51,12 +51,5 @@ type Source struct {
 	Pos        Pos
 }
 
-// Newest asks for the highest version tag that fits.
-type Newest struct {
-	Range       Range
-	Variant     string // "" for plain versions alone
-	Prereleases bool
-}
-
 // Reference returns the tag or the digest of the source.
 func (s Source) Reference() string { return cmp.Or(s.Digest, s.Tag) }

@@ -209,9 +209,18 @@ images.yaml:5:58: error[invalid-value]: prereleases is "maybe"; expected true or
 images.yaml:6:28: error[invalid-range]: range is empty; expected one such as "10.x" or ">=1.2 <2"
 images.yaml:6:49: error[invalid-range]: range "ten" is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`},
 		{"newest beside something else", aliases(`10: {newest: "10.x", tag: 10.1}`, `11: {newest: "11.x", amd64: 11.1}`, `12: {newest: "12.x", variant: -alpine}`), `
-images.yaml:5:28: error[unknown-field]: "tag" is not a key of a newest source; expected one of newest, variant, prereleases
-images.yaml:6:28: error[unknown-field]: "amd64" is not a key of a newest source; expected one of newest, variant, prereleases
+images.yaml:5:28: error[unknown-field]: "tag" is not a key of a newest source; did you mean "tags"?
+images.yaml:6:28: error[unknown-field]: "amd64" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade
 images.yaml:7:37: error[invalid-value]: variant is "-alpine"; expected what follows the dash of the tags, such as alpine`},
+		{"newest of tags that can't be", aliases(`10: {newest: "10.x", tags: "{arch}"}`, `11: {newest: "11.x", tags: "{version}-x", variant: x}`, `12: {newest: "12.x", variant: r3}`), `
+images.yaml:5:34: error[invalid-value]: tags is "{arch}"; expected text around {version}, and {arch} where the tags name a platform, such as "{version}-ubi-{arch}"
+images.yaml:6:58: error[unknown-field]: "variant" is of no use beside "tags"; write it into tags
+images.yaml:7:37: error[invalid-value]: variant is "r3"; expected what follows the dash of the tags, such as alpine`},
+		{"newest of builds, and no platforms", aliases(`10: {newest: "10.x", tags: "{version}-{arch}"}`, `11: {amd64: {newest: "11.x", tags: "{version}-{arch}"}}`), `
+images.yaml:5:11: error[invalid-value]: tags has {arch}, and nothing says which platforms the alias should have; add the policy "platforms", or name the platforms of this alias`},
+		{"newest of another versioning", aliases(`10: {newest: "10.x", versioning: calver}`, `11: {newest: ">=24.04"}`), `
+images.yaml:5:40: error[invalid-value]: versioning is "calver"; expected one of semver, calendar
+images.yaml:6:20: error[invalid-range]: range ">=24.04" has a number with a zero before it; write "versioning: calendar" beside "newest" for versions such as 24.04`},
 		{"bad tag", aliases("10: 10.1+build"), `images.yaml:5:11: error[invalid-source]: tag "10.1+build" is not valid; expected 1 to 128 letters, digits, "_", "." and "-", the first neither "." nor "-"`},
 		{"repository without a tag", aliases("10: other/app", "11: localhost:5000/app"), `
 images.yaml:5:11: error[invalid-source]: repository "other/app" has no tag or digest, and none is implied; write "other/app:TAG"
@@ -299,6 +308,22 @@ images.yaml:2:45: error[duplicate-platform]: platform "amd64" is the same as "am
 		{"platform of an alias twice", aliases("10:", "  arm: 10.1", "  linux/arm/v7: 10.2", "  amd64: 10.3", "  amd64: 10.4"), `
 images.yaml:7:9: error[duplicate-platform]: platform "linux/arm/v7" is the same as "arm" in line 6; keep one
 images.yaml:9:9: error[duplicate-key]: "amd64" is given twice in alias "10", first in line 8; keep one
+`},
+		{"version of Windows twice", aliases("10:", "  windows(10.0.17763)/amd64: 10.1", "  windows/amd64:10.0.20348: 10.2", "  windows/amd64:10.0.17763: 10.3"), `
+images.yaml:8:9: error[duplicate-platform]: platform "windows/amd64:10.0.17763" is the same as "windows(10.0.17763)/amd64" in line 6; keep one
+`},
+		{"versions of Windows that overlap", aliases("10:", "  windows(10.0.17763.1)/amd64: 10.1", "  windows(10.0.17763.2)/amd64: 10.2", "  windows/amd64:10.0.17763: 10.3", "  windows/amd64: 10.4", "  windows/arm64: 10.5"), `
+images.yaml:8:9: error[duplicate-platform]: platform "windows/amd64:10.0.17763" overlaps with "windows(10.0.17763.1)/amd64" in line 6; keep one, or give each an OS version of its own
+images.yaml:9:9: error[duplicate-platform]: platform "windows/amd64" overlaps with "windows(10.0.17763.1)/amd64" in line 6; keep one, or give each an OS version of its own
+`},
+		{"version of Windows within another", policies("platforms: [windows/amd64, windows(10.0.17763)/amd64]"), `
+images.yaml:2:30: error[duplicate-platform]: platform "windows(10.0.17763)/amd64" overlaps with "windows/amd64" in line 2; keep one, or give each an OS version of its own
+`},
+		{"versions of platforms", aliases("10: {windows(10)/amd64: 10.1, linux(5.15)/amd64: 10.2, win(10.0.17763)/x64: 10.3, 'amd64:10.4': 10.4}"), `
+images.yaml:5:12: error[invalid-platform]: platform "windows(10)/amd64" is unknown; expected os(version)/architecture, such as windows(10.0.17763)/amd64; linux has no version
+images.yaml:5:37: error[invalid-platform]: platform "linux(5.15)/amd64" is unknown; expected os(version)/architecture, such as windows(10.0.17763)/amd64; linux has no version
+images.yaml:5:62: error[invalid-platform]: platform "win(10.0.17763)/x64" is unknown; did you mean "windows(10.0.17763)/amd64"?
+images.yaml:5:89: error[invalid-platform]: platform "amd64:10.4" is unknown; expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64
 `},
 
 		// Policies.

@@ -83,8 +83,8 @@ func (w *walk) images(root *yaml.Node) []Image {
 	first := map[Repository]*yaml.Node{}
 	for key, value := range w.entries(top["images"], "images", "a map from repository to its aliases") {
 		image := w.image(key, value, defaults)
-		if before := first[image.Repository.place()]; before == nil {
-			first[image.Repository.place()] = key
+		if before := first[image.Repository.Place()]; before == nil {
+			first[image.Repository.Place()] = key
 		} else {
 			w.report(key, findings.DuplicateRepository, "repository %s is the same as %s in line %d (%s); put their aliases together", quote(key.Value), quote(before.Value), before.Line, image.Repository)
 		}
@@ -101,7 +101,7 @@ func (w *walk) relate(images []Image) {
 	pinned, used := map[Repository][]string{}, map[Repository]map[string]string{}
 	absent := map[Repository]map[string]string{} // the image by tag
 	for _, image := range images {
-		at := image.Repository.place()
+		at := image.Repository.Place()
 		absent[at], used[at] = map[string]string{}, map[string]string{}
 		for _, alias := range image.Aliases {
 			if alias.Absent {
@@ -112,7 +112,7 @@ func (w *walk) relate(images []Image) {
 	for _, image := range images {
 		for _, alias := range image.Aliases {
 			for _, s := range alias.Sources {
-				at := s.Repository.place()
+				at := s.Repository.Place()
 				if s.Digest != "" {
 					pinned[at] = append(pinned[at], s.Digest)
 				}
@@ -129,7 +129,7 @@ func (w *walk) relate(images []Image) {
 		}
 	}
 	for i := range images {
-		at := images[i].Repository.place()
+		at := images[i].Repository.Place()
 		digests := pinned[at]
 		slices.Sort(digests)
 		images[i].Pinned, images[i].Used = slices.Compact(digests), used[at]
@@ -155,6 +155,7 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
 	}
 	w.link(image)
+	w.waitFor(image)
 	slices.SortFunc(image.Aliases, func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })
 	return image
 }

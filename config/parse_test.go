@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -120,7 +121,7 @@ func summary(c *Config) string {
 				lines = append(lines, name+" absent")
 			}
 			for _, s := range alias.Sources {
-				line := fmt.Sprintf("%s [%s] <- %s %s", name, s.Platform, s.Repository, s.Reference())
+				line := fmt.Sprintf("%s [%s] <- %s %s", name, s.Platform, s.Repository, cmp.Or(s.Reference(), s.Text))
 				if s.Alias {
 					line += " (alias)"
 				}
@@ -165,6 +166,12 @@ localhost:5000/app:1 [linux/arm/v7] <- localhost:5000/app 1.4
 localhost:5000/app:1 [linux/arm/v6] <- localhost:5000/app 1.7
 localhost:5000/app:1 [linux/s390x] <- localhost:5000/app 1.2
 localhost:5000/app:1 [windows/amd64] <- localhost:5000/app 1.1`},
+		{"versions of Windows, and WASI", aliases(
+			"1: {windows/amd64:10.0.20348: 1.2, windows(10.0.17763.5458)/amd64: 1.1, wasi/wasm: 1.3}",
+		), `
+localhost:5000/app:1 [wasi/wasm] <- localhost:5000/app 1.3
+localhost:5000/app:1 [windows(10.0.17763.5458)/amd64] <- localhost:5000/app 1.1
+localhost:5000/app:1 [windows(10.0.20348)/amd64] <- localhost:5000/app 1.2`},
 		{"aliases of aliases", aliases(
 			"latest: localhost:5000/app:11",
 			"stable: {amd64: latest, arm64: app:10, s390x: other:10}",
@@ -177,6 +184,19 @@ localhost:5000/app:latest [] <- localhost:5000/app 11 (alias)
 localhost:5000/app:stable [linux/amd64] <- localhost:5000/app latest (alias)
 localhost:5000/app:stable [linux/arm64] <- localhost:5000/app 10 (alias)
 localhost:5000/app:stable [linux/s390x] <- localhost:5000/other 10`},
+		{"newest", aliases(
+			`1: {newest: "1.x", variant: alpine3.20, prereleases: true}`,
+			`2: {newest: ">=12.5.5.200 <13 !=12.6", versioning: semver}`,
+			`3: {newest: ">=24.04 <25", versioning: calendar}`,
+			`4: {newest: 4, tags: "release-{version}"}`,
+			`5: {amd64: {newest: "5.x", tags: "{version}-ubi-{arch}"}, arm64: {newest: "5.x", tags: "{arch}-{version}"}}`,
+		), `
+localhost:5000/app:1 [] <- localhost:5000/app newest 1.x
+localhost:5000/app:2 [] <- localhost:5000/app newest >=12.5.5.200 <13 !=12.6
+localhost:5000/app:3 [] <- localhost:5000/app newest >=24.04 <25
+localhost:5000/app:4 [] <- localhost:5000/app newest 4
+localhost:5000/app:5 [linux/amd64] <- localhost:5000/app newest 5.x
+localhost:5000/app:5 [linux/arm64] <- localhost:5000/app newest 5.x`},
 		{"absent", aliases("9: absent", "8: 'absent'", "7: app:absent"), `
 localhost:5000/app:7 [] <- localhost:5000/app absent
 localhost:5000/app:8 absent

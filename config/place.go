@@ -34,10 +34,11 @@ func ParseECRHost(name string) (h ECRHost, ok bool) {
 	return ECRHost{Account: m[1], FIPS: m[2] != "", Region: m[3], DualStack: strings.HasPrefix(m[4], "on.")}, true
 }
 
-// place returns the repository under one name for its host. A registry of Amazon
-// ECR has up to four host names, and so has loopback. Two repositories of one
-// place may be the same, so what one must keep the other must keep too.
-func (r Repository) place() Repository {
+// Place returns the repository under one name for its host, to compare it with
+// others. A registry of Amazon ECR has up to four host names, and so has loopback. Two
+// repositories of one place may be the same, so what one must keep the other must
+// keep too.
+func (r Repository) Place() Repository {
 	if h, ok := ParseECRHost(r.Host); ok {
 		return Repository{Host: h.Account + "." + h.Region, Path: r.Path}
 	}

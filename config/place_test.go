@@ -40,12 +40,12 @@ func TestPlace(t *testing.T) {
 		for _, host := range same {
 			for _, other := range append(same, "docker.io", "localhost:6000") {
 				want := other != "docker.io" && other != "localhost:6000"
-				if got := (Repository{host, "a"}).place() == (Repository{other, "a"}).place(); got != want {
+				if got := (Repository{host, "a"}).Place() == (Repository{other, "a"}).Place(); got != want {
 					t.Errorf("%s and %s: got %v, want %v", host, other, got, want)
 				}
 			}
 		}
-		if (Repository{same[0], "a"}).place() == (Repository{same[0], "b"}).place() {
+		if (Repository{same[0], "a"}).Place() == (Repository{same[0], "b"}).Place() {
 			t.Errorf("%s: two repositories are one", same[0])
 		}
 	}

@@ -116,7 +116,7 @@ func (w *walk) platforms(name string, n *yaml.Node) []Platform {
 		w.report(n, findings.EmptyValue, "%s is an empty list; expected %s", name, want)
 	}
 	var platforms []Platform
-	first := map[Platform]*yaml.Node{}
+	first := newTaken()
 	for _, item := range n.Content {
 		if _, ok := w.scalar(item, "platform", "text, such as amd64"); !ok {
 			continue

@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed" // of the schema
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ var Schema []byte
 // Grammar is how names are spelled in images.yaml. These regular expressions
 // match whole texts, in the syntax that Go and ECMA-262 share.
 type Grammar struct {
-	Registry, Repository, Tag, Platform, Range, Variant, Duration string
+	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration string
 
 	// A source is a Digest, or a Source that is not an OtherDigest: no
 	// repository is called sha256.
@@ -40,13 +41,19 @@ func Spelling() Grammar {
 		digest     = inner(digestPattern.String())
 		others     = []string{}
 	)
-	for word := range strings.FieldsSeq(architectures) {
+	for _, word := range architectures {
 		switch word {
 		case "amd64", "arm", "arm64": // knownVariants has theirs
 		default:
 			others = append(others, word)
 		}
 	}
+	var (
+		architecture = `(?:amd64|arm|arm64|` + inner(knownVariants.String()) + `|(?:` + strings.Join(others, "|") + `)(?:/` + inner(variantPattern.String()) + `)?)`
+		versioned    = strings.Join(slices.DeleteFunc(slices.Clone(systems), func(s string) bool { return s == "linux" || s == windows }), "|")
+		ofWindows    = inner(windowsVersionPattern.String())
+		ofOthers     = inner(osVersionPattern.String())
+	)
 	whole := func(pattern string) string { return "^(?:" + pattern + ")$" }
 	return Grammar{
 		Registry:    whole(host),
@@ -55,9 +62,10 @@ func Spelling() Grammar {
 		Source:      whole(tag + `|` + repository + `:` + tag + `|` + repository + `@` + digest),
 		Digest:      whole(digest),
 		OtherDigest: `^(?:sha256|sha384|sha512|blake3):`,
-		Platform: whole(`(?:(?:` + strings.Join(strings.Fields(systems), "|") + `)/)?(?:amd64|arm|arm64|` + inner(knownVariants.String()) +
-			`|(?:` + strings.Join(others, "|") + `)(?:/` + inner(variantPattern.String()) + `)?)`),
+		Platform: whole(`(?:(?:` + strings.Join(systems, "|") + `)/|windows\(` + ofWindows + `\)/|(?:` + versioned + `)\(` + ofOthers + `\)/)?` + architecture +
+			`|windows/` + architecture + `:` + ofWindows + `|(?:` + versioned + `)/` + architecture + `:` + ofOthers),
 		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
+		Tags:     whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
 		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
 		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),
 	}

@@ -16,9 +16,10 @@ type Alias struct {
 }
 
 // Composed reports whether the alias needs an index of its own. It does not if
-// it can be the bytes of its one source, or of the one image that is left.
+// it can be the bytes of its one source, or of the one image that is left. An
+// image's features are in its index entry, so such an image keeps one.
 func (a Alias) Composed() bool {
-	return !a.OneSource || a.Filtered && len(a.Entries) != 1
+	return !a.OneSource || a.Filtered && (len(a.Entries) != 1 || a.Entries[0].Features != "")
 }
 
 // Images returns the entries that are images, in order.
@@ -29,22 +30,25 @@ func (a Alias) Images() []Entry {
 // Entry is one manifest that an alias offers.
 type Entry struct {
 	Kind      Kind
-	Platform  config.Platform // of an Image
-	Attests   string          // of an Attestation: the digest of its image
+	Platform  config.Platform // of an Image, or of the image that an Attestation or a Companion belongs to
+	Features  string          // of an Image: what it asks of a runtime beyond its platform, "" of a plain one
+	RefersTo  string          // the digest of the image that it belongs to, or of what else it refers to
 	MediaType string
 	Digest    string
-	Size      int64  // bytes of the manifest
-	Source    string // as images.yaml spells it; of a newest source, the tag it chose
-	Origin    string // the tag or digest behind an alias as a source, else as Source
-	Newest    bool   // a newest source chose it
-	Was       Past   // of a Newest one, what the alias has for the platform now
+	Size      int64          // bytes of the manifest
+	Source    string         // as images.yaml spells it; of a newest source, the tag it chose
+	Origin    string         // the tag or digest behind an alias as a source, else as Source
+	Version   config.Version // of Origin; zero if that is no version
+	Newest    bool           // a newest source chose it
+	Was       Past           // of a Newest one that may not be lower, what the alias has for the platform now
 }
 
 // Past is what an alias has today for one platform. It is zero if the alias does
 // not have the platform.
 type Past struct {
-	Digest string
-	Source string // the version tag it came from, "" if that is not known
+	Digest  string
+	Version config.Version // of the tag it came from; zero if that is not known
+	Float   bool           // it may be any version that Version covers
 }
 
 // Kind is what a manifest of an index is.
@@ -54,5 +58,6 @@ type Kind int
 const (
 	Image       Kind = iota
 	Attestation      // BuildKit's provenance or SBOM of an image of the same index
-	Other            // an artifact that tagline carries along and does not look into
+	Companion        // an artifact that belongs to an image of the same index, such as a SOCI index
+	Other            // an artifact that belongs to no image, or what is no manifest at all
 )

@@ -3,39 +3,44 @@ package policies
 import (
 	"fmt"
 
-	"tagline/config"
 	"tagline/config/findings"
 )
 
 // Downgrade reports whether a newest source may choose a lower version than the
 // alias has now, as it would when a release is deleted. If it is not known what
 // version the alias has, it may not choose any. A tag that images.yaml names may
-// always be lower.
+// always be lower, and so may any version if the range excludes the one that the
+// alias has.
+//
+// A newest source can set it for itself. So it is the caller that asks for the
+// value, and gives a Past to the entries for which it is deny.
 var Downgrade = Policy[bool]{
 	Name:   "downgrade",
 	Doc:    "whether newest may choose a lower version than the alias has",
 	Values: words[bool]{{"deny", false}, {"allow", true}},
-	Apply: func(allowed bool, a Alias) (Alias, []Finding) {
-		if allowed {
-			return a, nil
-		}
+	Apply: func(_ bool, a Alias) (Alias, []Finding) {
 		var found []Finding
 		for _, e := range a.Images() {
 			if !e.Newest || e.Was == (Past{}) || e.Was.Digest == e.Digest {
 				continue
 			}
-			now, err := config.ParseVersion(e.Source)
-			was, unknown := config.ParseVersion(e.Was.Source)
+			unknown := ""
+			switch was := e.Was.Version; {
+			case was.Tag == "":
+				unknown = "no mark and none of the newest version tags says what it is now"
+			case e.Was.Float && was.Covers(e.Version):
+				unknown = fmt.Sprintf("no mark says what it is now, and of the version tags only %s has it, which moves", was.Tag)
+			}
 			switch {
-			case err != nil: // a newest source chooses nothing else
-			case unknown != nil:
+			case unknown != "":
 				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
-					"%s would go from %s to %s, which may be a downgrade: no mark and none of the newest version tags says what it is now; name a tag once, or set downgrade: allow",
-					e.Platform, e.Was.Digest, e.Source)})
-			case now.Compare(was) < 0:
+					"%s would go from %s to %s, which may be a downgrade: %s; for one run, name the tag that it should have, or write downgrade: allow beside newest",
+					e.Platform, e.Was.Digest, e.Source, unknown)})
+			case e.Version.Compare(e.Was.Version) < 0:
+				was := e.Was.Version.Tag
 				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
-					"%s would be downgraded from %s to %s; bring %s back for it, name a tag, or set downgrade: allow",
-					e.Platform, e.Was.Source, e.Source, e.Was.Source)})
+					"%s would be downgraded from %s to %s; bring %s back for it, name a tag, exclude it with !=, or write downgrade: allow beside newest",
+					e.Platform, was, e.Source, was)})
 			}
 		}
 		return a, found

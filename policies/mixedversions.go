@@ -2,9 +2,9 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"tagline/config"
 	"tagline/config/findings"
 )
 
@@ -23,8 +23,10 @@ var MixedVersions = Policy[bool]{
 		var from []string
 		mixed := false
 		for _, e := range images {
-			from = append(from, e.Platform.String()+" from "+e.Origin)
-			mixed = mixed || !sameVersion(e.Origin, images[0].Origin)
+			if one := e.Platform.String() + " from " + e.Origin; !slices.Contains(from, one) {
+				from = append(from, one)
+			}
+			mixed = mixed || !sameVersion(e, images[0])
 		}
 		if !mixed {
 			return a, nil
@@ -34,13 +36,11 @@ var MixedVersions = Policy[bool]{
 	},
 }
 
-// sameVersion reports whether two sources are one version: 10.10-amd64 and
-// 10.10-arm64 are. Sources that are no versions must be equal.
-func sameVersion(a, b string) bool {
-	v, err := config.ParseVersion(a)
-	w, other := config.ParseVersion(b)
-	if err != nil || other != nil {
-		return a == b
+// sameVersion reports whether two entries are one version: 10.10-amd64 and
+// 10.10-arm64 are. What is no version must be of one source.
+func sameVersion(a, b Entry) bool {
+	if a.Version.Tag == "" || b.Version.Tag == "" {
+		return a.Origin == b.Origin
 	}
-	return v.Compare(w) == 0
+	return a.Version.Compare(b.Version) == 0
 }

@@ -19,7 +19,9 @@ var Platforms = Policy[[]config.Platform]{
 	Apply: func(required []config.Platform, a Alias) (Alias, []Finding) {
 		var has []string
 		for _, e := range a.Images() {
-			has = append(has, e.Platform.String())
+			if platform := e.Platform.String(); !slices.Contains(has, platform) {
+				has = append(has, platform)
+			}
 		}
 		gives := "the sources give"
 		if a.OneSource && len(a.Entries) > 0 {
@@ -28,6 +30,13 @@ var Platforms = Policy[[]config.Platform]{
 		var found []Finding
 		for _, want := range required {
 			if slices.ContainsFunc(a.Images(), func(e Entry) bool { return e.Platform.Is(want) }) {
+				continue
+			}
+			if i := slices.IndexFunc(a.Images(), func(e Entry) bool { meant, is := e.Platform.Misspelled(); return is && meant.Is(want) }); i >= 0 {
+				e := a.Images()[i]
+				meant, _ := e.Platform.Misspelled()
+				found = append(found, Finding{ID: findings.MisspelledPlatform, Message: fmt.Sprintf(
+					"the platforms policy requires %s, and source %q says %s, which should be %s; rebuild it", want, e.Source, e.Platform, meant)})
 				continue
 			}
 			found = append(found, Finding{ID: findings.MissingPlatform, Message: fmt.Sprintf(

@@ -21,10 +21,10 @@ import (
 
 // forAliases are the policies that every alias passes, in this order: first
 // those that take entries out of an alias, then those that judge what is left.
-var forAliases = []policy{Provenance, Format, Platforms, MixedVersions, Downgrade}
+var forAliases = []policy{Provenance, Companions, Format, Platforms, MixedVersions, Downgrade}
 
 // forRepository are the policies of the repository as a whole.
-var forRepository = []policy{Prune, Untagged, Grace, Signed}
+var forRepository = []policy{Prune, Untagged, Grace, Signed, Referrers}
 
 // Keys returns how images.yaml spells the policies, for [config.Parse].
 func Keys() []config.PolicyKey {

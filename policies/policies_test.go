@@ -14,7 +14,8 @@ func image(platform, source string) Entry {
 	if err != nil {
 		panic(err)
 	}
-	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source,
+	version, _ := config.ParseVersion(source)
+	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source, Version: version,
 		MediaType: "application/vnd.oci.image.manifest.v1+json"}
 }
 
@@ -37,11 +38,17 @@ func platforms(names ...string) []config.Platform {
 func TestPolicies(t *testing.T) {
 	docker := image("amd64", "1.0")
 	docker.MediaType = DockerManifest
-	attestation := Entry{Kind: Attestation, Attests: image("amd64", "1.0").Digest, Source: "1.0"}
+	attestation := Entry{Kind: Attestation, RefersTo: image("amd64", "1.0").Digest, Source: "1.0"}
+	companion := Entry{Kind: Companion, RefersTo: image("amd64", "1.0").Digest, Source: "1.0"}
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
-		e.Newest, e.Was = true, Past{image("amd64", was).Digest, was}
+		e.Newest, e.Was = true, Past{Digest: image("amd64", was).Digest, Version: image("amd64", was).Version}
+		return e
+	}
+	moving := func(was, now string) Entry {
+		e := chosen(was, now)
+		e.Was.Float = true
 		return e
 	}
 	for _, test := range []struct {
@@ -56,6 +63,9 @@ func TestPolicies(t *testing.T) {
 		{"keep", Provenance, config.Setting{Value: "keep"}, Alias{Entries: []Entry{docker, attestation}}, 2, false, nil},
 		{"drop", Provenance, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, artifact}}, 2, true, nil},
 		{"drop, nothing to", Provenance, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker}}, 1, false, nil},
+		{"keep companions", Companions, config.Setting{Value: "keep"}, Alias{Entries: []Entry{docker, companion}}, 2, false, nil},
+		{"drop companions", Companions, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, companion, artifact, companion}}, 3, true, nil},
+		{"drop companions, nothing to", Companions, config.Setting{Value: "drop"}, Alias{Entries: []Entry{docker, attestation, artifact}}, 3, false, nil},
 		{"docker of docker", Format, config.Setting{Value: "docker"}, Alias{Entries: []Entry{docker}}, 1, false, nil},
 		{"docker of oci", Format, config.Setting{Value: "docker"}, Alias{Entries: []Entry{docker, image("arm64", "1.0"), attestation}}, 3, false,
 			[]string{"docker-oci-child", "docker-oci-child"}},
@@ -75,8 +85,10 @@ func TestPolicies(t *testing.T) {
 		{"up", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.9", "1.10")}}, 1, false, nil},
 		{"same", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("v1.9.0", "1.9")}}, 1, false, nil},
 		{"down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
-		{"down, allowed", Downgrade, config.Setting{Value: "allow"}, Alias{Entries: []Entry{chosen("1.10", "1.9")}}, 1, false, nil},
+		{"an older build", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10-2", "1.10-1")}}, 1, false, []string{"downgrade"}},
 		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
+		{"from a float, within what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.21.3")}}, 1, false, []string{"unknown-version"}},
+		{"from a float, past what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.22.0")}}, 1, false, nil},
 		{"from nothing", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{{Kind: Image, Newest: true, Source: "1.9"}}}, 1, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -92,6 +104,31 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// A newest source can set downgrade for itself.
+func TestOwnSetting(t *testing.T) {
+	for value, ok := range map[string]bool{"deny": true, "allow": true, "no": false} {
+		cfg, err := config.Parse("images.yaml", []byte(`images: {r.test/app: {aliases: {1: {newest: "1.x", downgrade: `+value+"}}}}"), config.Options{Policies: Keys()})
+		if (err == nil) != ok {
+			t.Errorf("downgrade: %s: %v", value, err)
+		}
+		if ok && Downgrade.Over(Rules{}, cfg.Images[0].Aliases[0].Sources[0].Newest.Downgrade) != (value == "allow") {
+			t.Errorf("downgrade: %s is %+v", value, cfg.Images[0].Aliases[0].Sources[0].Newest.Downgrade)
+		}
+	}
+	set := func(value string) config.Setting { return config.Setting{Value: value, Pos: config.Pos{Line: 1}} }
+	for _, image := range []string{"allow", "deny"} {
+		rules := Of(config.Settings{"downgrade": set(image)})
+		if got := Downgrade.Over(rules, config.Setting{}); got != (image == "allow") {
+			t.Errorf("the image says %s, and the source says nothing: %v", image, got)
+		}
+		for _, own := range []string{"allow", "deny"} {
+			if got := Downgrade.Over(rules, set(own)); got != (own == "allow") {
+				t.Errorf("the image says %s, the source %s: %v", image, own, got)
+			}
+		}
+	}
+}
+
 // What images.yaml says, or leaves out, is the value of a policy.
 func TestDecoded(t *testing.T) {
 	parse := func(text string) Rules {
@@ -103,19 +140,19 @@ func TestDecoded(t *testing.T) {
 		return Of(cfg.Images[0].Policies)
 	}
 	type values struct {
-		provenance                                          Attestations
-		format                                              string
-		mixed, downgrade, prune, untagged, signed, graceSet bool
-		grace                                               time.Duration
-		platforms                                           []config.Platform
+		provenance                                                  Attestations
+		format                                                      string
+		mixed, downgrade, prune, untagged, signed, copied, graceSet bool
+		grace                                                       time.Duration
+		platforms                                                   []config.Platform
 	}
 	of := func(r Rules) values {
 		return values{
-			Provenance.Of(r), Format.Of(r), MixedVersions.Of(r), Downgrade.Of(r), Prune.Of(r), Untagged.Of(r), Signed.Of(r),
+			Provenance.Of(r), Format.Of(r), MixedVersions.Of(r), Downgrade.Of(r), Prune.Of(r), Untagged.Of(r), Signed.Of(r), Referrers.Of(r),
 			Grace.Pos(r) != config.Pos{}, Grace.Of(r), Platforms.Of(r),
 		}
 	}
-	defaults := values{format: "application/vnd.oci.image.index.v1+json", mixed: true, grace: 24 * time.Hour}
+	defaults := values{format: "application/vnd.oci.image.index.v1+json", mixed: true, copied: true, grace: 24 * time.Hour}
 	for name, test := range map[string]struct {
 		rules Rules
 		want  values
@@ -124,10 +161,10 @@ func TestDecoded(t *testing.T) {
 		"no settings": {Of(nil), defaults},
 		"zero":        {Rules{}, defaults},
 		"all set": {
-			parse("provenance: purge, format: docker, mixed-versions: deny, downgrade: allow, prune: true, untagged: delete, signed: purge, grace: 90m, platforms: [arm64]"),
-			values{Purge, DockerManifestList, false, true, true, true, true, true, 90 * time.Minute, platforms("arm64")},
+			parse("provenance: purge, format: docker, mixed-versions: deny, downgrade: allow, prune: true, untagged: delete, signed: purge, referrers: leave, grace: 90m, platforms: [arm64]"),
+			values{Purge, DockerManifestList, false, true, true, true, true, false, true, 90 * time.Minute, platforms("arm64")},
 		},
-		"no grace at all": {parse("provenance: drop, grace: 0s"), values{provenance: Drop, format: defaults.format, mixed: true, graceSet: true}},
+		"no grace at all": {parse("provenance: drop, grace: 0s"), values{provenance: Drop, format: defaults.format, mixed: true, copied: true, graceSet: true}},
 	} {
 		if got := of(test.rules); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, test.want)

@@ -26,6 +26,15 @@ func (p Policy[T]) Of(r Rules) T {
 	return p.Values.decode(config.Setting{})
 }
 
+// Over returns the policy's value where something sets it for itself. The zero
+// setting does not.
+func (p Policy[T]) Over(r Rules, own config.Setting) T {
+	if own.Pos.Line == 0 {
+		return p.Of(r)
+	}
+	return p.Values.decode(own)
+}
+
 // Pos returns where images.yaml sets the policy. It is zero for a default.
 func (p Policy[T]) Pos(r Rules) config.Pos { return r.settings[p.Name].Pos }
 

@@ -1,7 +1,5 @@
 package policies
 
-import "slices"
-
 // Attestations is what becomes of attestation manifests.
 type Attestations int
 
@@ -29,9 +27,6 @@ var Provenance = Policy[Attestations]{
 		if value == Keep {
 			return a, nil
 		}
-		had := len(a.Entries)
-		a.Entries = slices.DeleteFunc(slices.Clone(a.Entries), func(e Entry) bool { return e.Kind == Attestation })
-		a.Filtered = a.Filtered || len(a.Entries) < had
-		return a, nil
+		return a.without(Attestation), nil
 	},
 }

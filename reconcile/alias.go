@@ -72,6 +72,9 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 	case v.push == nil && p.deep && index && len(v.content.follows) == 0: // an alias that it follows is checked itself
 		p.mend(alias, v)
 	}
+	if !alias.Absent && !v.any() && v.push == nil && p.late && len(v.content.copies) > 0 {
+		p.attach(alias, v)
+	}
 }
 
 // decide compares what an alias should be with what it is.
@@ -143,6 +146,13 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
 	}
+	if len(c.copies) > 0 && !v.any() { // or else nothing is copied
+		m, err := p.body(c)
+		if v.fail(err); err == nil {
+			v.push.Referrers, warnings = p.along(alias, c.copies, m)
+			v.warnings = append(v.warnings, warnings...)
+		}
+	}
 }
 
 // compose works out what an alias should be, from its sources and under the
@@ -152,12 +162,13 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	for _, s := range alias.Sources {
 		if s.Newest == nil {
 			sources = append(sources, s)
-			continue
 		}
-		found, candidates, why := p.newest(alias, s)
+	}
+	for _, together := range p.searches(alias) {
+		found, choice, why := p.newest(alias, together)
 		sources = append(sources, found...)
 		v.join(why)
-		v.choices = append(v.choices, Choice{alias.Tag, s.Newest.Range.Text, candidates})
+		v.choices = append(v.choices, choice)
 	}
 	var c, whole content // whole is the last source as it is
 	for _, s := range sources {
@@ -184,9 +195,17 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 		v.join(why)
 		return v
 	}
-	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !slices.Contains(a.Entries, l.Entry) })
+	kept := map[policies.Entry]bool{}
+	for _, e := range a.Entries {
+		kept[e] = true
+	}
+	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
 	p.finish(&c, a, whole)
-	if len(v.choices) > 0 && !policies.Downgrade.Of(p.rules) {
+	if size := len(c.Body); size > registry.MaxManifest {
+		v.fail(fmt.Errorf("its index would have %d entries and %d bytes, more than registries take; take fewer platforms of each source, or set provenance: drop", len(c.leaves), size))
+		return v
+	}
+	if slices.ContainsFunc(alias.Sources, p.guarded) {
 		if warnings, why = p.compare(alias, a, c.Digest); why.any() {
 			v.join(why)
 			return v
@@ -237,6 +256,12 @@ func (p *planner) apply(alias config.Alias, a policies.Alias) (_ policies.Alias,
 	return a, warnings, ps
 }
 
+// guarded reports whether a source must not choose a lower version than the alias
+// has.
+func (s scope) guarded(source config.Source) bool {
+	return source.Newest != nil && !policies.Downgrade.Over(s.rules, source.Newest.Downgrade)
+}
+
 // compare has the policies judge an alias of newest sources once more, now with
 // what it carries today. An alias that does not change needs no judging.
 func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (warnings []*config.Finding, ps problems) {
@@ -246,15 +271,22 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 	}
 	var images []oldImage
 	if err == nil {
-		images, err = p.carried(old)
+		images, err = p.carried(alias, old)
 	}
 	if err != nil {
 		ps.fail(err)
 		return nil, ps
 	}
 	for i, e := range a.Entries {
-		if e.Kind == policies.Image {
-			a.Entries[i].Was = highest(images, e.Platform)
+		of := slices.IndexFunc(alias.Sources, func(s config.Source) bool {
+			return p.guarded(s) && (s.Platform == (config.Platform{}) || e.Platform.Is(s.Platform))
+		})
+		if e.Kind != policies.Image || of < 0 {
+			continue
+		}
+		// A version that the range excludes by name may be replaced by a lower one.
+		if was := highest(images, e.Platform); was.Version.Tag == "" || !alias.Sources[of].Newest.Range.Excludes(was.Version) {
+			a.Entries[i].Was = was
 		}
 	}
 	_, warnings, ps = p.apply(alias, a)

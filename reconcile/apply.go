@@ -8,7 +8,7 @@ import (
 )
 
 // Apply carries out a plan, and nothing but it. First it puts back what is
-// missing. Then it copies and pushes, aliases that others follow first. Then it
+// missing. Then it copies, with what refers to the copies, and pushes, aliases that others follow first. Then it
 // deletes tags, and then manifests, unless anything before them failed. Each tag
 // is read again just before it is written, and after: as many at a time as the
 // writer can write at once, so that none waits in a queue between the two. What a
@@ -16,7 +16,7 @@ import (
 // list it.
 func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	a := applying{
-		plan: plan, ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{},
+		plan: plan, ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{}, attached: map[attachment]error{},
 		ensured: map[string]error{}, back: map[string]bool{},
 	}
 	a.putBackLost(plan.Required)
@@ -51,5 +51,6 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	for _, k := range plan.Required {
 		r.Ensured = append(r.Ensured, Outcome{k.Digest, a.ensured[k.Digest], !a.back[k.Digest]})
 	}
+	r.Warned = a.warned
 	return r
 }

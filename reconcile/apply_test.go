@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
@@ -200,5 +202,50 @@ func TestManyAliasesInBatches(t *testing.T) {
 	}
 	if after := slices.IndexFunc(m.Puts, func(p string) bool { return p[0] == 'b' }); after != 250 {
 		t.Errorf("a follower was pushed as number %d, before all that are followed", after)
+	}
+}
+
+// failingCopies counts the copies of each manifest, and fails them.
+type failingCopies struct {
+	registry.Writer
+	mu    sync.Mutex
+	tried map[string]int
+}
+
+func (f *failingCopies) Copy(_ context.Context, from config.Repository, digest string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tried[digest]++
+	return fmt.Errorf("copy %s@%s: 503", from, digest)
+}
+
+// AtOnce is small, so that a run has several batches.
+func (f *failingCopies) AtOnce() int { return 2 }
+
+// However many aliases need a copy, it is tried once, and no alias is pushed
+// without it.
+func TestCopyThatFailsIsTriedOnce(t *testing.T) {
+	m := registrytest.NewMemory()
+	m.Push(t, "app", both50)
+	m.Push(t, "base", both30)
+	image := aliases(t, "a: base:10.30\nb: base:10.30\nc: {amd64: base:10.30}\nd: {amd64: base:10.30, arm64: base:10.30}\ne: {arm64: base:10.30}\nf: c\nok: 10.50")
+	p := plan(t, m, image)
+	w := &failingCopies{Writer: m.Writer(image.Repository), tried: map[string]int{}}
+	r := reconcile.Apply(t.Context(), w, p)
+	if len(w.tried) != 5 { // the index, two images and two attestations
+		t.Errorf("copies of %v", w.tried)
+	}
+	for digest, times := range w.tried {
+		if times != 1 {
+			t.Errorf("%s was tried %d times", digest, times)
+		}
+	}
+	for _, tag := range []string{"a", "b", "c", "d", "e", "f"} {
+		if err := errOf(t, r.Pushed, tag); err == nil || m.Tags["r.test/app:"+tag] != "" {
+			t.Errorf("tag %s names %q, error %v", tag, m.Tags["r.test/app:"+tag], err)
+		}
+	}
+	if err := errOf(t, r.Pushed, "ok"); err != nil || m.Tags["r.test/app:ok"] == "" {
+		t.Errorf("tag ok: %v", err)
 	}
 }

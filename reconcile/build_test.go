@@ -87,6 +87,16 @@ func (b *builder) referrer(name, subject string) string {
 	})
 }
 
+// cosign puts what cosign keeps for a manifest under its tag.
+func (b *builder) cosign(name, subject, suffix string) string {
+	d := b.store(name, ociManifest, object{
+		"config": object{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digestOf(name), "size": 10},
+		"layers": []object{{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": digestOf(name + " payload"), "size": 5}},
+	})
+	b.tag(fallback(subject)+suffix, d)
+	return d
+}
+
 // foreign is of a type that tagline does not know, and mentions others.
 func (b *builder) foreign(name string, mentions ...string) string {
 	return b.store(name, foreignType, object{"config": object{"mediaType": foreignType, "digest": digestOf(name), "size": 1}, "uses": mentions})

@@ -14,11 +14,12 @@ import (
 )
 
 // composeIndex makes an index of the leaves, and sorts them into its order:
-// images by platform, then attestations by the platform of their image, then
-// the rest. The bytes depend on the arguments and on nothing else.
+// images by platform, then attestations and companions by the platform of their
+// image, then the rest. The plain image of a platform comes before those with
+// features: Docker takes the first one of its platform. The bytes depend on the arguments and on nothing else.
 func composeIndex(tag, mediaType string, leaves []leaf) registry.RawManifest {
 	slices.SortStableFunc(leaves, func(a, b leaf) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Platform.Compare(b.Platform), cmp.Compare(a.Digest, b.Digest))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Platform.Compare(b.Platform), cmp.Compare(a.Features, b.Features), cmp.Compare(a.Digest, b.Digest))
 	})
 	marked := mediaType == ocispec.MediaTypeImageIndex // a Docker list has no annotations
 	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaType, Manifests: []ocispec.Descriptor{}}

@@ -47,7 +47,7 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 				if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
 					why = registry.ErrUnsupported
 				}
-				err = fmt.Errorf("%w: %s lists it, and was not deleted", why, d.Parents[held])
+				err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
 			}
 			if outcome[d.Digest] = err; err == nil {
 				due = append(due, d.Digest)
@@ -81,7 +81,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 	}
 	for _, tag := range tags {
 		if want[tag] == "" {
-			return fmt.Errorf("%w: tag %q is new since the plan, and may need what was to be deleted; run again", ErrStale, tag)
+			return fmt.Errorf("%w: tag %q is new since the plan, and may need what was to be deleted; plan again", ErrStale, tag)
 		}
 	}
 	names := make([]string, len(planned))
@@ -93,7 +93,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 		case now.Err != nil && !errors.Is(now.Err, registry.ErrNotFound):
 			return interrupted(fmt.Errorf("re-read before the deletion: %w", now.Err))
 		case now.Value.Digest != planned[i].Digest:
-			return fmt.Errorf("%w: tag %q should name %s, and names %s, so nothing is deleted; run again",
+			return fmt.Errorf("%w: tag %q should name %s, and names %s, so nothing is deleted; plan again",
 				ErrStale, names[i], planned[i].Digest, cmp.Or(now.Value.Digest, "nothing"))
 		}
 	}
@@ -104,7 +104,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 // manifests behind for that. Only a deletion can tell, so a dry run can't know.
 func (a *applying) deletes() error {
 	purges := slices.ContainsFunc(a.plan.Pushes, func(p Push) bool { return p.Purged > 0 })
-	if !purges || len(a.plan.DeleteManifests) == 0 || a.ctx.Err() != nil {
+	if !purges || len(a.plan.DeleteManifests) == 0 {
 		return nil
 	}
 	return a.w.Deletes(a.ctx)

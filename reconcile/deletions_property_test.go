@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -81,7 +82,11 @@ func drawHousehold(t *rapid.T, tb testing.TB) household {
 		subject := any(everything, "subject of the tag")
 		suffix := any([]string{"", "", ".sig", ".att"}, "suffix")
 		if suffix != "" {
-			b.tag(fallback(subject)+suffix, any(images, "signature"))
+			if rapid.Bool().Draw(t, "is of cosign") {
+				others = append(others, b.cosign(fmt.Sprintf("cosign%d", i), subject, suffix))
+			} else {
+				b.tag(fallback(subject)+suffix, any(images, "signature"))
+			}
 			continue
 		}
 		var entries []object
@@ -178,7 +183,7 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 		if len(p.Errors) > 0 {
 			t.Fatalf("%s\nerrors %+v", h, p.Errors)
 		}
-		want := before.obvious(h.image, p)
+		want, goes, released := before.obvious(h.image, p)
 		got := map[string]bool{}
 		for i, d := range p.DeleteManifests {
 			got[d.Digest] = true
@@ -197,7 +202,12 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 			}
 		}
 		tags := before.tagsAfter(p)
-		needed := before.needed(tags, h.image, p)
+		for name, d := range tags {
+			if released[name] != "" && got[d] {
+				delete(tags, name)
+			}
+		}
+		needed := before.needed(tags, h.image, p, goes)
 		if h.Drops { // what tags and other digests lead to in other ways can't be kept there
 			needed = before.below(slices.Collect(maps.Values(tags))...)
 		}
@@ -213,7 +223,7 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 		}
 		for d := range needed {
 			if _, was := before.Manifests[d]; was && h.Manifests[d].Body == nil {
-				t.Fatalf("%s\n%s was needed and is gone", h, h.called(d))
+				t.Fatalf("%s\n%s\n%s was needed and is gone", h, strings.Join(h.short(p), "\n"), h.called(d))
 			}
 		}
 		for name, d := range before.Tags {
@@ -350,7 +360,8 @@ func subjectOf(name string) string {
 
 // needed is what must stay by the rules of the contract alone, whatever the
 // policies want: they can only take more from what is left.
-func (h household) needed(tags map[string]string, image config.Image, p reconcile.Plan) map[string]bool {
+// What goes with its subject is not kept by its age.
+func (h household) needed(tags map[string]string, image config.Image, p reconcile.Plan, goes map[string]string) map[string]bool {
 	purge := h.settings["provenance"] == "purge"
 	read := h.below(slices.Collect(maps.Values(h.Tags))...) // over HTTP: what tags lead to
 	needed := map[string]bool{}
@@ -374,7 +385,7 @@ func (h household) needed(tags map[string]string, image config.Image, p reconcil
 		was := slices.Collect(maps.Values(h.Tags))
 		for d := range h.Manifests {
 			young := h.Pushed[d].After(time.Now().Add(-24 * time.Hour))
-			if young && !slices.Contains(was, d) && !h.purges(d, p) {
+			if young && !slices.Contains(was, d) && !h.purges(d, p) && goes[d] == "" {
 				needed[d] = true
 			}
 		}
@@ -416,6 +427,26 @@ func (h household) leaves(d string) (all string, attested bool) {
 	return strings.Join(found, " "), attested
 }
 
+// seen is what a run reads over HTTP: what tags lead to, and what they are about.
+func (h household) seen() map[string]bool {
+	var tops []string
+	for name, d := range h.Tags {
+		tops = append(tops, d, subjectOf(name))
+	}
+	seen := map[string]bool{}
+	for before := -1; before != len(seen)+len(tops); {
+		before = len(seen) + len(tops)
+		maps.Copy(seen, h.below(tops...))
+		for d := range seen {
+			s := h.References(d).Subject
+			if s != nil && !slices.Contains(tops, s.Digest) && (!h.isAttestation(d) || slices.Contains(tops, d)) { // an index says what an attestation is
+				tops = append(tops, s.Digest)
+			}
+		}
+	}
+	return seen
+}
+
 // leftBehind are the untagged indexes that a purge replaced in an earlier run: a
 // tag has the same images without attestations.
 func (h household) leftBehind(p reconcile.Plan) []string {
@@ -426,10 +457,14 @@ func (h household) leftBehind(p reconcile.Plan) []string {
 			tagged[images] = true
 		}
 	}
+	seen := map[string]bool{}
+	if h.settings["signed"] == "purge" && h.settings["grace"] == "" { // what refers to them may go
+		seen = h.seen()
+	}
 	var all []string
 	for d := range h.Manifests {
 		named := slices.Contains(slices.Collect(maps.Values(h.Tags)), d) || slices.Contains(slices.Collect(maps.Values(tags)), d)
-		if images, attested := h.leaves(d); h.Listed && !named && attested && tagged[images] {
+		if images, attested := h.leaves(d); (h.Listed || seen[d]) && !named && attested && tagged[images] {
 			all = append(all, d)
 		}
 	}
@@ -475,16 +510,70 @@ func (h household) purges(d string, p reconcile.Plan) bool {
 	return h.isAttestation(d) && (led[d] || old || !h.Listed) || h.replacedBy(p)[d]
 }
 
-// obvious is what is to be deleted.
-func (h household) obvious(image config.Image, p reconcile.Plan) map[string]bool {
+// goesWith is what refers to what a purge deletes, and the tags that stand for such a
+// reference, each with its subject.
+func (h household) goesWith(tags map[string]string, image config.Image, p reconcile.Plan, stays map[string]bool) (goes, released map[string]string) {
+	goes, released = map[string]string{}, map[string]string{}
+	if h.settings["provenance"] != "purge" || h.settings["signed"] != "purge" {
+		return goes, released
+	}
+	aliases := map[string]bool{}
+	for _, a := range image.Aliases {
+		aliases["r.test/app:"+a.Tag] = true
+	}
+	for before := -1; before != len(goes)+len(released); {
+		before = len(goes) + len(released)
+		for subject := range h.Manifests {
+			if stays[subject] || !h.purges(subject, p) && goes[subject] == "" {
+				continue
+			}
+			for r, m := range h.Manifests {
+				if s := h.References(r).Subject; s != nil && s.Digest == subject && m.MediaType != foreignType && !h.isAttestation(r) && !h.purges(r, p) {
+					goes[r] = subject
+				}
+			}
+			for name, d := range tags {
+				if subjectOf(name) != subject || aliases[name] || !h.stands(name, d) {
+					continue
+				}
+				if released[name] = subject; !h.purges(d, p) {
+					goes[d] = subject
+				}
+			}
+		}
+	}
+	return goes, released
+}
+
+// stands tells whether a tag stands for a reference alone.
+func (h household) stands(name, d string) bool {
+	if strings.Contains(name, ".sig") || strings.Contains(name, ".att") {
+		return strings.Contains(string(h.Manifests[d].Body), "simplesigning")
+	}
+	var index struct {
+		Manifests []struct{ Digest, MediaType, ArtifactType string }
+	}
+	if err := json.Unmarshal(h.Manifests[d].Body, &index); err != nil || len(index.Manifests) == 0 || d == subjectOf(name) {
+		return false
+	}
+	for _, entry := range index.Manifests {
+		s := h.References(entry.Digest).Subject
+		if entry.Digest == subjectOf(name) || entry.MediaType == foreignType || entry.ArtifactType == "" && (s == nil || s.Digest != subjectOf(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// obvious is what is to be deleted, and what goesWith says of it.
+func (h household) obvious(image config.Image, p reconcile.Plan) (due map[string]bool, goes, released map[string]string) {
 	after := household{builder: &builder{Memory: &registrytest.Memory{Manifests: maps.Clone(h.Manifests), Pushed: h.Pushed, Listed: h.Listed, Tags: h.Tags}}, settings: h.settings}
 	tags := after.tagsAfter(p)
-	needed := after.needed(tags, image, p)
 	known := map[string]bool{}
 	for d := range h.Manifests {
 		known[d] = h.Listed
 	}
-	maps.Copy(known, h.below(slices.Collect(maps.Values(h.Tags))...))
+	maps.Copy(known, h.seen())
 	refers := func(d string) bool {
 		for name := range h.Tags {
 			if subjectOf(name) == d {
@@ -498,14 +587,34 @@ func (h household) obvious(image config.Image, p reconcile.Plan) map[string]bool
 		}
 		return false
 	}
-	for {
+	staying := func(goes, released map[string]string) map[string]bool {
+		left := maps.Clone(tags)
+		maps.DeleteFunc(left, func(name, _ string) bool { return released[name] != "" })
 		// What is not asked to go stays, and what it lists.
-		stays := maps.Clone(needed)
+		stays := after.needed(left, image, p, goes)
 		for d := range h.Manifests {
 			purged := h.purges(d, p) && (h.settings["untagged"] == "delete" || h.settings["signed"] == "purge" || !refers(d))
-			if known[d] && !purged && h.settings["untagged"] == "keep" {
+			if known[d] && !purged && h.settings["untagged"] == "keep" && goes[d] == "" {
 				maps.Copy(stays, h.below(d))
 			}
+		}
+		return stays
+	}
+	for {
+		held := map[string]bool{}
+		goes, released := after.goesWith(tags, image, p, held)
+		stays := staying(goes, released)
+		for again := true; again; {
+			again = false
+			for _, subjects := range []map[string]string{goes, released} {
+				for _, subject := range subjects {
+					if stays[subject] && !held[subject] {
+						held[subject], again = true, true
+					}
+				}
+			}
+			goes, released = after.goesWith(tags, image, p, held)
+			stays = staying(goes, released)
 		}
 		due, more := map[string]bool{}, false
 		for d := range h.Manifests {
@@ -521,7 +630,7 @@ func (h household) obvious(image config.Image, p reconcile.Plan) map[string]bool
 			}
 		}
 		if !more {
-			return due
+			return due, goes, released
 		}
 	}
 }

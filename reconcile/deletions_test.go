@@ -117,13 +117,61 @@ func TestDeletions(t *testing.T) {
 			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
 			b.referrer("signature of 2", b.release("2", false, intel))
 		}, []string{"push 10 ?", "warning signed-tag 1", "warning signed-tag 2"}, nil},
+		{"an alias of a signed tag is rewritten", "10: 1\n11: 2\n12: 1", []string{"provenance: purge"}, func(b *builder) {
+			b.cosign("signature of 1", b.release("1", false, intel), ".sig")
+			b.tag("10", b.digest["1"])
+			b.cosign("signature of 2", b.release("2", false, intel, graviton), ".sig")
+		}, []string{
+			"push 10 1 linux/amd64", "push 11 ?", "push 12 1 linux/amd64",
+			"warning signed-tag 1", "warning signed-tag 2", "warning signed-tag 10", "warning signed-tag 11", "warning signed-tag 12",
+		}, nil},
+		{"an alias of a signed tag moves", "10: 2", []string{"provenance: purge"}, func(b *builder) {
+			b.cosign("signature of 1", b.release("1", false, intel), ".sig")
+			b.tag("10", b.digest["1"])
+			b.release("2", false, intel)
+		}, []string{"push 10 2 linux/amd64", "push 2 2 linux/amd64", "delete replaced: 2", "delete attestation: 2 attestation of linux/amd64", "warning signed-tag 1"}, nil},
 		{"unless signed: purge", "10: 1", []string{"provenance: purge", "signed: purge"}, func(b *builder) {
 			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
 			b.referrer("signature of 2", b.release("2", false, intel))
 		}, []string{
 			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "push 2 2 linux/amd64",
-			"delete replaced: 2", "delete attestation: 2 attestation of linux/amd64", "warning signed-tag 1", "warning signed-tag 2",
+			"delete referrer: signature of 2", "delete replaced: 2", "delete attestation: 2 attestation of linux/amd64", "warning signed-tag 1", "warning signed-tag 2",
 		}, nil},
+		{"with signed: purge all that refers to what goes", "10: 1", []string{"provenance: purge", "signed: purge"}, func(b *builder) {
+			old := b.release("1", false, intel)
+			b.cosign("signature", old, ".sig")
+			b.cosign("SBOM", old, ".sbom")
+			b.cosign("signature of the SBOM", b.digest["SBOM"], ".sig")
+			b.cosign("signature of the attestation", b.digest["1 attestation of linux/amd64"], ".sig")
+			b.cosign("signature of the image", b.digest["1 linux/amd64"], ".sig")
+			b.referrer("referrer of the image", b.digest["1 linux/amd64"])
+			listed := b.descriptor(b.referrer("referrer", old))
+			listed["artifactType"] = "application/vnd.example.signature"
+			b.tag(fallback(old), b.index("list", nil, listed))
+			b.referrer("referrer of the referrer", b.digest["referrer"])
+		}, []string{
+			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "delete referrer: signature", "delete referrer: signature of the SBOM", "delete referrer: SBOM",
+			"delete referrer: list", "delete referrer: referrer of the referrer", "delete referrer: referrer", "delete replaced: 1",
+			"delete referrer: signature of the attestation", "delete attestation: 1 attestation of linux/amd64", "warning signed-tag 1",
+		}, nil},
+		{"a signature that stays keeps what it refers to", "10: 1", []string{"provenance: purge", "signed: purge"}, func(b *builder) {
+			b.cosign("signature of 1", b.release("1", false, intel), ".sig")
+			b.tag("tagged", b.digest["signature of 1"]) // it names no subject, so nothing else stays
+			old := b.release("2", false, intel)
+			b.tag("holds", b.referrer("tagged referrer", b.referrer("referrer", old)))
+			b.cosign("signature of 2", old, ".sig")
+			old = b.release("3", false, intel)
+			b.tag(fallback(old), b.index("no list", nil, b.entry(b.image("another image", intel), intel)))
+			b.cosign("signature of 3", old, ".sig")
+		}, []string{
+			"push 10 1 linux/amd64", "push 1 1 linux/amd64", "push 2 2 linux/amd64", "push 3 3 linux/amd64", "untag sha256-ONE.sig",
+			"delete replaced: 1", "delete attestation: 1 attestation of linux/amd64", "warning signed-tag 1", "warning signed-tag 2", "warning signed-tag 3",
+		}, nil},
+		{"a signature waits with its index", "10: 1", []string{"provenance: purge", "signed: purge", "grace: 72h", "untagged: delete"}, func(b *builder) {
+			b.cosign("signature", b.release("1", false, intel), ".sig")
+			b.referrer("referrer", b.digest["1"])
+		}, []string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "warning signed-tag 1", "warning unlisted-grace "},
+			[]string{"push 10 1 linux/amd64", "push 1 1 linux/amd64", "warning signed-tag 1"}},
 		{"prune by the mark of the tag itself", "10: 1", []string{"prune: true"}, func(b *builder) {
 			image := b.image("1", intel)
 			b.tag("1", image)
@@ -213,6 +261,9 @@ func (b *builder) short(p reconcile.Plan) []string {
 	}
 	all := b.actions(p)
 	for i := range all {
+		if d := b.digest["1"]; d != "" {
+			all[i] = strings.ReplaceAll(all[i], fallback(d), "sha256-ONE")
+		}
 		for name, platform := range map[string]string{"AMD": intel, "ARM": graviton} {
 			if d := b.digest["1 "+platform]; d != "" {
 				all[i] = strings.ReplaceAll(all[i], fallback(d), "sha256-"+name)

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 
 	"tagline/config"
 	"tagline/policies"
@@ -30,6 +29,16 @@ func ObserveDeep(ctx context.Context, readers registry.Readers, image config.Ima
 	return state
 }
 
+// ObserveReferrers is [ObserveDeep] for a plan that also has aliases in sync get what
+// was attached to their images, in another repository, after they were copied. It
+// costs four questions or more for each image.
+func ObserveReferrers(ctx context.Context, readers registry.Readers, image config.Image) *State {
+	state := newState()
+	state.deep, state.late = true, true
+	state.plan(ctx, readers, image)
+	return state
+}
+
 // plan reads until the image can be planned.
 func (s *State) plan(ctx context.Context, readers registry.Readers, image config.Image) (plan Plan) {
 	for _, alias := range image.Aliases {
@@ -41,6 +50,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 	if policies.Grace.Written(policies.Of(image.Policies)) {
 		s.waiting = registry.Waiting(home)
 	}
+	s.left = registry.Leaving(home)
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -101,19 +111,11 @@ func (p *planner) plan() Plan {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: errUnknown.Error()})
 		}
 	}
+	p.putBackLeft(&plan)
 	if after := p.sweep(&plan); after != nil {
 		p.requireLeft(&plan, knownOf(*after))
 	} else {
 		p.requireLeft(&plan, p.knownOf(plan, verdicts))
 	}
 	return plan
-}
-
-// reason says what an error means. A failure of the host itself reads the same
-// for every alias.
-func reason(err error) string {
-	if host := (*registry.HostError)(nil); errors.As(err, &host) {
-		return host.Error()
-	}
-	return registry.Line(err)
 }

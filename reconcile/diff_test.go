@@ -261,18 +261,22 @@ func TestViolations(t *testing.T) {
 			`the platforms policy requires linux/arm64, and the sources give linux/amd64`},
 		{"a required platform that the source lacks", "10: 10.10", []string{"platforms: [arm64]"}, "missing-platform",
 			`the platforms policy requires linux/arm64, and source "10.10" has linux/amd64`},
-		{"two images for one platform", "10: {amd64: twice}", nil, "ambiguous-platform", `source "twice" has two images for linux/amd64, sha256:`},
-		{"two images for one platform, as they are", "10: twice", nil, "ambiguous-platform", "two images for linux/amd64"},
+		{"two images for one platform", "10: {amd64: twice}", nil, "ambiguous-platform",
+			"; push it again with one, or take the source as a whole"},
+		{"two images that an annotation sets apart", "10: {amd64: annotated}", nil, "ambiguous-platform",
+			" and they differ only in the annotation com.example.build, by which no runtime chooses; push"},
+		{"two images for one set of features", "10: {amd64: zstd-twice}", nil, "ambiguous-platform", ", and nothing else tells them apart; push"},
 		{"two versions of Windows for one platform", "10: {windows/amd64: windows}", nil, "ambiguous-platform",
-			" for windows/amd64 (10.0.2); push it again with one, or take the source as a whole"},
-		{"two versions of Windows, the first of them", "10: {windows/amd64: windows}", nil, "ambiguous-platform", " for windows/amd64 (10.0.1) and sha256:"},
+			" for windows(10.0.2)/amd64; ask for one of them, such as windows(10.0.2)/amd64, or take the source as a whole"},
+		{"two versions of Windows, the first of them", "10: {windows/amd64: windows}", nil, "ambiguous-platform", " for windows(10.0.1)/amd64 and sha256:"},
 		{"two images for one version of Windows", "10: {windows/amd64: windows-twice}", nil, "ambiguous-platform",
-			`source "windows-twice" has two images for windows/amd64 (10.0.1), sha256:`},
+			`source "windows-twice" has two images for windows(10.0.1)/amd64, sha256:`},
 		{"attestations alone", "10: attested", nil, "no-image", `source "attested" holds no image, at most attestation manifests`},
 		{"an empty index", "10: empty", nil, "no-image", `source "empty" holds no image`},
 		{"an OCI image in a Docker list", "10: {amd64: d12, arm64: 10.40}", []string{"format: docker"}, "docker-oci-child",
 			`the linux/arm64/v8 image of source "10.40" is application/vnd.oci.image.manifest.v1+json`},
 		{"an index without its child", "10: {amd64: orphan}", nil, "broken-source", `source "orphan" refers to something that is not there`},
+		{"an index without its children", "10: orphans", nil, "broken-source", ": not found; "},
 		{"an alias that follows a blocked one", "9: {amd64: gone}\n10: 9", nil, "blocked-source", `it follows alias "9", which is blocked`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -314,6 +318,15 @@ func twisted(t *testing.T, m *registrytest.Memory) {
 	}
 	plain := m.Tags["r.test/app:10.12"]
 	m.Put("twice", index(descriptor(m, plain, on("linux", "amd64")), descriptor(m, other, on("linux", "amd64"))))
+	with := func(key, value string) func(*ocispec.Descriptor) {
+		return func(d *ocispec.Descriptor) {
+			on("linux", "amd64")(d)
+			d.Annotations = map[string]string{key: value}
+		}
+	}
+	m.Put("annotated", index(descriptor(m, plain, with("com.example.build", "7")), descriptor(m, other, with("com.example.build", "8"))))
+	zstd := with("io.github.containers.compression.zstd", "true")
+	m.Put("zstd-twice", index(descriptor(m, plain, zstd), descriptor(m, other, zstd)))
 	windows := func(version string) func(*ocispec.Descriptor) {
 		return func(d *ocispec.Descriptor) {
 			d.Platform = &ocispec.Platform{OS: "windows", Architecture: "amd64", OSVersion: version}
@@ -323,6 +336,8 @@ func twisted(t *testing.T, m *registrytest.Memory) {
 	m.Put("windows-twice", index(descriptor(m, plain, windows("10.0.1")), descriptor(m, other, windows("10.0.1"))))
 	m.Put("empty", index())
 	m.Put("orphan", index(descriptor(m, digestOf("nothing"), func(d *ocispec.Descriptor) { d.MediaType = ociIndex })))
+	nested := func(d *ocispec.Descriptor) { d.MediaType = ociIndex }
+	m.Put("orphans", index(descriptor(m, digestOf("nothing"), nested), descriptor(m, digestOf("neither"), nested)))
 	var pushed ocispec.Index
 	_ = json.Unmarshal(m.Manifests[m.Tags["r.test/app:10.10"]].Body, &pushed)
 	m.Put("attested", index(pushed.Manifests[1]))

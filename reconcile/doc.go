@@ -32,6 +32,7 @@
 //	dropped.go          what must be there although a tag leaves it
 //	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
+//	sweep_signed.go     what goes with what a purge deletes
 //	sweep_tags.go       what its tags will be: prune, purge
 //	sweep_left.go       what a purge left behind that was cut
 //	sweep_grace.go      how long what nothing needs has to wait
@@ -40,12 +41,15 @@
 //	compose.go          the bytes of an index
 //	shortcut.go         platforms without reading configs
 //	source.go           what a tag or digest offers
+//	declared.go         what images.yaml adds to the platform of an image
 //	pick.go             the part of it that an alias wants
 //	past.go             what an alias has now
 //	changes.go          what it has now beside what it gets
+//	refused.go          why a tag is no candidate of a newest source
 //	newest.go           which versions a newest source takes
 //	allowed.go          what the registry forbids: immutable tags and the like
 //	verdict.go          what is to become of an alias
+//	referrers.go        what refers to what is copied
 //	intact.go           whether what it lists still exists
 //	alias.go            what is to become of each alias
 //	deserted.go         what else lists an image that its source has moved away from
@@ -54,6 +58,7 @@
 //	outcome.go          what became of an action
 //	write.go            every tag is read before it is written, and after
 //	putback.go          what a registry has dropped
+//	attach.go           what refers to copies is copied with them
 //	push.go             copies and pushes
 //	untag.go            deletions of tags
 //	delete.go           deletions of manifests
@@ -68,5 +73,6 @@
 //	restore.go          what a run deleted, put back
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
+//	suggest.go          which aliases the names of tags suggest
 //	draft.go            an images.yaml for what a repository holds
 package reconcile

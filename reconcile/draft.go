@@ -12,13 +12,15 @@ import (
 )
 
 // Draft is an images.yaml for what a repository holds already: aliases for tags
-// with the same images as other tags. Applying it changes nothing.
+// with the same images as other tags. Applying those changes nothing. Only if there
+// are none, it has aliases that applying would write: Near and New.
 type Draft struct {
 	Repository config.Repository
 	Provenance policies.Attestations // the value of the policy under which applying changes nothing
 	Tags       []TagSummary          // all of them, in the order of [config.CompareTags]
 	Aliases    []config.Alias        // in sync already; in the same order
 	Near       []config.Alias        // have the images of other tags, but applying would write them anew
+	New        []config.Alias        // don't exist; the names of the tags suggest them
 	Same       [][]string            // groups of tags with one digest, none of which clearly follows another
 }
 
@@ -62,6 +64,7 @@ func DraftOf(ctx context.Context, readers registry.Readers, repository config.Re
 			d.draft.Provenance, d.draft.Aliases, d.draft.Near = provenance, aliases, near
 		}
 	}
+	d.draft.New = d.suggestions()
 	d.draft.Same = d.same()
 	return d.draft, nil
 }
@@ -73,18 +76,6 @@ type drafting struct {
 	state   *State
 	draft   Draft
 	tags    map[string]tagged // those that could be read
-}
-
-// tagged is a tag that could be read.
-type tagged struct {
-	digest string
-	owner  string // the alias it was made for, by tagline's mark
-	leaves []leaf
-	rank   rank
-}
-
-func (t tagged) images() []leaf {
-	return slices.DeleteFunc(slices.Clone(t.leaves), func(l leaf) bool { return l.Kind != policies.Image })
 }
 
 // survey reads all tags.
@@ -99,7 +90,9 @@ func (d *drafting) survey(tags []string) {
 				continue
 			}
 			leaves, err := v.leaves(repository, m, descriptorOf(m), 0)
-			found[tag] = registry.Answer[tagged]{Value: tagged{m.Digest, m.Annotations[AnnotationAlias], distinct(leaves), rankOf(tag)}, Err: err}
+			t := tagged{digest: m.Digest, owner: m.Annotations[AnnotationAlias], leaves: distinct(leaves), rank: rankOf(tag)}
+			t.of = partOf(tag, t)
+			found[tag] = registry.Answer[tagged]{Value: t, Err: err}
 		}
 	})
 	for _, tag := range tags {
@@ -121,6 +114,7 @@ func (d *drafting) survey(tags []string) {
 			}
 		}
 		slices.SortFunc(s.Platforms, config.Platform.Compare)
+		s.Platforms = slices.Compact(s.Platforms) // it may have several images for one
 		d.draft.Tags = append(d.draft.Tags, s)
 	}
 }
@@ -169,13 +163,55 @@ func (d *drafting) propose(provenance policies.Attestations) (aliases, near []co
 			continue
 		}
 		for _, t := range d.draft.Tags {
-			if a, ok := rewritten[t.Tag]; ok && len(candidates[t.Tag]) == 0 {
+			a, ok := rewritten[t.Tag]
+			if ok && len(candidates[t.Tag]) == 0 && inCycle(append(near, a)) == "" {
 				near = append(near, a)
 			}
 		}
 		return image.Aliases, near
 	}
 }
+
+// suggestions returns new aliases. The planner decides here, too: it would push each
+// of them, beside the other aliases of the draft.
+func (d *drafting) suggestions() []config.Alias {
+	suggested := suggest(d.tags, d.source)
+	for len(suggested) > 0 {
+		image := config.Image{
+			Repository: d.draft.Repository,
+			Policies:   config.Settings{policies.Provenance.Name: {Value: d.draft.Provenance.String()}},
+			Aliases:    slices.Concat(d.draft.Written(), suggested),
+		}
+		aliases := map[string][][]config.Source{}
+		for _, a := range image.Aliases {
+			aliases[a.Tag] = [][]config.Source{a.Sources}
+		}
+		for i, a := range image.Aliases {
+			image.Aliases[i].Sources = d.linked(a.Sources, aliases)
+		}
+		plan := d.state.plan(d.ctx, d.readers, image)
+		pushed := slices.DeleteFunc(slices.Clone(suggested), func(a config.Alias) bool {
+			return !slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag })
+		})
+		if len(pushed) == len(suggested) {
+			break
+		}
+		suggested = pushed
+	}
+	return suggested
+}
+
+// Written returns the aliases in sync, or else the near ones: the existing tags
+// among the aliases of the file.
+func (d Draft) Written() []config.Alias {
+	if len(d.Aliases) > 0 {
+		return d.Aliases
+	}
+	return d.Near
+}
+
+// Empty reports whether there is no alias to write a file with.
+func (d Draft) Empty() bool { return len(d.Aliases)+len(d.Near)+len(d.New) == 0 }
 
 // inCycle returns the first alias that leads back to itself, or "". Marks of tags
 // that were moved by hand can name each other, but aliases may not.
@@ -279,40 +315,13 @@ func (d *drafting) composed(tag string, t tagged) [][]config.Source {
 	return forms(byPlatform)
 }
 
-// forms returns the ways to write the same: one source for all platforms, if
-// there is only one, and a source for each.
-func forms(byPlatform []config.Source) [][]config.Source {
-	if len(byPlatform) == 0 {
-		return nil
-	}
-	slices.SortFunc(byPlatform, func(a, b config.Source) int { return a.Platform.Compare(b.Platform) })
-	one := byPlatform[0]
-	for i, s := range byPlatform {
-		if i > 0 && s.Platform.Normal() == byPlatform[i-1].Platform.Normal() {
-			return nil // two images of one platform
-		}
-		if s.Text != one.Text {
-			return [][]config.Source{byPlatform}
-		}
-	}
-	one.Platform = config.Platform{}
-	return [][]config.Source{{one}, byPlatform}
-}
-
-// named reports whether images.yaml can name a platform. A manifest may hold
-// anything.
-func named(p config.Platform) bool {
-	_, err := config.ParsePlatform(p.String())
-	return err == nil && p.OSVersion == ""
-}
-
 // best returns the best tag that fits and that the alias could follow: the
 // highest version, or else the first by name, or "".
 func (d *drafting) best(alias string, fits func(tagged) bool) string {
 	best, of := "", d.tags[alias].rank
 	for _, t := range d.draft.Tags { // sorted, so that the higher of two equals comes later
 		o, ok := d.tags[t.Tag]
-		if !ok || t.Tag == alias || !of.follows(o.rank) || !fits(o) {
+		if !ok || t.Tag == alias || o.of != alias && !of.follows(o.rank) || !fits(o) {
 			continue
 		}
 		if best == "" || o.rank.over(d.tags[best].rank) {

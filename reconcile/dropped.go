@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
@@ -167,6 +168,25 @@ func (s scope) requireLeft(plan *Plan, k known) {
 			required.MediaType, required.Manifest = m.MediaType, m.Body
 		}
 		plan.addRequired(required)
+	}
+}
+
+// putBackLeft adds to a plan what tags had left when a run was cut, and what is
+// missing since. That costs a question for each, and nothing after a run that came to
+// its end. What no cache has any more is not put back.
+func (s scope) putBackLeft(plan *Plan) {
+	for _, left := range s.left {
+		_, err := s.tag(s.home, left)
+		if errors.Is(err, registry.ErrNotFound) {
+			var required []Required
+			required, _, err = s.regain([]ocispec.Descriptor{{Digest: digest.Digest(left)}}, "")
+			for _, k := range required {
+				plan.addRequired(k)
+			}
+		}
+		if err != nil {
+			plan.Errors = append(plan.Errors, Failure{Message: reason(fmt.Errorf("manifest %s, which a tag left in a run that was cut: %w", left, err))})
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 type remembering struct {
 	*registrytest.Memory
 	waiting map[string]time.Time
+	left    []string
+	bytes   map[string]registry.RawManifest // of manifests, by digest
 }
 
 type rememberingReader struct {
@@ -28,13 +30,16 @@ func (r *remembering) Reader(of config.Repository) registry.Reader {
 	return rememberingReader{r.Memory.Reader(of), r}
 }
 
-func (r rememberingReader) Recall(string) (registry.RawManifest, bool) {
-	return registry.RawManifest{}, false
+func (r rememberingReader) Recall(digest string) (registry.RawManifest, bool) {
+	m, ok := r.of.bytes[digest]
+	return m, ok
 }
 func (r rememberingReader) Remembered(string) ([]byte, bool)    { return nil, false }
 func (r rememberingReader) Remember(map[string]config.Platform) {}
 func (r rememberingReader) Waiting() map[string]time.Time       { return maps.Clone(r.of.waiting) }
 func (r rememberingReader) Await(since map[string]time.Time)    { r.of.waiting = since }
+func (r rememberingReader) Leaving() []string                   { return slices.Clone(r.of.left) }
+func (r rememberingReader) Leave(digests []string)              { r.of.left = slices.Clone(digests) }
 
 // later moves the clock, by moving everything else back.
 func (r *remembering) later(d time.Duration) {

@@ -102,6 +102,11 @@ func (l *looking) into(m *registry.Manifest, depth int) {
 		return
 	}
 	for _, d := range m.Children {
+		if !registry.KnownType(d.MediaType) {
+			unread, _ := leafOf(d)
+			l.leaves = append(l.leaves, unread)
+			continue
+		}
 		child, err := l.manifest(l.home, d.Digest.String())
 		switch {
 		case errors.Is(err, registry.ErrNotFound):
@@ -126,24 +131,24 @@ func (l *looking) add(leaves []leaf, err error) {
 }
 
 func missingPart(d ocispec.Descriptor) Part {
-	part := Part{Entry: newLeaf(d).Entry, Missing: true}
+	entry, _ := leafOf(d)
+	part := Part{Entry: entry.Entry, Missing: true}
 	part.Source = d.Annotations[AnnotationSource]
-	switch platform := registry.PlatformOf(d.Platform); {
-	case registry.MarksAttestation(d):
-		part.Kind = policies.Attestation
-	case platform != (config.Platform{}):
-		part.Kind, part.Platform = policies.Image, platform
-	}
 	return part
 }
 
 // parts has what is missing at the end.
 func (l *looking) parts() []Part {
 	var parts []Part
-	setPlatforms(l.leaves)
+	relate(l.leaves)
 	for _, leaf := range distinct(l.leaves) {
 		part := Part{Entry: leaf.Entry}
 		part.Source = leaf.descriptor.Annotations[AnnotationSource]
+		if !registry.KnownType(leaf.MediaType) {
+			part.Bytes, part.Tells = leaf.Size, leaf.MediaType
+			parts = append(parts, part)
+			continue
+		}
 		body, err := l.manifest(l.home, leaf.Digest)
 		if err != nil {
 			continue // it is among the errors
@@ -163,7 +168,7 @@ func tells(kind policies.Kind, m *registry.Manifest) string {
 	switch kind {
 	case policies.Image:
 		return ""
-	case policies.Other:
+	case policies.Companion, policies.Other:
 		if m.ArtifactType != "" {
 			return m.ArtifactType
 		}

@@ -123,7 +123,10 @@ func (s scope) mend(alias config.Alias, v *verdict) {
 		before, err := s.before(alias.Tag, c.Digest)
 		v.fail(err)
 		push.Platforms = changes(before, c.leaves)
+		var warnings []*config.Finding
+		push.Referrers, warnings = s.along(alias, push.Copies, m)
 		v.push = push
+		v.warnings = append(v.warnings, warnings...)
 		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more; it is copied again", alias.Tag, listing(gone), s.home))
 	}

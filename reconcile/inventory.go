@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"tagline/reconcile/registry"
 )
 
@@ -94,6 +96,33 @@ func (v *view) fallbackTags() (map[string][]string, error) {
 	return v.fallbacks, nil
 }
 
+// listsReferrers returns the entries of what a fallback tag names that refer to its
+// subject. There are none if it is no index of referrers: it may be the subject
+// itself, or any image.
+func (v *view) listsReferrers(m *registry.Manifest, subject string) (listed []ocispec.Descriptor, _ error) {
+	if !m.Index || m.Digest == subject {
+		return nil, nil
+	}
+	var errs []error
+	for _, d := range m.Children {
+		refers, told := registry.TellsReferrer(d, subject)
+		if !told && !registry.KnownType(d.MediaType) { // it can't be looked into
+			refers = true
+		} else if !told {
+			referrer, err := v.manifest(v.home, d.Digest.String())
+			if err != nil && !errors.Is(err, registry.ErrNotFound) && !errors.Is(err, registry.ErrArchived) {
+				errs = append(errs, err)
+				continue
+			}
+			refers = errors.Is(err, registry.ErrArchived) || err == nil && referrer.Subject != nil && referrer.Subject.Digest.String() == subject
+		}
+		if refers {
+			listed = append(listed, d)
+		}
+	}
+	return listed, errors.Join(errs...)
+}
+
 // referrersOf returns the manifests whose subject is the digest.
 func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
 	all, err := v.inventory()
@@ -121,4 +150,23 @@ func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
 		v.subjects = subjects
 	}
 	return v.subjects[digest], nil
+}
+
+// cosignKinds are what cosign keeps under tags, by their suffix.
+var cosignKinds = map[string]string{".sig": RefersSignature, ".att": RefersAttestation, ".sbom": RefersSBOM}
+
+// refersAs tells what a referrer is by its artifact type.
+func refersAs(artifactType string) string {
+	contains := func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(strings.ToLower(artifactType), part) })
+	}
+	switch {
+	case contains("spdx", "cyclonedx", "sbom", "syft"):
+		return RefersSBOM
+	case contains("signature", "cosign.artifact.sig", "sigstore.bundle"):
+		return RefersSignature
+	case contains("attestation", "in-toto", "dsse"):
+		return RefersAttestation
+	}
+	return RefersOther
 }

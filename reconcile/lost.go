@@ -21,6 +21,7 @@ type Lost struct {
 	Repository config.Repository
 	manifests  map[string]registry.RawManifest // by digest; also those that are not selected
 	asked      map[string]bool                 // the selected digests
+	named      map[string]bool                 // those of them that were asked for by their digest
 	tags       map[string]lostTag              // the selected tags
 }
 
@@ -40,7 +41,10 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 	for _, record := range records {
 		lost := all[record.Repository]
 		if lost == nil {
-			lost = &Lost{record.Repository, map[string]registry.RawManifest{}, map[string]bool{}, map[string]lostTag{}}
+			lost = &Lost{
+				Repository: record.Repository, manifests: map[string]registry.RawManifest{},
+				asked: map[string]bool{}, named: map[string]bool{}, tags: map[string]lostTag{},
+			}
 			all[record.Repository] = lost
 		}
 		for _, kept := range record.Kept {
@@ -55,10 +59,10 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 			for _, w := range wanted {
 				named := slices.ContainsFunc(kept.Tags, func(t KeptTag) bool { return t.Tag == w.Tag })
 				switch {
-				case w.Repository != record.Repository, w.Digest != "" && w.Digest != digest, w.Tag != "" && !named:
+				case w.Repository.Place() != record.Repository.Place(), w.Digest != "" && w.Digest != digest, w.Tag != "" && !named:
 					continue
 				case w.Digest != "":
-					lost.asked[digest] = true
+					lost.asked[digest], lost.named[digest] = true, true
 				default:
 					lost.take(kept, w.Tag)
 				}

@@ -11,7 +11,8 @@ import (
 )
 
 // missing returns the entries of an index, however deep, that can't be pulled.
-// where tells which repository should have an entry, by its digest.
+// where tells which repository should have an entry, by its digest. An entry of
+// a type that tagline does not know may be no manifest, so it is not asked for.
 //
 // A digest can't change, but it can be deleted, so this costs a question for
 // each entry that no cache answers.
@@ -21,7 +22,7 @@ func (v *view) missing(index *registry.Manifest, where func(digest string) confi
 	for _, d := range index.Children {
 		digest := d.Digest.String()
 		at := place{where(digest), digest}
-		if v.present[at] {
+		if v.present[at] || !registry.KnownType(d.MediaType) {
 			continue
 		}
 		switch now, err := v.tag(at.repository, digest); {

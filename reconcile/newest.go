@@ -1,10 +1,10 @@
 package reconcile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -12,94 +12,180 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// search decides one newest source: which version serves which platform. It
-// looks into as few versions as possible.
+// search decides which version serves which platform of an alias, for one newest
+// source, or for all of the alias if versions must not mix. It looks into as few
+// versions as possible.
 type search struct {
 	*finder
-	alias  config.Alias
-	source config.Source
-	fit    []listed // the candidates, from the newest down
-	all    []listed
+	alias    config.Alias
+	sources  []config.Source
+	together bool          // one version must serve every platform
+	groups   [][]candidate // those of one version together, from the newest down
 
 	wanted  []config.Platform
-	chosen  map[config.Platform]string // tag, by normal platform
+	chosen  map[config.Platform]candidate // by normal platform
 	reasons []Candidate
 	waits   string // what the newest version lacks, if versions must not mix
 }
 
-// newest turns a newest source into sources with a tag, one a platform.
-func (f *finder) newest(alias config.Alias, source config.Source) ([]config.Source, []Candidate, problems) {
-	var ps problems
-	tags, err := f.versions()
-	if errors.Is(err, registry.ErrNotFound) {
-		tags, err = nil, nil // no repository, so no tags
-	}
-	if err != nil {
-		ps.fail(err)
-		return nil, nil, ps
-	}
-	s := &search{finder: f, alias: alias, source: source, all: tags, chosen: map[config.Platform]string{}}
-	for _, t := range tags {
-		if why := f.unfit(t, source.Newest); why != "" {
-			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: why})
-		} else {
-			s.fit = append(s.fit, t)
-		}
-	}
-	if len(s.fit) == 0 {
-		ps.forbid(violation(alias, source.Pos, findings.NoCandidate, "%s", s.nothingFits()))
-		return nil, s.reasons, ps
-	}
-	if ps = s.run(); ps.any() {
-		return nil, s.reasons, ps
-	}
-	var sources []config.Source
-	for _, platform := range s.wanted {
-		tag := s.chosen[platform.Normal()]
-		sources = append(sources, config.Source{
-			Platform: platform, Repository: f.home, Tag: tag, Text: tag, Newest: source.Newest, Pos: source.Pos,
-		})
-	}
-	return sources, s.reasons, ps
+// candidate is a version tag that fits a newest source.
+type candidate struct {
+	listed
+	source config.Source
 }
 
-// unfit says why a tag is not a candidate, "" if it is one.
-func (s scope) unfit(t listed, n *config.Newest) string {
-	switch _, managed := s.aliases[t.tag]; {
-	case managed:
-		return "alias"
-	case t.err != nil:
-		return "not a version"
-	case t.version.Variant != n.Variant && t.version.Variant == "":
-		return "no variant"
-	case t.version.Variant != n.Variant:
-		return "variant " + t.version.Variant
-	case t.version.Prerelease != "" && !n.Prereleases:
-		return "prerelease"
-	case !n.Range.Has(t.version):
-		return "not in range"
+// may reports whether a candidate may serve a platform, by its name and by its
+// source.
+func (c candidate) may(wanted config.Platform) bool {
+	return c.version.Serves(wanted) && (c.source.Platform == (config.Platform{}) || c.source.Platform.Normal() == wanted.Normal())
+}
+
+// declares returns the platform that the author or the tag's name gives it.
+func (c candidate) declares() config.Platform {
+	if c.source.Platform == (config.Platform{}) {
+		return c.version.Platform
 	}
-	return ""
+	return c.source.Platform
+}
+
+// rivals reports whether two candidates of one version should be one image.
+func (c candidate) rivals(o candidate) bool {
+	return c.version.Platform.Normal() == o.version.Platform.Normal() && c.source.Platform.Normal() == o.source.Platform.Normal()
+}
+
+// searches divides the newest sources of an alias into those that are searched
+// for together.
+func (s scope) searches(alias config.Alias) (all [][]config.Source) {
+	for _, source := range alias.Sources {
+		switch {
+		case source.Newest == nil:
+		case len(all) > 0 && !policies.MixedVersions.Of(s.rules):
+			all[0] = append(all[0], source)
+		default:
+			all = append(all, []config.Source{source})
+		}
+	}
+	return all
+}
+
+// newest turns newest sources into sources with a tag, one a platform.
+func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.Source, Choice, problems) {
+	s := &search{
+		finder: f, alias: alias, sources: sources, together: !policies.MixedVersions.Of(f.rules), chosen: map[config.Platform]candidate{},
+	}
+	ps := s.collect()
+	if !ps.any() {
+		ps = s.run()
+	}
+	choice := Choice{alias.Tag, s.ranges(), s.reasons}
+	if ps.any() {
+		return nil, choice, ps
+	}
+	var found []config.Source
+	for _, platform := range s.wanted {
+		c := s.chosen[platform.Normal()]
+		found = append(found, config.Source{
+			Platform: platform, Repository: f.home, Tag: c.tag, Text: c.tag, Newest: c.source.Newest, Pos: c.source.Pos,
+		})
+	}
+	return found, choice, ps
+}
+
+// ranges returns the ranges of the sources.
+func (s *search) ranges() string {
+	var all []string
+	for _, source := range s.sources {
+		if text := source.Newest.Range.Text; !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// collect finds the candidates of each source, and which platforms are wanted.
+func (s *search) collect() (ps problems) {
+	var fit []candidate
+	for _, source := range s.sources {
+		tags, err := s.versionsFor(source.Newest)
+		if errors.Is(err, registry.ErrNotFound) {
+			tags, err = nil, nil // no repository, so no tags
+		}
+		if err != nil {
+			ps.fail(err)
+			return ps
+		}
+		before := len(fit)
+		for _, t := range tags {
+			if why := s.unfit(t, source.Newest); why != "" {
+				s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: why})
+			} else {
+				fit = append(fit, candidate{t, source})
+			}
+		}
+		if len(fit) == before {
+			ps.forbid(violation(s.alias, source.Pos, findings.NoCandidate, "%s", s.nothingFits(source.Newest, tags)))
+		}
+		switch {
+		case source.Platform != (config.Platform{}):
+			s.wanted = append(s.wanted, source.Platform)
+		default:
+			s.wanted = policies.Platforms.Of(s.rules)
+		}
+	}
+	if len(s.sources) > 1 { // a tag that no source takes has the reason of the first
+		said := map[string]bool{}
+		for _, c := range fit {
+			said[c.tag] = true
+		}
+		s.reasons = slices.DeleteFunc(s.reasons, func(c Candidate) bool {
+			again := said[c.Tag]
+			said[c.Tag] = true
+			return again
+		})
+	}
+	slices.SortStableFunc(fit, func(a, b candidate) int { return b.version.Compare(a.version) })
+	for i, c := range fit {
+		if i == 0 || c.version.Compare(fit[i-1].version) != 0 {
+			s.groups = append(s.groups, nil)
+		}
+		last := &s.groups[len(s.groups)-1]
+		*last = append(*last, c)
+	}
+	return ps
+}
+
+// versionsFor returns the tags of the image's repository as a newest source reads
+// them, in the order of parseTags.
+func (v *view) versionsFor(n *config.Newest) ([]listed, error) {
+	tags, err := v.versions()
+	if err != nil || n.Tags.Text == "" {
+		return tags, err
+	}
+	if _, ok := v.built[n.Tags.Text]; !ok {
+		names := make([]string, len(tags))
+		for i, t := range tags {
+			names[i] = t.tag
+		}
+		v.built[n.Tags.Text] = parseTags(names, n.Version)
+	}
+	return v.built[n.Tags.Text], nil
 }
 
 // run looks into the candidates, newest first, until every platform has one. It
-// asks for one unknown candidate, and then for as many at once as it has seen
+// asks for one unknown version, and then for as many at once as it has seen
 // without an end, so that a few rounds are enough for a platform that lags far
 // behind.
 func (s *search) run() (ps problems) {
-	s.wanted = policies.Platforms.Of(s.rules)
-	if s.source.Platform != (config.Platform{}) {
-		s.wanted = []config.Platform{s.source.Platform}
-	}
 	seen, open := 0, 0
-	for i := 0; i < len(s.fit) && seen+open < maxExamined; {
-		end := i + 1
-		for end < len(s.fit) && s.fit[end].version.Compare(s.fit[i].version) == 0 {
-			end++
+	for i, group := range s.groups {
+		if seen+open == maxExamined {
+			break
 		}
-		same := s.fit[i:end]
-		i = end
-		has, why := s.platforms(same)
+		builds := s.builds(group)
+		if len(builds) == 0 {
+			continue
+		}
+		found, why := s.look(builds)
 		if why.open {
 			if open++; open >= max(1, seen) {
 				return why
@@ -107,24 +193,20 @@ func (s *search) run() (ps problems) {
 			continue
 		}
 		if why.any() {
-			s.reasons = append(s.reasons, Candidate{Tag: same[0].tag, Reason: "in the way"})
+			s.reasons = append(s.reasons, Candidate{Tag: group[0].tag, Reason: "in the way"})
 			return why
 		}
 		seen++
-		for _, twin := range same[1:] {
-			s.reasons = append(s.reasons, Candidate{Tag: twin.tag, Reason: "the same as " + same[0].tag})
-		}
-		if open > 0 {
-			continue // a newer one has to be read first
-		}
-		if len(has) == 0 {
-			continue // nothing to choose
+		if open > 0 || len(found) == 0 { // a newer one has to be read first, or there is nothing to choose
+			continue
 		}
 		if len(s.wanted) == 0 { // no policy says which: those of the newest
-			s.wanted = slices.CompactFunc(has, func(a, b config.Platform) bool { return a.Normal() == b.Normal() })
+			s.wanted = platformsOf(found)
 		}
-		if s.take(same[0].tag, has) {
-			s.passOver(s.fit[i:])
+		if s.take(found) {
+			for _, older := range s.groups[i+1:] {
+				s.passOver(older, "older")
+			}
 			return ps
 		}
 	}
@@ -136,80 +218,175 @@ func (s *search) run() (ps problems) {
 	return ps
 }
 
-// platforms returns the platforms of versions that compare equal, which must
-// have the same digest. An index that tagline made for the tag is no release:
-// it is an alias that has left images.yaml.
-func (s *search) platforms(same []listed) (has []config.Platform, ps problems) {
-	var first content
-	for _, t := range same {
-		m, err := s.manifest(s.home, t.tag)
-		if err == nil && m.Annotations[AnnotationAlias] == t.tag {
-			s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: "made by tagline"})
-			continue
-		}
-		if errors.Is(err, registry.ErrNotFound) {
-			ps.forbid(violation(s.alias, s.source.Pos, findings.MissingSource,
-				"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", t.tag))
-			continue
-		}
-		c, why := s.offer(s.alias, config.Source{Repository: s.home, Tag: t.tag, Text: t.tag, Pos: s.source.Pos})
-		ps.join(why)
-		switch {
-		case ps.any():
-		case first.Digest == "":
-			first = c
-		case c.Digest != first.Digest:
-			ps.forbid(violation(s.alias, s.source.Pos, findings.AmbiguousVersion,
-				"tags %q and %q are the same version, but %s and %s; delete one", same[0].tag, t.tag, first.Digest, c.Digest))
-		}
-	}
-	for _, l := range first.leaves {
-		if l.Kind == policies.Image {
-			has = append(has, l.Platform)
-		}
-	}
-	slices.SortFunc(has, config.Platform.Compare)
-	return has, ps
-}
-
-// take notes what a version serves, and reports whether every platform has one.
-func (s *search) take(tag string, has []config.Platform) bool {
-	var serves, lacks []config.Platform
+// builds returns the candidates of a version that may serve what is still wanted,
+// rivals together. There are none if the version can't be chosen, by the names of
+// its tags.
+func (s *search) builds(group []candidate) (builds [][]candidate) {
+	var lacks []config.Platform
 	for _, want := range s.wanted {
-		if slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
-			serves = append(serves, want)
-		} else {
+		if !slices.ContainsFunc(group, func(c candidate) bool { return c.may(want) }) {
 			lacks = append(lacks, want)
 		}
 	}
-	if s.together() && len(lacks) > 0 {
-		serves = nil
-		if s.waits == "" {
-			s.waits = fmt.Sprintf("%s waits for %s", tag, join(lacks))
+	if s.together && len(lacks) > 0 {
+		s.wait(group[0].tag, lacks)
+		s.passOver(group, "waits for "+join(lacks))
+		return nil
+	}
+	for _, c := range group {
+		useful := func(want config.Platform) bool { return s.chosen[want.Normal()].tag == "" && c.may(want) }
+		switch {
+		case len(s.wanted) == 0 || slices.ContainsFunc(s.wanted, useful):
+		case slices.ContainsFunc(s.wanted, c.may):
+			s.passOver([]candidate{c}, "older")
+			continue
+		default:
+			s.passOver([]candidate{c}, "for no wanted platform")
+			continue
 		}
+		i := slices.IndexFunc(builds, func(b []candidate) bool { return b[0].rivals(c) })
+		if i < 0 {
+			builds = append(builds, nil)
+			i = len(builds) - 1
+		}
+		builds[i] = append(builds[i], c)
+	}
+	return builds
+}
+
+// build is a candidate with the platforms that it has.
+type build struct {
+	candidate
+	has []config.Platform
+}
+
+func (b build) serves(wanted config.Platform) bool {
+	return b.may(wanted) && slices.ContainsFunc(b.has, func(p config.Platform) bool { return p.Is(wanted) })
+}
+
+// look reads the builds of one version. Rivals must have the same digest, but for
+// floats: their place is taken by the fuller tag. An index that tagline made for
+// the tag is no release: it is an alias that has left images.yaml.
+func (s *search) look(builds [][]candidate) (found []build, ps problems) {
+	for _, rivals := range builds {
+		first, of := content{}, candidate{}
+		for _, c := range rivals {
+			if of.tag != "" && c.version.FloatOf(of.version) {
+				s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: "a float of " + of.tag})
+				continue
+			}
+			m, err := s.manifest(s.home, c.tag)
+			if err == nil && m.Annotations[AnnotationAlias] == c.tag {
+				s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: "made by tagline"})
+				continue
+			}
+			if errors.Is(err, registry.ErrNotFound) {
+				ps.forbid(violation(s.alias, c.source.Pos, findings.MissingSource,
+					"the list of tags has %q, but there is no such tag; if it is not just being deleted, the registry is at odds with itself", c.tag))
+				continue
+			}
+			if of.tag == "" {
+				of = c
+			}
+			offered, why := s.offer(s.alias, config.Source{Repository: s.home, Tag: c.tag, Text: c.tag, Pos: c.source.Pos})
+			ps.join(why)
+			switch {
+			case ps.any():
+			case first.Digest == "":
+				first = offered
+			case offered.Digest != first.Digest:
+				ps.forbid(violation(s.alias, c.source.Pos, findings.AmbiguousVersion,
+					"tags %q and %q are the same version, but %s and %s; give both the same content, or list the one that moves as an alias",
+					of.tag, c.tag, first.Digest, offered.Digest))
+			default:
+				s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: "the same as " + of.tag})
+			}
+		}
+		var has []config.Platform
+		for _, l := range declared(first, of.declares()) {
+			if l.Kind == policies.Image {
+				has = append(has, l.Platform)
+			}
+		}
+		if len(has) > 0 {
+			found = append(found, build{of, has})
+		}
+	}
+	return found, ps
+}
+
+// platformsOf returns the platforms that builds have.
+func platformsOf(builds []build) (has []config.Platform) {
+	for _, b := range builds {
+		for _, p := range b.has {
+			if b.may(p) {
+				has = append(has, p)
+			}
+		}
+	}
+	slices.SortFunc(has, config.Platform.Compare)
+	return slices.CompactFunc(has, func(a, b config.Platform) bool { return a.Normal() == b.Normal() })
+}
+
+// take notes what a version serves, and reports whether every platform has one.
+func (s *search) take(found []build) bool {
+	serving := map[config.Platform]build{}
+	var lacks []config.Platform
+	for _, want := range s.wanted {
+		i := slices.IndexFunc(found, func(b build) bool { return b.serves(want) })
+		if i < 0 {
+			lacks = append(lacks, want)
+			continue
+		}
+		serving[want.Normal()] = found[i]
 	}
 	for _, want := range lacks {
-		if s.chosen[want.Normal()] == "" {
-			s.reasons = append(s.reasons, Candidate{Tag: tag, Platform: want.Normal().String(), Reason: "no such platform"})
+		if s.chosen[want.Normal()].tag == "" {
+			s.reasons = append(s.reasons, Candidate{Tag: found[0].tag, Platform: want.Normal().String(), Reason: lack(found, want)})
 		}
 	}
-	for _, want := range serves {
-		if s.chosen[want.Normal()] == "" {
-			s.chosen[want.Normal()] = tag
-			reason := "chosen"
-			if s.waits != "" {
-				reason = "chosen, " + s.waits
-			}
-			s.reasons = append(s.reasons, Candidate{Tag: tag, Platform: want.Normal().String(), Reason: reason})
+	if s.together && len(lacks) > 0 {
+		s.wait(found[0].tag, lacks)
+		return false
+	}
+	for _, want := range s.wanted {
+		b, ok := serving[want.Normal()]
+		if !ok || s.chosen[want.Normal()].tag != "" {
+			continue
 		}
+		s.chosen[want.Normal()] = b.candidate
+		reason := "chosen"
+		if s.waits != "" {
+			reason = "chosen, " + s.waits
+		}
+		s.reasons = append(s.reasons, Candidate{Tag: b.tag, Platform: want.Normal().String(), Reason: reason})
 	}
 	return len(s.chosen) == len(s.wanted)
 }
 
-// passOver notes the candidates that did not have to be looked into.
-func (s *search) passOver(older []listed) {
-	for _, t := range older {
-		s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: "older"})
+// lack says why builds don't serve a platform.
+func lack(found []build, want config.Platform) string {
+	for _, b := range found {
+		for _, p := range b.has {
+			if meant, is := p.Misspelled(); is && meant.Is(want) {
+				return fmt.Sprintf("says %s; rebuild it", p)
+			}
+		}
+	}
+	return "no such platform"
+}
+
+// wait notes what the newest version lacks.
+func (s *search) wait(tag string, lacks []config.Platform) {
+	if s.waits == "" {
+		s.waits = fmt.Sprintf("%s waits for %s", tag, join(lacks))
+	}
+}
+
+// passOver notes candidates that do not have to be looked into.
+func (s *search) passOver(candidates []candidate, why string) {
+	for _, c := range candidates {
+		s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: why})
 	}
 }
 
@@ -217,46 +394,18 @@ func (s *search) passOver(older []listed) {
 func (s *search) lacking(seen int) *config.Finding {
 	var lacks []config.Platform
 	for _, want := range s.wanted {
-		if s.chosen[want.Normal()] == "" {
+		if s.chosen[want.Normal()].tag == "" {
 			lacks = append(lacks, want)
 		}
 	}
 	versions := "no version"
-	if seen < len(s.fit) {
+	if seen == maxExamined {
 		versions = fmt.Sprintf("none of the newest %d versions", seen)
 	}
 	all := ""
-	if s.together() && len(lacks) > 1 {
+	if s.together && len(lacks) > 1 {
 		all = "all of "
 	}
-	return violation(s.alias, s.source.Pos, findings.MissingPlatform,
-		"%s in %q has %s%s; the newest is %s", versions, s.source.Newest.Range.Text, all, join(lacks), s.fit[0].tag)
-}
-
-// together reports whether one version must serve every platform.
-func (s *search) together() bool {
-	return s.source.Platform == (config.Platform{}) && !policies.MixedVersions.Of(s.rules)
-}
-
-// nothingFits says what comes nearest to a range or variant that no tag has.
-func (s *search) nothingFits() string {
-	n := s.source.Newest
-	var versions, variants []string
-	for _, t := range s.all {
-		switch variant := t.version.Variant; {
-		case t.err != nil || t.version.Prerelease != "" && !n.Prereleases:
-		case variant == n.Variant:
-			versions = append(versions, t.tag)
-		case variant != "" && n.Range.Has(t.version) && !slices.Contains(variants, variant):
-			variants = append(variants, variant)
-		}
-	}
-	switch {
-	case n.Variant != "" && len(versions) == 0:
-		slices.Sort(variants)
-		return fmt.Sprintf("no tag in %q has the variant %q; there are %s", n.Range.Text, n.Variant, cmp.Or(few(variants), "plain versions at most"))
-	case len(versions) > 0:
-		return fmt.Sprintf("no tag of %s is in %q; the newest are %s", s.home, n.Range.Text, few(versions))
-	}
-	return fmt.Sprintf("no tag of %s is a version; it has %d tags", s.home, len(s.all))
+	return violation(s.alias, s.sources[0].Pos, findings.MissingPlatform,
+		"%s in %q has %s%s; the newest is %s", versions, s.ranges(), all, join(lacks), s.groups[0][0].tag)
 }

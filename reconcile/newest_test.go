@@ -1,8 +1,10 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -233,6 +235,40 @@ func TestDowngrades(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+	t.Run("a build whose tag names its platform is deleted", func(t *testing.T) {
+		for _, tags := range []string{"{version}-ubi-{arch}", "build-{version}-{arch}"} {
+			m := registrytest.NewMemory()
+			tag := func(version, arch string) string {
+				return strings.NewReplacer("{version}", version, "{arch}", arch).Replace(tags)
+			}
+			for _, version := range []string{"1.0", "1.1"} {
+				m.Push(t, "app", demo.Image{Tag: tag(version, "amd64"), Platforms: amd}, demo.Image{Tag: tag(version, "arm64"), Platforms: arm})
+			}
+			image := aliases(t, fmt.Sprintf("1: {newest: \"1.x\", tags: %q}", tags), both)
+			applyAndSettle(t, m, image)
+			delete(m.Tags, "r.test/app:"+tag("1.1", "arm64"))
+			p := plan(t, m, image)
+			if want := fmt.Sprintf("linux/arm64 would be downgraded from %s to %s", tag("1.1", "arm64"), tag("1.0", "arm64")); len(p.Pushes) > 0 ||
+				len(p.Violations) != 1 || p.Violations[0].ID != "downgrade" || !strings.Contains(p.Violations[0].Message, want) {
+				t.Errorf("plan is %+v, want %s", p, want)
+			}
+			for _, own := range []string{"downgrade: allow", "downgrade: deny"} {
+				image := aliases(t, fmt.Sprintf("1: {newest: \"1.x\", tags: %q, %s}", tags, own), both, "downgrade: allow")
+				if p := plan(t, m, image); (len(p.Pushes) == 1) != (own == "downgrade: allow") {
+					t.Errorf("%s: plan is %+v", own, p)
+				}
+			}
+		}
+	})
+	t.Run("a range that excludes what the alias has", func(t *testing.T) {
+		m := releases(t)
+		applyAndSettle(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		image := aliases(t, `10: {newest: "10.x !=10.20"}`, both)
+		if got := platforms(plan(t, m, image), "10"); got != "amd64 10.10, arm64 10.9" {
+			t.Errorf("got %s", got)
+		}
+		applyAndSettle(t, m, image)
+	})
 	t.Run("a tag is its author's word", func(t *testing.T) {
 		m := releases(t)
 		applyAndSettle(t, m, aliases(t, `10: {newest: "10.x"}`, both))
@@ -250,9 +286,9 @@ func TestNewestViolations(t *testing.T) {
 		id, want    string
 	}{
 		{"no version in the range", `12: {newest: "12.x"}`, nil, "no-candidate",
-			`no tag of r.test/app is in "12.x"; the newest are 11.0, 10.20, 10.10, 10.9`},
+			`no tag of r.test/app is in "12.x": 6 are not in range, 3 are not versions; the newest are 11.0, 10.20, 10.10, 10.9`},
 		{"no tag of the variant", `12: {newest: "10.x", variant: alpin}`, nil, "no-candidate",
-			`no tag in "10.x" has the variant "alpin"; there are alpine`},
+			`no tag of r.test/app with the variant "alpin" is in "10.x": 4 have no variant, 3 are not versions, 1 is not in range, 1 has the variant alpine; to take tags such as 10.20-alpine, write variant: alpine beside newest`},
 		{"a platform that no version has", `12: {newest: "10.x"}`, []string{"platforms: [amd64, s390x]"}, "missing-platform",
 			`no version in "10.x" has linux/s390x; the newest is 10.20`},
 		{"no version has them all", `12: {newest: ">=10.10 <11"}`, []string{both, "mixed-versions: deny"}, "missing-platform",
@@ -276,14 +312,27 @@ func TestNewestViolations(t *testing.T) {
 	})
 	t.Run("tags that tie", func(t *testing.T) {
 		m := releases(t)
-		m.Push(t, "app", demo.Image{Tag: "v10.20.0", Platforms: arm})
+		m.Push(t, "app", demo.Image{Tag: "10.20.0", Platforms: arm, Version: "a"}, demo.Image{Tag: "v10.20.0", Platforms: arm, Version: "b"})
 		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
-		if len(p.Violations) != 1 || p.Violations[0].ID != "ambiguous-version" || !strings.Contains(p.Violations[0].Message, `tags "10.20" and "v10.20.0" are the same version`) {
+		if len(p.Violations) != 1 || p.Violations[0].ID != "ambiguous-version" ||
+			!strings.Contains(p.Violations[0].Message, `tags "10.20.0" and "v10.20.0" are the same version`) ||
+			!strings.Contains(p.Violations[0].Message, "give both the same content, or list the one that moves as an alias") {
 			t.Errorf("plan is %+v", p)
 		}
-		m.Tags["r.test/app:v10.20.0"] = m.Tags["r.test/app:10.20"] // the same image: no matter
-		if got := platforms(plan(t, m, aliases(t, `10: {newest: "10.x"}`, both)), "10"); got != "amd64 10.10, arm64 10.20" {
+		m.Tags["r.test/app:v10.20.0"] = m.Tags["r.test/app:10.20.0"] // the same image: no matter
+		if got := platforms(plan(t, m, aliases(t, `10: {newest: "10.x"}`, both)), "10"); got != "amd64 10.10, arm64 10.20.0" {
 			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("a float beside its version", func(t *testing.T) {
+		m := releases(t)
+		m.Push(t, "app", demo.Image{Tag: "10.20.0", Platforms: arm, Version: "fuller"})
+		p := plan(t, m, aliases(t, `10: {newest: "10.x"}`, both))
+		if got := platforms(p, "10"); got != "amd64 10.10, arm64 10.20.0" || len(p.Violations) > 0 {
+			t.Errorf("got %s: %+v", got, p)
+		}
+		if !slices.Contains(p.Choices[0].Candidates, reconcile.Candidate{Tag: "10.20", Reason: "a float of 10.20.0"}) {
+			t.Errorf("candidates %+v", p.Choices[0].Candidates)
 		}
 	})
 	t.Run("no repository", func(t *testing.T) {
@@ -360,5 +409,98 @@ func TestNewestReadsLittle(t *testing.T) {
 			t.Errorf("%s: %d listings and %d manifests, want 1 and at most %d", test.platforms, lists, manifests, test.most)
 		}
 		t.Logf("10,000 tags, platforms %s: %d listing, %d manifests", test.platforms, lists, manifests)
+	}
+}
+
+// Ten thousand tags of every scheme: each alias finds its own, and reads little.
+func TestEveryScheme(t *testing.T) {
+	m := registrytest.NewMemory()
+	var images []demo.Image
+	add := func(platforms []string, format string, args ...any) {
+		images = append(images, demo.Image{Tag: fmt.Sprintf(format, args...), Platforms: platforms, Version: "same"})
+	}
+	for i := range 500 {
+		add(amdAndArm, "1.%d", i)
+		add(amdAndArm, "v2.%d.%d", i/20, i%20)
+		add(amdAndArm, "3.0.0.%d", i)
+		add(amdAndArm, "4.0.0-%d", i)
+		add(amdAndArm, "5.1-r%d", i)
+		add(amdAndArm, "5.2.%d-r0-ls%d", i/100, i)
+		add(amdAndArm, "6.%d-alpine", i)
+		add(amdAndArm, "6.2.%d-debian-12-r%d", i/100, i)
+		add(amd, "7.%d-ubi-amd64", i)
+		if i < 490 {
+			add(arm, "7.%d-ubi-arm64", i)
+		}
+		add(amd, "x86_64-8.%d.0", i)
+		add(arm, "arm64v8-8.%d.0-ls%d", i, i)
+		add(amdAndArm, "9.0-rc.%d", i)
+		add(amdAndArm, "9.%d.0-beta%d", i, i)
+		add(amdAndArm, "10.%d.0", i)
+		add(amdAndArm, "10.%d", i) // a float
+		add(amdAndArm, "%d.%02d.%d", 10+i/12, 1+i%12, i)
+		add(amdAndArm, "%d.%d.%d", 1990+i/12, 1+i%12, i)
+		add(amdAndArm, "release-11.%d", i)
+		add(amdAndArm, "sha-%07x", i*7919)
+		add(amdAndArm, "%d", 20240101+i)
+	}
+	if len(images) < 10000 {
+		t.Fatalf("%d tags", len(images))
+	}
+	m.Push(t, "app", images...)
+	tests := []struct {
+		source, settings, want string
+		tags                   int // that have to be read
+	}{
+		{`{newest: "1.x"}`, "", "amd64 1.499, arm64 1.499", 1},
+		{`{newest: "2.x"}`, "", "amd64 v2.24.19, arm64 v2.24.19", 1},
+		{`{newest: "3.x"}`, "", "amd64 3.0.0.499, arm64 3.0.0.499", 1},
+		{`{newest: "<3.0.0.77"}`, "", "amd64 3.0.0.76, arm64 3.0.0.76", 1},
+		{`{newest: "4.x"}`, "", "amd64 4.0.0-499, arm64 4.0.0-499", 1},
+		{`{newest: "~5.1"}`, "", "amd64 5.1-r499, arm64 5.1-r499", 1},
+		{`{newest: "=5.2.0"}`, "", "amd64 5.2.0-r0-ls99, arm64 5.2.0-r0-ls99", 1},
+		{`{newest: "5.x"}`, "", "amd64 5.2.4-r0-ls499, arm64 5.2.4-r0-ls499", 1},
+		{`{newest: "6.x", variant: alpine}`, "", "amd64 6.499-alpine, arm64 6.499-alpine", 1},
+		{`{newest: "6.x", variant: debian-12}`, "", "amd64 6.2.4-debian-12-r499, arm64 6.2.4-debian-12-r499", 1},
+		{`{newest: "7.x", tags: "{version}-ubi-{arch}"}`, "", "amd64 7.499-ubi-amd64, arm64 7.489-ubi-arm64", 2},
+		{`{newest: "7.x", tags: "{version}-ubi-{arch}"}`, "mixed-versions: deny", "amd64 7.489-ubi-amd64, arm64 7.489-ubi-arm64", 2},
+		{`{newest: "8.x", tags: "{arch}-{version}"}`, "", "amd64 x86_64-8.499.0, arm64 arm64v8-8.499.0-ls499", 2},
+		{`{newest: "9.x", prereleases: true}`, "", "amd64 9.499.0-beta499, arm64 9.499.0-beta499", 1},
+		{`{newest: "~9.0", prereleases: true}`, "", "amd64 9.0-rc.499, arm64 9.0-rc.499", 1},
+		{`{newest: "10.x"}`, "", "amd64 10.499.0, arm64 10.499.0", 1},
+		{`{newest: "*"}`, "", "amd64 50.12.491, arm64 50.12.491", 1},
+		{`{newest: "*", versioning: calendar}`, "", "amd64 2031.8.499, arm64 2031.8.499", 1},
+		{`{newest: "<100", versioning: calendar}`, "", "amd64 51.08.499, arm64 51.08.499", 1},
+		{`{newest: ">=24.04 <24.10", versioning: calendar}`, "", "amd64 24.09.176, arm64 24.09.176", 1},
+		{`{newest: "11.x", tags: "release-{version}"}`, "", "amd64 release-11.499, arm64 release-11.499", 1},
+	}
+	for _, settings := range []string{"", "mixed-versions: deny"} {
+		var lines, want []string
+		most := 0
+		for i, test := range tests {
+			if test.settings == settings {
+				lines = append(lines, fmt.Sprintf("stable-%d: %s", i, test.source))
+				want = append(want, test.want)
+				most += test.tags
+			}
+		}
+		m.Asked = nil
+		p := plan(t, m, aliases(t, strings.Join(lines, "\n"), "platforms: [amd64, arm64]", cmp.Or(settings, "mixed-versions: allow")))
+		for i, line := range lines {
+			alias, _, _ := strings.Cut(line, ":")
+			if got := platforms(p, alias); got != want[i] {
+				t.Errorf("%s is %s, want %s; violations %v", line, got, want[i], p.Violations)
+			}
+		}
+		read := map[string]bool{}
+		for _, asked := range m.Asked {
+			what := strings.TrimPrefix(asked, "app ")
+			if _, err := config.ParseVersion(strings.TrimLeft(what, "abcdefghijklmnopqrstuvwxyz")); err == nil || strings.Contains(what, "-8.") {
+				read[what] = true
+			}
+		}
+		if len(read) > most {
+			t.Errorf("%d tags are read, want at most %d: %v", len(read), most, slices.Sorted(maps.Keys(read)))
+		}
 	}
 }

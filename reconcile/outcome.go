@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+
+	"tagline/config"
 )
 
 // The results of a plan's actions.
@@ -23,6 +25,8 @@ type Result struct {
 	Deleted []Outcome // as Plan.DeleteTags
 	Removed []Outcome // as Plan.DeleteManifests
 	Ensured []Outcome // as Plan.Required; Already if the manifest was there
+	// Warned says what could not be done and fails nothing.
+	Warned []*config.Finding
 }
 
 // Outcome is the result of one action. A nil Err means that the registry was asked

@@ -13,11 +13,15 @@ import (
 
 // oldImage is an image that an alias has now.
 type oldImage struct {
-	platform config.Platform
-	digest   string
-	source   string // by the mark of an index that was made for this very tag
-	mark     string // by the mark of any index
-	attests  int    // attestation manifests that travel with it
+	platform   config.Platform
+	target     string // see leaf.target
+	digest     string
+	source     string         // by the mark of an index that was made for this very tag
+	mark       string         // by the mark of any index
+	version    config.Version // see carried; zero if it is not known
+	float      bool           // version is that of a tag that moves
+	attests    int            // attestation manifests that travel with it
+	companions int            // companions that travel with it
 }
 
 // before returns what an alias has now. Its marks count if the index was made
@@ -33,10 +37,13 @@ func (v *view) before(tag, digest string) ([]oldImage, error) {
 		return nil, err
 	}
 	var images []oldImage
-	attests := attestations(leaves)
+	attests, companions := belongings(leaves, policies.Attestation), belongings(leaves, policies.Companion)
 	for _, l := range leaves {
 		if l.Kind == policies.Image {
-			old := oldImage{platform: l.Platform, digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource], attests: attests[l.Digest]}
+			old := oldImage{
+				platform: l.Platform, target: l.target(), digest: l.Digest, mark: l.descriptor.Annotations[AnnotationSource],
+				attests: attests[l.Digest], companions: companions[l.Digest],
+			}
 			if m.Annotations[AnnotationAlias] == tag {
 				old.source = old.mark
 			}
@@ -50,11 +57,11 @@ func (v *view) before(tag, digest string) ([]oldImage, error) {
 // alias that has no mark. It is a request each, as long as that alias is blocked.
 const maxSearched = 256
 
-// carried tells which version tag each image of an alias came from: by the mark
-// that tagline left on whatever index it is, or else the highest version tag that
-// has the same image. A source stays "" if neither says. What can't be looked into
-// is one image without a platform. There is none if the alias can't be pulled.
-func (f *finder) carried(now registry.Descriptor) ([]oldImage, error) {
+// carried tells which version each image of an alias is: by the mark that tagline
+// left on whatever index it is, or else by the highest version tag that has the
+// same image. A version stays zero if neither says. What can't be looked into is
+// one image without a platform. There is none if the alias can't be pulled.
+func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImage, error) {
 	unknown := []oldImage{{digest: now.Digest}}
 	if now.MediaType != "" && !registry.KnownType(now.MediaType) {
 		return unknown, nil
@@ -73,43 +80,79 @@ func (f *finder) carried(now registry.Descriptor) ([]oldImage, error) {
 		return unknown, nil
 	}
 	for i, o := range images {
-		if _, err := config.ParseVersion(o.mark); err == nil {
-			images[i].source = o.mark
-		}
+		images[i].version = versionOf(alias, o.mark)
 	}
-	undated := func() bool { return slices.ContainsFunc(images, func(o oldImage) bool { return o.source == "" }) }
+	undated := func() bool { return slices.ContainsFunc(images, func(o oldImage) bool { return o.version.Tag == "" }) }
 	if !undated() {
 		return images, nil
 	}
-	tags, err := f.versions()
+	tags, err := f.dated(alias)
 	if err != nil {
 		return nil, err
 	}
-	tags = slices.DeleteFunc(slices.Clone(tags), func(t listed) bool {
-		_, managed := f.aliases[t.tag]
-		return managed || t.err != nil
-	})
-	tags = tags[:min(maxSearched, len(tags))]
-	for n := maxExamined; len(tags) > 0 && undated(); n *= 2 {
-		some := tags[:min(n, len(tags))]
-		tags = tags[len(some):]
+	searched := tags[:min(maxSearched, len(tags))]
+	for n := maxExamined; len(searched) > 0 && undated(); n *= 2 {
+		some := searched[:min(n, len(searched))]
+		searched = searched[len(some):]
 		if err := f.date(images, some); err != nil {
 			return nil, err
 		}
 	}
+	for i, o := range images {
+		images[i].float = o.version.Tag != o.mark && slices.ContainsFunc(tags, func(t listed) bool {
+			return o.version.Variant == t.version.Variant && o.version.Covers(t.version)
+		})
+	}
 	return images, nil
 }
 
-// date notes which of the version tags has each image that has no source yet. A
-// tag that can't be read may have it, too.
+// versionOf reads a tag as a newest source of an alias does, or as any other.
+func versionOf(alias config.Alias, tag string) config.Version {
+	for _, s := range alias.Sources {
+		if s.Newest != nil {
+			if v, err := s.Newest.Version(tag); err == nil {
+				return v
+			}
+		}
+	}
+	v, _ := config.ParseVersion(tag)
+	return v
+}
+
+// dated returns the tags that are versions, or are versions to a source of the
+// alias, from the newest down.
+func (f *finder) dated(alias config.Alias) ([]listed, error) {
+	tags, err := f.versions()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range tags {
+		if _, managed := f.aliases[t.tag]; !managed {
+			names = append(names, t.tag)
+		}
+	}
+	all := parseTags(names, func(tag string) (config.Version, error) {
+		if v := versionOf(alias, tag); v.Tag != "" {
+			return v, nil
+		}
+		return config.Version{}, errNoVersion
+	})
+	return slices.DeleteFunc(all, func(t listed) bool { return t.err != nil }), nil
+}
+
+var errNoVersion = errors.New("not a version")
+
+// date notes which of the version tags has each image whose version is not known
+// yet. A tag that can't be read may have it, too.
 func (f *finder) date(images []oldImage, tags []listed) error {
 	var unread problems
 	for _, t := range tags {
 		c, ps := f.offer(config.Alias{}, config.Source{Repository: f.home, Tag: t.tag, Text: t.tag})
 		unread.join(ps)
 		for i, o := range images {
-			if o.source == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
-				images[i].source = t.tag
+			if o.version.Tag == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
+				images[i].version = t.version
 			}
 		}
 	}
@@ -122,17 +165,15 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 // highest returns the image of a platform that must not be replaced by a lower
 // version. An alias may have several; one whose version is not known comes first.
 func highest(images []oldImage, of config.Platform) (past policies.Past) {
-	var version config.Version
 	for _, o := range images {
-		if o.platform != (config.Platform{}) && o.platform.Normal() != of.Normal() {
+		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
-		v, err := config.ParseVersion(o.source)
-		if err != nil {
+		if o.version.Tag == "" {
 			return policies.Past{Digest: o.digest}
 		}
-		if past.Digest == "" || v.Compare(version) > 0 {
-			past, version = policies.Past{Digest: o.digest, Source: o.source}, v
+		if past.Digest == "" || o.version.Compare(past.Version) > 0 {
+			past = policies.Past{Digest: o.digest, Version: o.version, Float: o.float}
 		}
 	}
 	return past

@@ -5,42 +5,55 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"tagline/config"
 	"tagline/config/findings"
 	"tagline/policies"
 )
 
-// pick takes out of a source what an alias wants: everything, or one platform
-// with its attestations.
+// pick takes out of a source what an alias wants: everything, or the images of
+// one platform with their attestations and companions.
+//
+// Images of one platform that differ in what they ask of a runtime are all taken,
+// so that each runtime gets from the alias what it gets from the source. Those
+// that no runtime can tell apart are ambiguous, unless the alias wants everything
+// and so needs no choice.
 func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps problems) {
 	var (
 		everything = s.Platform == (config.Platform{})
 		images     []leaf // the wanted ones
 		has        []string
 	)
+	of.leaves = declared(of, s.Platform)
 	for _, l := range of.leaves {
 		if l.Kind != policies.Image {
 			continue
 		}
-		has = append(has, l.Platform.String())
-		if !everything && !l.Platform.Is(s.Platform) {
+		if platform := l.Platform.String(); !slices.Contains(has, platform) {
+			has = append(has, platform)
+		}
+		if everything || !l.Platform.Is(s.Platform) || ps.any() {
 			continue
 		}
 		for _, other := range images {
 			switch same := other.Platform.Normal() == l.Platform.Normal(); {
-			case other.Digest == l.Digest || everything && !same:
+			case other.Digest == l.Digest || same && other.Features != l.Features:
+				continue
 			case same:
 				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
-					"source %q has two images for %s, %s and %s; push it again with one", s.Text, l.Platform, other.Digest, l.Digest))
+					"source %q has two images for %s, %s and %s, and %s; push it again with one, or take the source as a whole",
+					s.Text, l.Platform, other.Digest, l.Digest, difference(other.descriptor, l.descriptor)))
 			default: // two versions of Windows
 				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
-					"source %q has two images for %s, %s for %s and %s for %s; push it again with one, or take the source as a whole",
-					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform))
+					"source %q has two images for %s, %s for %s and %s for %s; ask for one of them, such as %s, or take the source as a whole",
+					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform, versionApart(l.Platform, other.Platform)))
 			}
+			break
 		}
 		images = append(images, l)
 	}
-	plain := len(of.leaves) == 1 && of.leaves[0].Digest == of.Digest
+	odd, meant, misspelled := misspelled(of.leaves, s.Platform)
 	switch {
 	case ps.any():
 		return nil, ps
@@ -50,7 +63,15 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		return nil, ps
 	case everything:
 		return distinct(of.leaves), ps
-	case len(images) == 0 && plain && len(has) == 1:
+	case len(images) == 0 && misspelled:
+		where := "index"
+		if of.plain() {
+			where = "config"
+		}
+		ps.forbid(violation(alias, s.Pos, findings.MisspelledPlatform,
+			"source %q says %s in its %s, which should be %s; rebuild it", s.Text, odd.Platform, where, meant))
+		return nil, ps
+	case len(images) == 0 && of.plain() && len(has) == 1:
 		ps.forbid(violation(alias, s.Pos, findings.PlatformMismatch,
 			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform))
 		return nil, ps
@@ -59,8 +80,37 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform")))
 		return nil, ps
 	}
-	image := images[0].Entry // an index may list one manifest for several platforms
+	wanted, digests := map[policies.Entry]bool{}, map[string]bool{}
+	for _, l := range images {
+		if !digests[l.Digest] { // an index may list one manifest for several platforms
+			wanted[l.Entry], digests[l.Digest] = true, true
+		}
+	}
 	return distinct(slices.DeleteFunc(slices.Clone(of.leaves), func(l leaf) bool {
-		return l.Entry != image && (l.Kind != policies.Attestation || l.Attests != image.Digest)
+		belongs := (l.Kind == policies.Attestation || l.Kind == policies.Companion) && digests[l.RefersTo]
+		return !wanted[l.Entry] && !belongs
 	})), ps
+}
+
+// difference says in what index entries differ that no runtime can tell apart.
+func difference(a, b ocispec.Descriptor) string {
+	var keys []string
+	for key := range a.Annotations {
+		if value, there := b.Annotations[key]; !there || value != a.Annotations[key] {
+			keys = append(keys, key)
+		}
+	}
+	for key := range b.Annotations {
+		if _, there := a.Annotations[key]; !there {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	switch len(keys) {
+	case 0:
+		return "nothing else tells them apart"
+	case 1:
+		return "they differ only in the annotation " + keys[0] + ", by which no runtime chooses"
+	}
+	return "they differ only in the annotations " + few(keys) + ", by which no runtime chooses"
 }

@@ -43,9 +43,10 @@ type Push struct {
 	MediaType string
 	Manifest  []byte
 	Platforms []PlatformChange
-	Copies    []Copy   // to be brought into the repository first
-	Follows   []string // aliases whose pushes must be done before this one
-	Purged    int      // attestation manifests that a purge takes out of a tag; 0 for an alias
+	Copies    []Copy     // to be brought into the repository first
+	Referrers []Referrer // to be brought along, each after what it refers to
+	Follows   []string   // aliases whose pushes must be done before this one
+	Purged    int        // attestation manifests that a purge takes out of a tag; 0 for an alias
 }
 
 // manifest parses what is pushed.
@@ -74,6 +75,8 @@ type PlatformChange struct {
 	OldDigest       string // "" if the alias did not have the platform
 	Attestations    int    // attestation manifests that travel with the image
 	OldAttestations int    // that travelled with OldDigest
+	Companions      int    // companions that travel with the image
+	OldCompanions   int    // that travelled with OldDigest
 	Moved           bool   // a newest source went from OldSource to Source
 	Behind          string // the source of another platform that is a higher version, if there is one
 }
@@ -98,6 +101,38 @@ type Copy struct {
 	From   config.Repository
 	Digest string
 }
+
+// Referrer is a manifest in another repository that refers to what an alias needs
+// from there. If it can't be copied, the alias is pushed all the same.
+type Referrer struct {
+	From    config.Repository
+	With    string // digest of the Copy that it belongs to
+	Subject string // digest that it refers to
+	Digest  string
+	Kind    string // one of the Refers constants
+	// Tag is that of cosign, which refers to the subject by its name. It is empty if
+	// the manifest itself names its subject.
+	Tag       string
+	MediaType string // of Manifest
+	Manifest  []byte // what goes under Tag, nil without one
+}
+
+// attachment is a referrer without its bytes.
+type attachment struct {
+	from            config.Repository
+	subject, digest string
+	tag             string
+}
+
+func (r Referrer) key() attachment { return attachment{r.From, r.Subject, r.Digest, r.Tag} }
+
+// What a referrer is.
+const (
+	RefersSignature   = "signature"
+	RefersAttestation = "attestation"
+	RefersSBOM        = "SBOM"
+	RefersOther       = "referrer"
+)
 
 // DeleteTag removes a tag and leaves what it named.
 type DeleteTag struct {
@@ -126,13 +161,15 @@ type DeleteManifest struct {
 	Kind    string   // one of the Kind constants
 	Reason  string   // in words
 	Bytes   int64    // of it, its config and its layers; blobs that others share are counted too
-	Parents []string // indexes of this plan that list it, and go before it; referrers, too, where [registry.Facts] has Cascades
+	Parents []string // manifests of this plan that list it or refer to it, and go before it
+	Tags    []string // of a KindReferrer, which go with it
 }
 
 // Why a manifest can go.
 const (
 	KindAttestation = "attestation" // BuildKit's, which nothing refers to after a purge
 	KindReplaced    = "replaced"    // an index that a purge replaces
+	KindReferrer    = "referrer"    // it refers to what a purge deletes
 	KindUntagged    = "untagged"    // it has no tag and nothing needs it
 )
 

@@ -6,6 +6,7 @@ import (
 
 	"tagline/config"
 	"tagline/config/findings"
+	"tagline/reconcile/registry"
 )
 
 // errUnknown is the answer to a question that has not been read yet.
@@ -55,4 +56,13 @@ func warning(alias config.Alias, pos config.Pos, id findings.ID, format string, 
 	w := violation(alias, pos, id, format, args...)
 	w.Warning = true
 	return w
+}
+
+// reason says what an error means. A failure of the host itself reads the same
+// for every alias.
+func reason(err error) string {
+	if host := (*registry.HostError)(nil); errors.As(err, &host) {
+		return host.Error()
+	}
+	return registry.Line(err)
 }

@@ -81,10 +81,10 @@ func (v *view) signatures(change *stripped) ([]string, error) {
 	return slices.Compact(all), errors.Join(errs...)
 }
 
-// referring names what refers to a manifest: fallback tags that list more than
-// attestations, and manifests with it as their subject. The tags count beside
-// the API, since some registries have the API and do not answer it for a digest
-// whose fallback tag was pushed.
+// referring names what refers to a manifest: cosign's tags, fallback tags that list
+// more than attestations, and manifests with it as their subject. The tags count
+// beside the API, since some registries have the API and do not answer it for a
+// digest whose fallback tag was pushed.
 func (v *view) referring(digest string) ([]string, error) {
 	fallbacks, err := v.fallbackTags()
 	if err != nil {
@@ -96,9 +96,16 @@ func (v *view) referring(digest string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m == nil || !m.Index || slices.ContainsFunc(m.Children, func(d ocispec.Descriptor) bool { return !registry.MarksAttestation(d) }) {
-			all = append(all, "tag "+tag)
+		if tag == registry.FallbackTag(digest) && m != nil {
+			listed, err := v.listsReferrers(m, digest)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(listed, func(d ocispec.Descriptor) bool { return !registry.MarksAttestation(d) }) {
+				continue
+			}
 		}
+		all = append(all, "tag "+tag)
 	}
 	found, err := v.referrersOf(digest)
 	for _, r := range found {
@@ -119,7 +126,7 @@ func (s scope) warnSigned(tag string, change *purged) *config.Finding {
 	}
 	return &config.Finding{
 		ID: findings.SignedTag, Alias: tag, Warning: true, Pos: policies.Provenance.Pos(s.rules),
-		Message: fmt.Sprintf("tag %q of %s is %s, to which %s refer; it %s", tag, s.home, change.old.Digest, few(change.signed), does),
+		Message: fmt.Sprintf("tag %q of %s is %s, and %s; it %s", tag, s.home, change.old.Digest, refers(change.signed), does),
 	}
 }
 

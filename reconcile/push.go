@@ -15,6 +15,7 @@ func (a *applying) push(batch []Push) {
 	batch = a.keep(batch, a.mayBegin)
 	a.copy(batch)
 	batch = a.keep(batch, a.hasCopies)
+	a.attach(batch)
 	tags := make([]string, len(batch))
 	for i, p := range batch {
 		tags[i] = p.Tag
@@ -75,9 +76,6 @@ func (a *applying) mayBegin(p Push) error {
 	}
 	return nil
 }
-
-// copiesAtOnce bounds the copies under way; each moves several blobs at once.
-const copiesAtOnce = 4
 
 // copy brings what the pushes need from elsewhere, each manifest once a run.
 func (a *applying) copy(batch []Push) {

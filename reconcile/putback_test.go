@@ -3,6 +3,8 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -143,5 +145,102 @@ func TestKeeps(t *testing.T) {
 				t.Errorf("it requires %q, want %q; %v %v", got, test.want, p.Errors, p.Violations)
 			}
 		})
+	}
+}
+
+// killing ends the goroutine of a run right after its first push or deletion of a
+// tag, so that nothing of the run comes after it.
+type killing struct{ *builder }
+
+func (k killing) Writer(of config.Repository) registry.Writer {
+	return killingWriter{k.builder.Writer(of)}
+}
+
+type killingWriter struct{ registry.Writer }
+
+func (k killingWriter) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
+	k.Writer.Put(ctx, pushes)
+	runtime.Goexit()
+	return nil
+}
+
+func (k killingWriter) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error {
+	k.Writer.DeleteTags(ctx, tags)
+	runtime.Goexit()
+	return nil
+}
+
+// If a run is killed between the move of a tag and the push that puts back what the
+// registry has dropped, the next run puts it back, though all aliases are in sync.
+func TestPutBackAfterAKill(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		aliases string
+		child   string // what is dropped
+		harm    func(b *builder, r *remembering)
+		back    bool
+		failed  bool
+	}{
+		{"a push", "11: 11.3", "11.2 linux/amd64", func(*builder, *remembering) {}, true, false},
+		{"a deletion", "9: absent", "8 linux/amd64", func(*builder, *remembering) {}, true, false},
+		{"the bytes are gone", "11: 11.3", "11.2 linux/amd64", func(_ *builder, r *remembering) { r.bytes = nil }, false, false},
+		{"the push fails", "11: 11.3", "11.2 linux/amd64",
+			func(b *builder, _ *remembering) { b.Broken["PUT "+b.digest["11.2 linux/amd64"]] = errors.New("400") }, false, true},
+		{"it was not dropped", "11: 11.3", "11.2 linux/amd64",
+			func(b *builder, r *remembering) {
+				b.Manifests[b.digest["11.2 linux/amd64"]] = r.bytes[b.digest["11.2 linux/amd64"]]
+			}, true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, _ := dropping(t)
+			image := aliases(t, test.aliases, "provenance: drop")
+			child := b.digest[test.child]
+			r := &remembering{Memory: b.Memory, bytes: maps.Clone(b.Manifests)}
+			killed := make(chan struct{})
+			go func() {
+				defer close(killed)
+				reconcile.Run(t.Context(), reconcile.Job{Readers: r, Writers: killing{b}}, image)
+			}()
+			<-killed
+			if b.Manifests[child].Body != nil || !slices.Contains(r.left, child) {
+				t.Fatalf("%s is there, or %v does not have it", test.child, r.left)
+			}
+			test.harm(b, r)
+
+			job := reconcile.Job{Readers: r, Writers: b}
+			p, result := reconcile.Run(t.Context(), job, image)
+			if len(p.InSync) != 1 || len(p.Pushes)+len(p.DeleteTags)+len(p.Errors) > 0 {
+				t.Errorf("the next run plans %+v", p)
+			}
+			if failed := slices.ContainsFunc(result.Ensured, func(o reconcile.Outcome) bool { return o.Err != nil }); failed != test.failed {
+				t.Errorf("%+v", result.Ensured)
+			}
+			if back := b.Manifests[child].Body != nil; back != test.back {
+				t.Errorf("that it is there is %v", back)
+			}
+			if len(r.left) > 0 {
+				t.Errorf("%v is remembered for the run after that", r.left)
+			}
+			if p, _ := reconcile.Run(t.Context(), job, image); !p.Empty() || len(p.Errors) > 0 {
+				t.Errorf("the run after that plans %+v", p)
+			}
+		})
+	}
+}
+
+// What could not be put back is tried once more by the next run.
+func TestPutBackAgain(t *testing.T) {
+	b, image := dropping(t)
+	child := b.digest["11.2 linux/amd64"]
+	r := &remembering{Memory: b.Memory, bytes: maps.Clone(b.Manifests)}
+	job := reconcile.Job{Readers: r, Writers: b}
+	b.Broken["PUT "+child] = errors.New("503")
+	reconcile.Run(t.Context(), job, image)
+	if b.Manifests[child].Body != nil {
+		t.Fatal("it was not dropped")
+	}
+	delete(b.Broken, "PUT "+child)
+	if p, _ := reconcile.Run(t.Context(), job, image); b.Manifests[child].Body == nil || len(r.left) > 0 {
+		t.Errorf("%v is left after %+v", r.left, p)
 	}
 }

@@ -17,7 +17,8 @@ import (
 //	needed                                       because
 //	what a tag names                             it is pulled by that tag
 //	what images.yaml names by digest             the next run may look for it
-//	the subject of a tag sha256-<hex>[.suffix]   it was signed, or the like
+//	the subject of a tag sha256-<hex>[.suffix]   it was signed, or the like; not if the tag is
+//	                                             released: see sweep.release
 //	what is of an unknown type, and all digests  it can't be looked into
 //	that it mentions, if it could be read
 //	what waits for grace                         a push may be under way, or a digest pinned
@@ -34,10 +35,14 @@ import (
 //	on it
 type holding struct {
 	tags      map[string]string // digest by tag, once the run is done
+	released  map[string]string // tags that stand for a reference to a digest that goes, by which they keep nothing
 	pinned    []string          // digests that images.yaml names
 	manifests map[string]held   // all that are known, by digest
 	purge     bool              // attestations are not kept by their own subject
 	cascades  bool              // see [registry.Facts]
+	// signs are the subjects that tags sha256-<hex>[.suffix] name now, by the digest of
+	// what has the tag. A registry that cascades may know it without the tag, too.
+	signs map[string][]string
 }
 
 // held is a manifest of a repository, and its links to others.
@@ -88,8 +93,10 @@ func (h holding) needed() map[string]string {
 	}
 
 	for _, tag := range slices.Sorted(maps.Keys(h.tags)) {
-		need(h.tags[tag], "tag "+tag)
-		need(registry.FallbackSubject(tag), "tag "+tag)
+		if h.released[tag] == "" {
+			need(h.tags[tag], "tag "+tag)
+			need(registry.FallbackSubject(tag), "tag "+tag)
+		}
 	}
 	for _, digest := range h.pinned {
 		need(digest, "images.yaml")
@@ -127,7 +134,10 @@ func (h holding) needed() map[string]string {
 // taking returns a manifest that is not needed and whose deletion would take one
 // that is: a referrer, or what nothing else keeps. It is "" if there is none.
 func (h holding) taking(needed map[string]string) (digest, taken string) {
-	kept := namedBy(h.tags) // by a tag, or by an index that stays
+	kept := map[string]bool{} // by a tag, or by an index that stays
+	for tag, digest := range h.tags {
+		kept[digest] = kept[digest] || h.released[tag] == ""
+	}
 	for digest, m := range h.manifests {
 		if needed[digest] != "" && !m.unknown {
 			for _, child := range m.children {
@@ -138,8 +148,10 @@ func (h holding) taking(needed map[string]string) (digest, taken string) {
 	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
 		m := h.manifests[digest]
 		if needed[digest] != "" {
-			if needed[m.subject] == "" && h.has(m.subject) {
-				return m.subject, digest
+			for _, subject := range slices.Concat(h.signs[digest], []string{m.subject}) {
+				if needed[subject] == "" && h.has(subject) {
+					return subject, digest
+				}
 			}
 			continue
 		}
@@ -150,15 +162,6 @@ func (h holding) taking(needed map[string]string) (digest, taken string) {
 		}
 	}
 	return "", ""
-}
-
-// namedBy returns the digests that tags name.
-func namedBy(tags map[string]string) map[string]bool {
-	digests := map[string]bool{}
-	for _, digest := range tags {
-		digests[digest] = true
-	}
-	return digests
 }
 
 func (h holding) has(digest string) bool { _, ok := h.manifests[digest]; return ok }

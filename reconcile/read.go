@@ -35,6 +35,19 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 	if len(q.inventories) > 0 { // an inventory answers most of the rest
 		q = questions{inventories: q.inventories}
 	}
+	first := false // where a list answers for tags, it is read before them
+	for repository := range q.lists {
+		first = first || s.cheap[repository]
+		r.wg.Go(func() {
+			tags, err := readers.Reader(repository).Tags(ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			s.lists[repository] = registry.Answer[[]listed]{Value: parseTags(tags, config.ParseVersion), Err: err}
+		})
+	}
+	if first {
+		r.wg.Wait()
+	}
 	read(&r, q.tags, s.tags, registry.Reader.Resolve, func(_ registry.Reader, _ place, d registry.Descriptor) (registry.Descriptor, error) { return d, nil })
 	read(&r, q.manifests, s.manifests, registry.Reader.Manifests, s.parseManifest)
 	read(&r, q.recalled, s.recalled, func(of registry.Reader, _ context.Context, digests []string) []registry.Answer[registry.RawManifest] {
@@ -54,14 +67,6 @@ func (s *State) read(ctx context.Context, readers registry.Readers, q questions)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			s.facts[repository] = registry.Answer[registry.Facts]{Value: facts, Err: err}
-		})
-	}
-	for repository := range q.lists {
-		r.wg.Go(func() {
-			tags, err := readers.Reader(repository).Tags(ctx)
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			s.lists[repository] = registry.Answer[[]listed]{Value: parseTags(tags), Err: err}
 		})
 	}
 	for repository := range q.inventories {
@@ -176,10 +181,15 @@ func (s *State) parseManifest(from registry.Reader, at place, raw registry.RawMa
 func parseConfig(_ registry.Reader, at place, blob []byte) (config.Platform, error) {
 	var c ocispec.Platform
 	if err := json.Unmarshal(blob, &c); err != nil {
-		return config.Platform{}, fmt.Errorf("image config %s: %w", at.reference, err)
+		return config.Platform{}, fmt.Errorf("image config %s: %w", at.reference, &unreadConfig{err})
 	}
 	return registry.PlatformOf(&c), nil
 }
+
+// unreadConfig is the error of a blob that is no image's config.
+type unreadConfig struct{ error }
+
+func (e *unreadConfig) Unwrap() error { return e.error }
 
 func byRepository(places map[place]bool) map[config.Repository][]string {
 	batches := map[config.Repository][]string{}

@@ -31,14 +31,17 @@ type RestoredOne struct {
 	Bytes   int    // size of a manifest
 	Was     string // digest that the tag named before, "" if there was no such tag
 	Already bool   // nothing had to be done
+	kept    bool   // by the registry, which brings it back
 	Blocked string // why it can't be put back, though nothing failed
 	Err     error
 }
 
 // Restore pushes manifests by digest, children before parents, and then tags. A
-// manifest is put back only if the repository has everything that it refers to.
+// manifest is put back only if the repository has everything that it refers to, or
+// if the registry itself still has what was deleted.
 // A tag is put back if it does not exist, or still names what the run pushed
-// instead; force moves other tags, too. If writers is nil, nothing is written,
+// instead; force moves other tags, too. Nothing is pushed for a tag that can't be put
+// back, unless it was asked for by its digest. If writers is nil, nothing is written,
 // and the result is what would be done.
 func Restore(ctx context.Context, readers registry.Readers, writers registry.Writers, lost Lost, force bool) Restored {
 	x := restoring{
@@ -47,6 +50,7 @@ func Restore(ctx context.Context, readers registry.Readers, writers registry.Wri
 	}
 	x.look()
 	tags := x.lookAtTags(force)
+	x.leave(tags)
 	ordered := waves(slices.Sorted(maps.Keys(x.ones)), func(digest string) string { return digest }, x.children)
 	if writers != nil {
 		x.w = writers.Writer(lost.Repository)
@@ -67,10 +71,12 @@ type restoring struct {
 	applying
 	lost   Lost
 	reader registry.Reader
-	parsed map[string]*registry.Manifest // of the trash; nil if it can't be parsed
-	ones   map[string]*RestoredOne       // the manifests asked for, and their missing children
+	parsed map[string]*registry.Manifest  // of the trash; nil if it can't be parsed
+	ones   map[string]*RestoredOne        // the manifests asked for, and their missing children
+	listed map[string]registry.Descriptor // by digest and by tag, all that the repository has; nil if it was not listed
 	there  map[string]registry.Answer[registry.Descriptor]
 	blobs  map[string]registry.Answer[bool]
+	kept   map[string]registry.Answer[bool] // what the registry can bring back
 }
 
 // children returns the children of a manifest that are in the trash.
@@ -115,7 +121,13 @@ func (x *restoring) look() {
 			visit(d.Digest.String())
 		}
 	}
-	x.there = answers(digests, x.reader.Resolve(x.ctx, digests))
+	x.there = map[string]registry.Answer[registry.Descriptor]{}
+	for i, now := range x.resolve(digests) {
+		if now.Err == nil && now.Value.Archived { // it can't be pulled, and a push brings it back
+			now.Err = fmt.Errorf("%w: %w", registry.ErrNotFound, registry.ErrArchived)
+		}
+		x.there[digests[i]] = now
+	}
 
 	needs := map[string]bool{}
 	for digest, m := range x.parsed {
@@ -127,12 +139,55 @@ func (x *restoring) look() {
 	}
 	blobs := slices.Sorted(maps.Keys(needs))
 	x.blobs = answers(blobs, x.reader.HasBlobs(x.ctx, blobs))
+	x.kept = map[string]registry.Answer[bool]{}
+	for _, digest := range blobs {
+		if has := x.blobs[digest]; has.Err == nil && !has.Value {
+			absent := slices.DeleteFunc(slices.Sorted(maps.Keys(x.parsed)), func(digest string) bool { return !errors.Is(x.there[digest].Err, registry.ErrNotFound) })
+			x.kept = answers(absent, registry.Deleted(x.ctx, x.reader, absent))
+			break
+		}
+	}
 	for _, digest := range digests {
 		_, kept := x.lost.manifests[digest]
 		if x.lost.asked[digest] || kept && x.there[digest].Err != nil {
 			x.one(digest)
 		}
 	}
+}
+
+// fewMissing is how many references are asked for one by one, though the registry
+// can list all that it has. On Amazon ECR each one that does not exist costs a call,
+// and so does a list of a thousand images.
+const fewMissing = 2
+
+// resolve is [registry.Reader.Resolve] for references most of which are missing.
+func (x *restoring) resolve(references []string) []registry.Answer[registry.Descriptor] {
+	if x.listed == nil && x.reader.Listed() && len(references) > fewMissing {
+		switch all, err := x.reader.Inventory(x.ctx); {
+		case errors.Is(err, registry.ErrNotFound):
+			x.listed = map[string]registry.Descriptor{}
+		case err == nil:
+			x.listed = make(map[string]registry.Descriptor, 2*len(all.Manifests))
+			for _, m := range all.Manifests {
+				x.listed[m.Digest] = m.Descriptor
+				for _, tag := range m.Tags {
+					x.listed[tag] = m.Descriptor
+				}
+			}
+		}
+	}
+	if x.listed == nil {
+		return x.reader.Resolve(x.ctx, references)
+	}
+	found := make([]registry.Answer[registry.Descriptor], len(references))
+	for i, reference := range references {
+		if d, ok := x.listed[reference]; ok {
+			found[i].Value = d
+		} else {
+			found[i].Err = fmt.Errorf("%s: %w", reference, registry.ErrNotFound)
+		}
+	}
+	return found
 }
 
 // blobsOf returns the config of an image and its layers, and nothing of an index.
@@ -186,6 +241,7 @@ func (x *restoring) one(digest string) *RestoredOne {
 		case err == nil:
 		case !errors.Is(err, registry.ErrNotFound):
 			o.Err = interrupted(err)
+		case !kept && !registry.KnownType(d.MediaType): // it may be no manifest
 		case !kept:
 			gone = append(gone, strings.TrimSpace(registry.PlatformOf(d.Platform).String()+" "+child))
 		default:
@@ -208,7 +264,13 @@ func (x *restoring) one(digest string) *RestoredOne {
 			gone = append(gone, what+" "+d.Digest.String())
 		}
 	}
-	if len(gone) > 0 {
+	switch kept := x.kept[digest]; {
+	case len(gone) == 0:
+	case kept.Err != nil:
+		o.Err = interrupted(kept.Err)
+	case kept.Value && len(m.Children) == 0:
+		o.kept = true
+	default:
 		o.Blocked = "it refers to what is gone: " + strings.Join(gone, ", ")
 	}
 	return o
@@ -232,7 +294,7 @@ func kindOf(m *registry.Manifest) string {
 func (x *restoring) lookAtTags(force bool) []RestoredOne {
 	names := slices.SortedFunc(maps.Keys(x.lost.tags), config.CompareTags)
 	var tags []RestoredOne
-	for i, now := range x.reader.Resolve(x.ctx, names) {
+	for i, now := range x.resolve(names) {
 		lost := x.lost.tags[names[i]]
 		t := RestoredOne{Tag: names[i], Digest: lost.digest, Was: now.Value.Digest}
 		of := x.ones[lost.digest]
@@ -265,6 +327,51 @@ func follows(of *RestoredOne) (blocked string, err error) {
 	return "", nil
 }
 
+// leave decides that manifests are not put back whose tags are not, nor what only
+// such a manifest lists.
+func (x *restoring) leave(tags []RestoredOne) {
+	tagsOf := map[string][]RestoredOne{}
+	for _, t := range tags {
+		tagsOf[t.Digest] = append(tagsOf[t.Digest], t)
+	}
+	parents := map[string][]string{}
+	for digest := range x.ones {
+		for _, child := range x.children(digest) {
+			parents[child] = append(parents[child], digest)
+		}
+	}
+	done := map[string]bool{}
+	var decide func(digest string)
+	decide = func(digest string) {
+		o := x.ones[digest]
+		if done[digest] {
+			return
+		}
+		done[digest] = true
+		for _, parent := range parents[digest] {
+			decide(parent)
+		}
+		if o.Already || o.Blocked != "" || o.Err != nil || x.lost.named[digest] {
+			return
+		}
+		stays := func(o RestoredOne) bool { return o.Already || o.Blocked == "" && o.Err == nil }
+		switch of := tagsOf[digest]; {
+		case slices.ContainsFunc(of, stays), slices.ContainsFunc(parents[digest], func(p string) bool { return stays(*x.ones[p]) }):
+		case slices.ContainsFunc(of, func(t RestoredOne) bool { return t.Err != nil }):
+			o.Err = fmt.Errorf("%w: its tag can't be put back", ErrSkipped)
+		case slices.ContainsFunc(parents[digest], func(p string) bool { return x.ones[p].Err != nil }):
+			o.Err = fmt.Errorf("%w: what lists it can't be put back", ErrSkipped)
+		case len(of) > 0:
+			o.Blocked = "its tag can't be put back"
+		case len(parents[digest]) > 0:
+			o.Blocked = "what lists it can't be put back"
+		}
+	}
+	for digest := range x.ones {
+		decide(digest)
+	}
+}
+
 // putManifests pushes manifests whose children have been pushed or have failed.
 func (x *restoring) putManifests(digests []string) {
 	var due []string
@@ -283,10 +390,17 @@ func (x *restoring) putManifests(digests []string) {
 		}
 	}
 	for batch := range slices.Chunk(due, x.w.AtOnce()) {
-		puts, want := make([]registry.TaggedManifest, len(batch)), map[string]string{}
-		for i, digest := range batch {
-			puts[i], want[digest] = registry.TaggedManifest{Manifest: x.lost.manifests[digest]}, digest
+		var puts []registry.TaggedManifest
+		var kept []string
+		want := map[string]string{}
+		for _, digest := range batch {
+			if want[digest] = digest; x.ones[digest].kept {
+				kept = append(kept, digest)
+			} else {
+				puts = append(puts, registry.TaggedManifest{Manifest: x.lost.manifests[digest]})
+			}
 		}
+		x.undelete(kept, want)
 		x.put(puts, want)
 		for _, digest := range batch {
 			x.ones[digest].Err = x.outcome[digest]
@@ -315,6 +429,14 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		want := map[string]string{}
 		for i, now := range x.w.Resolve(x.ctx, names) {
 			t := batch[i]
+			if now.Err == nil && now.Value.Digest == t.Digest && x.ones[t.Digest].kept {
+				x.outcome[t.Tag] = nil // it came back with its manifest
+				continue
+			}
+			if subject := registry.FallbackSubject(t.Tag); t.Was == "" && now.Err == nil && subject != "" && t.Tag == registry.FallbackTag(subject) {
+				t.Digest = now.Value.Digest // the pushes of what it lists have brought it back
+				continue
+			}
 			if x.outcome[t.Tag] = unmoved(now, t.Was); x.outcome[t.Tag] == nil {
 				puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Manifest: x.lost.manifests[t.Digest]})
 				want[t.Tag] = t.Digest
@@ -347,6 +469,20 @@ func (x *restoring) left(batch []*RestoredOne) []Required {
 		required[i] = Required{Digest: digests[i], MediaType: now.Value.MediaType, Manifest: now.Value.Body}
 	}
 	return required
+}
+
+// undelete has the registry bring manifests back, and reads them back.
+func (x *restoring) undelete(digests []string, want map[string]string) {
+	if len(digests) == 0 {
+		return
+	}
+	var check []string
+	for i, err := range registry.Undelete(x.ctx, x.w, digests) {
+		if x.outcome[digests[i]] = interrupted(err); err == nil {
+			check = append(check, digests[i])
+		}
+	}
+	x.readBack(check, want)
 }
 
 // put pushes one batch and reads it back.

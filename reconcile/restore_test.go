@@ -332,15 +332,17 @@ func TestRestoreInPart(t *testing.T) {
 		{"a layer is gone", func(b *builder) { delete(b.Blobs, digestOf("image")) }, false,
 			"image: it refers to what is gone: layer " + digestOf("image") + "; index: it refers to what is gone: IMAGE; 1: its manifest can't be put back"},
 		{"a child that was not kept is gone", func(b *builder) { delete(b.Manifests, b.digest["other"]) }, false,
-			"index: it refers to what is gone: linux/arm64 OTHER; 1: its manifest can't be put back"},
-		{"a tag names something else", func(b *builder) { b.tag("1", b.digest["other"]) }, false, "1: it names OTHER now; --force moves it"},
+			"image: what lists it can't be put back; index: it refers to what is gone: linux/arm64 OTHER; 1: its manifest can't be put back"},
+		{"a tag names something else", func(b *builder) { b.tag("1", b.digest["other"]) }, false,
+			"image: what lists it can't be put back; index: its tag can't be put back; 1: it names OTHER now; --force moves it"},
 		{"and is forced", func(b *builder) { b.tag("1", b.digest["other"]) }, true, ""},
 		{"a tag names what the run left", func(b *builder) { b.tag("1", b.digest["left"]) }, false, ""},
 		{"a blob whose HEAD fails", func(b *builder) { b.Broken[digestOf("image")] = down }, false,
 			"image: error 503; index: error not done: IMAGE, which it lists, can't be put back; 1: error not done: its manifest is not put back"},
 		{"a manifest whose HEAD fails", func(b *builder) { b.Broken[b.digest["other"]] = down }, false,
-			"index: error 503; 1: error not done: its manifest is not put back"},
-		{"a tag whose HEAD fails", func(b *builder) { b.Broken["1"] = down }, false, "1: error 503"},
+			"image: error not done: what lists it can't be put back; index: error 503; 1: error not done: its manifest is not put back"},
+		{"a tag whose HEAD fails", func(b *builder) { b.Broken["1"] = down }, false,
+			"image: error not done: what lists it can't be put back; index: error not done: its tag can't be put back; 1: error 503"},
 		{"a push that fails", func(b *builder) { b.Broken["PUT "+b.digest["image"]] = down }, false,
 			"image: error 503; index: error not done: IMAGE, which it lists, was not put back; 1: error not done: its manifest is not put back"},
 		{"a tag that can't be pushed", func(b *builder) { b.Broken["PUT 1"] = down }, false, "1: error 503"},
@@ -366,6 +368,9 @@ func TestRestoreInPart(t *testing.T) {
 				if name == "" {
 					name = b.called(o.Digest)
 				}
+				if _, there := b.Manifests[o.Digest]; there && o.Blocked != "" && o.Tag == "" {
+					t.Errorf("%s is blocked, and was pushed", name)
+				}
 				switch {
 				case o.Err != nil:
 					got = append(got, name+": error "+o.Err.Error())
@@ -385,6 +390,71 @@ func TestRestoreInPart(t *testing.T) {
 				t.Error("what is in order was not put back")
 			}
 		})
+	}
+}
+
+// A manifest that is asked for by its digest does not depend on a tag.
+func TestRestoreByDigest(t *testing.T) {
+	b := build()
+	index := b.release("1", true, intel)
+	b.withBlobs()
+	kept := []reconcile.Kept{
+		{Manifest: b.Manifests[index], Tags: []reconcile.KeptTag{{Tag: "1"}}},
+		{Manifest: b.Manifests[b.digest["1 attestation of linux/amd64"]]},
+	}
+	for _, k := range kept {
+		delete(b.Manifests, k.Manifest.Digest)
+	}
+	b.tag("1", b.image("other", intel))
+	found, _ := reconcile.Choose([]reconcile.Record{{Repository: app, Kept: kept}}, []reconcile.Wanted{{Repository: app, Digest: index}}, "", time.Time{})
+	for _, o := range results(reconcile.Restore(t.Context(), b, b, found[0], false)) {
+		if o.Err != nil || o.Blocked != "" || b.Manifests[o.Digest].Body == nil {
+			t.Errorf("%s: %+v", b.called(o.Digest), o)
+		}
+	}
+	if b.Tags["r.test/app:1"] != b.digest["other"] {
+		t.Error("the tag was moved")
+	}
+}
+
+// An archived manifest can't be pulled, so it is pushed again.
+func TestRestoreOfAnArchivedManifest(t *testing.T) {
+	b := build()
+	b.tag("1", b.image("1", intel))
+	b.withBlobs()
+	found, _ := reconcile.Choose([]reconcile.Record{{Repository: app, Kept: []reconcile.Kept{
+		{Manifest: b.Manifests[b.digest["1"]], Tags: []reconcile.KeptTag{{Tag: "1"}}},
+	}}}, nil, "", time.Time{})
+	b.Archived = b.digest["1"]
+	for _, o := range results(reconcile.Restore(t.Context(), b, b, found[0], false)) {
+		if o.Err != nil || o.Blocked != "" || o.Already != (o.Tag != "") {
+			t.Errorf("%+v", o)
+		}
+	}
+	if len(b.Puts) != 1 {
+		t.Errorf("pushed: %q", b.Puts)
+	}
+}
+
+// An alias that a run moves is put back with what the run then deletes. Of a tag that
+// shares the digest and that the run rewrote, so is that.
+func TestAliasesAreRestored(t *testing.T) {
+	b := build()
+	index := b.release("1", true, intel)
+	b.tag("10", index)
+	b.tag("2", b.image("2", graviton))
+	b.withBlobs()
+	kept := &bin{}
+	job := reconcile.Job{Readers: b.Memory, Writers: b.Memory, Trash: kept}
+	tags := maps.Clone(b.Tags)
+	if _, r := reconcile.Run(t.Context(), job, aliases(t, "10: {amd64: 1, arm64: 2}", "provenance: purge")); len(r.Removed) == 0 {
+		t.Fatalf("nothing was deleted: %+v", r)
+	}
+	for _, lost := range kept.all(t) {
+		reconcile.Restore(t.Context(), b.Memory, b.Memory, lost, false)
+	}
+	if !maps.Equal(tags, b.Tags) {
+		t.Errorf("got %v, want %v", b.Tags, tags)
 	}
 }
 

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -29,7 +30,7 @@ type Job struct {
 	Limit   Limit                      // of deletions
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
-	Planned func(config.Image)         // is told when nothing more is read for an image; may be nil
+	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
 }
 
 // Deepness says when a run asks whether everything that aliases in sync list
@@ -48,24 +49,81 @@ const (
 func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
+		left := job.leave(image, plan)
+		if len(plan.Required) > 0 {
+			job.planned(image)
+		}
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
+		left(ctx, result)
 		job.await(image, plan, result)
-		return plan, result
+		return plan.with(result, image), result
 	}
 	observe := Observe
-	if job.Deep == DeepAlways || job.Deep == DeepForDeletions && Deletes(image) {
+	switch {
+	case job.Deep == DeepAlways:
+		observe = ObserveReferrers
+	case job.Deep == DeepForDeletions && Deletes(image):
 		observe = ObserveDeep
 	}
 	plan := Guard(Diff(image, observe(ctx, job.Readers, image)), job.Limit)
+	if job.Writers == nil {
+		job.planned(image)
+		return plan, Result{}
+	}
+	left := job.leave(image, plan)
+	job.planned(image)
+	result := Apply(ctx, job.writer(image.Repository, plan), plan)
+	left(ctx, result)
+	job.await(image, plan, result)
+	return plan.with(result, image), result
+}
+
+func (job Job) planned(image config.Image) {
 	if job.Planned != nil {
 		job.Planned(image)
 	}
-	if job.Writers == nil {
-		return plan, Result{}
+}
+
+// leave remembers what tags are about to leave, and left what of it could not be
+// put back. If the run is killed between the two, or something fails, the next run
+// looks for it. What that can't put back either is forgotten: a manifest without its
+// blobs would fail every run.
+func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, Result)) {
+	home := job.Readers.Reader(image.Repository)
+	before := registry.Leaving(home)
+	due := slices.Clone(before)
+	for _, k := range plan.Required {
+		if !k.Lost {
+			due = append(due, k.Digest)
+		}
 	}
-	result := Apply(ctx, job.writer(image.Repository, plan), plan)
-	job.await(image, plan, result)
-	return plan, result
+	if len(due) == 0 {
+		return func(context.Context, Result) {}
+	}
+	slices.Sort(due)
+	registry.Leave(home, slices.Compact(due))
+	return func(ctx context.Context, r Result) {
+		var open []string
+		if ctx.Err() != nil || len(plan.Errors) > 0 {
+			open = slices.Clone(before)
+		}
+		for i, k := range plan.Required {
+			if r.Ensured[i].Err != nil && !k.Lost && !slices.Contains(open, k.Digest) {
+				open = append(open, k.Digest)
+			}
+		}
+		registry.Leave(home, open)
+	}
+}
+
+// with returns a plan with the warnings that only carrying it out could give.
+func (p Plan) with(result Result, image config.Image) Plan {
+	p.Warnings = slices.Concat(p.Warnings, result.Warned)
+	aliases := byTag(image)
+	for _, w := range result.Warned {
+		w.Pos = aliases[w.Alias].Pos
+	}
+	return p
 }
 
 // await remembers when a run replaced what has to wait for grace.

@@ -52,6 +52,11 @@ func CheckSaved(image config.Image, plan Plan) []error {
 				problem("it copies from %s for alias %q, and no source is there", c.From, p.Tag)
 			}
 		}
+		for _, r := range p.Referrers {
+			if !known[r.From] {
+				problem("it copies what refers to %s from %s for alias %q, and no source is there", r.Subject, r.From, p.Tag)
+			}
+		}
 	}
 	for _, d := range plan.DeleteTags {
 		if alias, listed := aliases[d.Tag]; listed && !alias.Absent || !listed && !others {
@@ -75,7 +80,7 @@ func sourceOf(image config.Image, alias config.Alias, text string) (place, bool)
 	for _, s := range alias.Sources {
 		switch {
 		case s.Newest != nil:
-			if v, err := config.ParseVersion(text); err == nil && s.Newest.Range.Has(v) {
+			if s.Newest.Takes(text) {
 				return place{image.Repository, text}, true
 			}
 		case s.Text == text:

@@ -177,15 +177,15 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for _, d := range plan.DeleteManifests { // parents come before their children
 		for _, parent := range d.Parents {
 			if settled[parent] != nil && settled[d.Digest] == nil {
-				settled[d.Digest] = fmt.Errorf("%w: %s lists it, and was not deleted", ErrSkipped, parent)
+				settled[d.Digest] = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", ErrSkipped, parent)
 			}
 		}
 	}
 }
 
 // vouchLost asks which manifests that are to be put back an alias of images.yaml
-// lists, now or by this plan: that a saved plan names one is not enough to push
-// it. Any other is stale.
+// lists, now or by this plan, or a tag left in a run that was cut: that a saved plan
+// names one is not enough to push it. Any other is stale.
 func vouchLost(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
 	if !slices.ContainsFunc(plan.Required, func(k Required) bool { return k.Lost }) {
 		return
@@ -197,6 +197,9 @@ func vouchLost(ctx context.Context, readers registry.Readers, image config.Image
 				listed[child] = true
 			}
 		}
+	}
+	for _, digest := range registry.Leaving(readers.Reader(plan.Repository)) { // in a run that was cut
+		listed[digest] = true
 	}
 	for _, p := range plan.Pushes {
 		note(p.manifest())

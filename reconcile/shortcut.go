@@ -3,10 +3,12 @@ package reconcile
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -56,10 +58,21 @@ func (s *shortcut) image(alias config.Alias, blob place, d ocispec.Descriptor) (
 		return nil, errUnknown
 	}
 	l, err := s.unread(alias, d)
-	if l != nil {
+	if l != nil && !told(alias, l.Platform) {
 		s.claims[alias.Tag][blob] = l.Platform
 	}
 	return l, err
+}
+
+// told reports whether the variant or the OS version of a platform may be the
+// author's word, and not the config's: see declared. It is nothing to remember
+// of the config.
+func told(alias config.Alias, platform config.Platform) bool {
+	return slices.ContainsFunc(alias.Sources, func(s config.Source) bool {
+		author := s.Platform
+		return author.Overlaps(platform) && (author.Variant != "" && author.Variant == platform.Variant ||
+			author.OSVersion != "" && author.OSVersion == platform.OSVersion)
+	})
 }
 
 // unread is image for a manifest that has not been read, so that its config is
@@ -73,9 +86,9 @@ func (s *shortcut) unread(alias config.Alias, image ocispec.Descriptor) (*leaf, 
 		return nil, err
 	}
 	for _, d := range own {
-		platform := registry.PlatformOf(d.Platform)
+		entry, _ := leafOf(d)
 		sameType := d.MediaType == image.MediaType || image.MediaType == "" && !registry.IsIndex(d.MediaType)
-		if d.Digest != image.Digest || !sameType || platform == (config.Platform{}) || registry.MarksAttestation(d) {
+		if d.Digest != image.Digest || !sameType || entry.Kind != policies.Image {
 			continue
 		}
 		image.MediaType = d.MediaType
@@ -83,7 +96,7 @@ func (s *shortcut) unread(alias config.Alias, image ocispec.Descriptor) (*leaf, 
 			image.Size, image.ArtifactType = d.Size, d.ArtifactType
 		}
 		l := newLeaf(image)
-		l.setPlatform(platform)
+		l.setPlatform(entry.Platform)
 		if s.claims[alias.Tag] == nil {
 			s.claims[alias.Tag] = map[place]config.Platform{}
 		}

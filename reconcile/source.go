@@ -18,6 +18,9 @@ type content struct {
 	follows              []string // aliases that it is made of
 }
 
+// plain reports whether a source is one manifest and no index.
+func (c content) plain() bool { return len(c.leaves) == 1 && c.leaves[0].Digest == c.Digest }
+
 // home returns the repository that has what a content lists, by its digest.
 func (c content) home(digest string) config.Repository {
 	for _, l := range c.leaves {
@@ -30,10 +33,16 @@ func (c content) home(digest string) config.Repository {
 
 // setSource marks the leaves with the source that they come from.
 func (c *content) setSource(s config.Source) {
+	var version config.Version
+	if s.Newest != nil {
+		version, _ = s.Newest.Version(s.Tag)
+	} else if s.Tag != "" {
+		version, _ = config.ParseVersion(s.Tag)
+	}
 	for i := range c.leaves {
 		l := &c.leaves[i]
 		if !s.Alias {
-			l.Origin = s.Reference()
+			l.Origin, l.Version = s.Reference(), version
 		}
 		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}
@@ -67,7 +76,7 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))
 	case errors.As(err, &listed):
 		ps.forbid(violation(alias, s.Pos, findings.BrokenSource,
-			"source %q refers to something that is not there: %v; push it again", s.Text, err))
+			"source %q refers to something that is not there: %s; push it again", s.Text, registry.Line(err)))
 	case errors.Is(err, registry.ErrNoRepository):
 		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
 			"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository))

@@ -21,6 +21,9 @@ type State struct {
 	lists     map[config.Repository]registry.Answer[[]listed]
 	cheap     map[config.Repository]bool // whose reader is Listed: asking for a tag costs next to nothing
 	deep      bool                       // ask whether everything that aliases list still exists
+	late      bool                       // ask whether aliases lack what was attached to their sources since they were copied
+
+	left []string // digests that tags may have left in a run that was cut, as remembered
 
 	// The rest is read for deletions, of the image's own repository.
 	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered
@@ -62,6 +65,7 @@ type view struct {
 	home    config.Repository    // the repository of the image
 	open    questions            // what has to be read
 	waits   map[string]time.Time // what the next run should know as State.waiting; nil if that stays
+	built   map[string][]listed  // the tags as a pattern of images.yaml reads them
 	present map[place]bool       // manifests that need no question: a source's tag names them, or a push of this run brings them
 
 	fallbacks map[string][]string              // see fallbackTags
@@ -69,7 +73,7 @@ type view struct {
 }
 
 func newView(state *State, home config.Repository) *view {
-	return &view{State: state, home: home, present: map[place]bool{}, open: newQuestions()}
+	return &view{State: state, home: home, built: map[string][]listed{}, present: map[place]bool{}, open: newQuestions()}
 }
 
 // questions are the places whose answers a view lacks.

@@ -134,9 +134,10 @@ func (v *view) without(index *registry.Manifest, entries []entry, tag string) (*
 
 // single returns the image that replaces its index, nil if the index has to
 // stay: it has more entries, it carries the mark by which prune recognises
-// tagline's own tags, or it names a platform that the image's config does not.
+// tagline's own tags, or it names a platform or features that the image's config
+// does not.
 func (v *view) single(index *registry.Manifest, entries []entry, tag string) (*registry.Manifest, error) {
-	if len(entries) != 1 || registry.IsIndex(entries[0].MediaType) || !registry.KnownType(entries[0].MediaType) || index.Annotations[AnnotationAlias] == tag {
+	if len(entries) != 1 || len(registry.Features(entries[0].Descriptor)) > 0 || registry.IsIndex(entries[0].MediaType) || !registry.KnownType(entries[0].MediaType) || index.Annotations[AnnotationAlias] == tag {
 		return nil, nil
 	}
 	m, err := v.manifest(v.home, entries[0].Digest.String())

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -126,10 +127,19 @@ func (s *sweep) line(digest string) registry.StoredManifest {
 // countWaiting counts the manifests that go once grace is over.
 func (s *sweep) countWaiting() int {
 	without := s.after
-	without.manifests = map[string]held{}
+	without.manifests, without.released = map[string]held{}, maps.Clone(s.after.released)
 	for digest, m := range s.after.manifests {
 		m.young = false
 		without.manifests[digest] = m
+	}
+	for tag := range s.after.tags { // what waits holds back what refers to it
+		subject := registry.FallbackSubject(tag)
+		if refers, _ := s.refers(tag, subject); refers && s.after.manifests[subject].young && policies.Signed.Of(s.rules) {
+			if without.released == nil {
+				without.released = map[string]string{}
+			}
+			without.released[tag] = subject
+		}
 	}
 	return len(s.after.needed()) - len(without.needed())
 }

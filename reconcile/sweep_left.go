@@ -2,10 +2,10 @@ package reconcile
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
+	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -16,8 +16,8 @@ import (
 // very same images without any; or tagline made them for an alias that has moved,
 // and tags lead to each of their images. They count as replaced by this run.
 func (s *sweep) finishPurge() error {
-	if s.stock == nil {
-		return nil // nothing lists them
+	if s.stock == nil && (!policies.Signed.Of(s.rules) || policies.Grace.Written(s.rules)) {
+		return nil // nothing lists them, and what the tag of a signature leads to stays
 	}
 	tagged := map[string]bool{}
 	for tag, digest := range s.after.tags {
@@ -54,25 +54,11 @@ func (s *sweep) finishPurge() error {
 	return errors.Join(errs...)
 }
 
-// imagesOf returns what a manifest offers but for attestations, as one text: the
-// digests that an index lists, however deep, or its own digest. It reports
-// whether there are attestations.
-func (s *sweep) imagesOf(digest string) (images string, attested bool) {
-	found := map[string]bool{}
-	var walk func(digest string, depth int)
-	walk = func(digest string, depth int) {
-		m := s.after.manifests[digest]
-		switch {
-		case m.attestation:
-			attested = true
-		case len(m.children) == 0 || m.unknown || depth == maxNesting:
-			found[digest] = true
-		default:
-			for _, child := range m.children {
-				walk(child, depth+1)
-			}
-		}
+// namedBy returns the digests that tags name.
+func namedBy(tags map[string]string) map[string]bool {
+	digests := map[string]bool{}
+	for _, digest := range tags {
+		digests[digest] = true
 	}
-	walk(digest, 0)
-	return strings.Join(slices.Sorted(maps.Keys(found)), " "), attested
+	return digests
 }

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -27,6 +30,7 @@ type sweep struct {
 	replaced map[string]bool                    // indexes that a purge replaces
 	left     map[string]bool                    // those of them that an earlier purge has left behind
 	became   map[string]string                  // what that purge made of them, by their digest, where a tag names it
+	goes     map[string]string                  // what refers to a digest that a purge deletes, and goes with it: that digest
 	attests  map[string]string                  // by digest of an attestation: its image's platform, if an index says
 	blind    string                             // an archived manifest that may refer to anything
 	lines    map[string]registry.StoredManifest // of stock, by digest
@@ -213,4 +217,27 @@ func (s *sweep) reach(digest string) {
 	for _, child := range s.after.manifests[digest].children {
 		s.reach(child)
 	}
+}
+
+// imagesOf returns what a manifest offers but for attestations, as one text: the
+// digests that an index lists, however deep, or its own digest. It reports
+// whether there are attestations.
+func (s *sweep) imagesOf(digest string) (images string, attested bool) {
+	found := map[string]bool{}
+	var walk func(digest string, depth int)
+	walk = func(digest string, depth int) {
+		m := s.after.manifests[digest]
+		switch {
+		case m.attestation:
+			attested = true
+		case len(m.children) == 0 || m.unknown || depth == maxNesting:
+			found[digest] = true
+		default:
+			for _, child := range m.children {
+				walk(child, depth+1)
+			}
+		}
+	}
+	walk(digest, 0)
+	return strings.Join(slices.Sorted(maps.Keys(found)), " "), attested
 }

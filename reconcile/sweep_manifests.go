@@ -40,12 +40,6 @@ func (s *sweep) judge() {
 	}
 }
 
-// purges reports whether a purge deletes a manifest for what it is: an
-// attestation, or an index that the purge replaced because of its attestations.
-func (s *sweep) purges(digest string) bool {
-	return s.purging() && (s.replaced[digest] || s.after.manifests[digest].attestation)
-}
-
 // due returns the manifests that nothing needs, parents before children. Before
 // one is believed to be, it is read, and its referrers are asked for.
 func (s *sweep) due() ([]DeleteManifest, error) {
@@ -53,6 +47,7 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	var errs []error
 	for {
 		s.judge()
+		errs = append(errs, s.release())
 		needed, again := s.after.needed(), false
 		for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
 			if needed[digest] == "" && !examined[digest] {
@@ -73,7 +68,13 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.after.cascades = facts.Cascades; facts.Cascades {
+		if facts.Cascades {
+			s.after.cascades, s.after.signs = true, map[string][]string{}
+			for _, tag := range slices.Sorted(maps.Keys(s.before)) {
+				if subject := registry.FallbackSubject(tag); subject != "" {
+					s.after.signs[s.before[tag]] = append(s.after.signs[s.before[tag]], subject)
+				}
+			}
 			needed = s.after.needed()
 		}
 	}
@@ -88,7 +89,11 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		for _, child := range s.after.manifests[d.Digest].children {
 			parents[child] = append(parents[child], d.Digest)
 		}
-		if subject := s.after.manifests[d.Digest].subject; s.after.cascades && subject != "" {
+		subject := s.goes[d.Digest]
+		if s.after.cascades {
+			subject = s.after.manifests[d.Digest].subject
+		}
+		if subject != "" && !slices.Contains(s.after.manifests[subject].children, d.Digest) {
 			parents[subject] = append(parents[subject], d.Digest)
 		}
 	}
@@ -107,6 +112,7 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
 		return nil, nil
 	}
+	s.untagReleased(needed)
 	return slices.Concat(deletionWaves(due)...), nil
 }
 
@@ -179,6 +185,8 @@ func (s *sweep) deletion(digest string) DeleteManifest {
 	switch {
 	case s.purging() && s.after.manifests[digest].attestation:
 		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])
+	case s.goes[digest] != "":
+		d.Kind, d.Reason, d.Tags = KindReferrer, s.referrerReason(m), s.releasedOf(digest)
 	case s.purges(digest):
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
 		if tags := s.tagsOf(digest); len(tags) > 0 {

@@ -93,7 +93,7 @@ func (s *sweep) purgeTags() error {
 		}
 		if _, alias := s.aliases[tag]; alias {
 			if s.after.tags[tag] != m.Digest {
-				errs = append(errs, s.replace(m))
+				errs = append(errs, s.replace(m), s.warnAlias(tag, m, "was"))
 			}
 			continue
 		}
@@ -103,7 +103,14 @@ func (s *sweep) purgeTags() error {
 			continue
 		}
 		if len(change.signed) > 0 {
-			s.warnings = append(s.warnings, s.warnSigned(tag, change))
+			w := s.warnSigned(tag, change)
+			if odd, err := s.foreign(change.replaced); change.allow {
+				errs = append(errs, err)
+				if len(odd) > 0 {
+					w.Message += "; " + few(odd) + " may be something else, and stays with what it is named after"
+				}
+			}
+			s.warnings = append(s.warnings, w)
 		}
 		if !change.allow {
 			continue
@@ -123,6 +130,16 @@ func (s *sweep) purgeTags() error {
 			s.replaced[digest] = true
 		}
 	}
+	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) { // a new alias of a tag that is left alone
+		alias, is := s.aliases[tag]
+		if !is || s.before[tag] != "" || len(alias.Sources) != 1 || alias.Sources[0].Repository != s.home || alias.Sources[0].Platform != (config.Platform{}) {
+			continue
+		}
+		source := alias.Sources[0].Tag
+		if m := s.bodies[s.before[source]]; m != nil && s.after.tags[source] == m.Digest {
+			errs = append(errs, s.warnAlias(tag, m, "is made of"))
+		}
+	}
 	if len(immutable) > 0 {
 		s.refuse(findings.ImmutableTag, policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
 	}
@@ -132,15 +149,33 @@ func (s *sweep) purgeTags() error {
 	return errors.Join(errs...)
 }
 
+// warnAlias warns of an alias that has the images of a signed index, but not its
+// attestations, so that no signature matches it.
+func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
+	change, err := s.strip(tag, m)
+	if change == nil || change.content == nil || err != nil {
+		return err
+	}
+	was, _ := s.imagesOf(m.Digest)
+	if now, _ := s.imagesOf(s.after.tags[tag]); now != was {
+		return nil
+	}
+	signed, err := s.signatures(change)
+	if len(signed) > 0 {
+		alias := s.aliases[tag]
+		s.warnings = append(s.warnings, warning(alias, alias.Pos, findings.SignedTag,
+			"alias %q of %s %s %s, and %s; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, refers(signed)))
+	}
+	return err
+}
+
 // missingFrom returns what a rewritten tag would list and can't be pulled. Where
 // the registry lists everything, that list tells.
 func (s *sweep) missingFrom(content *registry.Manifest) ([]ocispec.Descriptor, error) {
 	if s.stock != nil {
 		return s.unstocked(content, 0), nil
 	}
-	manifests := *content
-	manifests.Children = slices.DeleteFunc(slices.Clone(content.Children), func(d ocispec.Descriptor) bool { return !registry.KnownType(d.MediaType) })
-	return s.missing(&manifests, func(string) config.Repository { return s.home }, 0)
+	return s.missing(content, func(string) config.Repository { return s.home }, 0)
 }
 
 // unstocked returns what an index lists, at any depth, and the inventory lacks.
@@ -183,7 +218,7 @@ func (s *sweep) rewrite(tag string, from, to *registry.Manifest, attestations in
 	}
 	for _, l := range distinct(leaves) {
 		if l.Kind == policies.Image {
-			push.Platforms = append(push.Platforms, PlatformChange{Platform: l.Platform.Normal().String(), Digest: l.Digest, OldDigest: l.Digest})
+			push.Platforms = append(push.Platforms, PlatformChange{Platform: l.target(), Digest: l.Digest, OldDigest: l.Digest})
 		}
 	}
 	s.pushes = append(s.pushes, push)

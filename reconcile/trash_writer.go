@@ -17,18 +17,19 @@ type keeping struct {
 	reader  registry.Reader
 	trash   Trash
 	of      config.Repository
-	reasons map[string]string   // by tag or digest
-	pushes  map[string]Push     // by tag
-	below   map[string][]string // manifests that go after one, by its digest
-	kept    map[string]bool     // digests that the trash has
-	failed  error               // why an index that a purge replaces was not kept
+	reasons map[string]string    // by tag or digest
+	pushes  map[string]Push      // by tag
+	tags    map[string][]KeptTag // by digest: those that go with it
+	below   map[string][]string  // manifests that go after one, by its digest
+	kept    map[string]bool      // digests that the trash has
+	failed  error                // why an index that a purge replaces was not kept
 }
 
 // KeepFirst returns a writer for a plan that keeps what it deletes.
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, pushes: map[string]Push{}, below: map[string][]string{}, kept: map[string]bool{},
+		reasons: map[string]string{}, pushes: map[string]Push{}, tags: map[string][]KeptTag{}, below: map[string][]string{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
 		k.pushes[p.Tag] = p
@@ -41,13 +42,16 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 		for _, parent := range d.Parents {
 			k.below[parent] = append(k.below[parent], d.Digest)
 		}
+		for _, tag := range d.Tags {
+			k.tags[d.Digest] = append(k.tags[d.Digest], KeptTag{Tag: tag})
+		}
 	}
 	return k
 }
 
-// Put keeps the index that a purge replaces, since nothing tells its tag later, and
-// what the plan deletes once its tag has moved, since zot deletes it at once. If
-// that fails, no tag is purged and nothing is deleted. Aliases are pushed.
+// Put keeps the index that a purge replaces, and what the plan deletes once its tag
+// has moved: nothing tells its tag later, and zot deletes it at once. If that fails,
+// no tag is purged and nothing is deleted. Aliases are pushed.
 func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	var due []losing
 	for _, push := range pushes {
@@ -58,7 +62,7 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 		case p.Purged > 0:
 			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, "a purge replaced it"})
 		case deleted:
-			due = append(due, losing{p.Old, nil, reason})
+			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, reason})
 		}
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
@@ -99,7 +103,7 @@ func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, k.under(digests)))...)
 	due := make([]losing, len(digests))
 	for i, digest := range digests {
-		due[i] = losing{digest, nil, k.reasons[digest]}
+		due[i] = losing{digest, k.tags[digest], k.reasons[digest]}
 	}
 	return deleteKept(ctx, k, digests, due, k.Writer.DeleteManifests)
 }
@@ -111,7 +115,7 @@ func (k *keeping) under(digests []string) (due []losing) {
 		for _, digest := range k.below[open[0]] {
 			if !seen[digest] {
 				seen[digest] = true
-				due, open = append(due, losing{digest, nil, k.reasons[digest]}), append(open, digest)
+				due, open = append(due, losing{digest, k.tags[digest], k.reasons[digest]}), append(open, digest)
 			}
 		}
 	}

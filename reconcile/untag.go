@@ -29,7 +29,7 @@ func (a *applying) deleteTags(batch []DeleteTag) {
 		case errors.As(err, &moved):
 			a.outcome[tag] = unmoved(registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: moved.Now}}, due[i].Digest)
 		case errors.Is(err, registry.ErrMoved):
-			a.outcome[tag] = fmt.Errorf("%w: the tag no longer names %s: %w; run again", ErrStale, due[i].Digest, err)
+			a.outcome[tag] = fmt.Errorf("%w: the tag no longer names %s: %w; plan again", ErrStale, due[i].Digest, err)
 		default:
 			a.outcome[tag] = interrupted(err)
 		}

@@ -18,12 +18,13 @@ type listed struct {
 	err     error // why it is not a version
 }
 
-// parseTags sorts the tags of a repository: versions from the newest down, equal
-// ones by name, then the tags that are not versions.
-func parseTags(tags []string) []listed {
+// parseTags sorts the tags of a repository: versions from the newest down, of
+// equal ones the fullest first and then by name, and last the tags that are not
+// versions.
+func parseTags(tags []string, parse func(tag string) (config.Version, error)) []listed {
 	all := make([]listed, len(tags))
 	for i, tag := range tags {
-		v, err := config.ParseVersion(tag)
+		v, err := parse(tag)
 		all[i] = listed{tag, v, err}
 	}
 	slices.SortFunc(all, func(a, b listed) int {
@@ -37,6 +38,12 @@ func parseTags(tags []string) []listed {
 		}
 		if c := b.version.Compare(a.version); c != 0 {
 			return c
+		}
+		switch {
+		case a.version.FloatOf(b.version):
+			return 1
+		case b.version.FloatOf(a.version):
+			return -1
 		}
 		return config.CompareTags(a.tag, b.tag)
 	})

@@ -24,6 +24,14 @@ func few(words []string) string {
 	return strings.Join(words, ", ")
 }
 
+// refers says that something refers to what was named before.
+func refers(what []string) string {
+	if len(what) == 1 {
+		return what[0] + " refers to it"
+	}
+	return few(what) + " refer to it"
+}
+
 // join lists platforms.
 func join(platforms []config.Platform) string {
 	var all []string
@@ -55,6 +63,8 @@ func described(d ocispec.Descriptor) string {
 	switch platform := registry.PlatformOf(d.Platform); {
 	case registry.MarksAttestation(d):
 		return "attestation " + short(d.Digest)
+	case registry.MarksArtifact(d):
+		return "artifact " + short(d.Digest)
 	case platform != (config.Platform{}):
 		return fmt.Sprintf("%s (%s)", short(d.Digest), platform)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"tagline/config"
 	"tagline/reconcile/registry"
 )
 
@@ -17,16 +18,21 @@ import (
 // just confirmed.
 var readBackPauses = [...]time.Duration{200 * time.Millisecond, time.Second}
 
+// copiesAtOnce bounds the copies under way; each moves several blobs at once.
+const copiesAtOnce = 4
+
 // applying is one plan being carried out.
 type applying struct {
-	plan    Plan
-	ctx     context.Context // of this one call to Apply
-	w       registry.Writer
-	outcome map[string]error // by tag, of what was tried
-	already map[string]bool  // by tag, of what did not have to be
-	copied  map[Copy]error
-	ensured map[string]error // by digest, of Plan.Required
-	back    map[string]bool  // by digest, what was put back
+	plan     Plan
+	ctx      context.Context // of this one call to Apply
+	w        registry.Writer
+	outcome  map[string]error // by tag, of what was tried
+	already  map[string]bool  // by tag, of what did not have to be
+	copied   map[Copy]error
+	attached map[attachment]error
+	warned   []*config.Finding
+	ensured  map[string]error // by digest, of Plan.Required
+	back     map[string]bool  // by digest, what was put back
 	// undeletable says that the registry deletes no manifest, so that nothing is
 	// purged.
 	undeletable error
@@ -60,7 +66,7 @@ func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 	case now.Value.Digest == planned:
 		return nil
 	}
-	return fmt.Errorf("%w: the tag named %s when it was planned, and now names %s; run again",
+	return fmt.Errorf("%w: the tag named %s when it was planned, and now names %s; plan again",
 		ErrStale, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
 }
 

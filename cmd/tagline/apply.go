@@ -30,6 +30,12 @@ Exit codes:
   tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
 		Args: noArguments,
 		RunE: a.reporting(formatNames(), func(cmd *cobra.Command, out *outputs) error {
+			s, err := shard{}, error(nil)
+			if cmd.Flags().Changed("shard") {
+				if s, err = parseShard(part); err != nil {
+					return err
+				}
+			}
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -51,14 +57,8 @@ Exit codes:
 			if cmd.Flags().Changed("trash") && a.trashDir == "" {
 				return errEmptyTrash
 			}
-			if cmd.Flags().Changed("shard") {
-				s, err := parseShard(part)
-				if err != nil {
-					return err
-				}
-				images = s.keep(images)
-				a.ecrPushRate /= float64(s.count)
-			}
+			images = s.keep(images)
+			a.ecrPushRate /= float64(max(s.count, 1))
 			client := a.client(images...)
 			defer client.Close()
 			store := a.cache()
@@ -79,6 +79,12 @@ Exit codes:
 			if err != nil {
 				return err
 			}
+			if planFile != "" && done.stale {
+				a.warn("the registry has changed since %s was made; to plan again, with the other flags as they are: %s", planFile, again(planFile))
+			}
+			if dryRun && done.deletes {
+				a.checkTrash()
+			}
 			return done.exit(detailed)
 		}),
 	}
@@ -93,10 +99,10 @@ Exit codes:
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 for all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
 		"how many tags and manifests may be deleted in a repository; if given, more than a quarter of its manifests may go, too. What provenance: purge deletes does not count")
-	c.Flags().BoolVar(&a.deep, "deep", false, "check that everything that an alias lists still exists, a request each, and copy again what came from another repository; the default for images with deletions, unless --deep=false")
+	c.Flags().BoolVar(&a.deep, "deep", false, "check that everything that an alias lists still exists, a request each, and copy again what came from another repository, or was attached to it since; the default for images with deletions, unless --deep=false")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there are changes and no errors")
 	c.Flags().StringVar(&planFile, "plan", "", "apply the saved plan in this `FILE`, which apply --dry-run -o json=FILE has written, and nothing else")
-	oneOf(c, "a saved plan is applied as it is", "plan", "dry-run", "image")
+	oneOf(c, "a saved plan is applied as it is", "plan", "dry-run", "image", "shard")
 	_ = c.MarkFlagFilename("plan", "json")
 	return c
 }

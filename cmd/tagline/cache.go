@@ -22,19 +22,13 @@ func (a *app) cacheFlag(c *cobra.Command) {
 // cache opens the cache that the flag names. It is nil without the flag if the
 // system has no folder for caches.
 func (a *app) cache() *cache.Cache {
-	dir, err := a.cacheFolder()
-	if err != nil || a.cacheDir == noCache {
+	dir := a.cacheDir
+	switch user, err := os.UserCacheDir(); {
+	case dir == noCache, dir == "" && err != nil:
 		return nil
+	case dir == "":
+		dir = filepath.Join(user, "tagline")
 	}
 	log := a.logger()
 	return cache.Open(dir, cache.DefaultLimit, func(err error) { log.Warn(report.Printable(err.Error())) })
-}
-
-// cacheFolder is the one that the flag names, or else the user's.
-func (a *app) cacheFolder() (string, error) {
-	if a.cacheDir != "" && a.cacheDir != noCache {
-		return a.cacheDir, nil
-	}
-	user, err := os.UserCacheDir()
-	return filepath.Join(user, "tagline"), err
 }

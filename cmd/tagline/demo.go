@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,34 +32,67 @@ for arm64, each with its provenance. With --ecr it is an Amazon ECR, and the
 job is to purge the untagged images that provenance leaves there.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if port < 0 || port > 65535 {
+				return fmt.Errorf("--port is %d, not 0 to 65535", port)
+			}
 			if onECR {
 				return a.demoECR(cmd.Context(), keep)
 			}
-			return a.demo(cmd.Context(), file, port, keep)
+			registry, err := startDemo(port, cmd.Flags().Changed("port"))
+			if err != nil {
+				return err
+			}
+			return a.demo(cmd.Context(), registry, file, keep)
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
-	c.Flags().IntVar(&port, "port", 0, "loopback port to listen on; 0 takes a free one")
+	c.Flags().IntVar(&port, "port", demoPort, "loopback port to listen on; 0 takes a free one, and so does the default if it is in use")
 	c.Flags().BoolVar(&onECR, "ecr", false, "use an Amazon ECR in memory, through the AWS API")
 	oneOf(c, "the Amazon ECR has an images.yaml of its own, and listens nowhere", "ecr", "file", "port")
 	c.Flags().BoolVar(&keep, "keep", false, "keep the registry running until interrupted")
 	return c
 }
 
-func (a *app) demo(ctx context.Context, file string, port int, keep bool) (err error) {
+// demoPort is the port that the documentation shows.
+const demoPort = 5000
+
+// startDemo starts the demo's registry on a port, or on a free one if the port
+// was not asked for and is in use.
+func startDemo(port int, asked bool) (*demo.Registry, error) {
 	registry, err := demo.StartOn(port)
-	if err != nil {
-		return err
+	if err != nil && !asked {
+		return demo.Start()
 	}
+	return registry, err
+}
+
+// localhost returns the registry's host with the name localhost, as images.yaml
+// usually has it, or with the address if the name leads elsewhere.
+func localhost(registry *demo.Registry) string {
+	_, port, _ := net.SplitHostPort(registry.Host())
+	host := net.JoinHostPort("localhost", port)
+	conn, err := net.DialTimeout("tcp", host, time.Second)
+	if err != nil {
+		return registry.Host()
+	}
+	defer func() { _ = conn.Close() }()
+	if conn.RemoteAddr().String() != registry.Host() {
+		return registry.Host()
+	}
+	return host
+}
+
+func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, keep bool) (err error) {
 	defer func() { err = errors.Join(err, registry.Close()) }()
 	if _, err := demo.Seed(ctx, registry.Host()); err != nil {
 		return err
 	}
-	images, err := demoImages(file, registry.Host())
+	host := localhost(registry)
+	images, err := demoImages(file, host)
 	if err != nil {
 		return err
 	}
-	a.say("A registry on %s, with two releases as docker buildx pushes them:", registry.Host())
+	a.say("A registry on %s, with two releases as docker buildx pushes them:", host)
 	for _, s := range demo.Samples() {
 		a.say("  %s:%s for %s, with provenance", demo.SampleRepository, s.Tag, s.Platforms[0])
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tagline/reconcile/ecr/ecrtest"
@@ -28,6 +29,7 @@ import (
 // own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
+//	shape FILE                   what it says, see shape
 //	digests REPOSITORY TAG...    prints what each tag names, and what is in that
 //	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
 //	images REPOSITORY N          there are so many, tagged or not
@@ -80,6 +82,17 @@ func TestECRScripts(t *testing.T) {
 					_, err = r.Seed(repository, time.Now().Add(-time.Hour), image)
 				}
 				return err
+			}),
+			"shape": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
+				made, err := parseShape(ts.ReadFile(args[0]))
+				if err != nil {
+					return err
+				}
+				defer r.ResetCalls()
+				for _, repository := range made.repositories() {
+					_ = r.CreateRepository(repository, types.ImageTagMutabilityMutable) // or it is there already
+				}
+				return made.push(context.Background(), r.Host, remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: r.Password()})))
 			}),
 			"digests": onECR(func(ts *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				return printDigests(ts, r.Host, args, loggedIn(r))

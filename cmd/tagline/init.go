@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,10 +21,20 @@ func (a *app) initCommand() *cobra.Command {
 
 Tags that are the same image as other tags, as a whole or platform by platform,
 become aliases of them, where applying the file would change nothing. What else
-there is stands in comments. REPOSITORY is host/repository, or on the --registry
-or the registry of an images.yaml that is there already.
+there is stands in comments.
 
-Every tag's manifest is read once; some registries count that as a pull.`,
+If no tag is such an alias, the file has what the names of the tags suggest, and
+says that apply would push it: 10 for the newest 10.x of each platform, 10.9 for
+10.9-amd64 and 10.9-arm64, and tags that would become aliases with a new digest.
+
+REPOSITORY is host/repository, or on the --registry or the registry of an
+images.yaml that is there already. Every tag's manifest is read once; some
+registries count that as a pull.
+
+Exit codes:
+  0  the file is printed
+  1  something failed; what could be read is printed
+  3  there is nothing to manage, and nothing is printed`,
 		Example: `  tagline init ghcr.io/team/my-image > images.yaml
   tagline check && tagline apply --dry-run`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -35,7 +44,7 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			repository, err := a.repository(args[0])
+			repository, err := a.repository(args[0], cmd.Flags().Changed("file"))
 			if err != nil {
 				return err
 			}
@@ -48,8 +57,10 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 			case missing || len(draft.Tags) == 0: // some registries list no tags for a missing repository
 				return fmt.Errorf("repository %s has no tags, or does not exist", repository)
 			}
-			if err := report.Draft(a.stdout, draft); err != nil {
-				return err
+			if !draft.Empty() {
+				if err := report.Draft(a.stdout, draft); err != nil {
+					return err
+				}
 			}
 			if err := draft.Unread(); err != nil {
 				first, rest, _ := strings.Cut(err.Error(), "\n")
@@ -58,8 +69,9 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 				}
 				return fmt.Errorf("not all tags could be read, so the draft may lack some: %s", first)
 			}
-			if len(draft.Aliases) == 0 {
-				a.logger().Warn("no tag follows another one as it stands, so the draft has no alias; write one by hand", "repository", repository.String())
+			if draft.Empty() {
+				a.warn("%s has nothing to manage: none of its %s is an alias of another one, and no version or platform in a name suggests one; nothing is printed", repository, report.Count(len(draft.Tags), "tag"))
+				return exitCode(exitBlocked)
 			}
 			return nil
 		},
@@ -70,17 +82,10 @@ Every tag's manifest is read once; some registries count that as a pull.`,
 }
 
 // repository resolves REPOSITORY, as reference does REF.
-func (a *app) repository(text string) (config.Repository, error) {
-	repository, err := config.ParseRepository(text, a.registry)
-	if err == nil {
-		return repository, nil
-	}
-	cfg, unread := a.load()
-	switch {
-	case errors.Is(unread, fs.ErrNotExist):
-		return config.Repository{}, err
-	case unread != nil:
-		return config.Repository{}, unread
-	}
-	return config.ParseRepository(text, cfg.Registry)
+func (a *app) repository(text string, named bool) (repository config.Repository, err error) {
+	err = a.onRegistry(named, func(host string) error {
+		repository, err = config.ParseRepository(text, host)
+		return err
+	})
+	return repository, err
 }

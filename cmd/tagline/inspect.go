@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,60 +33,60 @@ image of images.yaml by its name there, or is on the --registry.`,
 		},
 		ValidArgsFunction: a.completeReference,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			format, path, _ := strings.Cut(output, "=")
-			if format != "text" && format != "json" {
-				return fmt.Errorf("--output is %q, not text or json", format)
+			to, err := a.openAnswer(output)
+			if err != nil {
+				return err
 			}
-			write := func(data []byte) error { _, err := a.stdout.Write(data); return err }
-			if path != "" && path != "-" {
-				var err error
-				if write, err = fileWriter(path); err != nil {
-					return fmt.Errorf("--output %s: %w", output, err)
-				}
-			}
-			repository, reference, err := a.reference(args[0], cmd.Flags().Changed("file"))
+			ref, err := a.reference(args[0], cmd.Flags().Changed("file"))
 			if err != nil {
 				return err
 			}
 			client := a.client()
 			defer client.Close()
-			in, failed := reconcile.Inspect(cmd.Context(), client, repository, reference)
+			in, failed := reconcile.Inspect(cmd.Context(), client, ref.Repository, ref.Reference())
 			if in.Digest == "" {
 				return failed
 			}
 			text := new(bytes.Buffer)
-			if format == "json" {
+			if to.json {
 				text = bytes.NewBuffer(report.InspectionJSON(in))
 			} else if err := report.Inspection(text, in); err != nil {
 				return err
 			}
-			if err := write(text.Bytes()); err != nil {
+			if err := to.write(text.Bytes()); err != nil {
 				return err
 			}
 			return failed
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: text or json")
+	answerFlag(c, &output)
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
 }
 
-// reference resolves REF. Without a host in it and without --registry, the
-// registry is the one of images.yaml. If -f names an images.yaml, it must exist
-// in any case.
-func (a *app) reference(text string, named bool) (config.Repository, string, error) {
-	ref, err := config.ParseReference(text, a.registry)
+// reference resolves REF.
+func (a *app) reference(text string, named bool) (ref config.Source, err error) {
+	err = a.onRegistry(named, func(host string) error {
+		ref, err = config.ParseReference(text, host)
+		return err
+	})
+	return ref, err
+}
+
+// onRegistry parses what may lack a host. Without --registry, the registry is the one
+// of images.yaml. If -f names an images.yaml, it must exist in any case.
+func (a *app) onRegistry(named bool, parse func(host string) error) error {
+	err := parse(a.registry)
 	if err == nil && !named {
-		return ref.Repository, ref.Reference(), nil
+		return nil
 	}
 	cfg, unread := a.load()
 	switch {
 	case errors.Is(unread, fs.ErrNotExist) && !named:
-		return config.Repository{}, "", err
+		return err
 	case unread != nil:
-		return config.Repository{}, "", unread
+		return unread
 	}
-	ref, err = config.ParseReference(text, cfg.Registry)
-	return ref.Repository, ref.Reference(), err
+	return parse(cfg.Registry)
 }

@@ -20,6 +20,7 @@ import (
 	"tagline/config"
 	"tagline/config/compose"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -52,6 +53,51 @@ func (a *app) outputFlag(c *cobra.Command, names []string) {
 	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
 		"report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(names, ", ")+" (repeatable; text stays on stdout if nothing else is)")
 	_ = c.RegisterFlagCompletionFunc("output", completeOutput(names))
+}
+
+// parseOutput parses FORMAT[=PATH]. path is "" for stdout.
+func parseOutput(flag string, names []string) (name, path string, err error) {
+	name, path, hasPath := strings.Cut(flag, "=")
+	switch {
+	case !slices.Contains(names, name) && len(names) == 2:
+		return "", "", fmt.Errorf("--output is %q, not %s", name, strings.Join(names, " or "))
+	case !slices.Contains(names, name):
+		return "", "", fmt.Errorf("--output is %q, not one of %s", name, strings.Join(names, ", "))
+	case hasPath && path == "":
+		return "", "", fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
+	case path == "-":
+		path = ""
+	}
+	return name, path, nil
+}
+
+// answerFormats are those of a command that prints one answer.
+var answerFormats = []string{"text", "json"}
+
+func answerFlag(c *cobra.Command, flag *string) {
+	c.Flags().StringVarP(flag, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(answerFormats, " or "))
+	_ = c.RegisterFlagCompletionFunc("output", completeOutput(answerFormats))
+}
+
+// answer is where a command prints its one answer.
+type answer struct {
+	json, toFile bool
+	write        func([]byte) error
+}
+
+// openAnswer finds a path that can't be written before a registry is asked.
+func (a *app) openAnswer(flag string) (answer, error) {
+	name, path, err := parseOutput(flag, answerFormats)
+	if err != nil {
+		return answer{}, err
+	}
+	to := answer{json: name == "json", toFile: path != "", write: func(data []byte) error { _, err := a.stdout.Write(data); return err }}
+	if to.toFile {
+		if to.write, err = fileWriter(path); err != nil {
+			return answer{}, fmt.Errorf("--output %s: %w", flag, err)
+		}
+	}
+	return to, nil
 }
 
 // outputs is everything that a run reports to. Reports go to stdout and to files.
@@ -103,15 +149,9 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 	onStdout := ""
 	text := false
 	for _, flag := range a.outputs {
-		name, path, hasPath := strings.Cut(flag, "=")
-		switch {
-		case !slices.Contains(names, name):
-			return nil, fmt.Errorf("--output is %q, not one of %s", name, strings.Join(names, ", "))
-		case hasPath && path == "":
-			return nil, fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
-		}
-		if path == "-" {
-			path = ""
+		name, path, err := parseOutput(flag, names)
+		if err != nil {
+			return nil, err
 		}
 		switch {
 		case path == "" && onStdout != "":
@@ -235,7 +275,7 @@ func (o *outputs) note(err error) {
 		if f := (*config.Finding)(nil); errors.As(e, &f) {
 			o.run.Findings = append(o.run.Findings, f)
 		} else {
-			o.run.Failures = append(o.run.Failures, e.Error())
+			o.run.Failures = append(o.run.Failures, registry.Line(e))
 		}
 	}
 }

@@ -27,13 +27,14 @@ func (a *app) restoreCommand() *cobra.Command {
 
 apply keeps what it deletes in its trash. Without a REPOSITORY, --run or --since,
 restore lists the trash. REPOSITORY puts back everything that was deleted from it.
-REPOSITORY:TAG puts back the tag and the manifest that it named last.
+REPOSITORY:TAG puts back the tag and the manifest that it named last. Nothing is
+written for a tag that can't be put back.
 REPOSITORY@DIGEST puts back the manifest and no tag. A repository without a host is
 an image of images.yaml by its name there, or is on the --registry.
 
 A manifest can be put back as long as the registry has everything that it refers
-to. A tag can be put back if it does not exist. A tag that a purge rewrote can be
-put back if it still names what the purge pushed.
+to. A tag can be put back if it does not exist. A tag that the run moved can be put
+back if it still names what the run pushed.
 
 Exit codes:
   0  done, or nothing to do
@@ -45,21 +46,18 @@ Exit codes:
   tagline restore my-image --since 2h`,
 		ValidArgsFunction: a.completeReference,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			format, path, _ := strings.Cut(output, "=")
-			if format != "text" && format != "json" {
-				return fmt.Errorf("--output is %q, not text or json", format)
+			to, err := a.openAnswer(output)
+			if err != nil {
+				return err
 			}
-			write := func(data []byte) error { _, err := a.stdout.Write(data); return err }
-			if path != "" && path != "-" {
-				var err error
-				if write, err = fileWriter(path); err != nil {
-					return fmt.Errorf("--output %s: %w", output, err)
-				}
-			}
+			list := len(args) == 0 && run == "" && since == ""
 			for flag, value := range map[string]string{"run": run, "since": since} {
 				if cmd.Flags().Changed(flag) && value == "" {
 					return fmt.Errorf("--%s is empty; name a value, or leave the flag out", flag)
 				}
+			}
+			if list && (force || dryRun) {
+				return errors.New("there is nothing to put back: name a REPOSITORY, --run or --since; without them restore lists the trash, and --force and --dry-run mean nothing")
 			}
 			from, err := parseSince(since, time.Now())
 			if err != nil {
@@ -80,23 +78,28 @@ Exit codes:
 				}
 				wanted = append(wanted, w)
 			}
+			var runs []string
 			records, damaged := trash.Read(dir, func(r reconcile.Record) bool {
-				return len(wanted) == 0 || slices.ContainsFunc(wanted, func(w reconcile.Wanted) bool { return w.Repository == r.Repository })
+				runs = append(runs, r.Run)
+				return len(wanted) == 0 || slices.ContainsFunc(wanted, func(w reconcile.Wanted) bool { return w.Repository.Place() == r.Repository.Place() })
 			})
+			if len(damaged) > 0 && len(records) == 0 {
+				return a.afterTrash(nil, damaged) // what is in it is not known
+			}
 			var text bytes.Buffer
 			t := report.NewText(&text, report.TextOptions{
-				DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: path == "" && a.colored(a.stdout),
+				DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: !to.toFile && a.colored(a.stdout),
 			})
-			if len(args) == 0 && run == "" && since == "" {
-				err = t.Trash(records)
-				if format == "json" {
+			if list {
+				err = t.Trash(dir, records)
+				if to.json {
 					text = *bytes.NewBuffer(report.TrashJSON(records))
 				}
-				return a.afterTrash(errors.Join(err, write(text.Bytes())), damaged)
+				return a.afterTrash(errors.Join(err, to.write(text.Bytes())), damaged)
 			}
 			found, none := reconcile.Choose(records, wanted, run, from)
 			if len(none) > 0 || len(found) == 0 {
-				return a.afterTrash(notInTrash(dir, none), damaged)
+				return a.afterTrash(notInTrash(dir, none, run, runs), damaged)
 			}
 			client := a.client()
 			defer client.Close()
@@ -110,10 +113,10 @@ Exit codes:
 				t.Restored(all[len(all)-1])
 			}
 			err = t.RestoredSummary(all)
-			if format == "json" {
+			if to.json {
 				text = *bytes.NewBuffer(report.RestoredJSON(all, dryRun))
 			}
-			if err := errors.Join(err, write(text.Bytes())); err != nil {
+			if err := errors.Join(err, to.write(text.Bytes())); err != nil {
 				return err
 			}
 			return a.afterTrash(restoredExit(all), damaged)
@@ -123,31 +126,21 @@ Exit codes:
 	c.Flags().StringVar(&since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
 	c.Flags().BoolVar(&force, "force", false, "also move tags that name something else now")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be put back, and do nothing")
-	c.Flags().StringVarP(&output, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: text or json")
+	answerFlag(c, &output)
 	a.trashFlag(c, "the `DIR` that apply had as its trash")
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
 }
 
-// wanted parses an argument. A bare repository is parsed as if it had a tag.
+// wanted parses an argument.
 func (a *app) wanted(arg string, named bool) (reconcile.Wanted, error) {
-	whole := !strings.Contains(arg[strings.LastIndexByte(arg, '/')+1:], ":")
-	text := arg
-	if whole {
-		text += ":all"
+	if !strings.ContainsAny(arg[strings.LastIndexByte(arg, '/')+1:], ":@") {
+		repository, err := a.repository(arg, named)
+		return reconcile.Wanted{Repository: repository}, err
 	}
-	repository, reference, err := a.reference(text, named)
-	switch w := (reconcile.Wanted{Repository: repository}); {
-	case err != nil || whole:
-		return w, err
-	case strings.Contains(reference, ":"):
-		w.Digest = reference
-		return w, nil
-	default:
-		w.Tag = reference
-		return w, nil
-	}
+	ref, err := a.reference(arg, named)
+	return reconcile.Wanted{Repository: ref.Repository, Tag: ref.Tag, Digest: ref.Digest}, err
 }
 
 // parseSince parses a duration before now, a date or a time. It is zero for "".
@@ -166,22 +159,43 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--since is %q, which is neither a duration such as 2h30m nor a date such as 2026-01-02 or 2026-01-02T03:04:05Z", text)
 }
 
-func notInTrash(dir string, none []reconcile.Wanted) error {
-	if len(none) == 0 {
-		return fmt.Errorf("the trash %s has nothing of that run or time; without arguments, restore lists what it has", dir)
-	}
-	var names []string
-	for _, w := range none {
-		name := w.Repository.String()
-		if w.Tag != "" {
-			name += ":" + w.Tag
+// manyRuns is how many runs a message names.
+const manyRuns = 5
+
+// notInTrash says what a trash has nothing of. run is the one that was asked for, "" for
+// any, and runs are those of all its records.
+func notInTrash(dir string, none []reconcile.Wanted, run string, runs []string) error {
+	if run != "" && !slices.Contains(runs, run) {
+		slices.Sort(runs) // by time
+		runs = slices.Compact(runs)
+		switch newest := runs[max(0, len(runs)-manyRuns):]; {
+		case len(runs) == 0:
+			return fmt.Errorf("the trash %s has no run %q; it is empty", dir, run)
+		case len(newest) < len(runs):
+			return fmt.Errorf("the trash %s has no run %q; its last %d of %d are %s", dir, run, len(newest), len(runs), strings.Join(newest, ", "))
+		default:
+			return fmt.Errorf("the trash %s has no run %q; it has %s", dir, run, strings.Join(newest, ", "))
 		}
-		if w.Digest != "" {
-			name += "@" + w.Digest
-		}
-		names = append(names, name)
 	}
-	return fmt.Errorf("the trash %s has nothing of %s; without arguments, restore lists what it has", dir, strings.Join(names, ", "))
+	of := "that run or time"
+	if len(none) > 0 {
+		var names []string
+		for _, w := range none {
+			name := w.Repository.String()
+			if w.Tag != "" {
+				name += ":" + w.Tag
+			}
+			if w.Digest != "" {
+				name += "@" + w.Digest
+			}
+			names = append(names, name)
+		}
+		of = strings.Join(names, ", ")
+		if run != "" {
+			of += " from run " + run
+		}
+	}
+	return fmt.Errorf("the trash %s has nothing of %s; without arguments, restore lists what it has", dir, of)
 }
 
 // afterTrash reports the files of the trash that can't be read. They may hold what

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -84,9 +85,7 @@ Exit codes:
 		Version: versionText(),
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
@@ -211,6 +210,9 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 		a.registry, a.registryFrom = os.Getenv("TAGLINE_REGISTRY"), "TAGLINE_REGISTRY"
 	}
 	for _, host := range a.insecure {
+		if _, err := netip.ParsePrefix(host); err == nil {
+			return fmt.Errorf("--insecure-registry: %q is a network; name each registry in it, as HOST[:PORT]", host)
+		}
 		if _, err := config.ParseHost(host); err != nil {
 			return fmt.Errorf("--insecure-registry: %w", err)
 		}

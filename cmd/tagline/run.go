@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tagline/config"
 	"tagline/reconcile"
@@ -59,19 +60,24 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 	return plan.Warnings
 }
 
-// outcome is what decides the exit code of a run.
+// outcome is what becomes of a run. It decides the exit code.
 type outcome struct {
 	changes, failed, blocked bool
+	deletes                  bool // the plans delete something, or purge a tag
+	stale                    bool // the registry is not what a plan saw
 }
 
 func (o *outcome) add(plan reconcile.Plan, result reconcile.Result) {
 	dry := result.Pushed == nil && result.Deleted == nil && result.Removed == nil && result.Ensured == nil
 	o.changes = o.changes || dry && !plan.Empty()
+	o.deletes = o.deletes || len(plan.DeleteTags)+len(plan.DeleteManifests) > 0 ||
+		slices.ContainsFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Purged > 0 })
 	o.failed = o.failed || len(plan.Errors) > 0
 	o.blocked = o.blocked || len(plan.Violations) > 0
 	for _, done := range [][]reconcile.Outcome{result.Pushed, result.Deleted, result.Removed, result.Ensured} {
 		for _, action := range done {
 			o.changes = o.changes || !action.Already
+			o.stale = o.stale || errors.Is(action.Err, reconcile.ErrStale)
 			switch {
 			case errors.Is(action.Err, registry.ErrUnsupported):
 				o.blocked = true

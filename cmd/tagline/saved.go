@@ -23,7 +23,7 @@ func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPl
 	}
 	saved, problems := report.ReadPlan(data)
 	if len(problems) == 0 && saved.ConfigSHA256 != cfg.SHA256 {
-		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; plan again", saved.ConfigSHA256, a.file, cfg.SHA256))
+		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; plan again: %s", saved.ConfigSHA256, a.file, cfg.SHA256, again(file)))
 	}
 	if len(problems) > 0 {
 		return nil, nil, refusedPlan(file, problems)
@@ -53,12 +53,15 @@ func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPl
 	return images, plans, refusedPlan(file, problems)
 }
 
+// again is the command that makes a saved plan.
+func again(file string) string { return "tagline apply --dry-run -o json=" + file }
+
 // refusedPlan joins all problems, nil if there are none.
 func refusedPlan(file string, problems []error) error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
 		lines := make([]string, len(errs))
 		for i, err := range errs {
-			lines[i] = report.Printable(err.Error()) // escapes newlines
+			lines[i] = report.Printable(err.Error()) // in one line
 		}
 		return strings.Join(lines, "\n")
 	}}

@@ -50,6 +50,7 @@ func (t tests) Run() int {
 // Beside testscript's own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
+//	shape FILE                   what it says, see shape
 //	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
 //	digests REPOSITORY TAG...    prints what each tag names, and what is in that
 //	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
@@ -93,6 +94,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"push":     command((*scripted).push),
+					"shape":    pushShape,
 					"fixtures": command((*scripted).fixtures),
 					"fault":    command((*scripted).fault),
 					"nofault":  command((*scripted).nofault),
@@ -155,6 +157,15 @@ func (s *scripted) push(args []string) error {
 	return err
 }
 
+// pushShape fills the registry of a script.
+func pushShape(ts *testscript.TestScript, _ bool, args []string) {
+	made, err := parseShape(ts.ReadFile(args[0]))
+	ts.Check(err)
+	s := ts.Value("registry").(*scripted)
+	ts.Check(made.push(s.t.Context(), s.proxy.Host))
+	s.proxy.Reset()
+}
+
 // parseImage reads the arguments of push.
 func parseImage(args []string) (repository string, _ demo.Image, _ error) {
 	repository, tag, _ := strings.Cut(args[0], ":")
@@ -207,6 +218,8 @@ func faults(name string) (ocitest.Action, error) {
 		return ocitest.ForgeBody(func(body []byte) []byte {
 			return []byte(strings.Replace(string(body), "{", `{"config":{},`, 1))
 		}), nil
+	case "tag-as-digest":
+		return ocitest.TagAsDigest(), nil
 	case "slow":
 		return ocitest.Delay(200 * time.Millisecond), nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,7 @@ import (
 //	  NAME [OPTION...]
 //	blob NAME                    no manifest: an index can list it with a mediaType
 //	tag TAG NAME
-//	cosign NAME                  the tag that cosign writes: sha256-<hex of NAME>.sig
+//	cosign NAME [SUFFIX]         what cosign keeps under sha256-<hex of NAME>.sig, or .att or .sbom
 //
 // Options:
 //
@@ -117,7 +118,7 @@ func (s *shape) statement(words []string) (index *shapeObject, err error) {
 	case "tag":
 		s.tags = append(s.tags, shapeTag{s.repository, args[0], args[1]})
 	case "cosign":
-		return nil, s.cosign(args[0])
+		return nil, s.cosign(args[0], args[1])
 	default:
 		return nil, fmt.Errorf("unknown statement")
 	}
@@ -282,15 +283,20 @@ func (s *shape) attestation(name, image string, subject bool) error {
 	return nil
 }
 
-func (s *shape) cosign(of string) error {
+// cosign makes what cosign's SIGNATURE_SPEC.md has, under the tag of a suffix.
+func (s *shape) cosign(of, suffix string) error {
 	if s.objects[of] == nil {
 		return fmt.Errorf("no object is called %s", of)
 	}
-	name := "signature-of-" + of
-	if err := s.image(name, "/", []string{`config={"architecture":"","os":""}`, "layer=application/vnd.dev.cosign.simplesigning.v1+json"}); err != nil {
-		return err
-	}
-	s.tags = append(s.tags, shapeTag{s.repository, strings.Replace(s.objects[of].Digest.String(), ":", "-", 1) + ".sig", name})
+	suffix = cmp.Or(suffix, "sig")
+	name := map[string]string{"sig": "signature", "att": "dsse", "sbom": "sbom"}[suffix] + "-of-" + of
+	types := map[string]string{"sig": "application/vnd.dev.cosign.simplesigning.v1+json", "att": "application/vnd.dsse.envelope.v1+json", "sbom": "text/spdx+json"}
+	config, payload := []byte(`{"architecture":"","os":""}`), []byte(suffix+" of "+of)
+	s.finish(&shapeObject{name: name, Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest}, blobs: [][]byte{config, payload}}, map[string]any{
+		"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageManifest,
+		"config": shapeBlob(ocispec.MediaTypeImageConfig, config), "layers": []any{shapeBlob(types[suffix], payload)},
+	}, shapeOptions{})
+	s.tags = append(s.tags, shapeTag{s.repository, registry.FallbackTag(s.objects[of].Digest.String()) + "." + suffix, name})
 	return nil
 }
 

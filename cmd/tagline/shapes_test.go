@@ -20,11 +20,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	imagetypes "github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"tagline/config"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/google/googletest"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci/ocitest"
@@ -60,7 +62,10 @@ func TestShapes(t *testing.T) {
 		"olareg":       func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Olareg(t)) },
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
-		"google":       func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
+		"github": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry)
+		},
+		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
@@ -71,7 +76,7 @@ func TestShapes(t *testing.T) {
 			}
 			for _, f := range all {
 				t.Run(strings.TrimSuffix(filepath.Base(f.file), ".txtar"), func(t *testing.T) {
-					if backend != "ecr" { // which is found by the environment
+					if backend != "ecr" && backend != "github" { // which are found by the environment
 						t.Parallel()
 					}
 					if f.accepted(backend) {
@@ -350,6 +355,10 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 		if len(notes) > 0 {
 			entry = "  " + strings.Join(notes, "  ")
 		}
+		if mediaType := imagetypes.MediaType(d.MediaType); !mediaType.IsIndex() && !mediaType.IsImage() {
+			fmt.Fprintf(out, "%s  %s  %s%s\n", indent, d.Digest, d.MediaType, entry)
+			continue
+		}
 		s.describe(ctx, out, r, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
 	}
 }
@@ -357,7 +366,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google"}, func(name string) bool { return !f.accepted(name) })
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)

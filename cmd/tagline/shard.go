@@ -33,7 +33,7 @@ func parseShard(text string) (shard, error) {
 	count, err2 := strconv.Atoi(second)
 	switch {
 	case err2 != nil || both && err != nil:
-		return shard{}, fmt.Errorf("--shard %q: expected I/N, two whole numbers; the first of four parts is 0/4", text)
+		return shard{}, fmt.Errorf("--shard: expected I/N, two whole numbers such as 0/4 for the first of four parts, found %q", text)
 	case count < 1:
 		return shard{}, fmt.Errorf("--shard %q: there are no %d parts; the first of four is 0/4", text, count)
 	case !both && first == "":

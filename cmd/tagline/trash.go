@@ -16,7 +16,7 @@ import (
 const noTrash = "off"
 
 func (a *app) trashFlag(c *cobra.Command, does string) {
-	c.Flags().StringVar(&a.trashDir, "trash", "", does+" (default: the folder trash beside the cache)")
+	c.Flags().StringVar(&a.trashDir, "trash", "", does+" (default: tagline/trash in the user's cache folder)")
 	_ = c.MarkFlagDirname("trash")
 }
 
@@ -25,7 +25,8 @@ var (
 	errNoTrash    = errors.New("there is no folder for the trash, since neither HOME nor XDG_CACHE_HOME is set; name one with --trash DIR, or delete for good with --trash " + noTrash)
 )
 
-// trashFolder returns the folder of the trash, "" if it is turned off.
+// trashFolder returns the folder of the trash, "" if it is turned off. It does not
+// depend on --cache-dir, which restore does not have.
 func (a *app) trashFolder() (string, error) {
 	switch {
 	case a.trashDir == noTrash:
@@ -33,11 +34,11 @@ func (a *app) trashFolder() (string, error) {
 	case a.trashDir != "":
 		return a.trashDir, nil
 	}
-	dir, err := a.cacheFolder()
+	user, err := os.UserCacheDir()
 	if err != nil {
 		return "", errNoTrash
 	}
-	return filepath.Join(dir, "trash"), nil
+	return filepath.Join(user, "tagline", "trash"), nil
 }
 
 // trash opens the trash. It is nil if it is turned off. If there is no folder for
@@ -55,6 +56,17 @@ func (a *app) trash() (keep reconcile.Trash, done func()) {
 		if err := t.Close(); err != nil {
 			a.warn("%v; what is too old in it stays", err)
 		}
+	}
+}
+
+// checkTrash warns in a dry run if apply could not keep what it deletes.
+func (a *app) checkTrash() {
+	dir, err := a.trashFolder()
+	if err == nil && dir != "" {
+		err = trash.Check(dir)
+	}
+	if err != nil {
+		a.warn("apply would delete nothing here: %v", err)
 	}
 }
 

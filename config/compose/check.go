@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +21,12 @@ type Result struct {
 
 // Check holds the images of services against images.yaml. It is the desired
 // state that counts, not what a registry holds now: the change that adds an
-// alias may use it. Images of other repositories are not looked at.
+// alias may use it. Of images of other repositories, only the name is looked at: it
+// may be a misspelt one of images.yaml.
 func Check(cfg *config.Config, services []Service) Result {
 	c := &check{images: map[config.Repository]config.Image{}}
 	for _, image := range cfg.Images {
-		c.images[image.Repository] = image
+		c.images[image.Repository.Place()] = image
 	}
 	for _, s := range services {
 		c.service(s)
@@ -34,7 +36,7 @@ func Check(cfg *config.Config, services []Service) Result {
 }
 
 type check struct {
-	images map[config.Repository]config.Image
+	images map[config.Repository]config.Image // by place
 	result Result
 }
 
@@ -57,28 +59,28 @@ func (c *check) service(s Service) {
 	name, tag, digest := divide(text.marked)
 	image, managed := c.find(name)
 	unset := strings.Contains(name, "\x00")
+	invalid := text.isReference()
+	if managed || unset && c.mayBe(name) {
+		c.result.Managed++
+	}
 	switch {
 	case unset && c.mayBe(name):
-		c.result.Managed++
 		c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
-		return
-	case !managed && !unset && text.isReference() != nil:
-		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), text.isReference())
-		return
+	case !managed && !unset && invalid != nil:
+		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
-		return
-	}
-	c.result.Managed++
-	switch {
+		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
+			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+		}
 	case s.Build:
 		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
 		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
-			quote(text.Written), text.missing(), text.Unset[0], example(image))
+			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
 	case digest != "":
-		c.report(text.Pos, "", findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, list(stable(image)))
-	case text.isReference() != nil:
-		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), text.isReference())
+		c.report(text.Pos, "", findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
+	case invalid != nil:
+		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
 		c.alias(s, image, cmp.Or(tag, "latest"))
 	}
@@ -86,10 +88,7 @@ func (c *check) service(s Service) {
 
 // missing says of which variables the text has no value.
 func (t Text) missing() string {
-	switch {
-	case t.Problem != "":
-		return t.Problem
-	case len(t.Unset) == 1:
+	if len(t.Unset) == 1 {
 		return "variable " + t.Unset[0] + " is not set"
 	}
 	return "variables " + strings.Join(t.Unset, ", ") + " are not set"
@@ -133,46 +132,27 @@ func (c *check) find(name string) (config.Image, bool) {
 	if err != nil {
 		return config.Image{}, false
 	}
-	image, ok := c.images[repository]
+	image, ok := c.images[repository.Place()]
 	return image, ok
 }
+
+var unsetMark = regexp.MustCompile("\x00[^\x00]*\x00")
 
 // mayBe reports whether a name with unset variables in it could be one of
 // images.yaml: whether all that is around them fits.
 func (c *check) mayBe(name string) bool {
-	var parts []string
-	for i, part := range strings.Split(name, "\x00") {
-		if i%2 == 0 { // the others are the names of variables
-			parts = append(parts, part)
+	name = strings.ToValidUTF8(name, "\ufffd")
+	fits := regexp.MustCompile("^" + unsetMark.ReplaceAllString(regexp.QuoteMeta(name), ".*") + "$").MatchString
+	for _, image := range c.images {
+		repository, short := image.Repository, ""
+		if repository.Host == dockerHub {
+			short = repository.Path
 		}
-	}
-	for repository := range c.images {
-		for _, spelling := range []string{repository.String(), repository.Path, strings.TrimPrefix(repository.Path, "library/")} {
-			if spelling == repository.Path && repository.Host != dockerHub {
-				continue
-			}
-			if around(spelling, parts) {
-				return true
-			}
+		if fits(repository.String()) || short != "" && (fits(short) || fits(strings.TrimPrefix(short, "library/"))) {
+			return true
 		}
 	}
 	return false
-}
-
-// around reports whether the text begins with the first part, ends with the last,
-// and has the others between them in order.
-func around(text string, parts []string) bool {
-	last := len(parts) - 1
-	text, ok := strings.CutPrefix(text, parts[0])
-	if !ok {
-		return false
-	}
-	for _, part := range parts[1:last] {
-		if _, text, ok = strings.Cut(text, part); !ok {
-			return false
-		}
-	}
-	return strings.HasSuffix(text, parts[last])
 }
 
 // alias checks a tag of an image that images.yaml manages.
@@ -195,43 +175,29 @@ func notAnAlias(image config.Image, tag string, text Text) string {
 	if text.Hidden {
 		named = "the tag"
 	}
-	if _, written, _ := divide(text.Written); written == "" && tag == "latest" {
+	of := aliasesWith(image, func(s config.Source) bool { return s.Tag == tag && s.Repository == image.Repository })
+	in := aliasesWith(image, func(s config.Source) bool { return s.Newest != nil && s.Newest.Takes(tag) })
+	_, written, _ := divide(text.Written)
+	switch {
+	case written == "" && tag == "latest":
 		named = `no tag means "latest", which`
-	} else if of := sourceOf(image, tag); len(of) > 0 {
-		return fmt.Sprintf("%s is a source of alias %s, which moves on when images.yaml does; write %s", named, list(of), list(of))
-	} else if in := inRange(image, tag); len(in) > 0 {
-		return fmt.Sprintf("%s is a version that alias %s follows, and moves on from; write %s", named, list(in), list(in))
+	case len(of) > 0:
+		return fmt.Sprintf("%s is a source of alias %s, which moves on when images.yaml does; write %s", named, choice(of), choice(of))
+	case len(in) > 0:
+		return fmt.Sprintf("%s is a version that alias %s follows, and moves on from; write %s", named, choice(in), choice(in))
 	}
 	return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag))
 }
 
-// sourceOf are the aliases of which the tag is a source.
-func sourceOf(image config.Image, tag string) []string {
-	var of []string
+// aliasesWith are the aliases that have such a source.
+func aliasesWith(image config.Image, such func(config.Source) bool) []string {
+	var tags []string
 	for _, a := range image.Aliases {
-		if slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Tag == tag && s.Repository == image.Repository }) {
-			of = append(of, a.Tag)
+		if slices.ContainsFunc(a.Sources, such) {
+			tags = append(tags, a.Tag)
 		}
 	}
-	return of
-}
-
-// inRange are the aliases that follow a range of versions in which the tag is.
-func inRange(image config.Image, tag string) []string {
-	version, err := config.ParseVersion(tag)
-	if err != nil {
-		return nil
-	}
-	var in []string
-	for _, a := range image.Aliases {
-		if slices.ContainsFunc(a.Sources, func(s config.Source) bool {
-			return s.Newest != nil && s.Newest.Range.Has(version) && s.Newest.Variant == version.Variant &&
-				(version.Prerelease == "" || s.Newest.Prereleases)
-		}) {
-			in = append(in, a.Tag)
-		}
-	}
-	return in
+	return tags
 }
 
 // instead proposes the alias that is nearest to the tag, or else names all.
@@ -251,7 +217,7 @@ func instead(image config.Image, tag string) string {
 	case len(known) == 0:
 		return ", which has none"
 	}
-	return "; expected " + list(known)
+	return "; expected " + choice(known)
 }
 
 // stable are the aliases that should exist.
@@ -265,126 +231,22 @@ func stable(image config.Image) []string {
 	return tags
 }
 
-func example(image config.Image) string {
-	if tags := stable(image); len(tags) > 0 {
-		return tags[0]
-	}
-	return "TAG"
-}
-
-// list is "10", "11" or "latest", and not longer than a reader wants.
-func list(tags []string) string {
+// choice is "10", "11" or "latest", and not longer than a reader wants.
+func choice(tags []string) string {
 	const most = 8
 	if len(tags) == 0 {
 		return "none"
 	}
-	quoted := make([]string, 0, most+1)
-	for i, tag := range tags {
-		if i == most {
-			quoted = append(quoted, fmt.Sprintf("one of %d more", len(tags)-most))
-			break
-		}
+	var quoted []string
+	for _, tag := range tags[:min(most, len(tags))] {
 		quoted = append(quoted, strconv.Quote(tag))
 	}
-	if n := len(quoted); n > 1 {
-		return strings.Join(quoted[:n-1], ", ") + " or " + quoted[n-1]
+	if more := len(tags) - most; more > 0 {
+		quoted = append(quoted, fmt.Sprintf("one of %d more", more))
 	}
-	return quoted[0]
-}
-
-// platforms checks that the alias offers what the service needs: the platform
-// it names or, as it may run anywhere, all that the policy requires. A system
-// alone, such as "linux", is any architecture of it.
-func (c *check) platforms(s Service, image config.Image, alias config.Alias) {
-	has, known := offers(image, alias)
-	required := image.Policies["platforms"].Platforms
-	text := s.Platform
-	system := strings.ToLower(text.Value)
-	if text.Written == "" || config.IsSystem(system) {
-		of := func(p config.Platform) bool { return text.Written == "" || p.OS == system }
-		if known && text.Written != "" && !slices.ContainsFunc(has, of) {
-			c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), text.shown())
-			return
-		}
-		for _, want := range required {
-			if known && of(want) && !slices.ContainsFunc(has, func(p config.Platform) bool { return p.Is(want) }) {
-				c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s; the platforms policy requires %s", s.Image.shown(), alias.Tag, platforms(has), want)
-			}
-		}
-		return
+	last := len(quoted) - 1
+	if last == 0 {
+		return quoted[0]
 	}
-	if len(text.Unset) > 0 {
-		c.report(text.Pos, alias.Tag, findings.UnsetVariable, "platform %s: %s", quote(text.Written), text.missing())
-		return
-	}
-	want, err := config.ParseLoosePlatform(text.Value)
-	switch {
-	case err != nil && text.Hidden:
-		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "platform %s is unknown, with the variables as they are set", quote(text.Written))
-	case err != nil:
-		c.report(text.Pos, alias.Tag, findings.InvalidPlatform, "%v", err)
-	case known && !slices.ContainsFunc(has, func(p config.Platform) bool { return serves(p, want) }):
-		c.report(s.Image.Pos, alias.Tag, findings.MissingPlatform, "%s: alias %q has %s, and the service's platform is %s", s.Image.shown(), alias.Tag, platforms(has), platformShown(text, want))
-	case !known && !slices.ContainsFunc(required, func(p config.Platform) bool { return serves(p, want) }):
-		c.warn(s.Image.Pos, alias.Tag, findings.UnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", s.Image.shown(), alias.Tag, platformShown(text, want))
-	}
-}
-
-func platformShown(t Text, p config.Platform) string {
-	if t.Hidden {
-		return quote(t.Written)
-	}
-	return p.String()
-}
-
-func platforms(all []config.Platform) string {
-	names := make([]string, len(all))
-	for i, p := range all {
-		names[i] = p.String()
-	}
-	return strings.Join(names, ", ")
-}
-
-// offers are the platforms that an alias is going to have, if images.yaml alone
-// tells: it does where it names them, and for newest versions, which are taken
-// for the platforms that the policy requires. What a tag has, a registry knows.
-func offers(image config.Image, alias config.Alias) (has []config.Platform, known bool) {
-	for range image.Aliases { // as many steps as there are aliases at most: Parse refuses cycles
-		if len(alias.Sources) != 1 || !alias.Sources[0].Alias || alias.Sources[0].Platform != (config.Platform{}) {
-			break
-		}
-		i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == alias.Sources[0].Tag })
-		alias = image.Aliases[i]
-	}
-	for _, s := range alias.Sources {
-		switch {
-		case s.Platform != (config.Platform{}):
-			has = append(has, s.Platform)
-		case s.Newest != nil:
-			has = image.Policies["platforms"].Platforms
-		}
-	}
-	return has, len(has) > 0
-}
-
-// serves reports whether a machine of the wanted platform runs an image of the
-// other: of the same, or of a lower level of its architecture, as containerd's
-// platforms.Only has it.
-func serves(has, want config.Platform) bool {
-	if has.Is(want) {
-		return true
-	}
-	a, b := has.Normal(), want.Normal()
-	return a.OS == b.OS && a.Architecture == b.Architecture && (a.Architecture == "amd64" || a.Architecture == "arm" || a.Architecture == "arm64") &&
-		level(a) < level(b)
-}
-
-// level is the number of a variant; of a platform without one, what it stands
-// for.
-func level(p config.Platform) float64 {
-	n, err := strconv.ParseFloat(strings.TrimPrefix(p.Variant, "v"), 64)
-	if err == nil {
-		return n
-	}
-	return map[string]float64{"amd64": 1, "arm": 7, "arm64": 8}[p.Architecture]
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }

@@ -2,11 +2,10 @@
 // compose, and checks their images against the aliases of images.yaml.
 //
 // A compose file may come from a stranger's pull request, and compose-go opens
-// whatever a file names. So survey follows all files first: each must be in the
-// workspace, no link may lead out of it, nothing is fetched, and sizes, nesting
-// and work are bounded. compose-go then gets to those files alone. It does not
-// tell where a value is written; images and platforms carry a mark through it
-// that tells.
+// whatever a file names. So it is confined while it loads: each path must lead to
+// a plain file in the workspace, no link may lead out of it, nothing is fetched,
+// and sizes, nesting and work are bounded. compose-go does not tell where a value
+// is written; images and platforms carry a mark through it that tells.
 package compose
 
 import (
@@ -33,7 +32,6 @@ type Text struct {
 	Written string     // as the file spells it, variables and all
 	Value   string     // with the variables' values; those of Unset are left empty
 	Unset   []string   // the variables that have no value and no default
-	Problem string     // what a variable's own message says: ${TAG:?message}
 	Hidden  bool       // Value has something of the process environment in it: not for a log
 	Pos     config.Pos // zero if the text is not there
 

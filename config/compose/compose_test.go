@@ -62,6 +62,7 @@ images:
   docker.io/nginx:
     aliases: {stable: "1.30"}
   gone: {aliases: {1: absent}}
+  server: {aliases: {ltsc: {windows(10.0.17763)/amd64: ltsc2019, windows(10.0.20348)/amd64: ltsc2022}}}
 `
 
 // judge checks a compose.yml with one service "s" of the given lines.
@@ -81,15 +82,21 @@ func judge(t testing.TB, environment map[string]string, lines ...string) string 
 
 func TestCheck(t *testing.T) {
 	const digest = "sha256:4e388ab32b10dc8dbc7e28144f552830adc74787c1e2c0824032078a79f227fb"
-	secret := map[string]string{"TAG": "s3cret", "PLATFORM": "s3cret", "REPOSITORY": "S3cret", "EMPTY": "", "TEN": "10"}
+	secret := map[string]string{"TAG": "s3cret", "PLATFORM": "s3cret", "REPOSITORY": "S3cret", "EMPTY": "", "TEN": "10", "NGINX": "ngnix"}
 	for _, test := range []struct {
 		name, image, platform, want string
 	}{
 		{"alias", "localhost:5000/app:10", "", ``},
 		{"registry in another spelling", "LOCALHOST:5000/app:10", "", ``},
-		{"another registry", "localhost:5001/app:10.10", "", ``},
+		{"another name of loopback", "127.0.0.1:5000/app:10", "", ``},
+		{"another name of loopback, and no alias", "'[::1]:5000/app:9'", "", `compose.yml:3:12: error[absent-alias]: "[::1]:5000/app:9": images.yaml takes alias "9" away; expected "10", "11", "12", "alpine", "edge", "intel", "latest", "old" or one of 1 more`},
+		{"another registry", "r.test/app:10.10", "", ``},
+		{"another port", "localhost:5001/app:10.10", "", `compose.yml:3:12: warning[near-miss]: "localhost:5001/app:10.10" is not an image of images.yaml, and so it is not checked; did you mean localhost:5000/app?`},
+		{"misspelt", "ngnix:stable", "", `compose.yml:3:12: warning[near-miss]: "ngnix:stable" is not an image of images.yaml, and so it is not checked; did you mean docker.io/library/nginx?`},
+		{"misspelt, and short", "localhost:5000/fre:1", "", ``},
+		{"misspelt, by the environment", "${NGINX}:stable", "", ``},
 		{"another image", "localhost:5000/other:10.10", "", ``},
-		{"no registry is Docker Hub", "app:10.10", "", ``},
+		{"no registry is Docker Hub", "app:10.10", "", `compose.yml:3:12: warning[near-miss]: "app:10.10" is not an image of images.yaml, and so it is not checked; did you mean localhost:5000/app?`},
 		{"on Docker Hub", "nginx:1.30", "", `compose.yml:3:12: error[not-an-alias]: "nginx:1.30": tag "1.30" is a source of alias "stable", which moves on when images.yaml does; write "stable"`},
 		{"on Docker Hub, in full", "docker.io/library/nginx:stable", "", ``},
 		{"version", "localhost:5000/app:10.10", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:10.10": tag "10.10" is a source of alias "10", "intel" or "small", which moves on when images.yaml does; write "10", "intel" or "small"`},
@@ -118,6 +125,9 @@ func TestCheck(t *testing.T) {
 		{"a lower level of the architecture", "localhost:5000/app:intel", "linux/amd64/v3", ``},
 		{"a lower variant", "localhost:5000/app:small", "linux/arm/v7", ``},
 		{"a higher variant", "localhost:5000/app:small", "linux/arm/v5", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:small": alias "small" has linux/amd64, linux/arm64, linux/arm/v6, and the service's platform is linux/arm/v5`},
+		{"a version of Windows", "localhost:5000/server:ltsc", "windows(10.0.20348.2966)/amd64", ``},
+		{"a later Windows, which runs the one before", "localhost:5000/server:ltsc", "windows(10.0.26100)/amd64", ``},
+		{"an earlier Windows", "localhost:5000/server:ltsc", "windows(10.0.14393)/amd64", `compose.yml:3:12: error[missing-platform]: "localhost:5000/server:ltsc": alias "ltsc" has windows(10.0.17763)/amd64, windows(10.0.20348)/amd64, and the service's platform is windows(10.0.14393)/amd64`},
 		{"alias of an alias", "localhost:5000/app:old", "linux/s390x", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:old": alias "old" has linux/amd64, linux/arm64, and the service's platform is linux/s390x`},
 		{"newest has what is required", "localhost:5000/app:12", "linux/s390x", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:12": alias "12" has linux/amd64, linux/arm64, and the service's platform is linux/s390x`},
 		{"a tag that the policy vouches for", "localhost:5000/app:11", "linux/arm64", ``},
@@ -137,7 +147,7 @@ func TestCheck(t *testing.T) {
 		{"wrong default", "localhost:5000/app:${NOTHING:-10.20}", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:${NOTHING:-10.20}" ("localhost:5000/app:10.20"): tag "10.20" is a source of alias "10" or "small", which moves on when images.yaml does; write "10" or "small"`},
 		{"unset tag", "localhost:5000/app:${NOTHING}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
 		{"unset after a default", "localhost:5000/app:${NOTHING:-1}${MORE}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:-1}${MORE}": variable MORE is not set; set it, put it into .env, or write a default, such as ${MORE:-10}`},
-		{"required tag", "localhost:5000/app:${NOTHING:?say which}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:?say which}": required variable NOTHING is missing a value: say which; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
+		{"required tag", "localhost:5000/app:${NOTHING:?say which}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:?say which}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
 		{"unset registry", "${NOTHING}/app:10", "", `compose.yml:3:12: warning[unset-variable]: "${NOTHING}/app:10": variable NOTHING is not set; it can't be told which image this is`},
 		{"unset registry of another image", "${NOTHING}/other:10", "", ``},
 		{"unset tag of another image", "redis:${NOTHING}", "", ``},
@@ -164,8 +174,10 @@ func TestBuild(t *testing.T) {
 	if got := judge(t, nil, "build: ."); got != "" {
 		t.Error(got)
 	}
-	if got := judge(t, nil, "build: .", "image: localhost:5000/elsewhere:10.10"); got != "" {
-		t.Error(got)
+	for _, name := range []string{"localhost:5000/elsewhere:10.10", "ngnix"} {
+		if got := judge(t, nil, "build: .", "image: "+name); got != "" {
+			t.Error(got)
+		}
 	}
 	want := `compose.yml:4:12: warning[built-image]: "localhost:5000/app:10.10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section`
 	if got := judge(t, nil, "build: .", "image: localhost:5000/app:10.10"); got != want {

@@ -3,22 +3,18 @@ package compose
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
-	"github.com/compose-spec/compose-go/v2/interpolation"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
-	"github.com/compose-spec/compose-go/v2/tree"
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
@@ -65,11 +61,8 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", reason(err))
 	}
 	defer func() { _ = root.Close() }()
-	p := newProject(root, dir, environment)
-	if err := p.survey(given); err != nil {
-		return nil, err
-	}
-	loaded, err := p.load(false)
+	p := newProject(root, dir, given, environment)
+	loaded, err := p.load()
 	if err != nil {
 		return nil, p.problems(err)
 	}
@@ -106,160 +99,116 @@ func workspace(full string) string {
 	return own
 }
 
-// load has compose-go load the project that survey has followed. With conceal,
-// variables of the process have a made-up value.
+// project is one reading of a project. Paths are relative to the workspace. It
+// is the resource loader of compose-go, which confines it.
+type project struct {
+	root   *os.Root
+	dir    string   // the workspace, absolute
+	given  []string // the files that were asked for
+	folder string   // of the first one
+
+	files   map[string]bool
+	sources map[string]*source
+	order   []*source // in the order of reading
+	answers map[asked]*answer
+	errs    []error
+	paths   int  // that were looked at
+	stopped bool // too much is asked for
+
+	// Of the last Load.
+	from      *source // the file that names another
+	asked     string
+	gave      *source
+	unsettled *source // whose folder isn't known yet
+	level     string  // the last folder that files were included with
+
+	variables
+	last   Text             // what substitute returned last
+	lookup template.Mapping // and with which variables
+	texts  []Text           // of images and platforms; their marks are the index
+}
+
+func newProject(root *os.Root, dir string, given []string, environment map[string]string) *project {
+	return &project{
+		root: root, dir: dir, given: given,
+		files: map[string]bool{}, sources: map[string]*source{}, answers: map[asked]*answer{},
+		variables: variables{process: environment, hidden: map[string]bool{}, longest: types.Mapping{}},
+	}
+}
+
+func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
+	p.errs = append(p.errs, errorf(pos, id, format, args...))
+}
+
+// refused is an error if there are findings.
+func (p *project) refused() error {
+	if len(p.errs) > 0 {
+		return errRefused
+	}
+	return nil
+}
+
+func (p *project) full(path string) string { return filepath.Join(p.dir, path) }
+
+// shown is how messages name a file: relative to the first one, as the reader
+// spelled its folder.
+func (p *project) shown(path string) string {
+	rel, err := filepath.Rel(p.folder, path)
+	if err != nil {
+		rel = path
+	}
+	return filepath.Join(filepath.Dir(p.given[0]), rel)
+}
+
+// load has compose-go load the project.
 //
 // What needs the whole project, such as depends_on, is not checked: override
 // files and files to extend are checked alone, too.
-func (p *project) load(conceal bool) (loaded *types.Project, err error) {
+func (p *project) load() (loaded *types.Project, err error) {
 	defer func() {
 		// compose-go asserts types that its schema check would refuse later.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("compose-go can't read this project: %v", r)
 		}
 	}()
-	p.conceal, p.texts = conceal, nil
-	details := types.ConfigDetails{WorkingDir: filepath.Join(p.dir, p.folder), Environment: maps.Clone(p.env.values)}
-	for _, path := range p.main {
-		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: p.full(path)})
+	details := types.ConfigDetails{}
+	for i, file := range p.given {
+		full, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
+		path, err := filepath.Rel(p.dir, full)
+		if err != nil || !filepath.IsLocal(path) {
+			p.report(config.Pos{File: file}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", p.given[0])
+			return nil, errRefused
+		}
+		if i == 0 {
+			p.folder, details.WorkingDir = filepath.Dir(path), filepath.Dir(full)
+		}
+		if s := p.source(path); s != nil {
+			s.folder, s.loads = p.folder, 1
+		}
+		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: full})
 	}
+	details.Environment = types.Mapping{}
+	maps.Copy(details.Environment, p.process)
+	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); !off {
+		more, problem := p.readDefaultEnv(p.folder, details.Environment.Resolve)
+		if problem != nil {
+			p.errs = append(p.errs, problem)
+		}
+		details.Environment.Merge(more)
+	}
+	if p.bound(config.Pos{File: p.given[0]}); len(p.errs) > 0 {
+		return nil, errRefused
+	}
+	name, explicit := details.Environment[consts.ComposeProjectName]
+	name = loader.NormalizeProjectName(cmp.Or(name, filepath.Base(details.WorkingDir)))
 	return loader.LoadWithContext(context.Background(), details, func(o *loader.Options) {
-		o.SetProjectName(p.env.values[consts.ComposeProjectName], true)
-		o.ResourceLoaders = []loader.ResourceLoader{&surveyed{project: p}}
+		o.SetProjectName(cmp.Or(name, "default"), explicit)
+		o.ResourceLoaders = []loader.ResourceLoader{p}
 		o.Profiles = []string{"*"}
 		o.SkipConsistencyCheck, o.SkipResolveEnvironment, o.SkipResolveLabels = true, true, true
 		o.Interpolate = p.interpolation(details.LookupEnv)
 	})
-}
-
-// surveyed is the resource loader that confines compose-go: it leads to files
-// that survey has followed, and to no others.
-type surveyed struct {
-	*project
-	from, asked, gave string // of the last Load
-}
-
-// Accept reports that every path is looked up here; compose-go resolves none.
-func (s *surveyed) Accept(string) bool { return true }
-
-// Load returns the absolute path of a file that includes or extends name.
-func (s *surveyed) Load(ctx context.Context, name string) (string, error) {
-	s.from, _ = ctx.Value(consts.ComposeFileKey{}).(string)
-	s.asked, s.gave = name, s.named[reference{s.from, name}]
-	if s.gave == "" {
-		return "", fmt.Errorf("%s was not found before", quote(name))
-	}
-	return s.gave, nil
-}
-
-// Dir returns the folder of the file that was loaded last, or what a
-// project_directory beside it stands for.
-func (s *surveyed) Dir(name string) string {
-	if name == s.asked || name == s.gave {
-		return filepath.Dir(s.gave)
-	}
-	return s.named[reference{s.from, name}]
-}
-
-// interpolation gives compose-go our substitution of variables, and hooks at the
-// paths whose values matter here.
-func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation.Options {
-	casts := maps.Clone(loader.ToOptions(&types.ConfigDetails{}, nil).Interpolate.TypeCastMapping)
-	for path, cast := range casts {
-		casts[path] = p.lenient(cast)
-	}
-	for path, cast := range map[tree.Path]interpolation.Cast{
-		"services.*.image":             p.mark,
-		"services.*.platform":          p.mark,
-		"services.*.ports.[]":          p.ports,
-		"jobs.*.ports.[]":              p.ports,
-		"include.[].project_directory": p.approved,
-		"include.[].env_file":          p.approved,
-		"include.[].env_file.[]":       p.approved,
-	} {
-		casts[path] = cast
-	}
-	return &interpolation.Options{LookupValue: lookup, TypeCastMapping: casts, Substitute: func(text string, lookup template.Mapping) (string, error) {
-		t, err := p.substitute(text, lookup)
-		if err != nil {
-			return "", &misplaced{text, findings.InvalidCompose, err.Error()}
-		}
-		p.last = t
-		return t.Value, nil
-	}}
-}
-
-// misplaced is an error about a text of a file, whose place is not known yet.
-type misplaced struct {
-	text    string
-	id      findings.ID
-	message string
-}
-
-func (m *misplaced) Error() string { return m.message }
-
-// mark adds to an image or a platform a number that stays with it while
-// compose-go merges files, and that tells what the value was made of.
-func (p *project) mark(value string) (any, error) {
-	if p.last.Written == "" {
-		return value, nil
-	}
-	p.texts = append(p.texts, p.last)
-	return value + "\x00" + strconv.Itoa(len(p.texts)-1), nil
-}
-
-// unmark returns the text that a marked value was made of, with its place.
-func (p *project) unmark(service, part, value string) Text {
-	i, err := strconv.Atoi(value[strings.LastIndexByte(value, 0)+1:])
-	if err != nil || i >= len(p.texts) {
-		return Text{}
-	}
-	t := p.texts[i]
-	t.Pos = p.place(service, part, t.Written)
-	return t
-}
-
-// lenient lets a variable without a value pass where a number or a boolean is
-// wanted: the check may run where only the images' variables are set.
-func (p *project) lenient(cast interpolation.Cast) interpolation.Cast {
-	return func(value string) (any, error) {
-		v, err := cast(value)
-		for _, other := range []string{"0", "false"} {
-			if err != nil && len(p.last.Unset) > 0 {
-				v, err = cast(other)
-			}
-		}
-		switch {
-		case err == nil:
-			return v, nil
-		case p.last.Hidden:
-			err = errors.New("not of the type that is expected here, with the variables as they are set")
-		case errors.Is(err, strconv.ErrSyntax), errors.Is(err, strconv.ErrRange):
-			err = errors.New("expected a number")
-		}
-		return nil, &misplaced{p.last.Written, findings.InvalidCompose, fmt.Sprintf("%s: %v", p.last.shown(), err)}
-	}
-}
-
-var portRange = regexp.MustCompile(`(\d+)-(\d+)`)
-
-// ports counts the ports of a range: compose-go makes an entry of each.
-func (p *project) ports(value string) (any, error) {
-	for _, m := range portRange.FindAllStringSubmatch(value, -1) {
-		from, _ := strconv.Atoi(m[1])
-		to, _ := strconv.Atoi(m[2])
-		p.portCount += max(0, to-from)
-	}
-	if p.portCount > maxPorts {
-		return nil, &misplaced{p.last.Written, findings.TooMuch, fmt.Sprintf("more than %d ports are given as ranges", maxPorts)}
-	}
-	return value, nil
-}
-
-// approved refuses a path that survey has not seen.
-func (p *project) approved(value string) (any, error) {
-	if !p.seen[value] {
-		return nil, &misplaced{p.last.Written, findings.OutsideWorkspace, "path was not found before"}
-	}
-	return value, nil
 }

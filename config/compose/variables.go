@@ -1,17 +1,13 @@
 package compose
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
-
-	"tagline/config"
-	"tagline/config/findings"
+	"github.com/compose-spec/compose-go/v2/types"
 )
 
 // What variables may take at most. Without a bound a .env file of a few lines,
@@ -20,25 +16,16 @@ const (
 	maxText       = 4 << 10 // bytes of a text with variables in it
 	maxVariable   = 64 << 10
 	maxSubstitute = 4 << 20 // bytes that all variables of a project give
-	maxRequired   = 20      // required variables of one text
+	maxReferences = 12      // variables of a line with quotes, which may be several statements
 )
 
-// environment is the variables of a level: those of the process, then those of
-// .env files. It never changes once a level has it.
-type environment struct{ values map[string]string }
-
-func (e *environment) lookup(name string) (string, bool) {
-	value, ok := e.values[name]
-	return value, ok
-}
-
-// variables are what all levels share.
+// variables are what all files of a project share.
 type variables struct {
 	process  map[string]string
 	hidden   map[string]bool // those of .env files that have something of the process in them
+	longest  types.Mapping   // of the values that .env files give a variable
 	spent    int             // of maxSubstitute
-	conceal  bool            // hidden variables have a made-up value
-	revealed bool            // a hidden variable was asked for
+	revealed bool            // the value of a hidden variable was used
 }
 
 // hides reports whether the value of a variable must not get into a log: a
@@ -69,38 +56,22 @@ func (v *variables) substitute(text string, lookup template.Mapping) (Text, erro
 		return Text{}, err
 	}
 	mark := func(name string) string { return "\x00" + name + "\x00" }
-	required := map[string]bool{} // ${NAME:?message} without a value: the mark is one
-	marked, err := "", error(nil)
-	for range maxRequired {
-		marked, err = template.Substitute(text, func(name string) (string, bool) {
-			value, ok := lookup(name)
-			if v.spent += len(value) + 1; v.spent > maxSubstitute {
-				return "", true
-			}
-			if v.hides(name) {
-				t.Hidden, v.revealed = true, true
-				if v.conceal && ok {
-					value = "x"
-				}
-			}
-			switch {
-			case required[name]:
-			case ok, strings.Contains(text, "${"+name+"+"), strings.Contains(text, "${"+name+":+"):
-				return value, ok // ${X:+text} is nothing where X is not set, and means it
-			}
-			t.Unset = append(t.Unset, name)
-			return mark(name), required[name]
-		})
-		missing := (*template.MissingRequiredError)(nil)
-		if !errors.As(err, &missing) {
-			break
+	has := func(name, operator string) bool { return strings.Contains(text, "${"+name+operator) }
+	marked, err := template.Substitute(text, func(name string) (string, bool) {
+		value, ok := lookup(name)
+		if v.spent += len(value) + 1; v.spent > maxSubstitute {
+			return "", true
 		}
-		if t.Hidden { // the message may have variables too
-			missing.Reason = ""
+		if v.hides(name) {
+			t.Hidden, v.revealed = true, true
 		}
-		t.Problem = cmp.Or(t.Problem, missing.Error())
-		required[missing.Variable] = true
-	}
+		required := has(name, "?") && !ok || has(name, ":?") && value == ""
+		if !required && (ok || has(name, "+") || has(name, ":+")) { // ${X:+text} is nothing where X is not set, and means it
+			return value, ok
+		}
+		t.Unset = append(t.Unset, name)
+		return mark(name), required
+	})
 	if invalid := (*template.InvalidTemplateError)(nil); errors.As(err, &invalid) {
 		return Text{}, fmt.Errorf("%s has a variable that is none; write ${NAME}, or $$ for a dollar sign", quote(text))
 	} else if err != nil {
@@ -115,84 +86,4 @@ func (v *variables) substitute(text string, lookup template.Mapping) (Text, erro
 		t.Value = strings.ReplaceAll(t.Value, mark(name), "")
 	}
 	return t, v.check("")
-}
-
-// parseEnv reads a .env file. Each variable is parsed by itself, so that what
-// it refers to is looked up here, and counted.
-func (v *variables) parseEnv(shown, content string, env *environment) (map[string]string, error) {
-	found := map[string]string{}
-	hidden := false // the statement at hand
-	lookup := func(name string) (string, bool) {
-		hidden = hidden || v.hides(name)
-		value, ok := env.lookup(name)
-		if !ok {
-			value, ok = found[name]
-		}
-		v.spent += len(value) + 1
-		return value, ok
-	}
-	content = strings.TrimPrefix(strings.ReplaceAll(content, "\r\n", "\n"), "\ufeff")
-	lines := strings.Split(content, "\n")
-	for i := 0; i < len(lines); i++ {
-		at := config.Pos{File: shown, Line: i + 1, Column: 1}
-		statement := lines[i] + "\n"
-		for open := openQuote(lines[i]); open != 0 && i+1 < len(lines); {
-			i++
-			statement += lines[i] + "\n"
-			if closes(lines[i], open) {
-				break
-			}
-		}
-		if err := v.check(statement); err != nil {
-			return nil, errorf(at, findings.TooMuch, "%v", err)
-		}
-		hidden = false
-		parsed, err := dotenv.ParseWithLookup(strings.NewReader(statement), lookup)
-		if err != nil {
-			why := strings.TrimPrefix(err.Error(), "line 1: ")
-			if hidden {
-				why = "it has variables in it that don't fit"
-			}
-			return nil, errorf(at, findings.InvalidCompose, "not a valid line of variables: %s", why)
-		}
-		for name, value := range parsed {
-			if len(value) > maxVariable {
-				return nil, errorf(at, findings.TooMuch, "variable %s has %d bytes; at most %d are read", quote(name), len(value), maxVariable)
-			}
-			found[name] = value
-			v.hidden[name] = v.hidden[name] || hidden
-		}
-		if err := v.check(""); err != nil {
-			return nil, errorf(at, findings.TooMuch, "%v", err)
-		}
-	}
-	return found, nil
-}
-
-// openQuote is the quote that a line's value begins with and does not close, or
-// 0: the value goes on in the next line.
-func openQuote(line string) byte {
-	line = strings.TrimSpace(line)
-	i := strings.IndexAny(line, "=:")
-	if i < 0 || line[0] == '#' {
-		return 0
-	}
-	value := strings.TrimSpace(line[i+1:])
-	if value == "" || value[0] != '"' && value[0] != '\'' || closes(value[1:], value[0]) {
-		return 0
-	}
-	return value[0]
-}
-
-// closes reports whether a text has the quote, not escaped.
-func closes(text string, quote byte) bool {
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case quote:
-			return true
-		}
-	}
-	return false
 }

@@ -31,32 +31,35 @@ const (
 
 // Findings about a registry's content, or what policies make of it.
 const (
-	MissingSource     ID = "missing-source"
-	BrokenSource      ID = "broken-source"
-	ArchivedSource    ID = "archived-source"
-	BlockedSource     ID = "blocked-source"
-	NoImage           ID = "no-image"
-	MissingPlatform   ID = "missing-platform" // of compose files as well
-	PlatformMismatch  ID = "platform-mismatch"
-	AmbiguousPlatform ID = "ambiguous-platform"
-	NoCandidate       ID = "no-candidate"
-	AmbiguousVersion  ID = "ambiguous-version"
-	Downgrade         ID = "downgrade"
-	UnknownVersion    ID = "unknown-version"
-	MixedVersions     ID = "mixed-versions"
-	DockerOCIChild    ID = "docker-oci-child"
-	MissingChild      ID = "missing-child"
-	MissingRepository ID = "missing-repository"
-	ImmutableTag      ID = "immutable-tag"
-	ArchivedAlias     ID = "archived-alias"
-	PinnedSource      ID = "pinned-source"
-	ListedImage       ID = "listed-image"
-	ExpiringAlias     ID = "expiring-alias"
-	SignedTag         ID = "signed-tag"
-	MaxDeletions      ID = "max-deletions"
-	ClockSkew         ID = "clock-skew"
-	UnlistedGrace     ID = "unlisted-grace"
-	ArchivedManifest  ID = "archived-manifest"
+	MissingSource      ID = "missing-source"
+	BrokenSource       ID = "broken-source"
+	ArchivedSource     ID = "archived-source"
+	BlockedSource      ID = "blocked-source"
+	NoImage            ID = "no-image"
+	MissingPlatform    ID = "missing-platform" // of compose files as well
+	PlatformMismatch   ID = "platform-mismatch"
+	MisspelledPlatform ID = "misspelled-platform"
+	AmbiguousPlatform  ID = "ambiguous-platform"
+	NoCandidate        ID = "no-candidate"
+	AmbiguousVersion   ID = "ambiguous-version"
+	Downgrade          ID = "downgrade"
+	UnknownVersion     ID = "unknown-version"
+	MixedVersions      ID = "mixed-versions"
+	DockerOCIChild     ID = "docker-oci-child"
+	MissingChild       ID = "missing-child"
+	MissingRepository  ID = "missing-repository"
+	ImmutableTag       ID = "immutable-tag"
+	ArchivedAlias      ID = "archived-alias"
+	PinnedSource       ID = "pinned-source"
+	ListedImage        ID = "listed-image"
+	KeptTag            ID = "kept-tag"
+	ExpiringAlias      ID = "expiring-alias"
+	SignedTag          ID = "signed-tag"
+	UncopiedReferrer   ID = "uncopied-referrer"
+	MaxDeletions       ID = "max-deletions"
+	ClockSkew          ID = "clock-skew"
+	UnlistedGrace      ID = "unlisted-grace"
+	ArchivedManifest   ID = "archived-manifest"
 )
 
 // Findings about compose files.
@@ -73,6 +76,7 @@ const (
 	UnsetVariable    ID = "unset-variable"
 	InvalidImage     ID = "invalid-image"
 	BuiltImage       ID = "built-image"
+	NearMiss         ID = "near-miss"
 )
 
 // All explains every ID, in the order of the constants.
@@ -95,11 +99,11 @@ var All = []Kind{
 	{InvalidRepository, File, Error, "An image is not the name of a repository.", "Write `repository` or `host/repository`, in lower case."},
 	{InvalidTag, File, Error, "An alias can't be a tag.", "A tag has at most 128 letters, digits, dots, dashes and underscores."},
 	{InvalidSource, File, Error, "A source is not a tag, a digest or a reference.", "Write a tag, `sha256:…`, `repository:tag` or `repository@sha256:…`."},
-	{InvalidPlatform, File, Error, "A platform is unknown.", "Write `os/architecture[/variant]`, such as `linux/arm64`. Without an os, it is linux."},
+	{InvalidPlatform, File, Error, "A platform is unknown.", "Write `os/architecture[/variant]`, such as `linux/arm64`. Without an os, it is linux. Write a version of Windows as `windows(10.0.17763)/amd64`."},
 	{InvalidRange, File, Either, "The range of a `newest` source can't be read, or as a warning, no version can be in it.", "Write a range such as `10.x` or `>=1.2 <2`."},
 	{InvalidValue, File, Error, "A policy, or a key of a `newest` source, has a value that it does not know.", "Choose one of the values that the message names."},
 	{DuplicateRepository, File, Error, "One repository is an image twice, perhaps in two spellings.", "Merge the two."},
-	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7."},
+	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7, and windows/amd64 is every version of it."},
 	{AliasCycle, File, Error, "Aliases follow each other in a circle.", "Have one of them name a source that is not an alias."},
 	{AbsentSource, File, Error, "An alias follows an alias that should be absent.", "Follow another tag, or keep the other alias."},
 
@@ -110,11 +114,12 @@ var All = []Kind{
 	{NoImage, Registry, Error, "A source has no image, only attestation manifests or nothing.", "Push it again with its images."},
 	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
-	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform.", "Push it again with one image, or take the source as a whole."},
-	{NoCandidate, Registry, Error, "No tag fits the range and variant of a `newest` source.", "Push such a version, or change the range. The message says what comes nearest."},
-	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Delete one of them, or give both the same content."},
-	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or set `downgrade: allow`."},
-	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "Name the tag that the alias should have, or set `downgrade: allow`, for one run. tagline marks what it pushes, so later runs know."},
+	{MisspelledPlatform, Registry, Error, "An image names its platform in a way that not every runtime understands, such as `amd64/v8` or `x86_64`.", "Rebuild the image so that it says what the message names. An alias of its whole source re-uses the bytes as they are."},
+	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform that no runtime can tell apart.", "Push it again with one image, or take the source as a whole. The message says how the two differ."},
+	{NoCandidate, Registry, Error, "No tag fits a `newest` source: its range, variant, versioning and tags.", "Push such a version, or change the source. The message counts the tags by the rule that passed them over, and says what to write to take some of them."},
+	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Give both the same content, or list the one that moves as an alias of images.yaml, which `newest` never takes."},
+	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or exclude the higher version from the range, as in `>=2 <3 !=2.3.2`. `downgrade: allow` beside `newest` allows it for one source."},
+	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "For one run, name the tag that the alias should have, or write `downgrade: allow` beside `newest`. tagline marks what it pushes, so later runs know."},
 	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
 	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
 	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again, and a manifest that the cache has is put back."},
@@ -123,8 +128,10 @@ var All = []Kind{
 	{ArchivedAlias, Registry, Error, "The alias names an archived image of Amazon ECR.", "Restore it there, or delete it by hand."},
 	{PinnedSource, Registry, Error, "Deleting this tag could delete an image that images.yaml names by its digest.", "Name that source by a tag that stays."},
 	{ListedImage, Registry, Either, "A tag is the last one of an image that an index lists. Amazon ECR deletes an image with its last tag, and refuses that for such an image. The tag stays; other deletions go on.", "Give the image another tag, or delete the index first. If this run deletes the index, the next one deletes the tag."},
+	{KeptTag, Registry, Error, "GitHub deletes a tag only with its image, so a tag stays if its image has another tag, or if no other image has any. Other deletions go on.", "Delete all tags of the image, or keep this one. The last image goes with the package, by hand."},
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
-	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
+	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same, and to delete what refers to it."},
+	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
@@ -142,4 +149,5 @@ var All = []Kind{
 	{UnsetVariable, Compose, Either, "An image, a platform or a path has a variable without a value. It is a warning if the image may be one of images.yaml, but it is not known which.", "Set it in the environment or in .env, or write a default: `${TAG:-10}`."},
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
+	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
 }

@@ -116,7 +116,7 @@ func alias() *jsonschema.Schema {
 	absent.Examples = []any{"10.20", "absent"}
 	byPlatform := &jsonschema.Schema{
 		Type: "object", MinProperties: one(),
-		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64.",
+		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64, windows(10.0.17763)/amd64.",
 		PropertyNames: text(grammar.Platform, wantPlatform),
 		AdditionalProperties: &jsonschema.Schema{
 			AnyOf: []*jsonschema.Schema{ref("source", ""), ref("newest", "")},
@@ -130,20 +130,43 @@ func alias() *jsonschema.Schema {
 }
 
 func newest() *jsonschema.Schema {
-	s := object("The highest version tag of this image in a range, for each platform by itself. Tags of two or three numbers are versions: 10.20, v10.20.3.",
+	s := object("The highest version tag of this image in a range, for each platform by itself. Tags that begin with two to four numbers are versions: 10.20, v10.20.3-1.",
 		property{"newest", &jsonschema.Schema{
 			AnyOf:       []*jsonschema.Schema{text(grammar.Range, `expected a range of versions, such as "10.x" or ">=1.2 <2"`), {Type: "number", Minimum: "0"}},
 			Description: `The range, in the words of Masterminds/semver: "10.x", "^1.4", ">=1.2 <2". Without a variant or a prerelease: there are keys for them.`,
 			Examples:    []any{"10.x", "^1.4", ">=1.2 <2"},
 		}},
+		property{"tags", patterned("How the tags are built that do not begin with their version, or that name their platform. {version} and {arch} stand for these.",
+			grammar.Tags, `expected text around {version}, such as "{version}-ubi-{arch}"`, "{version}-ubi-{arch}", "{arch}-{version}", "release-{version}")},
 		property{"variant", &jsonschema.Schema{
 			AnyOf:       []*jsonschema.Schema{text(grammar.Variant, "expected what follows the dash of the tags, such as alpine"), {Type: "number", Minimum: "0"}},
 			Description: "What follows the dash of the tags: alpine is for 10.20-alpine, and for nothing else. Without it only plain versions count.",
 			Examples:    []any{"alpine"},
 		}},
 		property{"prereleases", choice("Whether prereleases count: 10.21-rc.1, 10.21-beta2.", []string{"false", "true"}, "false")},
+		property{"versioning", choice("How tags are read: calendar takes 24.04 and 2024.10.1, and nothing else.", []string{"semver", "calendar"}, "semver")},
+		property{"downgrade", downgrade()},
 	)
 	s.Required = []string{"newest"}
+	return s
+}
+
+// downgrade is the policy of that name, for one source.
+func downgrade() *jsonschema.Schema {
+	key := policies.Downgrade.Key()
+	return &jsonschema.Schema{Enum: words(key.Values), Description: "The policy downgrade for this source alone: " + key.Doc + "."}
+}
+
+func words(all []string) (values []any) {
+	for _, word := range all {
+		values = append(values, word)
+	}
+	return values
+}
+
+func patterned(description, pattern, want string, examples ...string) *jsonschema.Schema {
+	s := text(pattern, want)
+	s.Description, s.Examples = description, words(examples)
 	return s
 }
 
@@ -165,7 +188,7 @@ func source(description string) *jsonschema.Schema {
 
 func platform() *jsonschema.Schema {
 	return &jsonschema.Schema{
-		Description: "A platform: [os/]architecture[/variant]. linux/ is implied: amd64, arm64, arm/v7, windows/amd64.",
+		Description: "A platform: [os/]architecture[/variant]. linux/ is implied: amd64, arm64, arm/v7, windows/amd64, windows(10.0.17763)/amd64.",
 		AnyOf:       []*jsonschema.Schema{text(grammar.Platform, wantPlatform), {Const: 386}}, // unquoted, 386 is a number
 		Examples:    []any{"amd64", "arm64", "arm/v7"},
 	}

@@ -298,6 +298,12 @@ func (r *reader) Waiting() map[string]time.Time { return r.shelf.waiting() }
 // Await implements [registry.Memory].
 func (r *reader) Await(since map[string]time.Time) { r.shelf.await(since) }
 
+// Leaving implements [registry.Memory].
+func (r *reader) Leaving() []string { return r.shelf.leaving() }
+
+// Leave implements [registry.Memory].
+func (r *reader) Leave(digests []string) { r.shelf.leave(digests) }
+
 func pick(all []string, at []int) []string {
 	some := make([]string, len(at))
 	for k, i := range at {

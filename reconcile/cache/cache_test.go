@@ -552,3 +552,28 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("%v wait in another folder", was)
 	}
 }
+
+// What tags are about to leave is on disk once the plan is made, so that it outlives
+// a run that is killed.
+func TestLeaving(t *testing.T) {
+	dir := t.TempDir()
+	image := config.Image{Repository: config.Repository{Host: registrytest.Host, Path: "app"}}
+	open := func() (*Cache, registry.Reader) {
+		c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
+		return c, c.Readers(registrytest.NewMemory(), nil).Reader(image.Repository)
+	}
+	killed, r := open()
+	registry.Leave(r, []string{"sha256:a", "sha256:b"})
+	killed.Release(image)
+	registry.Leave(r, nil) // is lost with the run
+
+	next, r := open()
+	if got := registry.Leaving(r); !slices.Equal(got, []string{"sha256:a", "sha256:b"}) {
+		t.Errorf("the next run has %q", got)
+	}
+	registry.Leave(r, nil)
+	next.Close()
+	if _, r := open(); len(registry.Leaving(r)) > 0 {
+		t.Errorf("the run after that has %q", registry.Leaving(r))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type book struct {
 	Platforms map[string]ocispec.Platform // by digest of the config
 	Manifests map[string]manifest         // by digest
 	Waiting   map[string]time.Time        // since when each has been waiting for its deletion, by digest
+	Leaving   []string                    // digests that tags are about to leave
 }
 
 type manifest struct {
@@ -44,13 +46,13 @@ type manifest struct {
 }
 
 func newBook() book {
-	return book{map[string]string{}, map[string]ocispec.Platform{}, map[string]manifest{}, map[string]time.Time{}}
+	return book{Tags: map[string]string{}, Platforms: map[string]ocispec.Platform{}, Manifests: map[string]manifest{}, Waiting: map[string]time.Time{}}
 }
 
 // size estimates the bytes of a book.
 func (b book) size() int {
 	const each = 150 // of a digest and what goes with it
-	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests) + len(b.Waiting))
+	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests) + len(b.Waiting) + len(b.Leaving))
 	for _, m := range b.Manifests {
 		size += len(m.Body)
 	}
@@ -152,6 +154,24 @@ func (s *shelf) await(since map[string]time.Time) {
 	}
 }
 
+// leaving returns what tags were about to leave.
+func (s *shelf) leaving() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	return slices.Clone(s.used.Leaving)
+}
+
+// leave replaces what leaving returns.
+func (s *shelf) leave(digests []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	if !slices.Equal(s.used.Leaving, digests) {
+		s.used.Leaving, s.changed = slices.Clone(digests), true
+	}
+}
+
 // release writes what is new, and frees the rest.
 func (s *shelf) release() {
 	s.mu.Lock()
@@ -168,7 +188,7 @@ func (s *shelf) load() {
 	}
 	s.loaded, s.used = true, newBook()
 	s.rest, s.as = s.read()
-	s.used.Waiting = s.rest.Waiting
+	s.used.Waiting, s.used.Leaving = s.rest.Waiting, s.rest.Leaving
 }
 
 // read returns an empty book if there is no file, or a damaged one.

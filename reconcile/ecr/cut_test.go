@@ -12,6 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/types"
+
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
@@ -29,7 +38,8 @@ type backend struct {
 	host   string // as in images.yaml
 	listed bool   // lists all manifests, not only tags
 	seed   func(t *testing.T, repository string, images ...demo.Image)
-	ago    *atomic.Int64 // nanoseconds by which the clock for pushes is slow
+	sign   func(t *testing.T, repository, tag string) // as cosign does, and by a referrer
+	ago    *atomic.Int64                              // nanoseconds by which the clock for pushes is slow
 }
 
 // backends are the registries on which runs are cut and interleaved. Their
@@ -49,6 +59,8 @@ var backends = []struct {
 			if _, err := server.Seed(repository, time.Now().Add(-48*time.Hour), images...); err != nil {
 				t.Fatal(err)
 			}
+		}, func(t *testing.T, repository, tag string) {
+			sign(t, server.Host, repository, tag, remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: server.Password()})))
 		}, &ago}
 	}},
 }
@@ -59,7 +71,36 @@ func overHTTP(t *testing.T, upstream string) backend {
 		if _, err := demo.Push(t.Context(), upstream, repository, images); err != nil {
 			t.Fatal(err)
 		}
-	}, new(atomic.Int64)}
+	}, func(t *testing.T, repository, tag string) { sign(t, upstream, repository, tag) }, new(atomic.Int64)}
+}
+
+// sign pushes a signature under cosign's tag, and one that has the tag's manifest as
+// its subject.
+func sign(t *testing.T, host, repository, tag string, options ...remote.Option) {
+	t.Helper()
+	of, err := name.NewTag(host + "/" + repository + ":" + tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := remote.Head(of, append(options, remote.WithContext(t.Context()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := static.NewLayer([]byte("signature of "+tag), "application/vnd.dev.cosign.simplesigning.v1+json")
+	signature, err := mutate.AppendLayers(mutate.MediaType(empty.Image, ggcr.OCIManifestSchema1), payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	referrer := mutate.Subject(mutate.ConfigMediaType(signature, "application/vnd.example.signature"), *subject).(v1.Image)
+	digest, err := referrer.Digest()
+	if err == nil {
+		err = errors.Join(
+			remote.Write(of.Context().Tag(registry.FallbackTag(subject.Digest.String())+".sig"), signature, options...),
+			remote.Write(of.Context().Digest(digest.String()), referrer, options...))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 var (
@@ -75,6 +116,7 @@ type scenario struct {
 	first   string       // an images.yaml that is applied first, if any
 	then    []demo.Image // pushed after that
 	image   string       // the images.yaml of the run
+	sign    string       // a tag that is signed
 	deletes bool         // an uncut run deletes manifests
 	many    bool         // ordinary deletions exceed a quarter of the repository
 }
@@ -110,6 +152,13 @@ var scenarios = []scenario{
 		},
 		first:   "{10: {amd64: 1, arm64: 2}, 11: {amd64: 1, arm64: 2}}",
 		image:   "{10: {amd64: 3, arm64: 4}, 11: 3}, policies: {provenance: purge}",
+		deletes: true,
+	},
+	{
+		name:    "purge of a signed tag",
+		images:  []demo.Image{{Tag: "1", Platforms: both, Provenance: true}},
+		sign:    "1",
+		image:   "{10: 1}, policies: {provenance: purge, signed: purge}",
 		deletes: true,
 	},
 	{
@@ -173,6 +222,9 @@ func (s scenario) begin(t *testing.T, b backend) trial {
 	b.ago.Store(int64(48 * time.Hour))
 	defer b.ago.Store(0)
 	b.seed(t, name, s.images...)
+	if s.sign != "" {
+		b.sign(t, name, s.sign)
+	}
 	if s.first != "" {
 		first := trial{b, t, parse(s.first), reconcile.Limit{}}
 		if _, err := first.run(8); err != nil {

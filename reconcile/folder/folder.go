@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -42,6 +43,27 @@ func Open(dir string) (*Folder, error) {
 		return nil, err
 	}
 	return &Folder{root}, nil
+}
+
+// Check returns the error that [Create] or a write would have. It makes nothing that
+// stays.
+func Check(dir string) error {
+	f, err := Open(dir)
+	if err == nil {
+		name := "check" + TemporarySuffix + rand.Text()
+		if err = f.WriteFile(name, nil, 0o600); err == nil {
+			err = f.Remove(name)
+		}
+		return errors.Join(err, f.Close())
+	}
+	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir { // it would be made here
+		dir = filepath.Dir(dir)
+		var made string
+		if made, err = os.MkdirTemp(dir, ".tagline-*"); err == nil {
+			return os.Remove(made)
+		}
+	}
+	return err
 }
 
 func private(root *os.Root) error {

@@ -31,7 +31,32 @@ func text(s string) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
 }
 
-// A file is either whole or absent, and only its owner can read it.
+// Check says what Create or a write would say, and leaves nothing behind.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"there", "open"} {
+		if err := os.Mkdir(filepath.Join(dir, path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "open"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	before := names(t, dir)
+	for path, ok := range map[string]bool{"a/b": true, "there": true, "file": false, "file/x": false, "open": runtime.GOOS == "windows"} {
+		if err := Check(filepath.Join(dir, path)); (err == nil) != ok {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if after := names(t, dir); !slices.Equal(before, after) || len(names(t, filepath.Join(dir, "there"))) > 0 {
+		t.Errorf("%q became %q", before, after)
+	}
+}
+
+// A file is there as a whole or not at all, and only its owner can read it.
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	f, err := Create(dir)

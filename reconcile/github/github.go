@@ -57,7 +57,8 @@ const (
 
 // Reader opens a repository for reading. It asks nothing yet.
 func (c *Client) Reader(repository config.Repository, over registry.Reader) registry.Reader {
-	return listing.NewReader(repository.String(), over, &versions{c, repository, over}, c.log)
+	of := &versions{c, repository, over}
+	return &reader{listing.NewReader(repository.String(), over, of, c.log), of}
 }
 
 // Writer opens a repository for writing. It asks nothing yet.

@@ -13,9 +13,12 @@ import (
 	"tagline/reconcile/registry/registrytest"
 )
 
-func open(t *testing.T, g *githubtest.GitHub) (*kinds.Client, *kinds.Writers) {
+func open(t testing.TB, host string, options oci.Options) (*kinds.Client, *kinds.Writers) {
 	t.Helper()
-	c := kinds.New(ecr.Options{OCI: oci.Options{Patience: oci.Patience{Attempts: 1}}}, map[string]config.Registry{g.Host: {Kind: config.GitHub}})
+	if options.Patience.Attempts == 0 {
+		options.Patience.Attempts = 1
+	}
+	c := kinds.New(ecr.Options{OCI: options}, map[string]config.Registry{host: {Kind: config.GitHub}})
 	t.Cleanup(c.Close)
 	return c, kinds.NewWriters(c)
 }
@@ -24,7 +27,9 @@ func TestContract(t *testing.T) {
 	g := githubtest.Start(t)
 	registrytest.Test(t, registrytest.Backend{
 		Host: g.Host,
-		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) { return open(t, g) },
+		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) {
+			return open(t, g.Host, oci.Options{})
+		},
 		Seed: func(t *testing.T, repository config.Repository, tag string, objects ...demo.Object) {
 			t.Helper()
 			if err := demo.PushObjects(t.Context(), repository.Host, repository.Path, tag, objects); err != nil {

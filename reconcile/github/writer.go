@@ -20,13 +20,11 @@ type writer struct {
 	versions        *versions
 }
 
-// Deletes implements [registry.Writer].
+// Deletes implements [registry.Writer]. The API deletes for whoever has a token;
+// whether it may do so, no question tells.
 func (w *writer) Deletes(ctx context.Context) error {
 	_, err := w.versions.client.token(ctx)
-	if errors.Is(err, registry.ErrUnsupported) {
-		return err
-	}
-	return w.Writer.Deletes(ctx)
+	return err
 }
 
 // DeleteTags implements [registry.Writer]. A tag goes with its version, and only

@@ -87,7 +87,9 @@ func (b *deadlineBody) Read(p []byte) (int, error) {
 	b.stalled.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
 	b.stalled.Stop()
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil {
+		// A server that sees the client hang up may still end its body in good
+		// order. After the deadline such an end does not count either.
 		err = timedOut(b.ctx, err)
 	}
 	return n, err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -14,11 +13,13 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"tagline/reconcile/registry"
 )
 
 // maxDocument bounds what is read into memory: a manifest (distribution-spec,
 // "Pushing Manifests"), a config, a page of referrers.
-const maxDocument = 4 << 20
+const maxDocument = registry.MaxManifest
 
 // verifier checks answers: a manifest must be complete and match its digest. It
 // is below the retries, which see a truncated answer as a broken connection. On
@@ -26,7 +27,7 @@ const maxDocument = 4 << 20
 // with status 200, and a PUT that is answered with another digest.
 type verifier struct {
 	next       http.RoundTripper
-	wholeBlobs bool
+	wholeBlobs bool      // readsWhole
 	heads      *sync.Map // see Client.heads
 }
 
@@ -215,37 +216,6 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 		return nil, lasting(err)
 	}
 	return resp, nil
-}
-
-// referrers corrects what go-containerregistry would misread. It reads only the
-// first page of several (distribution-spec, "Listing Referrers": the Link
-// header), and takes a Content-Type with parameters for a missing API. ghcr.io
-// has no referrers API and redirects to a web page on another host
-// (artifacthub/hub#4785).
-func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
-	resp, err := v.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	if page, err := resp.Location(); err == nil && resp.StatusCode == http.StatusSeeOther && page.Host != req.URL.Host {
-		resp.StatusCode = http.StatusNotFound
-		return resp, nil
-	}
-	if isNoSuchMethod(resp.StatusCode) {
-		resp.StatusCode = http.StatusNotFound
-	}
-	if resp.StatusCode != http.StatusOK {
-		return resp, nil
-	}
-	if strings.Contains(strings.ReplaceAll(resp.Header.Get("Link"), `"`, ""), "rel=next") {
-		discard(resp)
-		return nil, lasting(errors.New("referrers come in several pages, which tagline does not read"))
-	}
-	body, err := readDocument(resp)
-	if err != nil {
-		return nil, err
-	}
-	return withBody(resp, body), nil
 }
 
 // readDocument reads a body to its end and closes it. net/http reports a body

@@ -3,7 +3,6 @@ package oci
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -248,53 +247,6 @@ func TestConfigs(t *testing.T) {
 			}
 			if errors.Is(got.Err, registry.ErrNotFound) != (tt.name == "absent") {
 				t.Error("absent and unreadable are mixed up")
-			}
-		})
-	}
-}
-
-func TestReferrers(t *testing.T) {
-	const listing = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[
-		{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":7,"digest":"` + someHash + `","artifactType":"text/spdx"}]}`
-	one := []registry.Descriptor{{Digest: someHash, MediaType: string(types.OCIManifestSchema1), ArtifactType: "text/spdx", Size: 7}}
-	api, tag := "GET /v2/app/referrers/"+someHash, "GET /v2/app/manifests/sha256-"+strings.TrimPrefix(someHash, "sha256:")
-	page := serve(t, map[string]http.HandlerFunc{"/": answer(429, "")}).host // as github.com does for ghcr.io
-	tests := []struct {
-		name     string
-		handlers map[string]http.HandlerFunc
-		want     []registry.Descriptor
-		err      string
-	}{
-		{"by the API", map[string]http.HandlerFunc{api: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
-		{"a type with parameters", map[string]http.HandlerFunc{api: answer(200, listing, "Content-Type", typeIndex+"; charset=utf-8")}, one, ""},
-		{"none", map[string]http.HandlerFunc{api: answer(200, index, "Content-Type", typeIndex)}, nil, ""},
-		{"by the fallback tag", map[string]http.HandlerFunc{tag: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
-		{"neither", nil, nil, ""},
-		{"a web page for the API", map[string]http.HandlerFunc{api: answer(200, html, "Content-Type", "text/html"), tag: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
-		{"a web page for both", map[string]http.HandlerFunc{api: answer(200, html, "Content-Type", "text/html"), tag: answer(404, html, "Content-Type", "text/html")}, nil,
-			"answered 404 with a page of HTML: is there a proxy or a login page in front?"},
-		{"no such method", map[string]http.HandlerFunc{api: answer(405, ""), tag: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
-		{"not implemented", map[string]http.HandlerFunc{api: answer(501, ""), tag: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
-		{"not implemented, and no tag", map[string]http.HandlerFunc{api: answer(501, "")}, nil, ""},
-		{"elsewhere", map[string]http.HandlerFunc{api: http.RedirectHandler("http://"+page+"/", http.StatusSeeOther).ServeHTTP, tag: answer(200, listing, "Content-Type", typeIndex)}, one, ""},
-		{"in pages", map[string]http.HandlerFunc{api: answer(200, listing, "Content-Type", typeIndex, "Link", `</v2/app/referrers/x?n=2>; rel="next"`)}, nil,
-			"referrers come in several pages, which tagline does not read"},
-		{"denied", map[string]http.HandlerFunc{api: answer(403, "")}, nil, "403 Forbidden; the credentials for HOST do not allow this"},
-		{"out of order", map[string]http.HandlerFunc{api: answer(500, "")}, nil, "500 Internal Server Error"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			server := serve(t, tt.handlers)
-			got, err := newClient(t, Options{}).Reader(server.app()).Referrers(t.Context(), someHash)
-			if tt.err == "" {
-				if err != nil || !slices.Equal(got, tt.want) {
-					t.Errorf("got %+v, %v, want %+v", got, err, tt.want)
-				}
-				return
-			}
-			want := "referrers of " + server.host + "/app@" + someHash + ": " + strings.ReplaceAll(tt.err, "HOST", server.host)
-			if err == nil || err.Error() != want {
-				t.Errorf("error %v\nwant  %s", err, want)
 			}
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 
 	"tagline/reconcile/registry"
@@ -105,30 +104,6 @@ func (r *reader) Facts(context.Context) (registry.Facts, error) { return registr
 // tags.
 func (r *reader) Inventory(context.Context) (registry.Inventory, error) {
 	return registry.Inventory{}, registry.ErrUnsupported
-}
-
-// Referrers asks the referrers API, or else reads the fallback tag
-// (distribution-spec, "Unavailable Referrers API"). If there are none, or no
-// such repository, the list is empty. It returns no sentinel error.
-func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descriptor, error) {
-	if r.err != nil {
-		return nil, r.failure(r.subject(digest), r.err)
-	}
-	index, err := remote.Referrers(r.name.Digest(digest), remote.Reuse(r.client.puller), remote.WithContext(ctx))
-	if err != nil {
-		return nil, r.failure("referrers of "+r.subject(digest), err)
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		return nil, r.failure("referrers of "+r.subject(digest), err)
-	}
-	referrers := make([]registry.Descriptor, 0, len(manifest.Manifests))
-	for _, m := range manifest.Manifests {
-		referrers = append(referrers, registry.Descriptor{
-			Digest: m.Digest.String(), MediaType: string(m.MediaType), ArtifactType: m.ArtifactType, Size: m.Size,
-		})
-	}
-	return referrers, nil
 }
 
 // ask asks about each reference.

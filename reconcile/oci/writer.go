@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -27,6 +28,7 @@ type Writers struct {
 	// deletions holds the outcome of each kind of deletion that was answered:
 	// nil, or the error for all that follow.
 	deletions sync.Map
+	subjects  sync.Map // digest with its repository -> *sync.Mutex: what refers to it is pushed one after the other
 }
 
 var _ registry.Writers = (*Writers)(nil)
@@ -88,6 +90,9 @@ func (w *writer) AtOnce() int { return w.client.options.Concurrency }
 // Put implements [registry.Writer]. It returns no sentinel error.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
+		if subject := subjectOf(pushes[i].Manifest); subject != "" {
+			defer w.alone(subject)()
+		}
 		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
 	for i, err := range errs {
@@ -253,21 +258,26 @@ func (w *writer) copy(ctx context.Context, source repository, digest, listedBy s
 			return w.failure(what, err)
 		}
 	}
-	all, err := remote.Taggable(manifest), error(nil)
-	if !w.mayMount(ctx, source) {
-		all, err = unmounted(manifest)
-	}
-	if err == nil {
-		err = w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), all)
-	}
+	all := copied{mount: w.mayMount(ctx, source)}
+	tree, err := all.manifest(manifest)
 	if err != nil {
+		return source.failure(what, err)
+	}
+	if err := w.copyForeign(ctx, source, all.foreign); err != nil {
+		return err
+	}
+	raw := registry.RawManifest{Digest: digest, MediaType: string(manifest.MediaType), Body: manifest.Manifest}
+	if err := w.attached(ctx, raw, func() error {
+		return w.writers.pusher.Load().Push(ctx, w.name.Digest(digest), tree)
+	}); err != nil {
 		return w.failure(what, err)
 	}
 	return nil
 }
 
-// complete copies the manifests that an index lists and this repository lacks
-// although it has the index: they may have been deleted.
+// complete copies what an index lists and this repository lacks although it has
+// the index: it may have been deleted. A registry can have an image without its
+// foreign layers.
 func (w *writer) complete(ctx context.Context, source repository, index *remote.Descriptor) error {
 	i, err := index.ImageIndex()
 	if err != nil {
@@ -278,17 +288,37 @@ func (w *writer) complete(ctx context.Context, source repository, index *remote.
 		return source.failure(source.subject(index.Digest.String()), err)
 	}
 	for _, child := range m.Manifests {
-		digest := child.Digest.String()
-		_, err := w.client.puller.Head(ctx, w.name.Digest(digest))
-		switch {
-		case isAbsent(err), err == nil && child.MediaType.IsIndex():
-			err = w.copy(ctx, source, digest, index.Digest.String())
-		case err != nil:
-			err = w.failure(w.subject(digest)+", which "+index.Digest.String()+" lists", err)
-		}
-		if err != nil {
+		if err := w.completeChild(ctx, source, child, index.Digest.String()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (w *writer) completeChild(ctx context.Context, source repository, child v1.Descriptor, listedBy string) error {
+	digest := child.Digest.String()
+	failed := func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return w.failure(w.subject(digest)+", which "+listedBy+" lists", err)
+	}
+	switch {
+	case child.MediaType.IsIndex():
+		return w.copy(ctx, source, digest, listedBy)
+	case !child.MediaType.IsImage(): // a layer, as in the build cache of buildx
+		return failed(w.upload(ctx, source, child.Digest))
+	}
+	there, err := w.client.puller.Get(ctx, w.name.Digest(digest))
+	switch {
+	case isAbsent(err):
+		return w.copy(ctx, source, digest, listedBy)
+	case err != nil:
+		return failed(err)
+	}
+	var all copied
+	if _, err := all.manifest(there); err != nil {
+		return failed(err)
+	}
+	return w.copyForeign(ctx, source, all.foreign)
 }

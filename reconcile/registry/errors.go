@@ -39,18 +39,24 @@ type HostError struct {
 func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
 
 // Line is the text of an error in one line.
-func Line(err error) string { return strings.Join(Lines(err), "; ") }
+func Line(err error) string { return OneLine(err.Error()) }
 
-// Lines are the lines of an error, each once: [errors.Join] puts every error on
-// a line of its own, and several may have one cause.
-func Lines(err error) []string {
-	var lines []string
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if !slices.Contains(lines, line) {
-			lines = append(lines, line)
+// OneLine puts the lines of a text side by side.
+func OneLine(text string) string { return strings.Join(lines(text), "; ") }
+
+// Lines are the lines of an error: [errors.Join] puts every error on a line of its
+// own, and several may have one cause.
+func Lines(err error) []string { return lines(err.Error()) }
+
+// lines are the lines of a text, each once and without the space around it.
+func lines(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(all, line) {
+			all = append(all, line)
 		}
 	}
-	return lines
+	return all
 }
 
 // MovedError is an [ErrMoved] that says what the tag names now.

@@ -19,6 +19,10 @@ import (
 // image manifest version 2 schema 2).
 const DockerConfig = "application/vnd.docker.container.image.v1+json"
 
+// MaxManifest is how many bytes a manifest may have: what distribution-spec 1.1 has
+// registries take at least ("Pushing Manifests"), and Amazon ECR at most.
+const MaxManifest = 4 << 20
+
 // Manifest is a parsed manifest.
 type Manifest struct {
 	RawManifest
@@ -154,7 +158,15 @@ func IsIndex(mediaType string) bool {
 // IsImage reports whether the manifest has the config of a container image, and
 // so a platform; artifacts (a Helm chart, a signature) have other configs.
 func (m *Manifest) IsImage() bool {
-	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == DockerConfig)
+	return !m.Index && (m.Config.MediaType == ocispec.MediaTypeImageConfig || m.Config.MediaType == DockerConfig || m.MayBeImage())
+}
+
+// MayBeImage reports whether the config can be that of a container image though
+// its media type does not say so. Docker 1.9 and some registries of its time left
+// these types in Docker manifests (distribution/distribution#1621), and docker
+// pulls such images. What is no JSON there is not an image's.
+func (m *Manifest) MayBeImage() bool {
+	return m.MediaType == policies.DockerManifest && slices.Contains([]string{"application/octet-stream", "application/json", "text/html"}, m.Config.MediaType)
 }
 
 // PlatformOf is the platform of an index entry, zero if it names none.

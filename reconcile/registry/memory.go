@@ -7,15 +7,17 @@ import (
 )
 
 // Memory is for a [Reader] that remembers from one run to the next, as a cache
-// does: manifests, the platforms of configs, and since when manifests have been
-// waiting for their deletion. See [Recall], [Remembered], [Remember], [Waiting]
-// and [Await].
+// does: manifests, the platforms of configs, since when manifests have been waiting
+// for their deletion, and which ones tags were about to leave. See [Recall],
+// [Remembered], [Remember], [Waiting], [Await], [Leaving] and [Leave].
 type Memory interface {
 	Recall(digest string) (manifest RawManifest, ok bool)
 	Remembered(digest string) (config []byte, ok bool)
 	Remember(platforms map[string]config.Platform)
 	Waiting() map[string]time.Time
 	Await(since map[string]time.Time)
+	Leaving() []string
+	Leave(digests []string)
 }
 
 // Recall returns a manifest that the repository had once, and may have lost, if
@@ -57,5 +59,21 @@ func Waiting(r Reader) map[string]time.Time {
 func Await(r Reader, since map[string]time.Time) {
 	if m, is := r.(Memory); is {
 		m.Await(since)
+	}
+}
+
+// Leaving returns what [Leave] was told last, in this run or an earlier one.
+func Leaving(r Reader) []string {
+	if m, is := r.(Memory); is {
+		return m.Leaving()
+	}
+	return nil
+}
+
+// Leave tells a reader which manifests tags are about to leave, by digest, and that
+// no others are. A reader without a [Memory] ignores it.
+func Leave(r Reader, digests []string) {
+	if m, is := r.(Memory); is {
+		m.Leave(digests)
 	}
 }

@@ -176,6 +176,12 @@ func (o *onceReader) Waiting() map[string]time.Time { return Waiting(o.Reader) }
 // Await implements [Memory].
 func (o *onceReader) Await(since map[string]time.Time) { Await(o.Reader, since) }
 
+// Leaving implements [Memory].
+func (o *onceReader) Leaving() []string { return Leaving(o.Reader) }
+
+// Leave implements [Memory].
+func (o *onceReader) Leave(digests []string) { Leave(o.Reader, digests) }
+
 // Manifests implements [Reader]. Its answers also settle what the tags name. A
 // tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {

@@ -150,9 +150,11 @@ type Writer interface {
 	// Copy brings a manifest and all that it refers to into this repository,
 	// children first, under no tag. Blobs are mounted if both repositories are
 	// in one registry and it supports that, else copied. Referrers of the
-	// manifest are not copied. What is there already is left as it is, and what
-	// is missing below an index that is there is copied. If Copy fails, some of
-	// the parts may stay behind, untagged.
+	// manifest are not copied; if it has a subject itself, it is among the referrers
+	// of that afterwards. What is there already is left as it is, and what is missing
+	// below an index that is there is copied. So is a foreign layer that the source
+	// holds; one that it does not hold stays a URL. If Copy fails, some of the parts
+	// may stay behind, untagged.
 	//
 	// Errors: ErrNotFound if the manifest is not in the source repository. They
 	// name the manifest and both repositories.

@@ -16,6 +16,7 @@ const manyManifests = 10
 var kinds = []struct{ kind, what string }{
 	{reconcile.KindReplaced, "replaced index"},
 	{reconcile.KindAttestation, "attestation"},
+	{reconcile.KindReferrer, "referrer"},
 	{reconcile.KindUntagged, "untagged manifest"},
 }
 
@@ -85,12 +86,12 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 	n.unlisted = n.unlisted || plan.Swept.Unlisted
 }
 
-// pinnable counts the deleted digests, without attestations: no deployment runs
-// those.
+// pinnable counts the deleted digests, without attestations and referrers: no
+// deployment runs those.
 func pinnable(plan reconcile.Plan, result reconcile.Result) int {
 	digests := map[string]bool{}
 	for i, d := range plan.DeleteManifests {
-		if d.Kind != reconcile.KindAttestation && (i >= len(result.Removed) || result.Removed[i].Err == nil) {
+		if d.Kind != reconcile.KindAttestation && d.Kind != reconcile.KindReferrer && (i >= len(result.Removed) || result.Removed[i].Err == nil) {
 			digests[d.Digest] = true
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"tagline/config"
@@ -15,14 +17,13 @@ import (
 // maxListed is the highest number of tags that a comment lists.
 const maxListed = 50
 
-// Draft writes an images.yaml, with comments on other tags. Without an alias it
-// writes only comments, and says so.
+// Draft writes an images.yaml, with comments on other tags. The draft is not empty.
 func Draft(w io.Writer, d reconcile.Draft) error {
 	var b strings.Builder
 	several, attested, attestations := 0, 0, 0
 	var others []reconcile.TagSummary // have several platforms, and are no alias
 	isAlias := map[string]bool{}
-	for _, a := range d.Aliases {
+	for _, a := range d.Written() {
 		isAlias[a.Tag] = true
 	}
 	for _, t := range d.Tags {
@@ -48,18 +49,10 @@ func Draft(w io.Writer, d reconcile.Draft) error {
 		}
 	}
 	more(&b, unread)
+	draftAliases(&b, d)
 	if len(d.Aliases) > 0 {
-		draftAliases(&b, d)
-	} else {
-		b.WriteString("#\n# No tag follows another one as it stands, so there is no alias yet, and this is\n# not yet an images.yaml. The least that one says is:\n#\n")
-		fmt.Fprintf(&b, "#   registry: %s\n#   images: {%s: {aliases: {ALIAS: TAG}}}\n", scalar(d.Repository.Host), scalar(name(d.Repository)))
-	}
-	if len(d.Near) > 0 {
-		b.WriteString("\n# These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest:\n")
-		for _, a := range d.Near[:min(maxListed, len(d.Near))] {
-			fmt.Fprintf(&b, "#   %s: %s\n", scalar(a.Tag), sources(d, a))
-		}
-		more(&b, len(d.Near))
+		comments(&b, d, d.Near, "These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest")
+		comments(&b, d, d.New, "These would be new. The names of the tags suggest them")
 	}
 	if len(d.Same) > 0 {
 		b.WriteString("\n# These are one image under several names. The registry does not tell which\n# name should follow which:\n")
@@ -85,9 +78,25 @@ func more(b *strings.Builder, n int) {
 	}
 }
 
+// comments writes aliases that are not part of the file.
+func comments(b *strings.Builder, d reconcile.Draft, aliases []config.Alias, title string) {
+	if len(aliases) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n# %s:\n", title)
+	for _, a := range aliases[:min(maxListed, len(aliases))] {
+		fmt.Fprintf(b, "#   %s: %s\n", scalar(a.Tag), sources(d, a))
+	}
+	more(b, len(aliases))
+}
+
 func draftAliases(b *strings.Builder, d reconcile.Draft) {
 	fmt.Fprintf(b, "registry: %s\n\n", scalar(d.Repository.Host))
-	if common := everywhere(d); common != "" {
+	inSync := len(d.Aliases) > 0
+	if !inSync {
+		b.WriteString("# No tag is an alias as it stands. The names of the tags suggest these aliases, and\n# tagline apply would push them. See what tagline apply --dry-run says of them.\n")
+		b.WriteString(newest(d))
+	} else if common := everywhere(d); common != "" {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
 	fmt.Fprintf(b, "images:\n  %s:\n", scalar(name(d.Repository)))
@@ -95,9 +104,52 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
 	}
 	b.WriteString("    aliases:\n")
-	for _, a := range d.Aliases {
-		fmt.Fprintf(b, "      %s: %s  # %s\n", scalar(a.Tag), sources(d, a), about(d.Summary(a.Tag)))
+	aliases := d.Aliases
+	if !inSync {
+		aliases = slices.SortedFunc(slices.Values(slices.Concat(d.Near, d.New)), func(a, b config.Alias) int { return config.CompareTags(a.Tag, b.Tag) })
 	}
+	for _, a := range aliases {
+		note := "new"
+		if t := d.Summary(a.Tag); t.Tag != "" {
+			note = about(t)
+			if !inSync {
+				note += "; it would get another digest"
+			}
+		}
+		fmt.Fprintf(b, "      %s: %s  # %s\n", scalar(a.Tag), sources(d, a), note)
+	}
+}
+
+// newest says how the highest new alias such as 10 or v10-alpine follows versions
+// by itself, "" if there is no such alias. An alias of an alias can't: tags that
+// images.yaml manages are no versions to follow.
+func newest(d reconcile.Draft) string {
+	managed := map[string]bool{}
+	for _, a := range d.New {
+		managed[a.Tag] = true
+	}
+	for _, a := range slices.Backward(d.New) {
+		number, variant, _ := strings.Cut(strings.TrimPrefix(a.Tag, "v"), "-")
+		_, err := strconv.ParseUint(number, 10, 32)
+		if err != nil || slices.ContainsFunc(a.Sources, func(s config.Source) bool { return managed[s.Tag] }) {
+			continue
+		}
+		text := fmt.Sprintf(`%s: {newest: "%s.x"`, a.Tag, number)
+		if variant != "" {
+			text += ", variant: " + variant
+		}
+		var platforms []string
+		for _, s := range a.Sources {
+			if s.Platform != (config.Platform{}) {
+				platforms = append(platforms, short(s.Platform))
+			}
+		}
+		if text += "}"; len(platforms) > 0 {
+			text += fmt.Sprintf(" with policies: {platforms: [%s]}", strings.Join(platforms, ", "))
+		}
+		return "# To follow new versions without an edit:\n#   " + text + "\n"
+	}
+	return ""
 }
 
 // everywhere returns the platforms that all aliases have, as a list in

@@ -33,7 +33,13 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 		what := p.Platform.String()
 		switch p.Kind {
 		case policies.Attestation:
-			what = "attestation of " + cmp.Or(what, p.Attests, "nothing here")
+			what = "attestation of " + cmp.Or(what, p.RefersTo, "nothing here")
+		case policies.Companion:
+			what = "companion of " + what
+		case policies.Image:
+			if p.Features != "" {
+				what += " (" + p.Features + ")"
+			}
 		case policies.Other:
 			what = "artifact"
 		}
@@ -83,6 +89,8 @@ type inspectedPart struct {
 	Bytes     int64  `json:"bytes"`
 	Missing   bool   `json:"missing,omitempty"`
 	Attests   string `json:"attests,omitempty"`
+	RefersTo  string `json:"refers_to,omitempty"`
+	Features  string `json:"features,omitempty"`
 	Tells     string `json:"tells,omitempty"`
 }
 
@@ -100,18 +108,28 @@ type inspectedTag struct {
 }
 
 // InspectionJSON returns an inspection as JSON. alias is the alias that tagline
-// made the tag for, or null. A part is an image, an attestation or an artifact;
-// bytes is the size of its config and layers, or 0 if it is missing. cosign
-// lists the tags that cosign made for the digest. Minor versions of the format
-// only add fields.
+// made the tag for, or null. A part is an image, an attestation, a companion or an
+// artifact; bytes is the size of its config and layers, or 0 if it is missing.
+// attests is the digest of an attestation's image, and refers_to the digest that any
+// other part refers to. cosign lists the tags that cosign made for the digest. Minor
+// versions of the format only add fields.
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
 		MediaType: in.MediaType, Bytes: in.Size, Alias: pointer(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{}, Cosign: []inspectedTag{},
 	}
-	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Other: "artifact"}
+	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Companion: "companion", policies.Other: "artifact"}
 	for _, p := range in.Parts {
-		out.Parts = append(out.Parts, inspectedPart{kinds[p.Kind], p.Platform.String(), p.Source, p.Digest, p.MediaType, p.Bytes, p.Missing, p.Attests, p.Tells})
+		part := inspectedPart{
+			Kind: kinds[p.Kind], Platform: p.Platform.String(), Source: p.Source, Digest: p.Digest, MediaType: p.MediaType,
+			Bytes: p.Bytes, Missing: p.Missing, Features: p.Features, Tells: p.Tells,
+		}
+		if p.Kind == policies.Attestation {
+			part.Attests = p.RefersTo
+		} else {
+			part.RefersTo = p.RefersTo
+		}
+		out.Parts = append(out.Parts, part)
 	}
 	for _, r := range in.Referrers {
 		out.Referrers = append(out.Referrers, inspectedReferrer{r.Digest, r.MediaType, r.ArtifactType, r.Size})

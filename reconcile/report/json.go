@@ -47,6 +47,7 @@ type planPush struct {
 	Platforms  []planPlatform  `json:"platforms"`
 	Candidates []planCandidate `json:"candidates"`
 	Copies     []planCopy      `json:"copies"`
+	Referrers  []planReferrer  `json:"referrers,omitempty"`
 	Follows    []string        `json:"follows"`
 	Purged     int             `json:"purged,omitempty"`
 	planOutcome
@@ -61,6 +62,8 @@ type planPlatform struct {
 	OldDigest       string `json:"old_digest,omitempty"`
 	Attestations    int    `json:"attestations,omitempty"`
 	OldAttestations int    `json:"old_attestations,omitempty"`
+	Companions      int    `json:"companions,omitempty"`
+	OldCompanions   int    `json:"old_companions,omitempty"`
 	Moved           bool   `json:"moved,omitempty"`
 	Behind          string `json:"behind,omitempty"`
 }
@@ -74,6 +77,17 @@ type planCandidate struct {
 type planCopy struct {
 	From   string `json:"from"`
 	Digest string `json:"digest"`
+}
+
+type planReferrer struct {
+	From      string `json:"from"`
+	With      string `json:"with"`
+	Subject   string `json:"subject"`
+	Digest    string `json:"digest"`
+	Kind      string `json:"kind"`
+	Tag       string `json:"tag,omitempty"`
+	MediaType string `json:"media_type,omitempty"`
+	Manifest  string `json:"manifest,omitempty"`
 }
 
 type planDeleteTag struct {
@@ -91,6 +105,7 @@ type planDeleteManifest struct {
 	Reason  string   `json:"reason"`
 	Bytes   int64    `json:"bytes"`
 	Parents []string `json:"parents,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
 	planOutcome
 }
 
@@ -189,13 +204,16 @@ func jsonRepository(r Repository) planRepository {
 		for _, c := range p.Copies {
 			push.Copies = append(push.Copies, planCopy{c.From.String(), c.Digest})
 		}
+		for _, f := range p.Referrers {
+			push.Referrers = append(push.Referrers, planReferrer{f.From.String(), f.With, f.Subject, f.Digest, f.Kind, f.Tag, f.MediaType, string(f.Manifest)})
+		}
 		out.Pushes = append(out.Pushes, push)
 	}
 	for i, d := range r.DeleteTags {
 		out.DeleteTags = append(out.DeleteTags, planDeleteTag{d.Tag, pointer(d.Old), d.Reason, d.Emptied, d.Last, jsonOutcome(r.Deleted, i)})
 	}
 	for i, d := range r.DeleteManifests {
-		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, jsonOutcome(r.Removed, i)})
+		out.DeleteManifests = append(out.DeleteManifests, planDeleteManifest{d.Digest, d.Kind, d.Reason, d.Bytes, d.Parents, d.Tags, jsonOutcome(r.Removed, i)})
 	}
 	for i, k := range r.Required {
 		required := planRequired{

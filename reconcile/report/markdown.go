@@ -120,6 +120,12 @@ func (m *markdown) table(r Repository) (left int) {
 		}
 		for _, c := range p.Copies {
 			row += "<br>copied from " + code(c.From.String())
+			if what := attached(p, c); what != "" {
+				row += " with " + what
+			}
+		}
+		for _, c := range late(p) {
+			row += "<br>gets " + attached(p, c) + " from " + code(c.From.String())
 		}
 		row += " |"
 		for _, platform := range platforms {

@@ -30,7 +30,7 @@ tagline_run_requests{kind="manifests",method="GET",status="0"} 1
 tagline_run_requests{kind="manifests",method="HEAD",status="200"} 30
 tagline_run_requests{kind="manifests",method="HEAD",status="404"} 2
 tagline_run_requests{kind="ping",method="GET",status="200"} 1
-tagline_run_requests{kind="token",method="PO\"ST\\�",status="200"} 1
+tagline_run_requests{kind="token",method="PO\"ST\\",status="200"} 1
 # HELP tagline_run_retries Requests of the last run that were asked again.
 # TYPE tagline_run_retries gauge
 tagline_run_retries 1

@@ -150,6 +150,12 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 	if from.Swept != nil {
 		p.Swept = reconcile.Swept(*from.Swept)
 	}
+	goes := map[planTag]bool{} // tags of what refers to a manifest, which go with it
+	for _, d := range from.DeleteManifests {
+		for _, tag := range d.Tags {
+			goes[planTag{tag, d.Digest}] = d.Kind == reconcile.KindReferrer && registry.FallbackSubject(tag) != ""
+		}
+	}
 	needed := map[string]string{} // digest -> the tag that needs it
 	for i, t := range from.Tags {
 		at := fmt.Sprintf("%s.tags[%d]", at, i)
@@ -157,7 +163,9 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 			r.problem(at+".tag", "%v", err)
 		}
 		r.digest(at+".digest", t.Digest)
-		needed[t.Digest] = t.Tag
+		if !goes[t] {
+			needed[t.Digest] = t.Tag
+		}
 		p.Tags = append(p.Tags, reconcile.TagDigest(t))
 	}
 	for _, push := range p.Pushes {
@@ -182,11 +190,11 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 			r.problem(at+".digest", "%s is there twice", d.Digest)
 		case d.Bytes < 0:
 			r.problem(at+".bytes", "%d is negative", d.Bytes)
-		case d.Kind != reconcile.KindAttestation && d.Kind != reconcile.KindReplaced && d.Kind != reconcile.KindUntagged:
+		case !slices.Contains([]string{reconcile.KindAttestation, reconcile.KindReplaced, reconcile.KindReferrer, reconcile.KindUntagged}, d.Kind):
 			r.problem(at+".kind", "%q is not known", d.Kind)
 		}
 		seen[d.Digest] = true
-		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents})
+		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents, Tags: d.Tags})
 	}
 }
 
@@ -265,7 +273,34 @@ func (r *planReader) push(at string, from planPush) reconcile.Push {
 		r.digest(at+".digest", c.Digest)
 		p.Copies = append(p.Copies, reconcile.Copy{From: r.name(at+".from", c.From), Digest: c.Digest})
 	}
+	for i, f := range from.Referrers {
+		p.Referrers = append(p.Referrers, r.referrer(fmt.Sprintf("%s.referrers[%d]", at, i), f))
+	}
 	return p
+}
+
+// referrer reads what refers to a copy. Its tag can only be one of cosign's for the
+// subject, and names the manifest that it says.
+func (r *planReader) referrer(at string, from planReferrer) reconcile.Referrer {
+	r.digest(at+".with", from.With)
+	r.digest(at+".subject", from.Subject)
+	r.digest(at+".digest", from.Digest)
+	switch {
+	case from.Tag == "":
+	case !slices.Contains(registry.CosignTags(from.Subject), from.Tag):
+		r.problem(at+".tag", "%q is no tag of cosign for the subject", from.Tag)
+	case digest.FromString(from.Manifest).String() != from.Digest:
+		r.problem(at+".manifest", "its digest is not %q; the plan was altered", from.Digest)
+	case from.MediaType != ocispec.MediaTypeImageManifest && from.MediaType != policies.DockerManifest:
+		r.problem(at+".media_type", "%q is not that of a signature", from.MediaType)
+	}
+	f := reconcile.Referrer{
+		From: r.name(at+".from", from.From), With: from.With, Subject: from.Subject, Digest: from.Digest, Kind: from.Kind, Tag: from.Tag,
+	}
+	if from.Tag != "" {
+		f.MediaType, f.Manifest = from.MediaType, []byte(from.Manifest)
+	}
+	return f
 }
 
 // manifest compares the bytes of a push with its digest, type and platforms.

@@ -23,6 +23,14 @@ func savable() Run {
 		p.New = digest.FromBytes(p.Manifest).String()
 	}
 	plan := &r.Repositories[0].Plan
+	signature := []byte(`{"schemaVersion":2,"config":{},"layers":[]}`)
+	plan.Pushes[2].Referrers = []reconcile.Referrer{
+		{From: config.Repository{Host: "r.test", Path: "base"}, With: one, Subject: one, Digest: two, Kind: reconcile.RefersSBOM},
+		{
+			From: config.Repository{Host: "r.test", Path: "base"}, With: one, Subject: two, Digest: digest.FromBytes(signature).String(), Kind: reconcile.RefersSignature,
+			Tag: strings.Replace(two, ":", "-", 1) + ".sig", MediaType: "application/vnd.oci.image.manifest.v1+json", Manifest: signature,
+		},
+	}
 	plan.DeleteTags[0].Emptied, plan.DeleteTags[0].Last = true, true
 	plan.DeleteManifests = []reconcile.DeleteManifest{
 		{Digest: three, Kind: reconcile.KindReplaced, Reason: "10.10 has lost its attestations", Bytes: 12},
@@ -56,6 +64,11 @@ func removal(d map[string]any) map[string]any {
 // required returns one of the required manifests.
 func required(d map[string]any, i int) map[string]any {
 	return d["repositories"].([]any)[0].(map[string]any)["keeps"].([]any)[i].(map[string]any)
+}
+
+// referrer is what is copied along under a tag.
+func referrer(d map[string]any) map[string]any {
+	return d["repositories"].([]any)[0].(map[string]any)["pushes"].([]any)[2].(map[string]any)["referrers"].([]any)[1].(map[string]any)
 }
 
 // otherRequired changes one of them.
@@ -130,6 +143,15 @@ var foreign = map[string]struct {
 		i := strings.Index(s, `"from"`)
 		return s[:i] + strings.Replace(s[i:], two, "10", 1)
 	}, `repositories[0].pushes[2].copies[0].digest: "10" is no digest`},
+	"a signature under any tag": {func(s string) string {
+		return edited(s, func(d map[string]any) { referrer(d)["tag"] = "10" })
+	}, `repositories[0].pushes[2].referrers[1].tag: "10" is no tag of cosign for the subject`},
+	"a signature of other bytes": {func(s string) string {
+		return edited(s, func(d map[string]any) { referrer(d)["manifest"] = "{}" })
+	}, `repositories[0].pushes[2].referrers[1].manifest: its digest is not "sha256:`},
+	"a signature of another type": {func(s string) string {
+		return edited(s, func(d map[string]any) { referrer(d)["media_type"] = "text/html" })
+	}, `repositories[0].pushes[2].referrers[1].media_type: "text/html" is not that of a signature`},
 	"a manifest that a tag needs":  {replaced(`"digest": "`+three, `"digest": "`+four), `repositories[0].delete_manifests[0].digest: tag "8" needs it`},
 	"a manifest of a pushed index": {remade(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` + three + `","size":1}]}`), `repositories[0].delete_manifests[0].digest: tag "10" needs it`},
 	"a manifest that is pushed": {func(s string) string {

@@ -8,6 +8,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/registry"
 )
 
 // Restored writes what was put back into one repository. Only a verbose report
@@ -20,7 +21,7 @@ func (t *Text) Restored(r reconcile.Restored) {
 		name := t.digest(o.Digest)
 		switch {
 		case o.Err != nil:
-			rows = append(rows, row{"!", []string{name + "  error: " + o.Err.Error()}})
+			rows = append(rows, row{"!", []string{name + "  error: " + registry.Line(o.Err)}})
 		case o.Blocked != "":
 			rows = append(rows, row{"!", []string{name + "  " + o.Blocked}})
 		case o.Already && t.opts.Verbose:
@@ -41,7 +42,7 @@ func (t *Text) Restored(r reconcile.Restored) {
 	for _, o := range r.Tags {
 		switch {
 		case o.Err != nil:
-			rows = append(rows, row{"!", []string{o.Tag, "error: " + o.Err.Error()}})
+			rows = append(rows, row{"!", []string{o.Tag, "error: " + registry.Line(o.Err)}})
 		case o.Blocked != "":
 			rows = append(rows, row{"!", []string{o.Tag, o.Blocked}})
 		case o.Already && t.opts.Verbose:
@@ -138,7 +139,7 @@ type fate struct {
 func fateOf(o reconcile.RestoredOne) fate {
 	switch {
 	case o.Err != nil:
-		return fate{"failed", o.Err.Error()}
+		return fate{"failed", registry.Line(o.Err)}
 	case o.Blocked != "":
 		return fate{"blocked", o.Blocked}
 	case o.Already:
@@ -164,9 +165,12 @@ func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
 	return encode(out)
 }
 
-// Trash writes the content of a trash: the runs, oldest first, and what each
-// deleted.
-func (t *Text) Trash(records []reconcile.Record) error {
+// Trash writes what the trash in a folder holds: runs, oldest first, and what each
+// has deleted.
+func (t *Text) Trash(dir string, records []reconcile.Record) error {
+	if t.opts.Quiet {
+		return t.err
+	}
 	for i := 0; i < len(records); {
 		run := records[i].Run
 		line := "run " + run + "  " + records[i].Time.UTC().Format(time.DateTime) + " UTC"
@@ -186,7 +190,7 @@ func (t *Text) Trash(records []reconcile.Record) error {
 		}
 	}
 	if len(records) == 0 {
-		t.printf("The trash is empty.\n")
+		t.printf("The trash %s is empty.\n", Printable(dir))
 	}
 	return t.err
 }

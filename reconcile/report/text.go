@@ -209,7 +209,10 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark, []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
 		for _, c := range p.Copies {
-			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), ""}})
+			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
+		}
+		for _, c := range late(p) {
+			rows = append(rows, row{mark, []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
@@ -246,6 +249,43 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 	}
 	return rows
+}
+
+// with says what is copied with an image, "" for nothing: "(with 2 signatures, 1 SBOM)".
+func with(p reconcile.Push, c reconcile.Copy) string {
+	if what := attached(p, c); what != "" {
+		return "(with " + what + ")"
+	}
+	return ""
+}
+
+// attached counts what is copied with an image, by its kind.
+func attached(p reconcile.Push, c reconcile.Copy) string {
+	var words []string
+	for _, kind := range []string{reconcile.RefersSignature, reconcile.RefersAttestation, reconcile.RefersSBOM, reconcile.RefersOther} {
+		n := 0
+		for _, r := range p.Referrers {
+			if r.Kind == kind && r.From == c.From && r.With == c.Digest {
+				n++
+			}
+		}
+		if n > 0 {
+			words = append(words, Count(n, kind))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// late returns the images that a push does not copy, but something that refers to
+// them.
+func late(p reconcile.Push) []reconcile.Copy {
+	var all []reconcile.Copy
+	for _, r := range p.Referrers {
+		if c := (reconcile.Copy{From: r.From, Digest: r.With}); !slices.Contains(p.Copies, c) && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // together merges failures with the same message into one, for several aliases.
@@ -329,13 +369,37 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	if behind := c.Behind; behind != "" {
 		note += ", behind " + behind
 	}
-	switch lost := c.OldAttestations - c.Attestations; {
-	case c.Digest != "" && c.Digest == c.OldDigest && lost > 0:
-		note += ", loses " + Count(lost, "attestation")
-	case c.Attestations > 0:
-		note += ", with " + Count(c.Attestations, "attestation")
+	return "(" + note + carried(c) + ")"
+}
+
+// carried says how many attestations and companions an image has in the alias, or
+// loses there.
+func carried(c reconcile.PlatformChange) string {
+	var loses, has []string
+	gets := false // what the same image did not have before
+	for _, kind := range []struct {
+		had, has int
+		what     string
+	}{{c.OldAttestations, c.Attestations, "attestation"}, {c.OldCompanions, c.Companions, "companion"}} {
+		switch {
+		case c.Digest != "" && c.Digest == c.OldDigest && kind.had > kind.has:
+			loses = append(loses, Count(kind.had-kind.has, kind.what))
+		case kind.has > 0:
+			has = append(has, Count(kind.has, kind.what))
+			gets = gets || c.Digest == c.OldDigest && kind.had < kind.has
+		}
 	}
-	return "(" + note + ")"
+	text := ""
+	if len(loses) > 0 {
+		text += ", loses " + strings.Join(loses, " and ")
+	}
+	switch {
+	case gets:
+		text += ", now with " + strings.Join(has, " and ")
+	case len(has) > 0:
+		text += ", with " + strings.Join(has, " and ")
+	}
+	return text
 }
 
 // digest shortens a digest to 12 hex digits, as docker does.
@@ -397,8 +461,12 @@ func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "
 // cursor, start a line, reorder text, or command the build server that reads
 // the output. GitHub's runner obeys a line that begins with "::", and "##["
 // anywhere (actions/runner, ActionCommand.cs). Azure Pipelines and TeamCity
-// obey "##vso[" and "##teamcity[".
+// obey "##vso[" and "##teamcity[". Several lines, such as those of joined errors,
+// become one, with semicolons between them.
 func Printable(s string) string {
+	if strings.Contains(s, "\n") {
+		s = registry.OneLine(s)
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

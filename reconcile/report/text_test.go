@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -165,6 +166,28 @@ func testHostileText(t *testing.T, hostile string) {
 	}
 }
 
+// Joined errors have a line each. In a message they stand side by side.
+func TestJoinedErrors(t *testing.T) {
+	const ended, indented = "two\r\n", "\tthree"
+	joined := errors.Join(errors.New("one"), fmt.Errorf("of two: %w", errors.Join(errors.New(ended), errors.New(indented))))
+	plan := everything()
+	plan.Violations[0].Message, plan.Errors[0].Message = joined.Error(), joined.Error()
+	result := reconcile.Result{
+		Pushed:  make([]reconcile.Outcome, len(plan.Pushes)),
+		Deleted: []reconcile.Outcome{{Tag: "9", Err: joined}},
+	}
+	result.Pushed[0].Err = joined
+	got := text(t, TextOptions{}, plan, result)
+	if strings.ContainsRune(got, '\uFFFD') || strings.Count(got, "one; of two: two; three") != 4 {
+		t.Errorf("got\n%s", got)
+	}
+	for from, want := range map[string]string{"a\nb": "a; b", "\na\n\n b\n": "a; b", "a\n": "a", "\n": "", "a": "a", " a ": " a ", "x\n::error::": "x; ::error::", "\n::error::": "\uFFFD:error::"} {
+		if got := Printable(from); got != want {
+			t.Errorf("%q becomes %q, want %q", from, got, want)
+		}
+	}
+}
+
 func TestCount(t *testing.T) {
 	for want, got := range map[string]string{"1 tag": Count(1, "tag"), "0 tags": Count(0, "tag"), "2 aliases": Count(2, "alias")} {
 		if got != want {
@@ -191,14 +214,15 @@ Plan: 0 to push, 0 tags and 0 manifests to delete, 0 blocked, 7 failed.
 	}
 }
 
-// An image that stays the same may lose attestations.
-func TestLostAttestations(t *testing.T) {
+// An image that stays the same may lose or get attestations.
+func TestAttestationsThatChange(t *testing.T) {
 	plan := reconcile.Plan{Image: "my-image", Pushes: []reconcile.Push{{Tag: "10", Old: one, New: two, Platforms: []reconcile.PlatformChange{
 		{Platform: "linux/amd64", Source: "10.10", Digest: one, OldSource: "10.10", OldDigest: one, OldAttestations: 2, Attestations: 1},
 		{Platform: "linux/arm64", Source: "10.20", Digest: two, OldDigest: one, OldAttestations: 2, Attestations: 1},
+		{Platform: "linux/s390x", Source: "10.20", Digest: two, OldSource: "10.20", OldDigest: two, Attestations: 1},
 	}}}}
 	got := text(t, TextOptions{DryRun: true}, plan, reconcile.Result{})
-	for _, want := range []string{"(unchanged, loses 1 attestation)", "(was sha256:111111111111…, with 1 attestation)"} {
+	for _, want := range []string{"(unchanged, loses 1 attestation)", "(was sha256:111111111111…, with 1 attestation)", "(unchanged, now with 1 attestation)"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s lacks %s", got, want)
 		}

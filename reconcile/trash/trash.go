@@ -64,16 +64,25 @@ func newRun(at time.Time) string {
 func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error {
 	f, err := t.open()
 	if err != nil {
-		return t.failure(err)
+		return failure(t.dir, err)
 	}
 	record := reconcile.Record{Run: t.run, Job: t.job, Time: t.now().UTC(), Repository: repository, Kept: what}
 	name := nameOf(record)
 	if err := f.WriteDurably(name, func(w io.Writer) error { return encode(w, record) }); err != nil {
-		return t.failure(err)
+		return failure(t.dir, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept[name] = true
+	return nil
+}
+
+// Check returns the error that [Trash.Keep] would have in this folder, nil if it
+// could be written. It keeps nothing.
+func Check(dir string) error {
+	if err := folder.Check(filepath.Join(dir, layout)); err != nil {
+		return failure(dir, err)
+	}
 	return nil
 }
 
@@ -90,9 +99,9 @@ func (t *Trash) open() (*folder.Folder, error) {
 	return f, err
 }
 
-// failure adds advice to an error. Without a trash, nothing is deleted.
-func (t *Trash) failure(err error) error {
-	return fmt.Errorf("trash %s: %w; name another folder with --trash, or delete for good with --trash off", t.dir, err)
+// failure says what else can be done, since without a trash nothing is deleted.
+func failure(dir string, err error) error {
+	return fmt.Errorf("trash %s: %w; name another folder with --trash, or delete for good with --trash off", dir, err)
 }
 
 const suffix = ".json"

@@ -141,15 +141,17 @@ func (r *Registry) read(repo *repository, p push) (*image, error) {
 		img.layers = append(img.layers, m.Config.Digest.String())
 		img.artifactType = cmp.Or(m.ArtifactType, m.Config.MediaType)
 	}
+	required := slices.Clone(img.layers)
 	for _, layer := range m.Layers {
-		if len(layer.URLs) == 0 { // foreign layers are elsewhere (OCI image-spec, "Non-distributable layers"); assumed
-			img.layers = append(img.layers, layer.Digest.String())
+		img.layers = append(img.layers, layer.Digest.String())
+		if len(layer.URLs) == 0 { // foreign layers may be elsewhere (OCI image-spec, "Non-distributable layers"); assumed
+			required = append(required, layer.Digest.String())
 		}
 	}
 	if missing := without(img.children, repo.images); len(missing) > 0 { // API_PutImage: in the same repository
 		return nil, r.errRequired("ReferencedImagesNotFoundException", "Images", repo, missing)
 	}
-	if missing := without(img.layers, repo.layers); len(missing) > 0 { // API_PutImage
+	if missing := without(required, repo.layers); len(missing) > 0 { // API_PutImage
 		return nil, r.errRequired("LayersNotFoundException", "Layers", repo, missing)
 	}
 	return img, nil

@@ -28,6 +28,10 @@ type GitHub struct {
 	Login   string          // of the token's owner; "" if the token is that of a job
 	Users   map[string]bool // owners that are users; others are organizations
 	Popular map[string]bool // digests of what was downloaded more than 5,000 times
+	Hidden  map[string]bool // digests that the registry has and the API does not list
+	// LosesBlobs has the blobs of deleted versions go with them. No page says
+	// whether they do, so it is invented.
+	LosesBlobs bool
 	// Answer answers a request to the API in place of the emulator, if it returns
 	// true.
 	Answer func(w http.ResponseWriter, req *http.Request) bool
@@ -46,7 +50,7 @@ type deleted struct {
 // GITHUB_API_URL and GITHUB_TOKEN.
 func Start(t testing.TB) *GitHub {
 	t.Helper()
-	g := &GitHub{Users: map[string]bool{}, Popular: map[string]bool{}, deleted: map[string][]deleted{}}
+	g := &GitHub{Users: map[string]bool{}, Popular: map[string]bool{}, Hidden: map[string]bool{}, deleted: map[string][]deleted{}}
 	listingtest.Start(t, func(r *listingtest.Registry) http.Handler {
 		g.Registry = r
 		return http.HandlerFunc(g.serve)
@@ -60,6 +64,17 @@ func Start(t testing.TB) *GitHub {
 // started with the REST API").
 const prefix = "/api/v3"
 
+// lost reports whether a request is for a blob that went with a version.
+func (g *GitHub) lost(path string) bool {
+	repository, digest, ok := strings.Cut(strings.TrimPrefix(path, "/v2/"), "/blobs/")
+	if !ok || !g.LosesBlobs {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.deleted[repository], func(d deleted) bool { return strings.Contains(string(d.body), digest) })
+}
+
 var manifestPath = regexp.MustCompile(`^/v2/.+/manifests/[^/]+$`)
 
 func (g *GitHub) serve(w http.ResponseWriter, req *http.Request) {
@@ -69,6 +84,8 @@ func (g *GitHub) serve(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		_, _ = fmt.Fprint(w, `{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}`)
+	case !api && g.lost(req.URL.Path):
+		http.Error(w, `{"errors":[{"code":"BLOB_UNKNOWN"}]}`, http.StatusNotFound)
 	case !api:
 		g.ServeHTTP(w, req)
 	case g.Answer != nil && g.Answer(w, req):
@@ -188,7 +205,7 @@ func (g *GitHub) list(w http.ResponseWriter, req *http.Request, repository strin
 		}
 		g.mu.Unlock()
 	} else {
-		all = g.Manifests(repository)
+		all = slices.DeleteFunc(g.Manifests(repository), func(m listingtest.Manifest) bool { return g.Hidden[m.Digest] })
 	}
 	versions := []version{}
 	from := min((at-1)*size, len(all))

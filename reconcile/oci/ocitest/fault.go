@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -94,6 +95,16 @@ func HTML() Action {
 func Redirect(host string) Action {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		http.Redirect(w, r, "http://"+host+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	}
+}
+
+// TagAsDigest asks for the digest that a tag sha256-<hex> is named after, as GitLab's
+// registry does.
+func TagAsDigest() Action {
+	return func(w http.ResponseWriter, r *http.Request, upstream http.Handler) {
+		r = r.Clone(r.Context())
+		r.URL.Path = strings.Replace(r.URL.Path, "/manifests/sha256-", "/manifests/sha256:", 1)
+		upstream.ServeHTTP(w, r)
 	}
 }
 

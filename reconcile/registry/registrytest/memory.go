@@ -344,7 +344,7 @@ func (v view) Facts(ctx context.Context) (registry.Facts, error) {
 		return registry.Facts{}, err
 	}
 	facts := v.Memory.Facts
-	facts.KeepsChildren = facts.KeepsChildren || v.Memory.Listed
+	facts.KeepsChildren = facts.KeepsChildren || v.keepsChildren()
 	facts.Cascades = facts.Cascades || v.Memory.Cascades
 	return facts, nil
 }
@@ -450,7 +450,12 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 	v.Lock()
 	defer v.Unlock()
 	errs := make([]error, len(tags))
+	whole := map[string]error{}
 	for i, t := range tags {
+		if err, done := whole[t.Digest]; done {
+			errs[i] = err
+			continue
+		}
 		digest := ""
 		if errs[i] = ctx.Err(); errs[i] == nil {
 			digest, errs[i] = v.digest(t.Tag)
@@ -461,6 +466,9 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 		name := v.repository.String() + ":" + t.Tag
 		if digest != t.Digest {
 			errs[i] = fmt.Errorf("%s: %w", name, &registry.MovedError{Now: digest})
+		} else if v.Memory.Facts.NoUntag {
+			errs[i] = v.deleteWhole(digest, tags)
+			whole[digest] = errs[i]
 		} else if v.Memory.Facts.LastTag && v.tagsOf(digest) == 1 {
 			errs[i] = v.delete(digest)
 		} else {
@@ -469,6 +477,27 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 		}
 	}
 	return errs
+}
+
+// deleteWhole deletes a manifest with its tags, if all of them are to go.
+func (v view) deleteWhole(digest string, tags []registry.TagDigest) error {
+	of := 0
+	for _, t := range tags {
+		if t.Digest == digest {
+			of++
+		}
+	}
+	all := 0
+	for range v.named {
+		all++
+	}
+	switch left := v.tagsOf(digest); {
+	case left > of:
+		return registry.ErrUnsupported
+	case left == all:
+		return fmt.Errorf("%s is the last manifest with a tag", digest)
+	}
+	return v.delete(digest)
 }
 
 // drop deletes what no tag names any more, where Drops says so.
@@ -512,9 +541,12 @@ func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
 	return errs
 }
 
+// keepsChildren: GitHub, which has no untagging, lists manifests and keeps none.
+func (m *Memory) keepsChildren() bool { return m.Listed && !m.Facts.NoUntag }
+
 // delete removes a manifest from the repository, with its tags.
 func (v view) delete(digest string) error {
-	if v.Memory.Listed {
+	if v.keepsChildren() {
 		for parent := range v.held {
 			for _, child := range v.References(parent).Manifests {
 				if child.Digest == digest {

@@ -326,6 +326,15 @@ func copies(t *testing.T, x *trial) {
 			x.is(t, target, map[string]string{x.digest(name): ""})
 		}
 	}
+	// What has a subject is among its referrers then.
+	for range 2 {
+		if err := writer.Copy(t.Context(), x.repository, x.digest("signature")); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := reader.Referrers(t.Context(), x.digest("both")); err != nil || len(got) != 1 || got[0].Digest != x.digest("signature") {
+			t.Errorf("referrers %+v, %v, want the signature that was copied", got, err)
+		}
+	}
 	x.unchanged(t)
 }
 

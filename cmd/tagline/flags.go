@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tagline/config"
+)
+
+// flagError says what is wrong with a flag in tagline's own words. Those of pflag
+// are about the functions that parse.
+func flagError(cmd *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	var missing *pflag.ValueRequiredError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &value):
+		err = fmt.Errorf("--%s: expected %s, found %q", value.GetFlag().Name, expected(value), value.GetValue())
+	case errors.As(err, &missing):
+		err = fmt.Errorf("--%s: expected a value after it", missing.GetFlag().Name)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		err = fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		if nearest := config.Closest(unknown.GetSpecifiedName(), known); nearest != "" {
+			return fmt.Errorf("%w; did you mean --%s?", err, nearest)
+		}
+	}
+	return fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")
+}
+
+// expected is what a flag takes.
+func expected(e *pflag.InvalidValueError) string {
+	switch {
+	case errors.Is(e, strconv.ErrRange):
+		return "a smaller number"
+	case e.GetFlag().Value.Type() == "bool":
+		return "true or false"
+	case e.GetFlag().Value.Type() == "float64":
+		return "a number"
+	}
+	return "a whole number"
+}
