@@ -25,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"tagline/config"
+	"tagline/reconcile/azure/azuretest"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/google/googletest"
@@ -66,6 +67,9 @@ func TestShapes(t *testing.T) {
 			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry)
 		},
 		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
+		"azure": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.Azure, azuretest.Start(t).Registry)
+		},
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
@@ -366,7 +370,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github"}, func(name string) bool { return !f.accepted(name) })
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github", "azure"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)

@@ -437,3 +437,18 @@ func TestLargeRepository(t *testing.T) {
 	}
 	runtime.KeepAlive(got)
 }
+
+// A host that does not answer is said to be the host's failure.
+func TestNoAnswer(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	host := server.Listener.Addr().String()
+	c, w := clients(t, host, oci.Options{})
+	repository := config.Repository{Host: host, Path: app}
+	_, err := c.Reader(repository).Inventory(t.Context())
+	if of := (*registry.HostError)(nil); !errors.As(err, &of) || of.Host != host {
+		t.Errorf("%v concerns no host", err)
+	}
+	wants(t, err, app+": list the artifacts: ")
+	wants(t, w.Writer(repository).DeleteManifests(t.Context(), []string{"sha256:" + strings.Repeat("a", 64)})[0], "delete an artifact: ")
+}

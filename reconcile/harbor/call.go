@@ -92,9 +92,6 @@ func (a *artifacts) send(ctx context.Context, method, path string) (*http.Respon
 	req.Header.Set("Accept", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
-		if outer := (*url.Error)(nil); errors.As(err, &outer) {
-			err = outer.Err
-		}
 		return nil, err
 	}
 	if err := transport.CheckError(resp, http.StatusOK); err != nil {
@@ -137,6 +134,7 @@ func (a *artifacts) failure(ctx context.Context, what string, err error) error {
 	advice := ""
 	switch refused := (*refusal)(nil); {
 	case !errors.As(err, &refused):
+		return a.client.over.Failure(a.repository, a.repository.String()+": "+what, err)
 	case refused.status == http.StatusUnauthorized:
 		advice = fmt.Sprintf("; log in with \"docker login %s\"", a.repository.Host)
 	case refused.status == http.StatusForbidden && what == toList:

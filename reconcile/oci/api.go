@@ -41,7 +41,7 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 
 // Direct returns "https://HOST", with the scheme that the host speaks, and a client
 // that sends the login of the host to it with each request: for an API that takes
-// no token of the registry.
+// no token of the registry. Wrap its errors with [Client.Failure].
 func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http.Client, error) {
 	named := c.named(r)
 	if named.err != nil {
@@ -50,7 +50,7 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 	chain := c.chain(readsWhole)
 	challenge, err := transport.Ping(ctx, named.name.Registry, chain)
 	if err != nil {
-		return "", nil, named.failure(r.String(), err)
+		return "", nil, err
 	}
 	scheme := "https"
 	if challenge.Insecure {
@@ -58,11 +58,11 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 	}
 	found, err := authn.Resolve(ctx, c.options.Keychain, named.name)
 	if err != nil {
-		return "", nil, named.failure(r.String(), err)
+		return "", nil, err
 	}
 	login, err := authn.Authorization(ctx, found)
 	if err != nil {
-		return "", nil, named.failure(r.String(), err)
+		return "", nil, err
 	}
 	host := named.name.RegistryStr()
 	return scheme + "://" + host, &http.Client{Transport: &direct{chain, host, login}}, nil
@@ -88,6 +88,21 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	return d.next.RoundTrip(req)
 }
 
+// URL is a path on the host of a repository.
+func (c *Client) URL(r config.Repository, path string) string {
+	named := c.named(r)
+	return named.name.Scheme() + "://" + named.name.RegistryStr() + path
+}
+
+// Failure says in one line what went wrong with a subject. It is for requests that
+// have no answer, or one that concerns the host.
+func (c *Client) Failure(r config.Repository, subject string, err error) error {
+	return c.named(r).failure(subject, err)
+}
+
+// Reason is what Failure says, without the subject and without advice.
+func (c *Client) Reason(r config.Repository, err error) string { return c.named(r).reason(err) }
+
 // GetJSON reads a document below "/v2/REPOSITORY", with what a pull is allowed.
 //
 // Errors: registry.ErrNotFound if it does not exist.
@@ -97,7 +112,7 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 		return nil, err
 	}
 	named := c.named(r)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, named.name.Scheme()+"://"+named.name.RegistryStr()+"/v2/"+r.Path+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL(r, "/v2/"+r.Path+path), nil)
 	if err != nil {
 		return nil, err
 	}
