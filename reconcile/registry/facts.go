@@ -19,6 +19,9 @@ type Facts struct {
 	// KeepsChildren means that the registry deletes no manifest that an index
 	// lists.
 	KeepsChildren bool
+	// Cascades means that the registry deletes with a manifest its referrers, with
+	// their tags, and of what it lists that which has no tag and no other parent.
+	Cascades bool
 }
 
 // Mutability says which tags can't be moved once they exist.
