@@ -121,14 +121,14 @@ func (e *Registry) admit(w http.ResponseWriter, req *http.Request) {
 		action = cmp.Or(action, "push")
 	}
 	if !e.admitted(req, repository, action) {
-		e.challenge(w, req, repository, action)
+		e.challenge(w, repository, action)
 		return
 	}
 	switch {
 	case acr != nil:
 		e.acr(w, req, acr[1], acr[2], acr[3])
 	case !e.refused(w, req):
-		e.Registry.ServeHTTP(w, req)
+		e.ServeHTTP(w, req) // the OCI protocol
 	}
 }
 
@@ -181,7 +181,7 @@ func (e *Registry) admitted(req *http.Request, repository, action string) bool {
 	return ok && token != "" && err == nil && (action == "" || slices.Contains(strings.Fields(granted), "repository:"+repository+":"+action))
 }
 
-func (e *Registry) challenge(w http.ResponseWriter, req *http.Request, repository, action string) {
+func (e *Registry) challenge(w http.ResponseWriter, repository, action string) {
 	header := fmt.Sprintf(`Bearer realm="http://%s/oauth2/token",service="%s"`, e.Host, e.Host)
 	var detail any
 	if action != "" {
