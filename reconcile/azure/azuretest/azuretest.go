@@ -34,7 +34,6 @@ type Registry struct {
 	around func(http.ResponseWriter, *http.Request, http.HandlerFunc)
 	locks  map[string]Locks // by "repository", "repository:tag" and "repository@digest"
 	denied map[string]bool  // actions that no token gets
-	tokens int
 }
 
 // Locks are changeableAttributes.
@@ -147,32 +146,16 @@ func (e *Registry) token(w http.ResponseWriter, req *http.Request) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.tokens++
 	granted := []string{"emulated"}
 	for _, scope := range strings.Fields(strings.Join(req.Form["scope"], " ")) {
-		head, actions, _ := cutLast(scope)
-		for action := range strings.SplitSeq(actions, ",") {
+		colon := strings.LastIndexByte(scope, ':') + 1
+		for action := range strings.SplitSeq(scope[colon:], ",") {
 			if !e.denied[action] {
-				granted = append(granted, head+":"+action)
+				granted = append(granted, scope[:colon]+action)
 			}
 		}
 	}
 	answer(w, map[string]string{"access_token": url.QueryEscape(strings.Join(granted, " "))})
-}
-
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}
-
-// Tokens counts the tokens that were given.
-func (e *Registry) Tokens() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.tokens
 }
 
 func (e *Registry) admitted(req *http.Request, repository, action string) bool {
