@@ -30,6 +30,7 @@ type household struct {
 func drawHousehold(t *rapid.T, tb testing.TB) household {
 	b := build()
 	b.Listed = rapid.Bool().Draw(t, "listed")
+	b.Untyped = b.Listed && rapid.Bool().Draw(t, "untyped")
 	b.Drops = !b.Listed && rapid.Bool().Draw(t, "drops")
 	some := func(what string, n int) int { return rapid.IntRange(0, n).Draw(t, what) }
 	any := func(of []string, what string) string { return rapid.SampledFrom(of).Draw(t, what) }
@@ -258,6 +259,45 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 	for range rounds {
 		rapid.Check(tb, check)
 	}
+}
+
+// Where a registry deletes with a manifest what hangs on it, no more goes than the
+// plan says, and nothing that something needs.
+func TestCascades(tb *testing.T) {
+	cases, deleted, spared := 0, 0, 0
+	defer func() { tb.Logf("%d repositories, %d manifests deleted, %d more elsewhere", cases, deleted, spared) }()
+	rapid.Check(tb, func(t *rapid.T) {
+		h := drawHousehold(t, tb)
+		h.Listed, h.Drops = true, false
+		elsewhere := plan(tb, h.Memory, h.image)
+		h.Cascades = true
+		before := maps.Clone(h.Manifests)
+		p := plan(tb, h.Memory, h.image)
+		if len(p.Errors) > 0 {
+			t.Fatalf("%s\nerrors %+v", h, p.Errors)
+		}
+		due := map[string]bool{}
+		for _, d := range p.DeleteManifests {
+			due[d.Digest] = true
+		}
+		result := reconcile.Apply(tb.Context(), h.Writer(h.image.Repository), p)
+		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
+			if o.Err != nil {
+				t.Fatalf("%s\n%s: %v", h, h.called(o.Tag), o.Err)
+			}
+		}
+		for d := range before {
+			if _, there := h.Manifests[d]; there == due[d] {
+				t.Fatalf("%s\n%s\n%s is there: %v", h, strings.Join(h.short(p), "\n"), h.called(d), there)
+			}
+		}
+		for d := range due {
+			if !slices.ContainsFunc(elsewhere.DeleteManifests, func(e reconcile.DeleteManifest) bool { return e.Digest == d }) {
+				t.Fatalf("%s\n%s would stay elsewhere", h, h.called(d))
+			}
+		}
+		cases, deleted, spared = cases+1, deleted+len(due), spared+len(elsewhere.DeleteManifests)-len(due)
+	})
 }
 
 // onlyFallbacks reports whether a plan concerns only attestations in fallback tags.

@@ -106,6 +106,13 @@ func TestDeletions(t *testing.T) {
 			"delete replaced: 1", "delete replaced: referrers of linux/amd64", "delete replaced: referrers of linux/arm64",
 			"delete attestation: 1 attestation of linux/amd64", "delete attestation: 1 attestation of linux/arm64",
 		}, nil},
+		{"a tag is left alone that lists what is gone", "10: {amd64: 2}", []string{"provenance: purge"}, func(b *builder) {
+			b.release("1", false, intel, graviton)
+			delete(b.Manifests, b.digest["1 "+graviton])
+			b.release("2", false, intel)
+		}, []string{
+			"push 10 ?", "push 2 2 linux/amd64", "delete replaced: 2", "delete attestation: 2 attestation of linux/amd64", "violation missing-child",
+		}, nil},
 		{"a signed tag is left alone", "10: {amd64: 1}", []string{"provenance: purge"}, func(b *builder) {
 			b.tag(fallback(b.release("1", false, intel))+".sig", b.image("signature", intel))
 			b.referrer("signature of 2", b.release("2", false, intel))

@@ -86,7 +86,10 @@ func (p *planner) checkDeserted(verdicts []verdict) {
 // current returns what the index of an alias lists now.
 func (p *planner) current(alias config.Alias) ([]oldImage, error) {
 	now, err := p.tag(p.home, alias.Tag)
-	if err != nil || !registry.IsIndex(now.MediaType) {
+	if err != nil {
+		return nil, err
+	}
+	if index, err := p.isIndex(p.home, now); err != nil || !index {
 		return nil, err
 	}
 	return p.before(alias.Tag, now.Digest)

@@ -40,7 +40,11 @@ func (s scope) checkPush(alias config.Alias, v *verdict) {
 // or prevents its change.
 func (s scope) checkBlocked(alias config.Alias, v *verdict) {
 	old, err := s.tag(s.home, alias.Tag)
-	if err != nil || !registry.IsIndex(old.MediaType) {
+	index := false
+	if err == nil {
+		index, err = s.isIndex(s.home, old)
+	}
+	if err != nil || !index {
 		v.wait(err)
 		return
 	}

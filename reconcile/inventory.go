@@ -140,6 +140,7 @@ func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
 			errs = append(errs, err)
 			if m != nil && m.Subject != nil {
 				subject := m.Subject.Digest.String()
+				line.MediaType = m.MediaType // the registry may not say it
 				subjects[subject] = append(subjects[subject], line.Descriptor)
 			}
 		}

@@ -16,18 +16,24 @@ import (
 // Tags that can't be deleted. Where the registry deletes a manifest with its last
 // tag, as Amazon ECR does, it refuses that for a manifest that an index lists
 // (ImageReferencedByManifestList). The index may be about to go: as long as it is
-// there, the tag has to stay.
+// there, the tag has to stay. GitHub deletes such a manifest, and the index lacks
+// it then, so the tag stays there as well.
+//
+// GitHub also deletes a tag only with its manifest: a tag whose manifest has another
+// tag stays, and so does the last manifest that has any.
 
 // heldTag is a deletion of a tag that the registry would refuse.
 type heldTag struct {
 	DeleteTag
-	by []string // digests of the indexes that list what it names
+	by     []string // digests of the indexes that list what it names
+	shared bool     // what it names has another tag that stays
+	last   bool     // no other manifest would have a tag
 }
 
-// heldTags returns those of the deletions that the registry would refuse. after
-// is what the tags name once the plan is done, children what each index lists at
-// any time until then.
-func heldTags(deletes []DeleteTag, after map[string]string, children map[string][]string) []heldTag {
+// heldTags returns those of the deletions that the registry would refuse, or that
+// would break an index. after is what the tags name once the plan is done, children
+// what each index lists at any time until then.
+func heldTags(facts registry.Facts, deletes []DeleteTag, after map[string]string, children map[string][]string) []heldTag {
 	named, parents := map[string]bool{}, map[string][]string{}
 	for _, digest := range after {
 		named[digest] = true
@@ -39,8 +45,20 @@ func heldTags(deletes []DeleteTag, after map[string]string, children map[string]
 	}
 	var all []heldTag
 	for _, d := range deletes {
-		if by := parents[d.Old]; len(by) > 0 && !named[d.Old] {
-			all = append(all, heldTag{d, by})
+		switch by := parents[d.Old]; {
+		case named[d.Old] && facts.NoUntag:
+			all = append(all, heldTag{DeleteTag: d, shared: true})
+		case len(by) > 0 && !named[d.Old]:
+			all = append(all, heldTag{DeleteTag: d, by: by})
+		}
+	}
+	if len(after) > 0 || len(all) > 0 || !facts.NoUntag || len(deletes) == 0 {
+		return all
+	}
+	keep := slices.MaxFunc(deletes, func(a, b DeleteTag) int { return config.CompareTags(a.Tag, b.Tag) }).Old
+	for _, d := range deletes {
+		if d.Old == keep {
+			all = append(all, heldTag{DeleteTag: d, last: true})
 		}
 	}
 	return all
@@ -58,12 +76,22 @@ func without(deletes []DeleteTag, held []heldTag) []DeleteTag {
 
 // whyHeld says why a tag stays. tags are those of the repository now. What only
 // an index holds that goes in this run can go in the next one.
-func (s scope) whyHeld(h heldTag, tags map[string]string, goes func(digest string) bool) *config.Finding {
+func (s scope) whyHeld(facts registry.Facts, h heldTag, tags map[string]string, goes func(digest string) bool) *config.Finding {
 	f := &config.Finding{ID: findings.ListedImage, Pos: s.image.Pos, Alias: h.Tag}
 	if alias, listed := s.aliases[h.Tag]; listed {
 		f.Pos = alias.Pos
 	} else if pos := policies.Prune.Pos(s.rules); pos.Line > 0 && !h.Emptied {
 		f.Pos = pos
+	}
+	switch {
+	case h.shared:
+		f.ID, f.Message = findings.KeptTag, fmt.Sprintf("tag %q can't be deleted: %s deletes a tag only with its image, %s, which other tags name; delete them, too, or keep this one",
+			h.Tag, s.home.Host, h.Old)
+		return f
+	case h.last:
+		f.ID, f.Message = findings.KeptTag, fmt.Sprintf("tag %q can't be deleted: it is of the last image of %s that has a tag, which %s keeps; delete the repository by hand",
+			h.Tag, s.home, s.home.Host)
+		return f
 	}
 	names := map[string]string{}
 	for _, tag := range slices.Backward(slices.SortedFunc(maps.Keys(tags), config.CompareTags)) {
@@ -75,8 +103,11 @@ func (s scope) whyHeld(h heldTag, tags map[string]string, goes func(digest strin
 		by = append(by, cmp.Or(names[digest], "untagged index "+digest))
 		f.Warning = f.Warning && goes(digest)
 	}
-	f.Message = fmt.Sprintf("tag %q is the last one of %s, which %s lists, and %s deletes an image with its last tag, but not as long as an index lists it; ",
-		h.Tag, h.Old, few(by), s.home.Host)
+	how := "but not as long as an index lists it"
+	if !facts.KeepsChildren {
+		how = "even if an index lists it"
+	}
+	f.Message = fmt.Sprintf("tag %q is the last one of %s, which %s lists, and %s deletes an image with its last tag, %s; ", h.Tag, h.Old, few(by), s.home.Host, how)
 	if f.Warning {
 		f.Message += "that goes in this run, and the tag in the next one"
 	} else {
@@ -109,17 +140,17 @@ func (s scope) holdLastTags(plan *Plan) error {
 	for _, digest := range after {
 		names[digest] = true
 	}
-	if !slices.ContainsFunc(plan.DeleteTags, func(d DeleteTag) bool { return !names[d.Old] }) {
+	if !facts.NoUntag && !slices.ContainsFunc(plan.DeleteTags, func(d DeleteTag) bool { return !names[d.Old] }) {
 		return nil // each has another tag
 	}
 	children := map[string][]string{}
 	var errs []error
 	for _, line := range all.Manifests {
-		if !registry.IsIndex(line.MediaType) {
+		if line.MediaType != "" && !registry.IsIndex(line.MediaType) {
 			continue
 		}
 		m, err := s.stored(line)
-		if errs = append(errs, err); m != nil {
+		if errs = append(errs, err); m != nil && m.Index {
 			children[m.Digest] = holdingOf(m).children
 		}
 	}
@@ -132,11 +163,11 @@ func (s scope) holdLastTags(plan *Plan) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	held := heldTags(plan.DeleteTags, after, children)
+	held := heldTags(facts, plan.DeleteTags, after, children)
 	plan.DeleteTags = without(plan.DeleteTags, held)
 	markLast(plan.DeleteTags, names)
 	for _, h := range held {
-		plan.Violations = append(plan.Violations, s.whyHeld(h, tags, func(string) bool { return false }))
+		plan.Violations = append(plan.Violations, s.whyHeld(facts, h, tags, func(string) bool { return false }))
 	}
 	return nil
 }

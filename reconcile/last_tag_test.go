@@ -107,3 +107,64 @@ func TestLastTagOfAListedImage(t *testing.T) {
 		})
 	}
 }
+
+// GitHub deletes a tag only with its image, and keeps the last image that has one.
+// It would delete what an index lists.
+func TestTagsThatGoWithTheirImage(t *testing.T) {
+	for name, test := range map[string]struct {
+		aliases  string
+		policies string
+		build    func(b *builder)
+		want     []string
+		message  string
+	}{
+		"another tag stays": {"9: absent, 8: absent", "", func(b *builder) {
+			b.tag("9", b.image("9", intel))
+			b.tag("9.0", b.digest["9"])
+			b.tag("8", b.image("8", intel))
+		}, []string{"untag 8", "violation kept-tag"}, `tag "9" can't be deleted: r.test deletes a tag only with its image`},
+		"another tag stays, and the repository is swept": {"9: absent, 8: absent", "untagged: delete", func(b *builder) {
+			b.tag("9", b.image("9", intel))
+			b.tag("9.0", b.digest["9"])
+			b.tag("8", b.image("8", intel))
+			b.image("loose", intel)
+		}, []string{"untag 8", "delete untagged: loose", "delete untagged: 8", "violation kept-tag"}, `tag "9" can't be deleted`},
+		"all tags go": {"9: absent, 9.0: absent", "", func(b *builder) {
+			b.tag("9", b.image("9", intel))
+			b.tag("9.0", b.digest["9"])
+			b.tag("8", b.image("8", intel))
+		}, []string{"untag 9", "untag 9.0"}, ""},
+		"an index lists it": {"11: absent", "", func(b *builder) {
+			b.release("11.2", false, intel)
+			b.tag("11", b.digest["11.2 linux/amd64"])
+		}, []string{"violation listed-image"}, "deletes an image with its last tag, even if an index lists it"},
+		"the last image with a tag": {"9: absent, 8: absent", "", func(b *builder) {
+			b.tag("9", b.image("9", intel))
+			b.tag("8", b.image("8", intel))
+		}, []string{"untag 8", "violation kept-tag"}, `tag "9" can't be deleted: it is of the last image of r.test/app that has a tag`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			b.Listed, b.Untyped = true, true
+			b.Facts.LastTag, b.Facts.NoUntag = true, true
+			test.build(b)
+			image := parse(t, "images:\n  app:\n    policies: {"+test.policies+"}\n    aliases: {"+test.aliases+"}\n")[0]
+			p := plan(t, b.Memory, image)
+			if got := b.actions(p); !slices.Equal(got, test.want) {
+				t.Errorf("plan:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+			if test.message != "" && (len(p.Violations) == 0 || !strings.Contains(p.Violations[0].Message, test.message)) {
+				t.Errorf("violations are %+v", p.Violations)
+			}
+			r := reconcile.Apply(t.Context(), b.Writer(image.Repository), p)
+			for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
+				if o.Err != nil {
+					t.Errorf("%s: %v", o.Tag, o.Err)
+				}
+			}
+			if again := plan(t, b.Memory, image); !again.Empty() || len(again.Violations) != len(p.Violations) {
+				t.Errorf("the second run does %q", b.actions(again))
+			}
+		})
+	}
+}

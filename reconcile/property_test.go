@@ -27,6 +27,7 @@ type world struct {
 func drawWorld(t *rapid.T, tb testing.TB) world {
 	m := registrytest.NewMemory()
 	m.Listed = rapid.Bool().Draw(t, "listed")
+	m.Untyped = m.Listed && rapid.Bool().Draw(t, "untyped")
 	platforms := []string{"linux/amd64", "linux/arm64", "linux/arm/v7"}
 	var tags []string
 	for i := range rapid.IntRange(1, 5).Draw(t, "sources") {

@@ -31,12 +31,14 @@ type RestoredOne struct {
 	Bytes   int    // size of a manifest
 	Was     string // digest that the tag named before, "" if there was no such tag
 	Already bool   // nothing had to be done
+	kept    bool   // by the registry, which brings it back
 	Blocked string // why it can't be put back, though nothing failed
 	Err     error
 }
 
 // Restore pushes manifests by digest, children before parents, and then tags. A
-// manifest is put back only if the repository has everything that it refers to.
+// manifest is put back only if the repository has everything that it refers to, or
+// if the registry itself still has what was deleted.
 // A tag is put back if it does not exist, or still names what the run pushed
 // instead; force moves other tags, too. Nothing is pushed for a tag that can't be put
 // back, unless it was asked for by its digest. If writers is nil, nothing is written,
@@ -74,6 +76,7 @@ type restoring struct {
 	listed map[string]registry.Descriptor // by digest and by tag, all that the repository has; nil if it was not listed
 	there  map[string]registry.Answer[registry.Descriptor]
 	blobs  map[string]registry.Answer[bool]
+	kept   map[string]registry.Answer[bool] // what the registry can bring back
 }
 
 // children returns the children of a manifest that are in the trash.
@@ -136,6 +139,14 @@ func (x *restoring) look() {
 	}
 	blobs := slices.Sorted(maps.Keys(needs))
 	x.blobs = answers(blobs, x.reader.HasBlobs(x.ctx, blobs))
+	x.kept = map[string]registry.Answer[bool]{}
+	for _, digest := range blobs {
+		if has := x.blobs[digest]; has.Err == nil && !has.Value {
+			absent := slices.DeleteFunc(slices.Sorted(maps.Keys(x.parsed)), func(digest string) bool { return !errors.Is(x.there[digest].Err, registry.ErrNotFound) })
+			x.kept = answers(absent, registry.Deleted(x.ctx, x.reader, absent))
+			break
+		}
+	}
 	for _, digest := range digests {
 		_, kept := x.lost.manifests[digest]
 		if x.lost.asked[digest] || kept && x.there[digest].Err != nil {
@@ -253,7 +264,13 @@ func (x *restoring) one(digest string) *RestoredOne {
 			gone = append(gone, what+" "+d.Digest.String())
 		}
 	}
-	if len(gone) > 0 {
+	switch kept := x.kept[digest]; {
+	case len(gone) == 0:
+	case kept.Err != nil:
+		o.Err = interrupted(kept.Err)
+	case kept.Value && len(m.Children) == 0:
+		o.kept = true
+	default:
 		o.Blocked = "it refers to what is gone: " + strings.Join(gone, ", ")
 	}
 	return o
@@ -373,10 +390,17 @@ func (x *restoring) putManifests(digests []string) {
 		}
 	}
 	for batch := range slices.Chunk(due, x.w.AtOnce()) {
-		puts, want := make([]registry.TaggedManifest, len(batch)), map[string]string{}
-		for i, digest := range batch {
-			puts[i], want[digest] = registry.TaggedManifest{Manifest: x.lost.manifests[digest]}, digest
+		var puts []registry.TaggedManifest
+		var kept []string
+		want := map[string]string{}
+		for _, digest := range batch {
+			if want[digest] = digest; x.ones[digest].kept {
+				kept = append(kept, digest)
+			} else {
+				puts = append(puts, registry.TaggedManifest{Manifest: x.lost.manifests[digest]})
+			}
 		}
+		x.undelete(kept, want)
 		x.put(puts, want)
 		for _, digest := range batch {
 			x.ones[digest].Err = x.outcome[digest]
@@ -405,6 +429,10 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		want := map[string]string{}
 		for i, now := range x.w.Resolve(x.ctx, names) {
 			t := batch[i]
+			if now.Err == nil && now.Value.Digest == t.Digest && x.ones[t.Digest].kept {
+				x.outcome[t.Tag] = nil // it came back with its manifest
+				continue
+			}
 			if subject := registry.FallbackSubject(t.Tag); t.Was == "" && now.Err == nil && subject != "" && t.Tag == registry.FallbackTag(subject) {
 				t.Digest = now.Value.Digest // the pushes of what it lists have brought it back
 				continue
@@ -441,6 +469,20 @@ func (x *restoring) left(batch []*RestoredOne) []Required {
 		required[i] = Required{Digest: digests[i], MediaType: now.Value.MediaType, Manifest: now.Value.Body}
 	}
 	return required
+}
+
+// undelete has the registry bring manifests back, and reads them back.
+func (x *restoring) undelete(digests []string, want map[string]string) {
+	if len(digests) == 0 {
+		return
+	}
+	var check []string
+	for i, err := range registry.Undelete(x.ctx, x.w, digests) {
+		if x.outcome[digests[i]] = interrupted(err); err == nil {
+			check = append(check, digests[i])
+		}
+	}
+	x.readBack(check, want)
 }
 
 // put pushes one batch and reads it back.

@@ -87,9 +87,11 @@ func (s *shortcut) unread(alias config.Alias, image ocispec.Descriptor) (*leaf, 
 	}
 	for _, d := range own {
 		entry, _ := leafOf(d)
-		if d.Digest != image.Digest || d.MediaType != image.MediaType || entry.Kind != policies.Image {
+		sameType := d.MediaType == image.MediaType || image.MediaType == "" && !registry.IsIndex(d.MediaType)
+		if d.Digest != image.Digest || !sameType || entry.Kind != policies.Image {
 			continue
 		}
+		image.MediaType = d.MediaType
 		if image.Size == 0 {
 			image.Size, image.ArtifactType = d.Size, d.ArtifactType
 		}
@@ -126,7 +128,14 @@ func (s *shortcut) index(alias config.Alias) (at place, ok bool, err error) {
 	if errors.Is(err, errUnknown) {
 		return place{}, false, err
 	}
-	return place{s.home, old.Digest}, err == nil && registry.IsIndex(old.MediaType), nil
+	if err != nil {
+		return place{}, false, nil
+	}
+	ok, err = s.isIndex(s.home, old)
+	if !errors.Is(err, errUnknown) {
+		err = nil
+	}
+	return place{s.home, old.Digest}, ok, err
 }
 
 // claimed reports whether an alias was composed from what its own index claims.

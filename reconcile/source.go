@@ -141,6 +141,9 @@ func (f *finder) find(alias config.Alias, s config.Source) (m *registry.Manifest
 	if !registry.IsIndex(now.MediaType) {
 		m = &registry.Manifest{RawManifest: registry.RawManifest{Digest: now.Digest, MediaType: now.MediaType}}
 		if known, err = f.shortcut.unread(alias, descriptorOf(m)); known != nil || err != nil {
+			if known != nil {
+				m.MediaType = known.MediaType
+			}
 			return m, known, err
 		}
 	}

@@ -98,6 +98,16 @@ func (v *view) tag(in config.Repository, tag string) (registry.Descriptor, error
 	return ask(v.tags, v.open.tags, place{in, tag})
 }
 
+// isIndex reports whether a descriptor is that of an index. Where the registry
+// does not say its media type, the manifest is read.
+func (v *view) isIndex(in config.Repository, d registry.Descriptor) (bool, error) {
+	if d.MediaType != "" {
+		return registry.IsIndex(d.MediaType), nil
+	}
+	m, err := v.manifest(in, d.Digest)
+	return err == nil && m.Index, err
+}
+
 // manifest returns a manifest by tag or by digest.
 func (v *view) manifest(in config.Repository, reference string) (*registry.Manifest, error) {
 	return ask(v.manifests, v.open.manifests, place{in, reference})

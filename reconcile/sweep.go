@@ -69,7 +69,11 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	}
 	plan.DeleteTags, s.deletes = without(plan.DeleteTags, held), without(s.deletes, held)
 	for _, h := range held {
-		f := s.whyHeld(h, s.before, func(digest string) bool {
+		facts, err := s.settings()
+		if err != nil {
+			return err
+		}
+		f := s.whyHeld(facts, h, s.before, func(digest string) bool {
 			return slices.ContainsFunc(due, func(d DeleteManifest) bool { return d.Digest == digest })
 		})
 		if f.Warning {
@@ -116,7 +120,8 @@ func (s *sweep) hold(plan *Plan) ([]heldTag, error) {
 	if len(deletes) == 0 {
 		return nil, nil
 	}
-	if last, err := s.deletesWithLastTag(); err != nil || !last {
+	facts, err := s.settings()
+	if err != nil || !facts.LastTag {
 		return nil, err
 	}
 	children := map[string][]string{}
@@ -125,7 +130,7 @@ func (s *sweep) hold(plan *Plan) ([]heldTag, error) {
 			children[digest] = m.children
 		}
 	}
-	held := heldTags(deletes, s.after.tags, children)
+	held := heldTags(facts, deletes, s.after.tags, children)
 	for _, h := range held {
 		s.after.tags[h.Tag] = h.Old
 	}

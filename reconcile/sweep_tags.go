@@ -169,14 +169,28 @@ func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
 	return err
 }
 
-// missingFrom returns what a rewritten tag would list and can't be pulled. A
-// registry that lists everything deletes nothing that an index lists, so there
-// it is not asked.
+// missingFrom returns what a rewritten tag would list and can't be pulled. Where
+// the registry lists everything, that list tells.
 func (s *sweep) missingFrom(content *registry.Manifest) ([]ocispec.Descriptor, error) {
 	if s.stock != nil {
-		return nil, nil
+		return s.unstocked(content, 0), nil
 	}
 	return s.missing(content, func(string) config.Repository { return s.home }, 0)
+}
+
+// unstocked returns what an index lists, at any depth, and the inventory lacks.
+func (s *sweep) unstocked(m *registry.Manifest, depth int) (gone []ocispec.Descriptor) {
+	for _, d := range m.Children {
+		_, there := s.after.manifests[d.Digest.String()]
+		switch below := s.bodies[d.Digest.String()]; {
+		case !registry.KnownType(d.MediaType):
+		case !there:
+			gone = append(gone, d)
+		case below != nil && depth < maxNesting:
+			gone = append(gone, s.unstocked(below, depth+1)...)
+		}
+	}
+	return gone
 }
 
 // replace notes an index that a tag leaves behind, and those nested in it, as far

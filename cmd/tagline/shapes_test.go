@@ -27,6 +27,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile/azure/azuretest"
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/google/googletest"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci/ocitest"
@@ -62,8 +63,13 @@ func TestShapes(t *testing.T) {
 		"olareg":       func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Olareg(t)) },
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
-		"google":       func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
-		"azure":        func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Azure, azuretest.Start(t).Registry) },
+		"github": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry)
+		},
+		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
+		"azure": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.Azure, azuretest.Start(t).Registry)
+		},
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
@@ -74,7 +80,7 @@ func TestShapes(t *testing.T) {
 			}
 			for _, f := range all {
 				t.Run(strings.TrimSuffix(filepath.Base(f.file), ".txtar"), func(t *testing.T) {
-					if backend != "ecr" { // which is found by the environment
+					if backend != "ecr" && backend != "github" { // which are found by the environment
 						t.Parallel()
 					}
 					if f.accepted(backend) {
@@ -364,7 +370,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "azure"}, func(name string) bool { return !f.accepted(name) })
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github", "azure"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)

@@ -121,14 +121,18 @@ func (w *Writers) Writer(repository config.Repository) registry.Writer {
 	if r := w.client.account(repository.Host); r != nil {
 		return &writer{reader: reader{account: r, Repository: repository}, writers: w}
 	}
-	return &elsewhere{Writer: w.oci.Writer(repository), client: w.client}
+	return &elsewhere{Writer: w.oci.Writer(repository), client: w.client, over: w.oci}
 }
 
 // elsewhere is a repository outside of ECR. Copies into it may come from ECR.
 type elsewhere struct {
 	registry.Writer
 	client *Client
+	over   *oci.Writers
 }
+
+// Forget is [oci.Writers.Forget].
+func (w *elsewhere) Forget() { w.over.Forget() }
 
 // Copy implements [registry.Writer]. Its errors are those of the OCI protocol,
 // and those of a failed request for ECR's authorization token.

@@ -126,7 +126,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		case err != nil && ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err == nil && !transient(resp.StatusCode):
+		case err == nil && !transient(resp.StatusCode) && !forbiddenForNow(resp):
 			h.down.Store(false)
 			h.answered.Add(1)
 			h.pace.answered()
@@ -194,7 +194,14 @@ func limited(resp *http.Response, err error) (asked time.Duration, is bool) {
 		return 0, false
 	}
 	asked, told := retryAfter(resp, time.Now())
-	return asked, told || resp.StatusCode == http.StatusTooManyRequests
+	return asked, told || resp.StatusCode == http.StatusTooManyRequests || forbiddenForNow(resp)
+}
+
+// forbiddenForNow reports whether a 403 is a rate limit of GitHub's API (GitHub
+// REST API, "Rate limits for the REST API", "Exceeding the rate limit").
+func forbiddenForNow(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusForbidden &&
+		(resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-Ratelimit-Remaining") == "0")
 }
 
 // repeatability says when sending a request twice is safe.
@@ -279,12 +286,23 @@ func isTimeout(err error) bool {
 }
 
 // retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds
-// or a date. It ignores anything else, and a time that is not in the future.
+// or a date. Without it, a limit that is used up tells when it is renewed, as
+// GitHub's does, in seconds since 1970. It ignores anything else, and a time that
+// is not in the future.
 func retryAfter(resp *http.Response, now time.Time) (time.Duration, bool) {
-	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable && !forbiddenForNow(resp) {
 		return 0, false
 	}
 	header := resp.Header.Get("Retry-After")
+	if header == "" && resp.Header.Get("X-Ratelimit-Remaining") == "0" {
+		if reset, err := strconv.ParseInt(resp.Header.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
+			if sent, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+				now = sent // the two are of one clock
+			}
+			left := time.Unix(reset, 0).Sub(now)
+			return left, left > 0
+		}
+	}
 	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second, seconds > 0
 	}

@@ -13,9 +13,15 @@ type Facts struct {
 	Tags     Mutability // which tags can be moved
 	Expiries []Expiry   // rules by which the registry itself deletes images
 	LastTag  bool       // the registry deletes a manifest with its last tag
+	// NoUntag means that a tag can't be deleted without its manifest, and so only
+	// together with all other tags of it.
+	NoUntag bool
 	// KeepsChildren means that the registry deletes no manifest that an index
 	// lists.
 	KeepsChildren bool
+	// Cascades means that the registry deletes with a manifest its referrers, with
+	// their tags, and of what it lists that which has no tag and no other parent.
+	Cascades bool
 }
 
 // Mutability says which tags can't be moved once they exist.

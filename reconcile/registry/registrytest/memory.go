@@ -38,6 +38,12 @@ type Memory struct {
 	Now       time.Time // by the registry's clock; the machine's clock if zero
 	Listed    bool      // it lists manifests, as Amazon ECR does, and keeps what an index lists
 
+	Untyped bool // it does not say the media type of what it lists or resolves, as GitHub
+
+	// Cascades: with a manifest go its referrers, and what only it lists and no tag
+	// names, as on Harbor.
+	Cascades bool
+
 	// Drops: a tag that moves or is deleted takes its manifest with it, unless
 	// another tag names that, also if an index lists it. zot does so.
 	Drops   bool
@@ -236,8 +242,16 @@ func each[T any](ctx context.Context, v view, references []string, answer func(s
 func (v view) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	return each(ctx, v, tags, func(tag string) (registry.Descriptor, error) {
 		d, err := v.digest(tag)
-		return registry.Descriptor{Digest: d, MediaType: v.Memory.Manifests[d].MediaType, Archived: d == v.Archived && d != ""}, err
+		return registry.Descriptor{Digest: d, MediaType: v.says(v.Memory.Manifests[d].MediaType), Archived: d == v.Archived && d != ""}, err
 	})
+}
+
+// says is a media type as the registry tells it.
+func (m *Memory) says(mediaType string) string {
+	if m.Untyped {
+		return ""
+	}
+	return mediaType
 }
 
 func (v view) Listed() bool { return v.Memory.Listed }
@@ -293,7 +307,7 @@ func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	all := registry.Inventory{Now: v.now()}
 	for digest, m := range v.held {
 		stored := registry.StoredManifest{Pushed: v.Pushed[digest], LastPulled: v.Pulled[digest], Descriptor: registry.Descriptor{
-			Digest: digest, MediaType: m.MediaType, Archived: digest == v.Archived,
+			Digest: digest, MediaType: v.says(m.MediaType), Archived: digest == v.Archived,
 		}}
 		for tag, named := range v.named {
 			if tag == v.Ghost {
@@ -330,7 +344,8 @@ func (v view) Facts(ctx context.Context) (registry.Facts, error) {
 		return registry.Facts{}, err
 	}
 	facts := v.Memory.Facts
-	facts.KeepsChildren = facts.KeepsChildren || v.Memory.Listed
+	facts.KeepsChildren = facts.KeepsChildren || v.keepsChildren()
+	facts.Cascades = facts.Cascades || v.Memory.Cascades
 	return facts, nil
 }
 
@@ -435,7 +450,12 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 	v.Lock()
 	defer v.Unlock()
 	errs := make([]error, len(tags))
+	whole := map[string]error{}
 	for i, t := range tags {
+		if err, done := whole[t.Digest]; done {
+			errs[i] = err
+			continue
+		}
 		digest := ""
 		if errs[i] = ctx.Err(); errs[i] == nil {
 			digest, errs[i] = v.digest(t.Tag)
@@ -446,6 +466,9 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 		name := v.repository.String() + ":" + t.Tag
 		if digest != t.Digest {
 			errs[i] = fmt.Errorf("%s: %w", name, &registry.MovedError{Now: digest})
+		} else if v.Memory.Facts.NoUntag {
+			errs[i] = v.deleteWhole(digest, tags)
+			whole[digest] = errs[i]
 		} else if v.Memory.Facts.LastTag && v.tagsOf(digest) == 1 {
 			errs[i] = v.delete(digest)
 		} else {
@@ -454,6 +477,27 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 		}
 	}
 	return errs
+}
+
+// deleteWhole deletes a manifest with its tags, if all of them are to go.
+func (v view) deleteWhole(digest string, tags []registry.TagDigest) error {
+	of := 0
+	for _, t := range tags {
+		if t.Digest == digest {
+			of++
+		}
+	}
+	all := 0
+	for range v.named {
+		all++
+	}
+	switch left := v.tagsOf(digest); {
+	case left > of:
+		return registry.ErrUnsupported
+	case left == all:
+		return fmt.Errorf("%s is the last manifest with a tag", digest)
+	}
+	return v.delete(digest)
 }
 
 // drop deletes what no tag names any more, where Drops says so.
@@ -497,9 +541,12 @@ func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
 	return errs
 }
 
+// keepsChildren: GitHub, which has no untagging, lists manifests and keeps none.
+func (m *Memory) keepsChildren() bool { return m.Listed && !m.Facts.NoUntag }
+
 // delete removes a manifest from the repository, with its tags.
 func (v view) delete(digest string) error {
-	if v.Memory.Listed {
+	if v.keepsChildren() {
 		for parent := range v.held {
 			for _, child := range v.References(parent).Manifests {
 				if child.Digest == digest {
@@ -508,10 +555,24 @@ func (v view) delete(digest string) error {
 			}
 		}
 	}
+	below := v.References(digest).Manifests
 	v.remove(digest)
 	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
 		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
 	})
+	if !v.Memory.Cascades {
+		return nil
+	}
+	for other := range v.held {
+		if r := v.References(other); r.Subject != nil && r.Subject.Digest == digest {
+			_ = v.delete(other) // an index that lists it keeps it
+		}
+	}
+	for _, child := range below {
+		if v.has(child.Digest) && v.tagsOf(child.Digest) == 0 {
+			_ = v.delete(child.Digest)
+		}
+	}
 	return nil
 }
 

@@ -33,9 +33,11 @@ type Backend struct {
 
 	Lists          bool // it has an inventory
 	LastTag        bool // it deletes a manifest with its last tag
+	Untyped        bool // it need not say the media types of what it lists
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
-	KeepsTagged    bool // it deletes no manifest that a tag names
+	Cascades       bool // it deletes with a manifest its referrers, and what only that listed
+	KeepsLast      bool // it does not delete the last manifest that has a tag
 	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
 	ListsNone      bool // a missing repository has an empty list of tags
 	FallbackTags   bool // it has no referrers API
@@ -134,6 +136,9 @@ func (x *trial) seed(t *testing.T, repository config.Repository) {
 		}
 	}
 }
+
+// typed reports whether a media type is right, or missing where it may be.
+func (x *trial) typed(got, want string) bool { return got == want || x.Untyped && got == "" }
 
 // requests counts what the registry is asked from now on.
 func (x *trial) requests() (since func() int) {

@@ -1,0 +1,273 @@
+// Package github reads and writes GitHub's container registry, ghcr.io, and those
+// of GitHub Enterprise. The Packages API lists every manifest as a version of the
+// package, and deletes them; all else is the OCI protocol.
+//
+// A listing has pages by number, so what happens between two of them shows on
+// others: a push moves all that follows, and the first page changes; a deletion
+// pulls all that follows, and the last page changes. Both are read twice.
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"tagline/config"
+	"tagline/reconcile/listing"
+	"tagline/reconcile/oci"
+	"tagline/reconcile/registry"
+)
+
+// Client reads and writes the registry of one host.
+type Client struct {
+	host   string
+	api    string // "https://api.github.com"
+	over   *oci.Client
+	log    *slog.Logger
+	owners sync.Map // owner -> path of its packages, such as "/orgs/example"
+}
+
+// New returns a client for a registry's host that speaks the OCI protocol by
+// over. GITHUB_API_URL names the API of a GitHub Enterprise.
+func New(host string, over *oci.Client, log *slog.Logger) *Client {
+	api := strings.TrimRight(os.Getenv("GITHUB_API_URL"), "/")
+	if api == "" {
+		api = publicAPI
+	}
+	return &Client{host: host, api: api, over: over, log: log}
+}
+
+const (
+	publicAPI  = "https://api.github.com"
+	publicHost = "ghcr.io"
+)
+
+// Reader opens a repository for reading. It asks nothing yet.
+func (c *Client) Reader(repository config.Repository, over registry.Reader) registry.Reader {
+	of := &versions{c, repository, over}
+	return &reader{listing.NewReader(repository.String(), over, of, c.log), of}
+}
+
+// Writer opens a repository for writing. It asks nothing yet.
+func (c *Client) Writer(repository config.Repository, over registry.Writer) registry.Writer {
+	return &writer{over, &versions{c, repository, over}}
+}
+
+// versions are the versions of one package: its manifests.
+type versions struct {
+	client     *Client
+	repository config.Repository
+	over       tags
+}
+
+type tags interface {
+	Tags(ctx context.Context) ([]string, error)
+}
+
+const toList = "list the versions"
+
+// version is a version of a package (GitHub REST API, "Packages", "List package
+// versions for a package owned by an organization").
+type version struct {
+	ID       int64
+	Name     string    // the digest
+	Created  time.Time `json:"created_at"`
+	Metadata struct {
+		Container *struct{ Tags []string }
+	}
+}
+
+// page is a page of versions.
+type page struct {
+	versions []version
+	next     string // address of the next page
+	left     int    // pages after this one, -1 if that is not known
+	now      time.Time
+}
+
+// Pages implements [listing.API].
+func (v *versions) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
+	return func(yield func(listing.Page, error) bool) {
+		for p, err := range v.pages(ctx) {
+			if err != nil {
+				yield(listing.Page{}, err)
+				return
+			}
+			listed := listing.Page{Left: p.left, Now: p.now}
+			for _, one := range p.versions {
+				// A version does not say what its manifest is.
+				listed.Manifests = append(listed.Manifests, registry.StoredManifest{
+					Descriptor: registry.Descriptor{Digest: one.Name}, Tags: one.Metadata.Container.Tags, Pushed: one.Created,
+				})
+			}
+			if !yield(listed, nil) {
+				return
+			}
+		}
+	}
+}
+
+// pages reads page after page, and the last one twice.
+func (v *versions) pages(ctx context.Context) iter.Seq2[page, error] {
+	return func(yield func(page, error) bool) {
+		at, path, err := v.first(ctx)
+		for n := 1; ; n++ {
+			if err == nil && at.next == "" && n > 1 {
+				var again page
+				if again, err = v.page(ctx, path); err == nil && !same(at, again) {
+					err = fmt.Errorf("%s: %w", v.repository, listing.ErrTorn)
+				}
+			}
+			if !yield(at, err) || err != nil || at.next == "" {
+				return
+			}
+			path = at.next
+			at, err = v.page(ctx, path)
+		}
+	}
+}
+
+func same(a, b page) bool {
+	return a.next == b.next && slices.EqualFunc(a.versions, b.versions, func(a, b version) bool { return a.ID == b.ID })
+}
+
+// first reads the first page. The owner of a package is an organization, or a
+// user, who has a path of their own if the token is theirs.
+//
+// Errors: registry.ErrNotFound if there is no such package; registry.ErrUnsupported
+// if there is no token.
+func (v *versions) first(ctx context.Context) (page, string, error) {
+	owner, _, ok := strings.Cut(v.repository.Path, "/")
+	if !ok {
+		return page{}, "", fmt.Errorf("%s: a repository of GitHub's has an owner, as in %s/OWNER/NAME", v.repository, v.repository.Host)
+	}
+	if known, ok := v.client.owners.Load(owner); ok {
+		path := v.path(known.(string))
+		at, err := v.page(ctx, path)
+		return at, path, v.hidden(ctx, err)
+	}
+	base := "/orgs/" + url.PathEscape(owner)
+	at, err := v.page(ctx, v.path(base))
+	if errors.Is(err, registry.ErrNotFound) {
+		if base, err = v.client.user(ctx, owner); err == nil {
+			at, err = v.page(ctx, v.path(base))
+		}
+	}
+	if err == nil {
+		v.client.owners.Store(owner, base)
+	}
+	return at, v.path(base), v.hidden(ctx, err)
+}
+
+// path is the address of the first page of the versions. Slashes in the name of a
+// package are escaped.
+func (v *versions) path(base string) string {
+	_, name, _ := strings.Cut(v.repository.Path, "/")
+	return v.client.api + base + "/packages/container/" + url.PathEscape(name) + "/versions?per_page=100"
+}
+
+// user returns the path of a user's packages.
+func (c *Client) user(ctx context.Context, owner string) (string, error) {
+	var self struct{ Login string }
+	_, err := c.get(ctx, c.api+"/user", &self)
+	switch refused := (*refusal)(nil); {
+	case err == nil && strings.EqualFold(self.Login, owner):
+		return "/user", nil
+	case err == nil, errors.As(err, &refused) && (refused.status == http.StatusForbidden || refused.status == http.StatusNotFound): // the token of a job is no user's
+		return "/users/" + url.PathEscape(owner), nil
+	}
+	return "", err
+}
+
+// hidden tells a package that does not exist from one that the token may not
+// see: GitHub's API answers 404 to both.
+func (v *versions) hidden(ctx context.Context, err error) error {
+	if !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	switch tags, unlisted := v.over.Tags(ctx); {
+	case unlisted == nil && len(tags) > 0:
+		return fmt.Errorf("%s: GitHub's API says that there is no such package, and the registry has its tags; the token may lack the permission read:packages, or access to the package", v.repository)
+	case unlisted != nil && !errors.Is(unlisted, registry.ErrNotFound):
+		return unlisted
+	}
+	return err
+}
+
+// page reads one page.
+func (v *versions) page(ctx context.Context, address string) (page, error) {
+	var p page
+	header, err := v.client.get(ctx, address, &p.versions)
+	if err != nil {
+		return page{}, v.failure(toList, err)
+	}
+	for i, one := range p.versions {
+		if digest.Digest(one.Name).Validate() != nil || one.ID == 0 || one.Metadata.Container == nil {
+			return page{}, fmt.Errorf("%s: version %d of the listing (%q) is not that of a container package", v.repository, i+1, one.Name)
+		}
+	}
+	p.now, _ = http.ParseTime(header.Get("Date"))
+	p.next, p.left, err = v.client.links(address, header)
+	if err != nil {
+		return page{}, fmt.Errorf("%s: %w", v.repository, err)
+	}
+	return p, nil
+}
+
+var link = regexp.MustCompile(`<([^<>]*)>; *rel="(\w+)"`)
+
+// links returns the address of the next page, and how many there are (GitHub REST
+// API, "Using pagination"). The token goes along, so it must be one of the API's.
+func (c *Client) links(address string, header http.Header) (next string, left int, err error) {
+	last := ""
+	for _, found := range link.FindAllStringSubmatch(strings.Join(header.Values("Link"), ","), -1) {
+		switch found[2] {
+		case "next":
+			next = found[1]
+		case "last":
+			last = found[1]
+		}
+	}
+	switch {
+	case next == "":
+		return "", 0, nil
+	case !strings.HasPrefix(next, c.api+"/") || next == address:
+		return "", 0, fmt.Errorf("the next page of the listing is at %q, not in %s", next, c.api)
+	}
+	to, ok := number(last)
+	from, known := number(next)
+	if !ok || !known || to < from {
+		return next, -1, nil
+	}
+	return next, to - from + 1, nil
+}
+
+func number(address string) (int, bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(u.Query().Get("page"))
+	return n, err == nil
+}
+
+// Facts has what GitHub always does. It removes no tag from a version (Packages
+// API: there is only the deletion of a version), so a tag goes with its manifest,
+// and does not go while the manifest has others. Children of an index go like
+// anything else.
+func (v *versions) Facts(ctx context.Context) (registry.Facts, error) {
+	return registry.Facts{LastTag: true, NoUntag: true}, ctx.Err()
+}
