@@ -63,9 +63,9 @@ func TestShapes(t *testing.T) {
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
 		"github": func(t *testing.T, s *shape) shapeRegistry {
-			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry)
+			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry, "owner/")
 		},
-		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
+		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t), "") },
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
@@ -129,6 +129,7 @@ func (f *shapeFile) want(section, backend string) string {
 type shapeRegistry struct {
 	flags    []string // of tagline
 	settings string   // at the end of images.yaml
+	owner    string   // that repositories need in front of their names, "owner/"
 	name     string   // in messages
 	host     string   // that speaks the OCI protocol
 	options  []remote.Option
@@ -148,9 +149,9 @@ func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
 }
 
 // onKind has an emulator of a registry with an API of its own.
-func onKind(t *testing.T, s *shape, kind config.RegistryKind, emulator *listingtest.Registry) shapeRegistry {
+func onKind(t *testing.T, s *shape, kind config.RegistryKind, emulator *listingtest.Registry, owner string) shapeRegistry {
 	r := shapeRegistry{
-		name: emulator.Host, host: emulator.Host, flags: []string{"--registry", emulator.Host},
+		name: emulator.Host, host: strings.TrimSuffix(emulator.Host+"/"+owner, "/"), owner: owner, flags: []string{"--registry", emulator.Host},
 		settings: fmt.Sprintf("registries: {%q: {kind: %s}}\n", emulator.Host, kind),
 		requests: func() int { return len(emulator.Requests()) },
 	}
@@ -224,6 +225,9 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	r := start(t, s)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "images.yaml")
+	if r.owner != "" {
+		images = regexp.MustCompile(`(^|[^a-z0-9])(`+strings.Join(s.repositories(), "|")+`):`).ReplaceAllString(images, "${1}"+r.owner+"${2}:")
+	}
 	if err := os.WriteFile(path, []byte(images+r.settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +235,10 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	apply := func() string {
 		var out bytes.Buffer
 		code := run(t.Context(), args, &out, &out)
-		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY").Replace(out.String())
+		said := strings.NewReplacer(dir+"/", "", r.name+"/"+r.owner, "REGISTRY/", r.name, "REGISTRY").Replace(out.String())
+		if r.owner != "" {
+			said = strings.ReplaceAll(said, r.owner, "")
+		}
 		return fmt.Sprintf("%sexit code %d\n", said, code)
 	}
 	r.requests()
