@@ -65,7 +65,9 @@ func TestShapes(t *testing.T) {
 		"github": func(t *testing.T, s *shape) shapeRegistry {
 			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry, "owner/")
 		},
-		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t), "") },
+		"google": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.Google, googletest.Start(t), "")
+		},
 	} {
 		t.Run(backend, func(t *testing.T) {
 			if backend == "distribution" && !ocitest.HasDistribution(t) {
