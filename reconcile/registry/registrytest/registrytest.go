@@ -37,7 +37,6 @@ type Backend struct {
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
 	Cascades       bool // it deletes with a manifest its referrers, and what only that listed
-	KeepsTagged    bool // it deletes no manifest that a tag names
 	KeepsLast      bool // it does not delete the last manifest that has a tag
 	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
 	ListsNone      bool // a missing repository has an empty list of tags
