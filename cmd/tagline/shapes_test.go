@@ -29,6 +29,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/google/googletest"
+	"tagline/reconcile/harbor/harbortest"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci/ocitest"
 )
@@ -69,6 +70,9 @@ func TestShapes(t *testing.T) {
 		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
 		"azure": func(t *testing.T, s *shape) shapeRegistry {
 			return onKind(t, s, config.Azure, azuretest.Start(t).Registry)
+		},
+		"harbor": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.Harbor, harbortest.Start(t).Registry)
 		},
 	} {
 		t.Run(backend, func(t *testing.T) {
@@ -204,6 +208,20 @@ func total(counts map[string]int) (n int) {
 	return n
 }
 
+// in moves all repositories, and those of images.yaml, below a path.
+func (s *shape) in(path, images string) string {
+	for _, name := range s.repositories() {
+		images = regexp.MustCompile(`\b`+name+`:`).ReplaceAllString(images, path+name+":")
+	}
+	for _, o := range s.order {
+		o.repository = path + o.repository
+	}
+	for i := range s.tags {
+		s.tags[i].repository = path + s.tags[i].repository
+	}
+	return images
+}
+
 func (s *shape) repositories() []string {
 	var all []string
 	for _, o := range s.order {
@@ -225,6 +243,11 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	if !ok {
 		t.Fatalf("%s has no images.yaml", f.file)
 	}
+	project := ""
+	if backend == "harbor" || backend == "github" { // where each repository has one, or an owner
+		project = "project/"
+		images = s.in(project, images)
+	}
 	r := start(t, s)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "images.yaml")
@@ -235,7 +258,7 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	apply := func() string {
 		var out bytes.Buffer
 		code := run(t.Context(), args, &out, &out)
-		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY").Replace(out.String())
+		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY", project, "").Replace(out.String())
 		return fmt.Sprintf("%sexit code %d\n", said, code)
 	}
 	r.requests()
@@ -248,7 +271,7 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 		t.Errorf("the second run changed tags:\n%s\ninto\n%s", tags, after)
 	}
 	got := map[string]string{
-		"run": s.named(first), "tags": s.named(tags), "again": s.named(second),
+		"run": s.named(first), "tags": s.named(strings.ReplaceAll(tags, project, "")), "again": s.named(second),
 		"requests": fmt.Sprint(requests),
 	}
 	f.mu.Lock()
@@ -370,7 +393,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github", "azure"}, func(name string) bool { return !f.accepted(name) })
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github", "azure", "harbor"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)
