@@ -23,6 +23,8 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 	case facts.Missing:
 		forbid(s.image.Pos, findings.MissingRepository,
 			"repository %s does not exist, and a push is not to create it; create it, or correct its name", s.home)
+	case facts.Locked:
+		forbid(alias.Pos, findings.ImmutableTag, "repository %s is locked, so that nothing can be written to it; unlock it to let tag %q change", s.home, alias.Tag)
 	case old.Archived:
 		forbid(alias.Pos, findings.ArchivedAlias,
 			"alias %q names %s in %s, which is archived, so it can't be told from one that is gone; restore it, or delete it by hand", alias.Tag, old.Digest, s.home)
@@ -30,6 +32,8 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 		forbid(alias.Pos, findings.PinnedSource,
 			"tag %q may be the last one of %s, which images.yaml has as a source by its digest, and %s deletes an image with its last tag; name that source by a tag that stays",
 			alias.Tag, old.Digest, s.home.Host)
+	case old.Digest != "" && tags.Locked[alias.Tag]:
+		forbid(alias.Pos, findings.ImmutableTag, "tag %q of %s is locked; unlock it to let it change", alias.Tag, s.home)
 	case alias.Absent || old.Digest == "" || !tags.Fixed(alias.Tag):
 	case tags.Immutable:
 		except := ""

@@ -104,7 +104,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 // manifests behind for that. Only a deletion can tell, so a dry run can't know.
 func (a *applying) deletes() error {
 	purges := slices.ContainsFunc(a.plan.Pushes, func(p Push) bool { return p.Purged > 0 })
-	if !purges || len(a.plan.DeleteManifests) == 0 || a.ctx.Err() != nil {
+	if !purges || len(a.plan.DeleteManifests) == 0 {
 		return nil
 	}
 	return a.w.Deletes(a.ctx)

@@ -261,6 +261,45 @@ func TestDeletionsAgainstTheObvious(tb *testing.T) {
 	}
 }
 
+// Where a registry deletes with a manifest what hangs on it, no more goes than the
+// plan says, and nothing that something needs.
+func TestCascades(tb *testing.T) {
+	cases, deleted, spared := 0, 0, 0
+	defer func() { tb.Logf("%d repositories, %d manifests deleted, %d more elsewhere", cases, deleted, spared) }()
+	rapid.Check(tb, func(t *rapid.T) {
+		h := drawHousehold(t, tb)
+		h.Listed, h.Drops = true, false
+		elsewhere := plan(tb, h.Memory, h.image)
+		h.Cascades = true
+		before := maps.Clone(h.Manifests)
+		p := plan(tb, h.Memory, h.image)
+		if len(p.Errors) > 0 {
+			t.Fatalf("%s\nerrors %+v", h, p.Errors)
+		}
+		due := map[string]bool{}
+		for _, d := range p.DeleteManifests {
+			due[d.Digest] = true
+		}
+		result := reconcile.Apply(tb.Context(), h.Writer(h.image.Repository), p)
+		for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed) {
+			if o.Err != nil {
+				t.Fatalf("%s\n%s: %v", h, h.called(o.Tag), o.Err)
+			}
+		}
+		for d := range before {
+			if _, there := h.Manifests[d]; there == due[d] {
+				t.Fatalf("%s\n%s\n%s is there: %v", h, strings.Join(h.short(p), "\n"), h.called(d), there)
+			}
+		}
+		for d := range due {
+			if !slices.ContainsFunc(elsewhere.DeleteManifests, func(e reconcile.DeleteManifest) bool { return e.Digest == d }) {
+				t.Fatalf("%s\n%s would stay elsewhere", h, h.called(d))
+			}
+		}
+		cases, deleted, spared = cases+1, deleted+len(due), spared+len(elsewhere.DeleteManifests)-len(due)
+	})
+}
+
 // onlyFallbacks reports whether a plan concerns only attestations in fallback tags.
 func onlyFallbacks(p reconcile.Plan) bool {
 	for _, push := range p.Pushes {
@@ -395,11 +434,12 @@ func (h household) seen() map[string]bool {
 		tops = append(tops, d, subjectOf(name))
 	}
 	seen := map[string]bool{}
-	for before := -1; before != len(seen); {
-		before = len(seen)
+	for before := -1; before != len(seen)+len(tops); {
+		before = len(seen) + len(tops)
 		maps.Copy(seen, h.below(tops...))
 		for d := range seen {
-			if s := h.References(d).Subject; s != nil && (!h.isAttestation(d) || slices.Contains(tops, d)) { // an index says what an attestation is
+			s := h.References(d).Subject
+			if s != nil && !slices.Contains(tops, s.Digest) && (!h.isAttestation(d) || slices.Contains(tops, d)) { // an index says what an attestation is
 				tops = append(tops, s.Digest)
 			}
 		}

@@ -501,6 +501,10 @@ func TestFactsOfTheRepository(t *testing.T) {
 			"immutable-tag", `keeps the tags immutable that match "1*"; narrow that filter`, true},
 		{"mutable with other exclusions", registry.Facts{Tags: registry.Mutability{Except: []string{"v*"}}}, nil, "", "", true},
 		{"the tag can't be moved, but can go", registry.Facts{Tags: registry.Mutability{Except: []string{"7"}}}, nil, "", "", true},
+		{"this tag is locked", registry.Facts{Tags: registry.Mutability{Locked: map[string]bool{"10": true}}}, nil,
+			"immutable-tag", `tag "10" of r.test/app is locked; unlock it`, true},
+		{"another tag is locked", registry.Facts{Tags: registry.Mutability{Locked: map[string]bool{"8": true}}}, nil, "", "", true},
+		{"the repository is locked", registry.Facts{Locked: true}, nil, "immutable-tag", "repository r.test/app is locked", false},
 		{"missing", registry.Facts{Missing: true}, nil, "missing-repository", "repository r.test/app does not exist", false},
 		{"unknown", registry.Facts{}, boom, "error", "access denied", false},
 	} {

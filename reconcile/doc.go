@@ -32,9 +32,9 @@
 //	dropped.go          what must be there although a tag leaves it
 //	last_tag.go         tags that can't be deleted, since an index lists their image
 //	sweep_look.go       what a repository holds now
+//	sweep_signed.go     what goes with what a purge deletes
 //	sweep_tags.go       what its tags will be: prune, purge
 //	sweep_left.go       what a purge left behind that was cut
-//	sweep_signed.go     what goes with what a purge deletes
 //	sweep_grace.go      how long what nothing needs has to wait
 //	sweep_manifests.go  which manifests nothing needs then
 //	sweep.go            the three together

@@ -126,7 +126,7 @@ func (s scope) warnSigned(tag string, change *purged) *config.Finding {
 	}
 	return &config.Finding{
 		ID: findings.SignedTag, Alias: tag, Warning: true, Pos: policies.Provenance.Pos(s.rules),
-		Message: fmt.Sprintf("tag %q of %s is %s, to which %s refer; it %s", tag, s.home, change.old.Digest, few(change.signed), does),
+		Message: fmt.Sprintf("tag %q of %s is %s, and %s; it %s", tag, s.home, change.old.Digest, refers(change.signed), does),
 	}
 }
 

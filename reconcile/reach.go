@@ -30,12 +30,19 @@ import (
 //	BuildKit's attestations under a purge
 //	what stays untagged by policy, and what      untagged: keep
 //	such an index lists
+//	what would take one of these along, where a  its deletion deletes more
+//	registry deletes with a manifest what hangs
+//	on it
 type holding struct {
 	tags      map[string]string // digest by tag, once the run is done
 	released  map[string]string // tags that stand for a reference to a digest that goes, by which they keep nothing
 	pinned    []string          // digests that images.yaml names
 	manifests map[string]held   // all that are known, by digest
 	purge     bool              // attestations are not kept by their own subject
+	cascades  bool              // see [registry.Facts]
+	// signs are the subjects that tags sha256-<hex>[.suffix] name now, by the digest of
+	// what has the tag. A registry that cascades may know it without the tag, too.
+	signs map[string][]string
 }
 
 // held is a manifest of a repository, and its links to others.
@@ -113,8 +120,51 @@ func (h holding) needed() map[string]string {
 		}
 	}
 	follow(false)
+	for h.cascades {
+		digest, taken := h.taking(why)
+		if digest == "" {
+			break
+		}
+		need(digest, "its deletion takes "+taken)
+		follow(true)
+	}
 	return why
 }
+
+// taking returns a manifest that is not needed and whose deletion would take one
+// that is: a referrer, or what nothing else keeps. It is "" if there is none.
+func (h holding) taking(needed map[string]string) (digest, taken string) {
+	kept := map[string]bool{} // by a tag, or by an index that stays
+	for tag, digest := range h.tags {
+		kept[digest] = kept[digest] || h.released[tag] == ""
+	}
+	for digest, m := range h.manifests {
+		if needed[digest] != "" && !m.unknown {
+			for _, child := range m.children {
+				kept[child] = true
+			}
+		}
+	}
+	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
+		m := h.manifests[digest]
+		if needed[digest] != "" {
+			for _, subject := range slices.Concat(h.signs[digest], []string{m.subject}) {
+				if needed[subject] == "" && h.has(subject) {
+					return subject, digest
+				}
+			}
+			continue
+		}
+		for _, child := range m.children {
+			if needed[child] != "" && !kept[child] && h.has(child) {
+				return digest, child
+			}
+		}
+	}
+	return "", ""
+}
+
+func (h holding) has(digest string) bool { _, ok := h.manifests[digest]; return ok }
 
 // tagged returns a holding in which only tags and images.yaml keep anything.
 func (h holding) tagged() holding {

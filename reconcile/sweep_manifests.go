@@ -63,6 +63,21 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		return nil, err
 	}
 	needed := s.after.needed()
+	if slices.ContainsFunc(slices.Collect(maps.Keys(s.after.manifests)), func(digest string) bool { return needed[digest] == "" }) {
+		facts, err := s.settings()
+		if err != nil {
+			return nil, err
+		}
+		if facts.Cascades {
+			s.after.cascades, s.after.signs = true, map[string][]string{}
+			for _, tag := range slices.Sorted(maps.Keys(s.before)) {
+				if subject := registry.FallbackSubject(tag); subject != "" {
+					s.after.signs[s.before[tag]] = append(s.after.signs[s.before[tag]], subject)
+				}
+			}
+			needed = s.after.needed()
+		}
+	}
 	var due []DeleteManifest
 	for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
 		if needed[digest] == "" {
@@ -74,7 +89,11 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		for _, child := range s.after.manifests[d.Digest].children {
 			parents[child] = append(parents[child], d.Digest)
 		}
-		if subject := s.goes[d.Digest]; subject != "" && !slices.Contains(s.after.manifests[subject].children, d.Digest) {
+		subject := s.goes[d.Digest]
+		if s.after.cascades {
+			subject = s.after.manifests[d.Digest].subject
+		}
+		if subject != "" && !slices.Contains(s.after.manifests[subject].children, d.Digest) {
 			parents[subject] = append(parents[subject], d.Digest)
 		}
 	}

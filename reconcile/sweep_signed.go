@@ -121,6 +121,21 @@ func (s *sweep) refers(tag, subject string) (bool, error) {
 	return len(listed) > 0 && len(listed) == len(m.Children), err
 }
 
+// foreign returns the tags that are named after digests and are no reference to them,
+// in words.
+func (s *sweep) foreign(digests []string) (tags []string, _ error) {
+	var errs []error
+	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
+		if subject := registry.FallbackSubject(tag); slices.Contains(digests, subject) {
+			refers, err := s.refers(tag, subject)
+			if errs = append(errs, err); err == nil && !refers {
+				tags = append(tags, "tag "+tag)
+			}
+		}
+	}
+	return tags, errors.Join(errs...)
+}
+
 // releasedOf returns the released tags that name a digest.
 func (s *sweep) releasedOf(digest string) (tags []string) {
 	for _, tag := range slices.Sorted(maps.Keys(s.after.released)) {

@@ -103,7 +103,14 @@ func (s *sweep) purgeTags() error {
 			continue
 		}
 		if len(change.signed) > 0 {
-			s.warnings = append(s.warnings, s.warnSigned(tag, change))
+			w := s.warnSigned(tag, change)
+			if odd, err := s.foreign(change.replaced); change.allow {
+				errs = append(errs, err)
+				if len(odd) > 0 {
+					w.Message += "; " + few(odd) + " may be something else, and stays with what it is named after"
+				}
+			}
+			s.warnings = append(s.warnings, w)
 		}
 		if !change.allow {
 			continue
@@ -157,7 +164,7 @@ func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
 	if len(signed) > 0 {
 		alias := s.aliases[tag]
 		s.warnings = append(s.warnings, warning(alias, alias.Pos, findings.SignedTag,
-			"alias %q of %s %s %s, to which %s refer; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, few(signed)))
+			"alias %q of %s %s %s, and %s; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, refers(signed)))
 	}
 	return err
 }

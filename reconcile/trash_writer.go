@@ -20,6 +20,7 @@ type keeping struct {
 	reasons map[string]string    // by tag or digest
 	pushes  map[string]Push      // by tag
 	tags    map[string][]KeptTag // by digest: those that go with it
+	below   map[string][]string  // manifests that go after one, by its digest
 	kept    map[string]bool      // digests that the trash has
 	failed  error                // why an index that a purge replaces was not kept
 }
@@ -28,7 +29,7 @@ type keeping struct {
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, pushes: map[string]Push{}, tags: map[string][]KeptTag{}, kept: map[string]bool{},
+		reasons: map[string]string{}, pushes: map[string]Push{}, tags: map[string][]KeptTag{}, below: map[string][]string{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
 		k.pushes[p.Tag] = p
@@ -38,6 +39,9 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	}
 	for _, d := range plan.DeleteManifests {
 		k.reasons[d.Digest] = d.Reason
+		for _, parent := range d.Parents {
+			k.below[parent] = append(k.below[parent], d.Digest)
+		}
 		for _, tag := range d.Tags {
 			k.tags[d.Digest] = append(k.tags[d.Digest], KeptTag{Tag: tag})
 		}
@@ -92,13 +96,30 @@ func (k *keeping) DeleteTags(ctx context.Context, tags []registry.TagDigest) []e
 	return deleteKept(ctx, k, tags, due, k.Writer.DeleteTags)
 }
 
-// DeleteManifests implements [registry.Writer].
+// DeleteManifests keeps what the plan deletes after a manifest, too, before that
+// goes: a registry may delete it along with it (see [registry.Facts]). If that
+// fails, nothing is deleted.
 func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error {
+	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, k.under(digests)))...)
 	due := make([]losing, len(digests))
 	for i, digest := range digests {
 		due[i] = losing{digest, k.tags[digest], k.reasons[digest]}
 	}
 	return deleteKept(ctx, k, digests, due, k.Writer.DeleteManifests)
+}
+
+// under returns what the plan deletes after some manifests, at any depth.
+func (k *keeping) under(digests []string) (due []losing) {
+	seen := map[string]bool{}
+	for open := slices.Clone(digests); len(open) > 0; open = open[1:] {
+		for _, digest := range k.below[open[0]] {
+			if !seen[digest] {
+				seen[digest] = true
+				due, open = append(due, losing{digest, k.tags[digest], k.reasons[digest]}), append(open, digest)
+			}
+		}
+	}
+	return due
 }
 
 // deleteKept deletes the items that could be kept.

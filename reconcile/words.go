@@ -24,6 +24,14 @@ func few(words []string) string {
 	return strings.Join(words, ", ")
 }
 
+// refers says that something refers to what was named before.
+func refers(what []string) string {
+	if len(what) == 1 {
+		return what[0] + " refers to it"
+	}
+	return few(what) + " refer to it"
+}
+
 // join lists platforms.
 func join(platforms []config.Platform) string {
 	var all []string

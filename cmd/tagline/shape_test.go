@@ -20,7 +20,7 @@ import (
 
 // shape is what a registry holds, in a few lines:
 //
-//	repository NAME              where the lines below push to; "app" at first
+//	repository NAME              where the lines below push to; "team/app" at first
 //	image NAME PLATFORM [OPTION...]
 //	attestation NAME IMAGE       BuildKit's; with "subject" as OCI artifact
 //	artifact NAME TYPE [OPTION...]
@@ -63,7 +63,7 @@ type shapeTag struct{ repository, tag, object string }
 
 // parseShape reads the lines and makes the bytes.
 func parseShape(text string) (*shape, error) {
-	s := &shape{repository: "app", objects: map[string]*shapeObject{}}
+	s := &shape{repository: "team/app", objects: map[string]*shapeObject{}}
 	var open *shapeObject // the index whose entries are being read
 	for n, line := range strings.Split(text, "\n") {
 		words := strings.Fields(line)

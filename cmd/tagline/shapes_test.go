@@ -25,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"tagline/config"
+	"tagline/reconcile/azure/azuretest"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/google/googletest"
@@ -63,10 +64,11 @@ func TestShapes(t *testing.T) {
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
 		"github": func(t *testing.T, s *shape) shapeRegistry {
-			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry, "owner/")
+			return onKind(t, s, config.GitHub, githubtest.Start(t).Registry)
 		},
-		"google": func(t *testing.T, s *shape) shapeRegistry {
-			return onKind(t, s, config.Google, googletest.Start(t), "")
+		"google": func(t *testing.T, s *shape) shapeRegistry { return onKind(t, s, config.Google, googletest.Start(t)) },
+		"azure": func(t *testing.T, s *shape) shapeRegistry {
+			return onKind(t, s, config.Azure, azuretest.Start(t).Registry)
 		},
 	} {
 		t.Run(backend, func(t *testing.T) {
@@ -131,7 +133,6 @@ func (f *shapeFile) want(section, backend string) string {
 type shapeRegistry struct {
 	flags    []string // of tagline
 	settings string   // at the end of images.yaml
-	owner    string   // that repositories need in front of their names, "owner/"
 	name     string   // in messages
 	host     string   // that speaks the OCI protocol
 	options  []remote.Option
@@ -151,9 +152,9 @@ func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
 }
 
 // onKind has an emulator of a registry with an API of its own.
-func onKind(t *testing.T, s *shape, kind config.RegistryKind, emulator *listingtest.Registry, owner string) shapeRegistry {
+func onKind(t *testing.T, s *shape, kind config.RegistryKind, emulator *listingtest.Registry) shapeRegistry {
 	r := shapeRegistry{
-		name: emulator.Host, host: strings.TrimSuffix(emulator.Host+"/"+owner, "/"), owner: owner, flags: []string{"--registry", emulator.Host},
+		name: emulator.Host, host: emulator.Host, flags: []string{"--registry", emulator.Host},
 		settings: fmt.Sprintf("registries: {%q: {kind: %s}}\n", emulator.Host, kind),
 		requests: func() int { return len(emulator.Requests()) },
 	}
@@ -227,9 +228,6 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	r := start(t, s)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "images.yaml")
-	if r.owner != "" {
-		images = regexp.MustCompile(`(^|[^a-z0-9])(`+strings.Join(s.repositories(), "|")+`):`).ReplaceAllString(images, "${1}"+r.owner+"${2}:")
-	}
 	if err := os.WriteFile(path, []byte(images+r.settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +235,7 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	apply := func() string {
 		var out bytes.Buffer
 		code := run(t.Context(), args, &out, &out)
-		said := strings.NewReplacer(dir+"/", "", r.name+"/"+r.owner, "REGISTRY/", r.name, "REGISTRY").Replace(out.String())
-		if r.owner != "" {
-			said = strings.ReplaceAll(said, r.owner, "")
-		}
+		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY").Replace(out.String())
 		return fmt.Sprintf("%sexit code %d\n", said, code)
 	}
 	r.requests()
@@ -375,7 +370,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // write puts what came out into the file. What the registries agree on stands
 // once.
 func (f *shapeFile) write(t *testing.T) {
-	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github"}, func(name string) bool { return !f.accepted(name) })
+	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github", "azure"}, func(name string) bool { return !f.accepted(name) })
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)

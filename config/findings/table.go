@@ -130,7 +130,7 @@ var All = []Kind{
 	{ListedImage, Registry, Either, "A tag is the last one of an image that an index lists. Amazon ECR deletes an image with its last tag, and refuses that for such an image. The tag stays; other deletions go on.", "Give the image another tag, or delete the index first. If this run deletes the index, the next one deletes the tag."},
 	{KeptTag, Registry, Error, "GitHub deletes a tag only with its image, so a tag stays if its image has another tag, or if no other image has any. Other deletions go on.", "Delete all tags of the image, or keep this one. The last image goes with the package, by hand."},
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
-	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same."},
+	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same, and to delete what refers to it."},
 	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},

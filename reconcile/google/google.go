@@ -35,9 +35,6 @@ func (c *Client) Reader(repository config.Repository, over registry.Reader) regi
 	return listing.NewReader(repository.String(), over, &api{c.over, repository}, c.log)
 }
 
-// Writer opens a repository for writing: the OCI protocol has all that it takes.
-func (c *Client) Writer(_ config.Repository, over registry.Writer) registry.Writer { return over }
-
 // api is what Google says about one repository.
 type api struct {
 	over       *oci.Client

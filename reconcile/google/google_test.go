@@ -41,7 +41,7 @@ func TestContract(t *testing.T) {
 			}
 		},
 		Requests: func() int { return len(r.Requests()) },
-		Lists:    true, KeepsChildren: true, KeepsTagged: true,
+		Lists:    true, KeepsChildren: true,
 	})
 }
 
@@ -104,22 +104,23 @@ func TestSecondOpinion(t *testing.T) {
 }
 
 // A refusal is that of one manifest; the others go.
-func TestDanglingTag(t *testing.T) {
+func TestRefusedDeletion(t *testing.T) {
 	r := googletest.Start(t)
 	digests, err := demo.Push(t.Context(), r.Host, "app", []demo.Image{
-		{Tag: "1.0", Platforms: []string{"linux/amd64"}}, {Tag: "1.1", Platforms: []string{"linux/amd64"}},
+		{Tag: "1.0", Platforms: []string{"linux/amd64"}},
+		{Tag: "1.1", Platforms: []string{"linux/amd64"}},
+		{Tag: "all", Platforms: []string{"linux/amd64", "linux/arm64"}, Version: "1.0"}, // lists 1.0
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Delete("app", "1.1")
 	_, w := open(t, r)
 	errs := w.Writer(config.Repository{Host: r.Host, Path: "app"}).DeleteManifests(t.Context(), []string{digests["1.0"], digests["1.1"]})
-	if errs[0] == nil || errors.Is(errs[0], registry.ErrUnsupported) || !strings.Contains(errs[0].Error(), "still referenced by one or more tags") {
-		t.Errorf("what a tag names: %v", errs[0])
+	if errs[0] == nil || errors.Is(errs[0], registry.ErrUnsupported) || !strings.Contains(errs[0].Error(), "referenced by one or more parent images") {
+		t.Errorf("what an index lists: %v", errs[0])
 	}
 	if errs[1] != nil {
-		t.Errorf("what no tag names: %v", errs[1])
+		t.Errorf("what no index lists: %v", errs[1])
 	}
 }
 

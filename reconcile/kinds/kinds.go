@@ -8,9 +8,11 @@ import (
 	"sync"
 
 	"tagline/config"
+	"tagline/reconcile/azure"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/github"
 	"tagline/reconcile/google"
+	"tagline/reconcile/harbor"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
@@ -25,6 +27,8 @@ type kind interface {
 // made are the constructors of kinds.
 var made = map[config.RegistryKind]func(host string, over *oci.Client, log *slog.Logger) kind{
 	config.GitHub: func(host string, over *oci.Client, log *slog.Logger) kind { return github.New(host, over, log) },
+	config.Harbor: func(_ string, over *oci.Client, log *slog.Logger) kind { return harbor.New(over, log) },
+	config.Azure:  func(_ string, over *oci.Client, log *slog.Logger) kind { return azure.New(over, log) },
 	config.Google: func(_ string, over *oci.Client, log *slog.Logger) kind { return google.New(over, log) },
 }
 

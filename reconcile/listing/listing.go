@@ -31,7 +31,8 @@ type API interface {
 	Facts(ctx context.Context) (registry.Facts, error)
 }
 
-// Page is a part of a listing.
+// Page is a part of a listing. It has no manifests if its request asked for
+// something else that the listing takes.
 type Page struct {
 	Manifests []registry.StoredManifest
 	Left      int       // pages after this one, -1 if that is not known
@@ -53,8 +54,15 @@ type Reader struct {
 
 // NewReader returns a reader that asks api where that takes fewer requests than
 // over. name is the repository's, for the log.
+//
+// An api whose listings take several requests may have a method Least, which
+// returns how many at least.
 func NewReader(name string, over registry.Reader, api API, log *slog.Logger) *Reader {
-	return &Reader{Reader: over, api: api, log: log, name: name}
+	r := &Reader{Reader: over, api: api, log: log, name: name}
+	if known, ok := api.(interface{ Least() int }); ok {
+		r.least = known.Least()
+	}
+	return r
 }
 
 // Listed reports that a tag may be answered without a request of its own.
@@ -174,17 +182,22 @@ var errLong = errors.New("the listing has more pages than there are tags to ask 
 // read lists the repository, in at most so many pages; 0 is for all.
 func (r *Reader) read(ctx context.Context, most int) error {
 	var (
-		all   registry.Inventory
-		first []registry.StoredManifest
-		pages int
-		seen  = map[string]bool{}
+		all           registry.Inventory
+		first         []registry.StoredManifest
+		pages, filled int
+		seen          = map[string]bool{}
 	)
 	for page, err := range r.api.Pages(ctx) {
 		if err != nil {
 			return err
 		}
 		if pages++; pages == 1 {
-			all.Now, first = page.Now, page.Manifests
+			all.Now = page.Now
+		}
+		if len(page.Manifests) > 0 {
+			if filled++; filled == 1 {
+				first = page.Manifests
+			}
 		}
 		for _, m := range page.Manifests {
 			if seen[m.Digest] {
@@ -198,7 +211,7 @@ func (r *Reader) read(ctx context.Context, most int) error {
 			return errLong
 		}
 	}
-	if pages > 1 {
+	if filled > 1 {
 		if err := r.settled(ctx, first); err != nil {
 			return err
 		}
@@ -208,12 +221,15 @@ func (r *Reader) read(ctx context.Context, most int) error {
 	return nil
 }
 
-// settled reads the first page again. A push puts its manifest there, and moves
+// settled reads the first manifests again. A push puts its manifest there, and moves
 // all others on.
 func (r *Reader) settled(ctx context.Context, before []registry.StoredManifest) error {
 	for page, err := range r.api.Pages(ctx) {
 		if err != nil {
 			return err
+		}
+		if len(page.Manifests) == 0 {
+			continue
 		}
 		same := slices.EqualFunc(before, page.Manifests, func(a, b registry.StoredManifest) bool {
 			return a.Digest == b.Digest && slices.Equal(a.Tags, b.Tags)

@@ -39,6 +39,70 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 	return &http.Client{Transport: chain}, nil
 }
 
+// Direct returns "https://HOST", with the scheme that the host speaks, and a client
+// that sends the login of the host to it with each request: for an API that takes
+// no token of the registry. Wrap its errors with [Client.Failure].
+func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http.Client, error) {
+	named := c.named(r)
+	if named.err != nil {
+		return "", nil, named.err
+	}
+	chain := c.chain(readsWhole)
+	challenge, err := transport.Ping(ctx, named.name.Registry, chain)
+	if err != nil {
+		return "", nil, err
+	}
+	scheme := "https"
+	if challenge.Insecure {
+		scheme = "http"
+	}
+	found, err := authn.Resolve(ctx, c.options.Keychain, named.name)
+	if err != nil {
+		return "", nil, err
+	}
+	login, err := authn.Authorization(ctx, found)
+	if err != nil {
+		return "", nil, err
+	}
+	host := named.name.RegistryStr()
+	return scheme + "://" + host, &http.Client{Transport: &direct{chain, host, login}}, nil
+}
+
+// direct adds a login to requests for its own host.
+type direct struct {
+	next  http.RoundTripper
+	host  string
+	login *authn.AuthConfig
+}
+
+func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host == d.host {
+		req = req.Clone(req.Context())
+		switch l := d.login; {
+		case l.RegistryToken != "":
+			req.Header.Set("Authorization", "Bearer "+l.RegistryToken)
+		case l.Username != "":
+			req.SetBasicAuth(l.Username, l.Password)
+		}
+	}
+	return d.next.RoundTrip(req)
+}
+
+// URL is a path on the host of a repository.
+func (c *Client) URL(r config.Repository, path string) string {
+	named := c.named(r)
+	return named.name.Scheme() + "://" + named.name.RegistryStr() + path
+}
+
+// Failure says in one line what went wrong with a subject. It is for requests that
+// have no answer, or one that concerns the host.
+func (c *Client) Failure(r config.Repository, subject string, err error) error {
+	return c.named(r).failure(subject, err)
+}
+
+// Reason is what Failure says, without the subject and without advice.
+func (c *Client) Reason(r config.Repository, err error) string { return c.named(r).reason(err) }
+
 // GetJSON reads a document below "/v2/REPOSITORY", with what a pull is allowed.
 //
 // Errors: registry.ErrNotFound if it does not exist.
@@ -48,7 +112,7 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 		return nil, err
 	}
 	named := c.named(r)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, named.name.Scheme()+"://"+named.name.RegistryStr()+"/v2/"+r.Path+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL(r, "/v2/"+r.Path+path), nil)
 	if err != nil {
 		return nil, err
 	}

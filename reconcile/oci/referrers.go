@@ -264,10 +264,11 @@ func (v *verifier) taken(req *http.Request) bool {
 	get.Header.Set("Accept", strings.Join([]string{
 		ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, string(types.DockerManifestList), string(types.DockerManifestSchema2),
 	}, ", "))
-	resp, err := v.next.RoundTrip(get)
+	resp, err := v.next.RoundTrip(get) //nolint:bodyclose // it is closed below
 	if err != nil {
 		return false // go-containerregistry asks the same
 	}
+	defer func() { _ = resp.Body.Close() }()
 	body, err := readDocument(resp)
 	return err == nil && resp.StatusCode == http.StatusOK && (digestOf(body) == "sha256:"+hex || baseType(resp) != ocispec.MediaTypeImageIndex)
 }

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,6 +14,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"tagline/config"
+	"tagline/reconcile/demo"
+	"tagline/reconcile/oci/ocitest"
 	"tagline/reconcile/registry"
 )
 
@@ -120,4 +124,106 @@ func TestReferrersInPages(t *testing.T) {
 			t.Fatalf("referrer %d is %+v", i, d)
 		}
 	}
+}
+
+// A copy that has a subject is among its referrers afterwards, whatever a copy that
+// was cut has left, and also if several are copied at once.
+func TestCopyOfReferrers(t *testing.T) {
+	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
+		app, other := config.Repository{Host: proxy.Host, Path: "app"}, config.Repository{Host: proxy.Host, Path: "other"}
+		objects := ocitest.AppOCI.Objects(t)["10.70"]
+		if err := demo.PushObjects(t.Context(), proxy.Host, "app", "10.70", objects); err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, Options{})
+		var subject, referrer string
+		for _, o := range objects {
+			if found, err := c.Reader(app).Referrers(t.Context(), o.Digest.String()); err != nil {
+				t.Fatal(err)
+			} else if len(found) > 0 {
+				subject, referrer = o.Digest.String(), found[0].Digest
+			}
+		}
+		listed := func() bool {
+			t.Helper()
+			found, err := newClient(t, Options{}).Reader(other).Referrers(t.Context(), subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(found, func(d registry.Descriptor) bool { return d.Digest == referrer })
+		}
+		w := func() registry.Writer { return NewWriters(newClient(t, Options{})).Writer(other) }
+
+		gone := c.Reader(app).Manifests(t.Context(), []string{referrer})[0]
+		m, err := registry.ParseManifest(gone.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A blob that is gone fails the copy, and leaves nothing that refers to the subject.
+		proxy.Script(
+			ocitest.Fault{Method: "POST", Path: "/other/blobs/uploads/", Do: ocitest.Status(http.StatusNotFound)},
+			ocitest.Fault{Method: "GET", Path: "/app/blobs/" + m.Layers[0].Digest.String(), Do: ocitest.Status(http.StatusNotFound)},
+		)
+		if err := w().Copy(t.Context(), app, referrer); err == nil || listed() {
+			t.Errorf("with a blob that is gone: %v", err)
+		}
+		// The manifest arrives, and the fallback tag does not.
+		proxy.Script(ocitest.Fault{Method: "PUT", Path: "/other/manifests/sha256-", Do: ocitest.Status(http.StatusForbidden)})
+		fallback := w().Copy(t.Context(), app, referrer) != nil
+		proxy.Script()
+		if fallback == listed() {
+			t.Error("a copy that was cut is listed, or one that was not cut isn't")
+		}
+		for range 2 {
+			if err := w().Copy(t.Context(), app, referrer); err != nil || !listed() {
+				t.Errorf("copied, but not listed: %v", err)
+			}
+		}
+	})
+}
+
+// Where the fallback tag is taken, as it always is on GitLab, a copy with a subject is
+// refused, and the tag stays what it is. An index that lists such a manifest is copied.
+func TestCopyOfReferrersWithoutFallbackTag(t *testing.T) {
+	everyRegistry(t, func(t *testing.T, proxy *ocitest.RegistryProxy) {
+		app, other := config.Repository{Host: proxy.Host, Path: "app"}, config.Repository{Host: proxy.Host, Path: "other"}
+		objects := ocitest.AppOCI.Objects(t)["10.70"]
+		if err := demo.PushObjects(t.Context(), proxy.Host, "app", "10.70", objects); err != nil {
+			t.Fatal(err)
+		}
+		proxy.Script(
+			ocitest.Fault{Path: "/other/referrers/", Do: ocitest.Status(http.StatusNotFound)},
+			ocitest.Fault{Method: "GET", Path: "/other/manifests/sha256-[0-9a-f]+$", Do: ocitest.TagAsDigest()},
+		)
+		c := newClient(t, Options{})
+		w := NewWriters(c).Writer(other)
+		// The images come first on purpose: a tag that names nothing is free.
+		for _, o := range objects {
+			m, err := registry.ParseManifest(registry.RawManifest{Digest: o.Digest.String(), MediaType: o.MediaType, Body: o.Body})
+			if err == nil && m.IsImage() && m.Subject == nil {
+				if err := w.Copy(t.Context(), app, m.Digest); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		index := objects[len(objects)-1].Digest.String()
+		if err := w.Copy(t.Context(), app, index); err != nil {
+			t.Fatal(err)
+		}
+		refused := 0
+		for _, o := range objects {
+			m, err := registry.ParseManifest(registry.RawManifest{Digest: o.Digest.String(), MediaType: o.MediaType, Body: o.Body})
+			if err != nil || m.Subject == nil {
+				continue
+			}
+			err = NewWriters(newClient(t, Options{})).Writer(other).Copy(t.Context(), app, m.Digest)
+			if want := "the registry has no referrers API, and the tag " + registry.FallbackTag(m.Subject.Digest.String()) + ", which would list it, names something else"; err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %s", err, want)
+			}
+			refused++
+		}
+		if tags, err := w.Tags(t.Context()); refused == 0 || len(tags) > 0 || err != nil && !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("%d refused, and the tags are %q, %v", refused, tags, err)
+		}
+	})
 }

@@ -215,10 +215,11 @@ func (s *slots) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// writesManifest reports whether a request changes what a tag names. If it were
-// cut off, the run would not know whether it was done.
+// writesManifest reports whether a request changes what a tag names, by the
+// protocol or by an API of the registry's own. If it were cut off, the run would
+// not know whether it was done.
 func writesManifest(req *http.Request) bool {
-	return routeOf(req).resource == "manifests" && (req.Method == http.MethodPut || req.Method == http.MethodDelete)
+	return req.Method == http.MethodDelete || req.Method == http.MethodPut && routeOf(req).resource == "manifests"
 }
 
 // finishingBody ends a write's context when its answer is closed.

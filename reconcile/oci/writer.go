@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,11 +204,18 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 // unsupported reports whether a registry deletes no manifest
 // (distribution-spec, "Deleting Manifests": 400 or 405; others answer 501).
 // Amazon ECR answers 405 and UNSUPPORTED for a single manifest that an index
-// lists, and says so (user guide, image-artifact-delete): that is not a lack of
-// support.
+// lists, and says so (user guide, image-artifact-delete), and Azure for one that
+// is locked (Azure/acr-cli#70): that is not a lack of support.
 func unsupported(status *transport.Error) bool {
-	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) &&
+	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) && !IsLocked(status) &&
 		!strings.Contains(strings.ToLower(message(status)), "referenced")
+}
+
+// IsLocked reports whether an answer of Azure's says that what was to be changed is
+// locked.
+func IsLocked(err error) bool {
+	status := statusOf(err)
+	return status != nil && slices.ContainsFunc(status.Errors, func(d transport.Diagnostic) bool { return d.Code == "REGISTRY_DISALLOWED_OPERATION" })
 }
 
 // copyAttempts is how often a copy is started. A blob's upload can't be

@@ -9,6 +9,7 @@ import (
 // that states nothing has the zero Facts.
 type Facts struct {
 	Missing  bool       // there is no such repository, and a push must not make one
+	Locked   bool       // nothing can be pushed to the repository
 	Tags     Mutability // which tags can be moved
 	Expiries []Expiry   // rules by which the registry itself deletes images
 	LastTag  bool       // the registry deletes a manifest with its last tag
@@ -18,17 +19,22 @@ type Facts struct {
 	// KeepsChildren means that the registry deletes no manifest that an index
 	// lists.
 	KeepsChildren bool
+	// Cascades means that the registry deletes with a manifest its referrers, with
+	// their tags, and of what it lists that which has no tag and no other parent.
+	Cascades bool
 }
 
 // Mutability says which tags can't be moved once they exist.
 type Mutability struct {
 	Immutable bool     // all but those that an exception matches, or else only those
 	Except    []string // patterns in which * stands for any characters
+	// Locked are tags that can't be moved, whatever is true of the others.
+	Locked map[string]bool
 }
 
 // Fixed reports whether a tag that exists can't be moved.
 func (m Mutability) Fixed(tag string) bool {
-	return m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
+	return m.Locked[tag] || m.Immutable != slices.ContainsFunc(m.Except, func(pattern string) bool { return matches(pattern, tag) })
 }
 
 // Expiry is a rule by which a registry deletes or archives images on its own.

@@ -196,8 +196,8 @@ type Writer interface {
 	Deletes(ctx context.Context) error
 	// DeleteManifests removes manifests by digest, and every tag that names one
 	// of them at that moment, also tags that the caller doesn't know. Children
-	// of an index, blobs of an image, and referrers stay. A manifest that does
-	// not exist is no error. Amazon ECR refuses a manifest that an index lists;
+	// of an index, blobs of an image, and referrers stay, but for Harbor's: see
+	// Facts.Cascades. A manifest that does not exist is no error. Amazon ECR refuses a manifest that an index lists;
 	// other registries delete it, and the index then lacks it. So an index goes
 	// into an earlier batch than its children.
 	//

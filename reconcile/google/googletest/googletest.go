@@ -72,18 +72,22 @@ func (e *emulator) tags(w http.ResponseWriter, repository string) {
 }
 
 // refused answers a deletion that Google does not do. Status, codes and texts are
-// those of GoogleCloudPlatform/gcr-cleaner#118 and enix/kube-image-keeper#636.
+// those of GoogleCloudPlatform/gcr-cleaner#118 and enix/kube-image-keeper#636; that
+// parents count first is invented.
 func (e *emulator) refused(w http.ResponseWriter, repository, digest string) bool {
-	for _, m := range e.Manifests(repository) {
-		if m.Digest == digest && len(m.Tags) > 0 {
-			refuse(w, http.StatusBadRequest, "GOOGLE_MANIFEST_DANGLING_TAG", "Manifest is still referenced by one or more tags")
-			return true
-		}
+	all := e.Manifests(repository)
+	for _, m := range all {
 		for _, child := range m.Children {
 			if child.Digest.String() == digest {
 				refuse(w, http.StatusBadRequest, "GOOGLE_MANIFEST_DANGLING_PARENT_IMAGE", "Manifest is still referenced by one or more parent images")
 				return true
 			}
+		}
+	}
+	for _, m := range all {
+		if m.Digest == digest && len(m.Tags) > 0 {
+			refuse(w, http.StatusBadRequest, "GOOGLE_MANIFEST_DANGLING_TAG", "Manifest is still referenced by one or more tags")
+			return true
 		}
 	}
 	return false

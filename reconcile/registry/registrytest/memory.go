@@ -40,6 +40,10 @@ type Memory struct {
 
 	Untyped bool // it does not say the media type of what it lists or resolves, as GitHub
 
+	// Cascades: with a manifest go its referrers, and what only it lists and no tag
+	// names, as on Harbor.
+	Cascades bool
+
 	// Drops: a tag that moves or is deleted takes its manifest with it, unless
 	// another tag names that, also if an index lists it. zot does so.
 	Drops   bool
@@ -341,6 +345,7 @@ func (v view) Facts(ctx context.Context) (registry.Facts, error) {
 	}
 	facts := v.Memory.Facts
 	facts.KeepsChildren = facts.KeepsChildren || v.keepsChildren()
+	facts.Cascades = facts.Cascades || v.Memory.Cascades
 	return facts, nil
 }
 
@@ -550,10 +555,24 @@ func (v view) delete(digest string) error {
 			}
 		}
 	}
+	below := v.References(digest).Manifests
 	v.remove(digest)
 	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
 		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
 	})
+	if !v.Memory.Cascades {
+		return nil
+	}
+	for other := range v.held {
+		if r := v.References(other); r.Subject != nil && r.Subject.Digest == digest {
+			_ = v.delete(other) // an index that lists it keeps it
+		}
+	}
+	for _, child := range below {
+		if v.has(child.Digest) && v.tagsOf(child.Digest) == 0 {
+			_ = v.delete(child.Digest)
+		}
+	}
 	return nil
 }
 

@@ -36,7 +36,7 @@ type Backend struct {
 	Untyped        bool // it need not say the media types of what it lists
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
-	KeepsTagged    bool // it deletes no manifest that a tag names
+	Cascades       bool // it deletes with a manifest its referrers, and what only that listed
 	KeepsLast      bool // it does not delete the last manifest that has a tag
 	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
 	ListsNone      bool // a missing repository has an empty list of tags

@@ -1,0 +1,133 @@
+package reconcile_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/registry"
+)
+
+// What refers to a copy is bounded, and each stands once, after its subject.
+func TestReferrersAlong(t *testing.T) {
+	for name, test := range map[string]struct {
+		setUp    func(b *builder, image string)
+		policies []string
+		want     int
+		warning  string
+	}{
+		"none": {func(*builder, string) {}, nil, 0, ""},
+		"many": {func(b *builder, image string) {
+			for i := range 250 {
+				b.referrer(fmt.Sprint("referrer ", i), image)
+			}
+		}, nil, 200, "250 referrers are more than the 200 that are copied with an alias"},
+		"a long chain": {func(b *builder, image string) {
+			for i := range 12 {
+				image = b.referrer(fmt.Sprint("referrer ", i), image)
+			}
+		}, nil, 8, "is more than 8 referrers away from the image"},
+		"left": {func(b *builder, image string) { b.referrer("referrer", image) }, []string{"referrers: leave"}, 0, ""},
+		"attestations go by provenance": {func(b *builder, image string) {
+			b.attest("attestation", image, true)
+			b.referrer("signature", image)
+		}, []string{"provenance: drop"}, 1, ""},
+		"attestations are kept": {func(b *builder, image string) { b.attest("attestation", image, true) }, nil, 1, ""},
+		"can't be read": {func(b *builder, image string) {
+			b.referrer("signature", image)
+			b.Broken["referrers"] = fmt.Errorf("503 Service Unavailable")
+		}, nil, 0, "503 Service Unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			image := b.image("image", intel)
+			b.Tags["r.test/base:1.0"] = image
+			test.setUp(b, image)
+			image1 := aliases(t, `1: "base:1.0"`, test.policies...)
+			p := plan(t, b.Memory, image1)
+			if len(p.Pushes) != 1 || len(p.Errors)+len(p.Violations) > 0 {
+				t.Fatalf("%+v", p)
+			}
+			known := map[string]bool{image: true}
+			for _, r := range p.Pushes[0].Referrers {
+				if known[r.Digest] || !known[r.Subject] || r.With != image {
+					t.Errorf("%+v stands twice, or before its subject", r)
+				}
+				known[r.Digest] = true
+			}
+			if got := len(p.Pushes[0].Referrers); got != test.want {
+				t.Errorf("%d referrers, want %d", got, test.want)
+			}
+			if test.warning == "" && len(p.Warnings) == 0 {
+				return
+			}
+			if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0].Message, test.warning) {
+				t.Errorf("warnings %v, want %s", p.Warnings, test.warning)
+			}
+		})
+	}
+}
+
+// Where not everything is copied, signatures are.
+func TestSignaturesFirst(t *testing.T) {
+	b := build()
+	image := b.image("image", intel)
+	b.Tags["r.test/base:1.0"] = image
+	for i := range 250 {
+		b.store(fmt.Sprint("scan ", i), ociManifest, object{
+			"artifactType": "application/vnd.example.scan", "subject": b.descriptor(image),
+			"config": object{"mediaType": "application/vnd.oci.empty.v1+json", "digest": digestOf("{}"), "size": 2},
+			"layers": []object{{"mediaType": "application/vnd.example.scan", "digest": digestOf(fmt.Sprint(i)), "size": 5}},
+		})
+	}
+	want := map[string]bool{}
+	for i := range 12 {
+		want[b.referrer(fmt.Sprint("signature ", i), image)] = true
+	}
+	p := plan(t, b.Memory, aliases(t, `1: "base:1.0"`))
+	for _, r := range p.Pushes[0].Referrers {
+		delete(want, r.Digest)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d of 12 signatures are not copied", len(want))
+	}
+}
+
+// circular is a registry that lies: two manifests refer to each other.
+type circular struct {
+	registry.Readers
+	next map[string]string
+}
+
+func (c circular) Reader(of config.Repository) registry.Reader {
+	return circularReader{c.Readers.Reader(of), c.next}
+}
+
+type circularReader struct {
+	registry.Reader
+	next map[string]string
+}
+
+func (c circularReader) Referrers(_ context.Context, digest string) ([]registry.Descriptor, error) {
+	if c.next[digest] == "" {
+		return nil, nil
+	}
+	return []registry.Descriptor{{Digest: c.next[digest], MediaType: ociManifest}}, nil
+}
+
+func TestReferrersInACircle(t *testing.T) {
+	b := build()
+	image := b.image("image", intel)
+	b.Tags["r.test/base:1.0"] = image
+	one := b.referrer("one", image)
+	two := b.referrer("two", one)
+	app := aliases(t, `1: "base:1.0"`)
+	lying := circular{b.Memory, map[string]string{image: one, one: two, two: image}}
+	p := reconcile.Diff(app, reconcile.Observe(t.Context(), lying, app))
+	if len(p.Pushes) != 1 || len(p.Pushes[0].Referrers) != 2 || len(p.Warnings) > 0 {
+		t.Errorf("%+v, %v", p.Pushes, p.Warnings)
+	}
+}
