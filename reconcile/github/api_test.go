@@ -158,6 +158,9 @@ func TestListingRefused(t *testing.T) {
 			c, w := open(t, g.Host, oci.Options{})
 			repository := config.Repository{Host: g.Host, Path: "owner/app"}
 			r := c.Reader(repository)
+			if test.lacks && r.Listed() {
+				t.Errorf("it lists: %v", r.Listed())
+			}
 			tags := []string{"1.0", "1.1", "1.2"}
 			for i, a := range r.Resolve(t.Context(), tags) {
 				if name == "limit for an hour" { // here the registry is on the same host

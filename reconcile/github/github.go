@@ -63,6 +63,18 @@ func (c *Client) Reader(repository config.Repository, over registry.Reader) regi
 	return &reader{listing.NewReader(repository.String(), over, of, c.log), of}
 }
 
+// reader reads one repository.
+type reader struct {
+	*listing.Reader
+	versions *versions
+}
+
+// Listed implements [registry.Reader]: without a token there is no listing.
+func (r *reader) Listed() bool {
+	_, err := r.versions.client.token(context.Background())
+	return err == nil
+}
+
 // Writer opens a repository for writing. It asks nothing yet.
 func (c *Client) Writer(repository config.Repository, over registry.Writer) registry.Writer {
 	return &writer{over, &versions{c, repository, over}}
