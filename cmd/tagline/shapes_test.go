@@ -208,20 +208,6 @@ func total(counts map[string]int) (n int) {
 	return n
 }
 
-// in moves all repositories, and those of images.yaml, below a path.
-func (s *shape) in(path, images string) string {
-	for _, name := range s.repositories() {
-		images = regexp.MustCompile(`\b`+name+`:`).ReplaceAllString(images, path+name+":")
-	}
-	for _, o := range s.order {
-		o.repository = path + o.repository
-	}
-	for i := range s.tags {
-		s.tags[i].repository = path + s.tags[i].repository
-	}
-	return images
-}
-
 func (s *shape) repositories() []string {
 	var all []string
 	for _, o := range s.order {
@@ -243,11 +229,6 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	if !ok {
 		t.Fatalf("%s has no images.yaml", f.file)
 	}
-	project := ""
-	if backend == "harbor" || backend == "github" { // where each repository has one, or an owner
-		project = "project/"
-		images = s.in(project, images)
-	}
 	r := start(t, s)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "images.yaml")
@@ -258,7 +239,7 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 	apply := func() string {
 		var out bytes.Buffer
 		code := run(t.Context(), args, &out, &out)
-		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY", project, "").Replace(out.String())
+		said := strings.NewReplacer(dir+"/", "", r.name, "REGISTRY").Replace(out.String())
 		return fmt.Sprintf("%sexit code %d\n", said, code)
 	}
 	r.requests()
@@ -271,7 +252,7 @@ func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *sh
 		t.Errorf("the second run changed tags:\n%s\ninto\n%s", tags, after)
 	}
 	got := map[string]string{
-		"run": s.named(first), "tags": s.named(strings.ReplaceAll(tags, project, "")), "again": s.named(second),
+		"run": s.named(first), "tags": s.named(tags), "again": s.named(second),
 		"requests": fmt.Sprint(requests),
 	}
 	f.mu.Lock()
@@ -394,6 +375,9 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 // once.
 func (f *shapeFile) write(t *testing.T) {
 	backends := slices.DeleteFunc([]string{"olareg", "distribution", "ecr", "google", "github", "azure", "harbor"}, func(name string) bool { return !f.accepted(name) })
+	if len(f.got) < len(backends) { // -run chose others
+		return
+	}
 	kept := slices.DeleteFunc(slices.Clone(f.archive.Files), func(file txtar.File) bool {
 		base, _, _ := strings.Cut(file.Name, ".")
 		return slices.Contains([]string{"run", "tags", "again", "requests"}, base)
