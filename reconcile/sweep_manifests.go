@@ -123,7 +123,7 @@ func (s *sweep) aged(needed map[string]string) int {
 	}
 	led, n := s.after.tagged().needed(), 0
 	for digest := range s.after.manifests {
-		waits := s.left[digest] && policies.Grace.Written(s.rules)
+		waits := s.left[digest] && policies.HoldsReplaced(s.rules)
 		if led[digest] == "" && (waits || !s.reached[digest] && (s.untagged || needed[digest] == "")) {
 			n++
 		}
