@@ -175,13 +175,7 @@ func (s *sweep) examine(digest string) error {
 // deletion says why a manifest can go.
 func (s *sweep) deletion(digest string) DeleteManifest {
 	m := s.bodies[digest]
-	d := DeleteManifest{Digest: digest, Bytes: int64(len(m.Body))}
-	if !m.Index {
-		d.Bytes += m.Config.Size
-		for _, l := range m.Layers {
-			d.Bytes += l.Size
-		}
-	}
+	d := DeleteManifest{Digest: digest, Bytes: m.Size()}
 	switch {
 	case s.purging() && s.after.manifests[digest].attestation:
 		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])
