@@ -71,6 +71,7 @@
 //	run.go              Run: the story of one image
 //	lost.go             what a trash has of a repository, and how much is asked for
 //	restore.go          what a run deleted, put back
+//	again.go            what images.yaml would have deleted once more
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
 //	suggest.go          which aliases the names of tags suggest

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
@@ -64,8 +65,14 @@ Exit codes:
 				return err
 			}
 			dir, err := a.trashFolder()
+			if errors.Is(err, errNoTrash) {
+				err = errors.New("there is no folder for the trash, since neither HOME nor XDG_CACHE_HOME is set; name the one that apply had with --trash DIR")
+			}
 			if err == nil && (dir == "" || cmd.Flags().Changed("trash") && a.trashDir == "") {
 				err = fmt.Errorf("--trash is %q; name the folder that apply had", a.trashDir)
+			}
+			if err == nil {
+				err = a.trashExists(dir)
 			}
 			if err != nil {
 				return err
@@ -112,7 +119,7 @@ Exit codes:
 				all = append(all, reconcile.Restore(cmd.Context(), client, writers, lost, force))
 				t.Restored(all[len(all)-1])
 			}
-			err = t.RestoredSummary(all)
+			err = t.RestoredSummary(all, a.nextRun(all))
 			if to.json {
 				text = *bytes.NewBuffer(report.RestoredJSON(all, dryRun))
 			}
@@ -208,6 +215,31 @@ func (a *app) afterTrash(err error, damaged []error) error {
 		return exitCode(exitFailed)
 	}
 	return err
+}
+
+// nextRun says that the next run deletes again what was put back, as far as
+// images.yaml is there to tell. It is "" if that asks for no such deletion.
+func (a *app) nextRun(all []reconcile.Restored) string {
+	cfg, err := a.load()
+	var asks []string
+	for _, r := range all {
+		i := -1
+		if err == nil {
+			i = slices.IndexFunc(cfg.Images, func(image config.Image) bool { return image.Repository.Place() == r.Repository.Place() })
+		}
+		if i < 0 {
+			return "If images.yaml asks for these deletions, the next run does them again; change it before that."
+		}
+		for _, word := range reconcile.AsksAgain(cfg.Images[i], r) {
+			if !slices.Contains(asks, word) {
+				asks = append(asks, word)
+			}
+		}
+	}
+	if len(asks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s still asks for these deletions (%s); change it before the next run.", a.file, strings.Join(asks, ", "))
 }
 
 // restoredExit returns nil or an exitCode.

@@ -2,6 +2,9 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"tagline/config"
 	"tagline/reconcile"
@@ -57,9 +60,9 @@ type notes struct {
 	held      int
 	waiting   int
 	listed    int
-	pinnable  int // digests that a deployment may have pinned
-	unlisted  bool
-	doubtful  bool // tags are purged in a registry that may not support deletions
+	pinnable  int             // digests that a deployment may have pinned
+	unlisted  map[string]bool // hosts that list no untagged manifests, where these should go
+	doubtful  bool            // tags are purged in a registry that may not support deletions
 }
 
 type amount struct {
@@ -69,7 +72,7 @@ type amount struct {
 
 func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 	if n.reclaimed == nil {
-		n.reclaimed = map[string]amount{}
+		n.reclaimed, n.unlisted = map[string]amount{}, map[string]bool{}
 	}
 	_, amazon := config.ParseECRHost(plan.Repository.Host)
 	for i, d := range plan.DeleteManifests {
@@ -83,7 +86,9 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 	n.waiting += plan.Swept.Waiting
 	n.listed += plan.Swept.Listed
 	n.pinnable += pinnable(plan, result)
-	n.unlisted = n.unlisted || plan.Swept.Unlisted
+	if plan.Swept.Unlisted {
+		n.unlisted[plan.Repository.Host] = true
+	}
 }
 
 // pinnable counts the deleted digests, without attestations and referrers: no
@@ -128,10 +133,10 @@ func (n *notes) lines(dryRun bool) []string {
 		}
 	}
 	if dryRun && n.doubtful {
-		lines = append(lines, "No registry says beforehand whether it deletes anything: if it does not, no tag is purged.")
+		lines = append(lines, "Whether this registry allows deletions shows only when the first is sent. If it refuses, the tags stay as they are.")
 	}
 	if n.held > 0 {
-		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))
+		lines = append(lines, fmt.Sprintf("%s of untagged indexes %s; untagged: delete removes both.", Count(n.held, "attestation"), verb(n.held, "stays", "stay")))
 	}
 	if n.waiting > 0 {
 		lines = append(lines, Count(n.waiting, "manifest")+" that nothing needs "+verb(n.waiting, "waits", "wait")+" for grace.")
@@ -140,8 +145,8 @@ func (n *notes) lines(dryRun bool) []string {
 		lines = append(lines, fmt.Sprintf("%s %s: an index lists %s.",
 			Count(n.listed, "untagged image"), verb(n.listed, "stays", "stay"), verb(n.listed, "it", "them")))
 	}
-	if n.unlisted {
-		lines = append(lines, "Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.")
+	if hosts := slices.Sorted(maps.Keys(n.unlisted)); len(hosts) > 0 {
+		lines = append(lines, fmt.Sprintf("%s %s not list untagged manifests, so older ones stay.", strings.Join(hosts, ", "), verb(len(hosts), "does", "do")))
 	}
 	return lines
 }
