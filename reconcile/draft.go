@@ -147,11 +147,18 @@ func (d *drafting) propose(provenance policies.Attestations) (aliases, near []co
 		}
 		plan := d.state.plan(d.ctx, d.readers, image)
 		changed := false
+		inSync := map[string]bool{}
+		for _, tag := range plan.InSync {
+			inSync[tag] = true
+		}
 		for _, a := range image.Aliases {
-			if slices.Contains(plan.InSync, a.Tag) {
+			if inSync[a.Tag] {
 				continue
 			}
 			changed = true
+			if slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Alias && !inSync[s.Tag] }) {
+				continue // it may be right once that alias is
+			}
 			if slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag }) && len(a.Sources) > 0 {
 				rewritten[a.Tag] = a
 			}
@@ -287,10 +294,11 @@ func (d *drafting) marked(t tagged) [][]config.Source {
 			}
 			s.Tag, s.Digest = "", of.Digest
 		}
-		if !named(l.Platform) {
+		platform, ok := named(l.Platform)
+		if !ok {
 			return nil
 		}
-		s.Platform = l.Platform
+		s.Platform = platform
 		byPlatform = append(byPlatform, s)
 	}
 	return forms(byPlatform)
@@ -305,11 +313,12 @@ func (d *drafting) composed(tag string, t tagged) [][]config.Source {
 				return m.Digest == l.Digest && m.Platform.Normal() == l.Platform.Normal()
 			})
 		})
-		if of == "" || !named(l.Platform) {
+		platform, ok := named(l.Platform)
+		if of == "" || !ok {
 			return nil
 		}
 		s := d.source(of)
-		s.Platform = l.Platform
+		s.Platform = platform
 		byPlatform = append(byPlatform, s)
 	}
 	return forms(byPlatform)

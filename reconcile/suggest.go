@@ -68,7 +68,7 @@ func forms(byPlatform []config.Source) [][]config.Source {
 	})
 	one := byPlatform[0]
 	for i, s := range byPlatform {
-		if i > 0 && s.Platform.Normal() == byPlatform[i-1].Platform.Normal() {
+		if i > 0 && s.Platform.Overlaps(byPlatform[i-1].Platform) {
 			return nil // two images of one platform
 		}
 		if s.Text != one.Text {
@@ -79,11 +79,12 @@ func forms(byPlatform []config.Source) [][]config.Source {
 	return [][]config.Source{{one}, byPlatform}
 }
 
-// named reports whether images.yaml can name a platform. A manifest may hold
-// anything.
-func named(p config.Platform) bool {
-	_, err := config.ParsePlatform(p.String())
-	return err == nil && p.OSVersion == ""
+// named returns a platform as images.yaml should name it: a Windows version
+// without its revision. ok is false if it can't: a manifest may hold anything.
+func named(p config.Platform) (name config.Platform, ok bool) {
+	name = p.WithoutRevision()
+	_, err := config.ParsePlatform(name.String())
+	return name, err == nil && (name.OSVersion == "" || name.OS == "windows")
 }
 
 // suggest returns aliases that don't exist and that the names of tags suggest: 10.9
@@ -110,8 +111,8 @@ func suggest(tags map[string]tagged, source func(tag string) config.Source) []co
 		t := tags[tag]
 		var platforms []config.Platform
 		for _, l := range t.images() {
-			if named(l.Platform) {
-				platforms = append(platforms, l.Platform)
+			if platform, ok := named(l.Platform); ok {
+				platforms = append(platforms, platform)
 			}
 		}
 		switch {

@@ -157,6 +157,7 @@ func newest(d reconcile.Draft) string {
 func everywhere(d reconcile.Draft) string {
 	var common []string
 	for _, p := range d.Summary(d.Aliases[0].Tag).Platforms {
+		p = p.WithoutRevision()
 		in := 0
 		for _, a := range d.Aliases {
 			for _, q := range d.Summary(a.Tag).Platforms {
@@ -166,7 +167,7 @@ func everywhere(d reconcile.Draft) string {
 				}
 			}
 		}
-		if _, err := config.ParsePlatform(p.String()); err == nil && p.OSVersion == "" && in == len(d.Aliases) {
+		if _, err := config.ParsePlatform(p.String()); err == nil && (p.OSVersion == "" || p.OS == "windows") && in == len(d.Aliases) {
 			common = append(common, short(p))
 		}
 	}
