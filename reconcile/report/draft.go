@@ -100,8 +100,9 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
 	fmt.Fprintf(b, "images:\n  %s:\n", scalar(name(d.Repository)))
-	if d.Provenance != policies.Keep {
-		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
+	if len(d.Dropped) > 0 {
+		what := strings.ReplaceAll(strings.Join(d.Dropped, " and "), policies.Provenance.Name, "attestations")
+		fmt.Fprintf(b, "    policies: {%s: drop}  # the aliases are without the %s of their sources\n", strings.Join(d.Dropped, ": drop, "), what)
 	}
 	b.WriteString("    aliases:\n")
 	aliases := d.Aliases
