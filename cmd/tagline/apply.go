@@ -40,7 +40,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if a.deletions.Set = cmd.Flags().Changed("max-deletions"); a.deletions.Max < 0 {
+			if a.deletions.Max < 0 {
 				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
 			}
 			a.shallow = cmd.Flags().Changed("deep") && !a.deep
