@@ -57,6 +57,9 @@ Exit codes:
 			if cmd.Flags().Changed("trash") && a.trashDir == "" {
 				return errEmptyTrash
 			}
+			if cmd.Flags().Changed("cache-dir") && a.cacheDir == "" {
+				return errors.New("--cache-dir is empty; name a folder, leave the flag out, or give " + noCache)
+			}
 			images = s.keep(images)
 			a.ecrPushRate /= float64(max(s.count, 1))
 			client := a.client(images...)
