@@ -182,7 +182,7 @@ func ParsePlatform(text string) (Platform, error) {
 }
 
 // ParseLoosePlatform is [ParsePlatform], but accepts other names of a platform
-// as Docker does: x86_64 for amd64.
+// as Docker does: x86_64 for amd64. It corrects no misspelling.
 func ParseLoosePlatform(text string) (Platform, error) {
 	if p, ok := parsePlatform(text); ok {
 		return p, nil
@@ -197,8 +197,8 @@ func ParseLoosePlatform(text string) (Platform, error) {
 			return p, nil
 		}
 	}
-	if meant, ok := corrected(text, nearestName); ok {
-		text = meant
+	if right, ok := corrected(text, knownName); ok {
+		return ParsePlatform(right)
 	}
 	return ParsePlatform(text)
 }

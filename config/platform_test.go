@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -250,6 +251,15 @@ func TestPlatformsAreContainerds(t *testing.T) {
 	for _, text := range []string{"linux/../amd64", "./amd64", "linux/amd64/.", "linux", "*", "windows(10.0.17763+win32k)/amd64"} {
 		if got, err := ParseLoosePlatform(text); err == nil {
 			t.Errorf("%s is read as %s", text, got)
+		}
+	}
+	for text, meant := range map[string]string{
+		"linux/amd46": "linux/amd64", "linux/arm46": "linux/arm64", "lin/amd64": "linux/amd64", "linux/amd64x": "linux/amd64",
+		"linux/mips128": "linux/mips", "amd46": "amd64", "Linx/x86_64": "linux/amd64", "windws(10.0.17763)/amd64": "windows(10.0.17763)/amd64",
+	} {
+		_, err := ParseLoosePlatform(text)
+		if want := fmt.Sprintf("platform %q is unknown; did you mean %q?", text, meant); err == nil || err.Error() != want {
+			t.Errorf("%s: got error %v, want %s", text, err, want)
 		}
 	}
 	for text, want := range map[string]string{

@@ -117,6 +117,9 @@ func oneSpelling(prerelease string) string {
 	return strings.Join(parts, ".")
 }
 
+// Major returns the first number of a version.
+func (v Version) Major() string { return strconv.FormatUint(v.numbers[0], 10) }
+
 // Compare orders versions by numbers, prerelease and revision, and ignores
 // variants: 10.9 < 10.10-rc.1 < 10.10 = v10.10.0 < 10.10-1 < 10.10.0.1.
 func (v Version) Compare(o Version) int {

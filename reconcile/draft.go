@@ -16,12 +16,12 @@ import (
 // are none, it has aliases that applying would write: Near and New.
 type Draft struct {
 	Repository config.Repository
-	Provenance policies.Attestations // the value of the policy under which applying changes nothing
-	Tags       []TagSummary          // all of them, in the order of [config.CompareTags]
-	Aliases    []config.Alias        // in sync already; in the same order
-	Near       []config.Alias        // have the images of other tags, but applying would write them anew
-	New        []config.Alias        // don't exist; the names of the tags suggest them
-	Same       [][]string            // groups of tags with one digest, none of which clearly follows another
+	Dropped    []string       // the policies that are "drop" where applying changes nothing: "companions", "provenance"
+	Tags       []TagSummary   // all of them, in the order of [config.CompareTags]
+	Aliases    []config.Alias // in sync already; in the same order
+	Near       []config.Alias // have the images of other tags, but applying would write them anew
+	New        []config.Alias // don't exist; the names of the tags suggest them
+	Same       [][]string     // groups of tags with one digest, none of which clearly follows another
 }
 
 // TagSummary is what one tag is.
@@ -57,16 +57,29 @@ func DraftOf(ctx context.Context, readers registry.Readers, repository config.Re
 	d.survey(slices.Compact(tags))
 
 	best := -1
-	for _, provenance := range []policies.Attestations{policies.Keep, policies.Drop} {
-		aliases, near := d.propose(provenance)
+	provenance, companions := policies.Provenance.Name, policies.Companions.Name
+	for _, dropped := range [][]string{nil, {provenance}, {companions}, {companions, provenance}} {
+		aliases, near := d.propose(dropping(dropped))
 		if len(aliases) > best {
 			best = len(aliases)
-			d.draft.Provenance, d.draft.Aliases, d.draft.Near = provenance, aliases, near
+			d.draft.Dropped, d.draft.Aliases, d.draft.Near = dropped, aliases, near
 		}
 	}
 	d.draft.New = d.suggestions()
 	d.draft.Same = d.same()
 	return d.draft, nil
+}
+
+// dropping are the settings of an image that drops what policies are about.
+func dropping(names []string) config.Settings {
+	settings := config.Settings{}
+	for _, name := range []string{policies.Provenance.Name, policies.Companions.Name} {
+		settings[name] = config.Setting{Value: "keep"}
+	}
+	for _, name := range names {
+		settings[name] = config.Setting{Value: "drop"}
+	}
+	return settings
 }
 
 // drafting is one draft under way.
@@ -119,12 +132,10 @@ func (d *drafting) survey(tags []string) {
 	}
 }
 
-// propose finds the aliases that are in sync under a provenance policy. The
-// planner decides: a candidate that it would change gives way to the next one of
+// propose finds the aliases that are in sync under some policies. The planner
+// decides: a candidate that it would change gives way to the next one of
 // its tag.
-func (d *drafting) propose(provenance policies.Attestations) (aliases, near []config.Alias) {
-	settings := config.Settings{policies.Provenance.Name: {Value: provenance.String()}}
-
+func (d *drafting) propose(settings config.Settings) (aliases, near []config.Alias) {
 	candidates := map[string][][]config.Source{}
 	for _, t := range d.draft.Tags {
 		if all := d.candidates(t.Tag); len(all) > 0 {
@@ -147,11 +158,18 @@ func (d *drafting) propose(provenance policies.Attestations) (aliases, near []co
 		}
 		plan := d.state.plan(d.ctx, d.readers, image)
 		changed := false
+		inSync := map[string]bool{}
+		for _, tag := range plan.InSync {
+			inSync[tag] = true
+		}
 		for _, a := range image.Aliases {
-			if slices.Contains(plan.InSync, a.Tag) {
+			if inSync[a.Tag] {
 				continue
 			}
 			changed = true
+			if slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Alias && !inSync[s.Tag] }) {
+				continue // it may be right once that alias is
+			}
 			if slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag }) && len(a.Sources) > 0 {
 				rewritten[a.Tag] = a
 			}
@@ -179,7 +197,7 @@ func (d *drafting) suggestions() []config.Alias {
 	for len(suggested) > 0 {
 		image := config.Image{
 			Repository: d.draft.Repository,
-			Policies:   config.Settings{policies.Provenance.Name: {Value: d.draft.Provenance.String()}},
+			Policies:   dropping(d.draft.Dropped),
 			Aliases:    slices.Concat(d.draft.Written(), suggested),
 		}
 		aliases := map[string][][]config.Source{}
@@ -287,10 +305,11 @@ func (d *drafting) marked(t tagged) [][]config.Source {
 			}
 			s.Tag, s.Digest = "", of.Digest
 		}
-		if !named(l.Platform) {
+		platform, ok := named(l.Platform)
+		if !ok {
 			return nil
 		}
-		s.Platform = l.Platform
+		s.Platform = platform
 		byPlatform = append(byPlatform, s)
 	}
 	return forms(byPlatform)
@@ -305,11 +324,12 @@ func (d *drafting) composed(tag string, t tagged) [][]config.Source {
 				return m.Digest == l.Digest && m.Platform.Normal() == l.Platform.Normal()
 			})
 		})
-		if of == "" || !named(l.Platform) {
+		platform, ok := named(l.Platform)
+		if of == "" || !ok {
 			return nil
 		}
 		s := d.source(of)
-		s.Platform = l.Platform
+		s.Platform = platform
 		byPlatform = append(byPlatform, s)
 	}
 	return forms(byPlatform)

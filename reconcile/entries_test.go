@@ -141,6 +141,26 @@ func TestDraftOfCompanions(t *testing.T) {
 	}
 }
 
+// The policy is part of what init proposes.
+func TestDraftWithoutCompanions(t *testing.T) {
+	b := build()
+	b.converted("11.2", "linux/amd64", "linux/arm64")
+	b.converted("11.3", "linux/amd64", "linux/arm64")
+	image := aliases(t, "11: {amd64: 11.2, arm64: 11.3}\nlatest: 11", "companions: drop")
+	p := plan(t, b.Memory, image)
+	if r := reconcile.Apply(t.Context(), b.Writer(image.Repository), p); len(r.Pushed) != 2 {
+		t.Fatalf("%+v", r)
+	}
+	d, text := draft(t, b.Memory)
+	if got, want := lines(text), []string{"11: {amd64: 11.2, arm64: 11.3}", "latest: 11"}; !slices.Equal(got[:min(2, len(got))], want) {
+		t.Errorf("aliases %q, want %q", got, want)
+	}
+	if want := "    policies: {companions: drop}  # the aliases are without the companions of their sources\n"; !strings.Contains(text, want) {
+		t.Errorf("%q is not in\n%s", want, text)
+	}
+	checkDraft(t, b.Memory, d, text)
+}
+
 // An entry that refers to an image and does not say what it is has to be read. It
 // is never an image, whatever its config says.
 func TestEntriesThatRefer(t *testing.T) {

@@ -32,8 +32,9 @@ var spellings = map[string][]string{
 	"386":    {"i386"},
 }
 
-// partOf returns the tag of which another is one platform: 10.9 for 10.9-amd64 if
-// that has an amd64 image and no other. It is "" for most tags.
+// partOf returns the tag of which another is one platform: 10.9 for 10.9-amd64 or
+// amd64-10.9, and latest for amd64, if that has an amd64 image and no other. It is
+// "" for most tags.
 func partOf(tag string, t tagged) string {
 	images := t.images()
 	if len(images) != 1 {
@@ -43,17 +44,30 @@ func partOf(tag string, t tagged) string {
 	name := strings.TrimPrefix(p.String(), "linux/")
 	for _, spelling := range append([]string{p.Architecture, strings.ReplaceAll(name, "/", "-")}, spellings[name]...) {
 		for _, separator := range []string{"-", "_"} {
-			of, ok := strings.CutSuffix(tag, separator+spelling)
-			if !ok {
-				continue
-			}
-			of = strings.TrimSuffix(of, separator+p.OS)
-			if config.CheckTag(of) == nil {
-				return of
+			for _, word := range []string{p.OS + separator + spelling, spelling} {
+				if of, ok := withoutWord(tag, word, separator); ok && config.CheckTag(of) == nil {
+					return of
+				}
 			}
 		}
 	}
 	return ""
+}
+
+// withoutWord takes a word out of a tag: from its end, its start, or between two
+// separators. A tag that is the word alone leaves latest.
+func withoutWord(tag, word, separator string) (rest string, ok bool) {
+	if tag == word {
+		return "latest", true
+	}
+	if rest, ok = strings.CutSuffix(tag, separator+word); ok {
+		return rest, true
+	}
+	if rest, ok = strings.CutPrefix(tag, word+separator); ok {
+		return rest, true
+	}
+	before, after, ok := strings.Cut(tag, separator+word+separator)
+	return before + separator + after, ok
 }
 
 // forms returns the ways to write the same: one source for all platforms, if
@@ -68,7 +82,7 @@ func forms(byPlatform []config.Source) [][]config.Source {
 	})
 	one := byPlatform[0]
 	for i, s := range byPlatform {
-		if i > 0 && s.Platform.Normal() == byPlatform[i-1].Platform.Normal() {
+		if i > 0 && s.Platform.Overlaps(byPlatform[i-1].Platform) {
 			return nil // two images of one platform
 		}
 		if s.Text != one.Text {
@@ -79,11 +93,12 @@ func forms(byPlatform []config.Source) [][]config.Source {
 	return [][]config.Source{{one}, byPlatform}
 }
 
-// named reports whether images.yaml can name a platform. A manifest may hold
-// anything.
-func named(p config.Platform) bool {
-	_, err := config.ParsePlatform(p.String())
-	return err == nil && p.OSVersion == ""
+// named returns a platform as images.yaml should name it: a Windows version
+// without its revision. ok is false if it can't: a manifest may hold anything.
+func named(p config.Platform) (name config.Platform, ok bool) {
+	name = p.WithoutRevision()
+	_, err := config.ParsePlatform(name.String())
+	return name, err == nil && (name.OSVersion == "" || name.OS == "windows")
 }
 
 // suggest returns aliases that don't exist and that the names of tags suggest: 10.9
@@ -110,8 +125,8 @@ func suggest(tags map[string]tagged, source func(tag string) config.Source) []co
 		t := tags[tag]
 		var platforms []config.Platform
 		for _, l := range t.images() {
-			if named(l.Platform) {
-				platforms = append(platforms, l.Platform)
+			if platform, ok := named(l.Platform); ok {
+				platforms = append(platforms, platform)
 			}
 		}
 		switch {

@@ -133,6 +133,8 @@ func TestCheck(t *testing.T) {
 		{"a tag that the policy vouches for", "localhost:5000/app:11", "linux/arm64", ``},
 		{"a tag without a platform needed", "localhost:5000/app:11", "", ``},
 		{"a tag whose platforms are unknown", "localhost:5000/app:11", "linux/s390x", `compose.yml:3:12: warning[unknown-platforms]: "localhost:5000/app:11": images.yaml does not say whether alias "11" has linux/s390x, the service's platform; name it in the platforms policy, or its source in the alias`},
+		{"a misspelt platform", "localhost:5000/app:10", "linux/amd46", `compose.yml:4:15: error[invalid-platform]: platform "linux/amd46" is unknown; did you mean "linux/amd64"?`},
+		{"a misspelt system", "localhost:5000/app:10", "lin/amd64", `compose.yml:4:15: error[invalid-platform]: platform "lin/amd64" is unknown; did you mean "linux/amd64"?`},
 		{"platform that is none", "localhost:5000/app:10", "linux/x68", `compose.yml:4:15: error[invalid-platform]: platform "linux/x68" is unknown; expected [os/]architecture[/variant], such as amd64, arm/v7 or windows/amd64`},
 		{"a system alone", "localhost:5000/app:10", "linux", ``},
 		{"a system alone, and what is required of it", "localhost:5000/app:intel", "linux", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:intel": alias "intel" has linux/amd64; the platforms policy requires linux/arm64`},

@@ -37,6 +37,7 @@ const (
 	BlockedSource      ID = "blocked-source"
 	NoImage            ID = "no-image"
 	MissingPlatform    ID = "missing-platform" // of compose files as well
+	DroppedPlatform    ID = "dropped-platform"
 	PlatformMismatch   ID = "platform-mismatch"
 	MisspelledPlatform ID = "misspelled-platform"
 	AmbiguousPlatform  ID = "ambiguous-platform"
@@ -113,6 +114,7 @@ var All = []Kind{
 	{BlockedSource, Registry, Error, "The alias follows another alias, which is blocked.", "See the finding of the other alias."},
 	{NoImage, Registry, Error, "A source has no image, only attestation manifests or nothing.", "Push it again with its images."},
 	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
+	{DroppedPlatform, Registry, Warning, "A run takes a platform away from an alias, since its source no longer has it, or since the newest version does not. Machines of that platform can't pull the alias any more.", "If the platform should stay, list it in the policy `platforms`: a `newest` source then keeps it at the newest version that has it, and an alias of another source is left alone until the source has it. If it should go, there is nothing to do."},
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
 	{MisspelledPlatform, Registry, Error, "An image names its platform in a way that not every runtime understands, such as `amd64/v8` or `x86_64`.", "Rebuild the image so that it says what the message names. An alias of its whole source re-uses the bytes as they are."},
 	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform that no runtime can tell apart.", "Push it again with one image, or take the source as a whole. The message says how the two differ."},

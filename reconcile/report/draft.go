@@ -95,13 +95,14 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 	inSync := len(d.Aliases) > 0
 	if !inSync {
 		b.WriteString("# No tag is an alias as it stands. The names of the tags suggest these aliases, and\n# tagline apply would push them. See what tagline apply --dry-run says of them.\n")
-		b.WriteString(newest(d))
+		b.WriteString(cmp.Or(patterned(d), newest(d)))
 	} else if common := everywhere(d); common != "" {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
 	fmt.Fprintf(b, "images:\n  %s:\n", scalar(name(d.Repository)))
-	if d.Provenance != policies.Keep {
-		fmt.Fprintf(b, "    policies: {provenance: %s}  # the aliases are without the attestations of their sources\n", d.Provenance)
+	if len(d.Dropped) > 0 {
+		what := strings.ReplaceAll(strings.Join(d.Dropped, " and "), policies.Provenance.Name, "attestations")
+		fmt.Fprintf(b, "    policies: {%s: drop}  # the aliases are without the %s of their sources\n", strings.Join(d.Dropped, ": drop, "), what)
 	}
 	b.WriteString("    aliases:\n")
 	aliases := d.Aliases
@@ -152,11 +153,49 @@ func newest(d reconcile.Draft) string {
 	return ""
 }
 
+// patterned is newest for tags that name their platform, such as amd64-1.0: how
+// the line with the highest of at least two versions follows them, "" if there is
+// no such line.
+func patterned(d reconcile.Draft) string {
+	type line struct{ pattern, major string }
+	versions, platforms := map[line]map[string]bool{}, map[line][]config.Platform{}
+	best, highest := line{}, config.Version{}
+	for _, a := range d.New {
+		for _, s := range a.Sources {
+			pattern, v, ok := config.SuggestTags(s.Text)
+			if !ok || !strings.Contains(pattern, "{arch}") || v.Prerelease != "" {
+				continue
+			}
+			of := line{pattern, v.Major()}
+			if versions[of] == nil {
+				versions[of] = map[string]bool{}
+			}
+			versions[of][a.Tag] = true
+			if !slices.Contains(platforms[of], s.Platform) {
+				platforms[of] = append(platforms[of], s.Platform)
+			}
+			if len(versions[of]) > 1 && (best == line{} || v.Compare(highest) > 0) {
+				best, highest = of, v
+			}
+		}
+	}
+	if best == (line{}) {
+		return ""
+	}
+	var names []string
+	for _, p := range slices.SortedFunc(slices.Values(platforms[best]), config.Platform.Compare) {
+		names = append(names, short(p))
+	}
+	return fmt.Sprintf("# To follow new versions without an edit:\n#   %s: {newest: \"%s.x\", tags: %q} with policies: {platforms: [%s]}\n",
+		best.major, best.major, best.pattern, strings.Join(names, ", "))
+}
+
 // everywhere returns the platforms that all aliases have, as a list in
 // images.yaml.
 func everywhere(d reconcile.Draft) string {
 	var common []string
 	for _, p := range d.Summary(d.Aliases[0].Tag).Platforms {
+		p = p.WithoutRevision()
 		in := 0
 		for _, a := range d.Aliases {
 			for _, q := range d.Summary(a.Tag).Platforms {
@@ -166,7 +205,7 @@ func everywhere(d reconcile.Draft) string {
 				}
 			}
 		}
-		if _, err := config.ParsePlatform(p.String()); err == nil && p.OSVersion == "" && in == len(d.Aliases) {
+		if _, err := config.ParsePlatform(p.String()); err == nil && (p.OSVersion == "" || p.OS == "windows") && in == len(d.Aliases) {
 			common = append(common, short(p))
 		}
 	}

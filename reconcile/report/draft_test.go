@@ -21,7 +21,7 @@ func TestDraftNames(t *testing.T) {
 		{Host: "127.0.0.1:5000", Path: "1"},
 	} {
 		t.Run(repository.String(), func(t *testing.T) {
-			d := reconcile.Draft{Repository: repository, Provenance: policies.Keep, Tags: []reconcile.TagSummary{{Tag: "1.0"}, {Tag: "null"}, {Tag: "absent"}}}
+			d := reconcile.Draft{Repository: repository, Tags: []reconcile.TagSummary{{Tag: "1.0"}, {Tag: "null"}, {Tag: "absent"}}}
 			for _, tag := range []string{"1.0", "null", "absent"} {
 				d.Aliases = append(d.Aliases, config.Alias{Tag: "as-" + tag, Sources: []config.Source{{Repository: repository, Tag: tag, Text: tag}}})
 				d.Tags = append(d.Tags, reconcile.TagSummary{Tag: "as-" + tag})
