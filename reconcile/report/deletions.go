@@ -57,6 +57,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 // notes are the last lines about deletions, for all repositories together.
 type notes struct {
 	reclaimed map[string]amount // by kind
+	purged    int               // deletions that are a purge's own
 	held      int
 	waiting   int
 	listed    int
@@ -80,6 +81,14 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 		if i >= len(result.Removed) || result.Removed[i].Err == nil {
 			sum := n.reclaimed[d.Kind]
 			n.reclaimed[d.Kind] = amount{sum.n + 1, sum.bytes + d.Bytes}
+			if d.Purges() {
+				n.purged++
+			}
+		}
+	}
+	for i, d := range plan.DeleteTags {
+		if d.Emptied && (i >= len(result.Deleted) || result.Deleted[i].Err == nil) {
+			n.purged++
 		}
 	}
 	n.held += plan.Swept.Held
@@ -119,6 +128,14 @@ func (n *notes) pinned(dryRun bool) string {
 		does = "would go"
 	}
 	return fmt.Sprintf("%s %s that a deployment may have pinned. How to look: policies/README.md, \"Pinned digests\".", Count(n.pinnable, "digest"), does)
+}
+
+// uncounted says how many deletions --max-deletions does not count, "" for none.
+func (n *notes) uncounted() string {
+	if n.purged == 0 {
+		return ""
+	}
+	return fmt.Sprintf("--max-deletions does not count %d of these deletions: provenance: purge asks for %s.", n.purged, verb(n.purged, "it", "them"))
 }
 
 func (n *notes) lines(dryRun bool) []string {
