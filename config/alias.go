@@ -124,6 +124,10 @@ func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source
 	if !ok {
 		return s, false
 	}
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && strings.HasPrefix(text, "{") {
+		w.report(n, findings.InvalidSource, "%s is quoted; remove the quotes", quote(text))
+		return s, false
+	}
 	s, err := parseSource(text, own)
 	if err != nil {
 		w.report(n, findings.InvalidSource, "%v", err)

@@ -145,6 +145,14 @@ images.yaml:2:3: error[missing-registry]: repository "App" has no registry; writ
 images.yaml:2:3: error[invalid-repository]: repository "App" has upper-case letters; write "app"
 `},
 		{"upper-case repository", "images:\n  ghcr.io/Team/App: {aliases: {1: 1.1}}\n", `images.yaml:2:3: error[invalid-repository]: repository "Team/App" has upper-case letters; write "team/app"`},
+		{"repository with a tag", "registry: ghcr.io\nimages:\n  my-image:10: {aliases: {1: 1.1}}\n", `images.yaml:3:3: error[invalid-repository]: repository "my-image:10" has a tag; write "my-image"`},
+		{"registry alone", "images:\n  localhost:5000: {aliases: {1: 1.1}}\n", `images.yaml:2:3: error[missing-registry]: "localhost:5000" is a registry; name a repository, such as "localhost:5000/team/image"`},
+		{"quoted newest", aliases(`1: '{newest: 1.x}'`, `2: {amd64: "{newest: 2.x}"}`), `images.yaml:5:10: error[invalid-source]: "{newest: 1.x}" is quoted; remove the quotes
+images.yaml:6:18: error[invalid-source]: "{newest: 2.x}" is quoted; remove the quotes`},
+		{"unquoted star", aliases("1: 1.1", "*: 3"), `images.yaml:6:7: error[syntax]: "*" starts a YAML alias; put it in quotes`},
+		{"unquoted star in a map", aliases("1: {amd64: 1.1, *: 3}"), `images.yaml:5:23: error[syntax]: "*" starts a YAML alias; put it in quotes`},
+		{"unquoted ampersand", aliases("1: & 3"), `images.yaml:5:10: error[syntax]: "&" starts a YAML anchor; put it in quotes`},
+		{"unquoted star in the first line", "* : 3\n", `images.yaml:1:1: error[syntax]: "*" starts a YAML alias; put it in quotes`},
 		{"bad repository", "images:\n  ghcr.io/team//app: {aliases: {1: 1.1}}\n", `images.yaml:2:3: error[invalid-repository]: repository "team//app" is not a valid name; expected lower-case letters and digits, joined by ".", "_", "__" or "-", in parts divided by "/"`},
 		{"URL as repository", "images:\n  https://ghcr.io/team/app: {aliases: {1: 1.1}}\n", `images.yaml:2:3: error[invalid-repository]: repository "https://ghcr.io/team/app" is a URL; write "ghcr.io/team/app"`},
 		{"password in a repository", "images:\n  https://me:secret@ghcr.io/app: {aliases: {1: 1.1}}\n  me:secret@ghcr.io/app: {aliases: {1: 1.1}}\n", `

@@ -165,7 +165,9 @@ func (w *walk) repository(key *yaml.Node) Repository {
 	host := w.host
 	if named, _ := splitHost(key.Value); named == "" && host == "" {
 		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value))
-		host = unreadHost
+		if host = unreadHost; isRegistry(key.Value) {
+			return Repository{Host: host, Path: key.Value}
+		}
 	}
 	r, err := ParseRepository(key.Value, host)
 	if err != nil {

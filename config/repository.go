@@ -43,7 +43,13 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 		return Repository{}, fmt.Errorf("repository %s is a URL; write %s", quote(text), quote(rest))
 	}
 	host, path := splitHost(text)
-	if host == "" && defaultHost == "" {
+	bare, tag := cutTag(text)
+	switch {
+	case host == "" && tag != "" && isRegistry(text):
+		return Repository{}, errNoRegistry(text)
+	case tag != "" && pathPattern.MatchString(path[:len(path)-len(tag)-1]):
+		return Repository{}, fmt.Errorf("repository %s has a tag; write %s", quote(text), quote(bare))
+	case host == "" && defaultHost == "":
 		return Repository{}, errNoRegistry(text)
 	}
 	host, err := ParseHost(cmp.Or(host, defaultHost))
@@ -69,7 +75,26 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 }
 
 func errNoRegistry(text string) error {
+	if isRegistry(text) {
+		return fmt.Errorf("%s is a registry; name a repository, such as %s", quote(text), quote(text+"/team/image"))
+	}
 	return fmt.Errorf("repository %s has no registry; write it as host/repository, add \"registry: host\" to the file, or give --registry (or TAGLINE_REGISTRY)", quote(text))
+}
+
+// isRegistry reports whether a text names a host and no repository.
+func isRegistry(text string) bool {
+	name, _, _ := strings.Cut(text, ":")
+	_, err := ParseHost(text)
+	return err == nil && (strings.ContainsAny(name, ".[") || strings.EqualFold(name, "localhost"))
+}
+
+// cutTag cuts the tag from a reference. It is "" if there is none.
+func cutTag(text string) (bare, tag string) {
+	colon := strings.LastIndexByte(text, ':')
+	if colon <= strings.LastIndexByte(text, '/') || CheckTag(text[colon+1:]) != nil {
+		return text, ""
+	}
+	return text[:colon], text[colon+1:]
 }
 
 // splitHost splits "host/path". The host is "" if the text has none.

@@ -46,6 +46,14 @@ func TestParseRepositoryRefuses(t *testing.T) {
 	)
 	for _, test := range []struct{ text, host, want string }{
 		{"app", "", `repository "app" has no registry; write it as host/repository, add "registry: host" to the file, or give --registry (or TAGLINE_REGISTRY)`},
+		{"ghcr.io", "", `"ghcr.io" is a registry; name a repository, such as "ghcr.io/team/image"`},
+		{"localhost:5000", "", `"localhost:5000" is a registry; name a repository, such as "localhost:5000/team/image"`},
+		{"localhost:5000", "ghcr.io", `"localhost:5000" is a registry; name a repository, such as "localhost:5000/team/image"`},
+		{"[::1]:5000", "", `"[::1]:5000" is a registry; name a repository, such as "[::1]:5000/team/image"`},
+		{"my-image:10", "", `repository "my-image:10" has a tag; write "my-image"`},
+		{"my-image:10", "ghcr.io", `repository "my-image:10" has a tag; write "my-image"`},
+		{"localhost:5000/team/app:10.10", "", `repository "localhost:5000/team/app:10.10" has a tag; write "localhost:5000/team/app"`},
+		{"a:b:c", "ghcr.io", `repository "a:b:c" is not a valid name` + notName},
 		{"app", "ghcr", `registry "ghcr" is not a host` + notHost},
 		{"App", "ghcr.io", `repository "App" has upper-case letters; write "app"`},
 		{"", "ghcr.io", `repository "" is not a valid name` + notName},

@@ -2,8 +2,10 @@ package config
 
 import (
 	"bytes"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"tagline/config/findings"
 )
@@ -28,6 +30,15 @@ func (w *walk) syntax(err error, data []byte, read int) {
 				return
 			}
 		}
+	case problem == "did not find expected alphabetic or numeric character":
+		text := lineAt(data, line)
+		if at := barePattern.FindSubmatchIndex(text); at != nil {
+			sign := string(text[at[2]:at[3]])
+			starts := map[string]string{"*": "alias", "&": "anchor"}[sign]
+			column := 1 + utf8.RuneCount(text[:at[2]])
+			w.reportAt(Pos{w.file, line, column}, findings.Syntax, "%s starts a YAML %s; put it in quotes", quote(sign), starts)
+			return
+		}
 	case strings.HasPrefix(problem, "did not find expected ',' or"):
 		line++
 	case problem == "did not find expected key", problem == "did not find expected '-' indicator",
@@ -37,6 +48,9 @@ func (w *walk) syntax(err error, data []byte, read int) {
 	}
 	w.reportAt(w.startOf(data, line), findings.Syntax, "file is not YAML: %s%s", problem, advice(problem))
 }
+
+// barePattern finds the sign of a YAML alias or anchor that has no name.
+var barePattern = regexp.MustCompile(`(?:^|[\s\[{,])([*&])(?:[^0-9A-Za-z_-]|$)`)
 
 // advice returns what usually fixes a problem that yaml.v3 names.
 func advice(problem string) string {

@@ -52,6 +52,9 @@ func (c *check) warn(pos config.Pos, alias string, id findings.ID, format string
 }
 
 func (c *check) service(s Service) {
+	for _, text := range s.BuildTags {
+		c.built(text)
+	}
 	text := s.Image
 	if text.Written == "" {
 		return // built, or run by a provider
@@ -73,7 +76,7 @@ func (c *check) service(s Service) {
 			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
-		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
+		c.warn(text.Pos, "", findings.BuiltImage, "%s %s, or remove the build section", text.shown(), built)
 	case len(text.Unset) > 0:
 		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
@@ -83,6 +86,16 @@ func (c *check) service(s Service) {
 		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
 		c.alias(s, image, cmp.Or(tag, "latest"))
+	}
+}
+
+const built = "is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built"
+
+// built warns of a tag of a build section that names an image of images.yaml.
+func (c *check) built(text Text) {
+	name, _, _ := divide(text.marked)
+	if _, managed := c.find(name); managed {
+		c.warn(text.Pos, "", findings.BuiltImage, "%s %s", text.shown(), built)
 	}
 }
 
@@ -182,7 +195,7 @@ func notAnAlias(image config.Image, tag string, text Text) string {
 	case written == "" && tag == "latest":
 		named = `no tag means "latest", which`
 	case len(of) > 0:
-		return fmt.Sprintf("%s is a source of alias %s, which moves on when images.yaml does; write %s", named, choice(of), choice(of))
+		return fmt.Sprintf("%s is a release that alias %s takes images from; write %s", named, choice(of), choice(of))
 	case len(in) > 0:
 		return fmt.Sprintf("%s is a version that alias %s follows, and moves on from; write %s", named, choice(in), choice(in))
 	}

@@ -97,9 +97,9 @@ func TestCheck(t *testing.T) {
 		{"misspelt, by the environment", "${NGINX}:stable", "", ``},
 		{"another image", "localhost:5000/other:10.10", "", ``},
 		{"no registry is Docker Hub", "app:10.10", "", `compose.yml:3:12: warning[near-miss]: "app:10.10" is not an image of images.yaml, and so it is not checked; did you mean localhost:5000/app?`},
-		{"on Docker Hub", "nginx:1.30", "", `compose.yml:3:12: error[not-an-alias]: "nginx:1.30": tag "1.30" is a source of alias "stable", which moves on when images.yaml does; write "stable"`},
+		{"on Docker Hub", "nginx:1.30", "", `compose.yml:3:12: error[not-an-alias]: "nginx:1.30": tag "1.30" is a release that alias "stable" takes images from; write "stable"`},
 		{"on Docker Hub, in full", "docker.io/library/nginx:stable", "", ``},
-		{"version", "localhost:5000/app:10.10", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:10.10": tag "10.10" is a source of alias "10", "intel" or "small", which moves on when images.yaml does; write "10", "intel" or "small"`},
+		{"version", "localhost:5000/app:10.10", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:10.10": tag "10.10" is a release that alias "10", "intel" or "small" takes images from; write "10", "intel" or "small"`},
 		{"version of a range", "localhost:5000/app:12.3", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:12.3": tag "12.3" is a version that alias "12" follows, and moves on from; write "12"`},
 		{"version of a range and variant", "localhost:5000/app:12.3-alpine", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:12.3-alpine": tag "12.3-alpine" is a version that alias "alpine" follows, and moves on from; write "alpine"`},
 		{"prerelease", "localhost:5000/app:13.0-rc1", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:13.0-rc1": tag "13.0-rc1" is a version that alias "edge" follows, and moves on from; write "edge"`},
@@ -146,7 +146,7 @@ func TestCheck(t *testing.T) {
 		{"default", "localhost:5000/app:${NOTHING:-10}", "linux/${NOTHING-arm64}", ``},
 		{"default of an empty variable", "localhost:5000/app:${EMPTY:-10}", "", ``},
 		{"alternative of a missing variable", "localhost:5000/app:10${NOTHING:+.10}", "", ``},
-		{"wrong default", "localhost:5000/app:${NOTHING:-10.20}", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:${NOTHING:-10.20}" ("localhost:5000/app:10.20"): tag "10.20" is a source of alias "10" or "small", which moves on when images.yaml does; write "10" or "small"`},
+		{"wrong default", "localhost:5000/app:${NOTHING:-10.20}", "", `compose.yml:3:12: error[not-an-alias]: "localhost:5000/app:${NOTHING:-10.20}" ("localhost:5000/app:10.20"): tag "10.20" is a release that alias "10" or "small" takes images from; write "10" or "small"`},
 		{"unset tag", "localhost:5000/app:${NOTHING}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
 		{"unset after a default", "localhost:5000/app:${NOTHING:-1}${MORE}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:-1}${MORE}": variable MORE is not set; set it, put it into .env, or write a default, such as ${MORE:-10}`},
 		{"required tag", "localhost:5000/app:${NOTHING:?say which}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:?say which}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
@@ -181,7 +181,15 @@ func TestBuild(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	want := `compose.yml:4:12: warning[built-image]: "localhost:5000/app:10.10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section`
+	want := `compose.yml:3:32: warning[built-image]: "localhost:5000/app:10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built`
+	if got := judge(t, nil, "build: {context: ., tags: [localhost:5000/app:10, localhost:5000/mine:1]}"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	want = `compose.yml:6:9: warning[built-image]: "localhost:5000/app:${TAG:-10}" ("localhost:5000/app:10") is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built`
+	if got := judge(t, nil, "build:", "  context: .", "  tags:", "  - localhost:5000/app:${TAG:-10}", "image: localhost:5000/mine:1"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	want = `compose.yml:4:12: warning[built-image]: "localhost:5000/app:10.10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section`
 	if got := judge(t, nil, "build: .", "image: localhost:5000/app:10.10"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

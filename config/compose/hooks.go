@@ -26,6 +26,7 @@ func (p *project) interpolation(lookup interpolation.LookupValue) *interpolation
 	for path, cast := range map[tree.Path]interpolation.Cast{
 		"services.*.image":             p.mark,
 		"services.*.platform":          p.mark,
+		"services.*.build.tags.[]":     p.mark,
 		"services.*.ports.[]":          p.portsOf,
 		"jobs.*.ports.[]":              p.portsOf,
 		"services.*.extends.file":      p.follow("extends"),
@@ -66,7 +67,7 @@ func (p *project) where(text string) config.Pos {
 	return config.Pos{File: p.given[0]}
 }
 
-// mark adds to an image or a platform a number that stays with it while
+// mark adds to an image, a platform or a tag of a build a number that stays with it while
 // compose-go merges files, and that tells what the value was made of.
 func (p *project) mark(value string) (any, error) {
 	if p.last.Written == "" {
@@ -83,7 +84,7 @@ func (p *project) unmark(service, part, value string) Text {
 		return Text{}
 	}
 	t := p.texts[i]
-	t.Pos = p.place(service, part, t.Written)
+	t.Pos = p.place(service, t.Written, strings.Split(part, ".")...)
 	return t
 }
 

@@ -68,12 +68,18 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 	}
 	services := make([]Service, 0, len(loaded.Services))
 	for name, s := range loaded.Services {
-		services = append(services, Service{
+		service := Service{
 			Name:     name,
 			Image:    p.unmark(name, "image", s.Image),
 			Platform: p.unmark(name, "platform", s.Platform),
 			Build:    s.Build != nil,
-		})
+		}
+		if s.Build != nil {
+			for _, tag := range s.Build.Tags {
+				service.BuildTags = append(service.BuildTags, p.unmark(name, "build.tags", tag))
+			}
+		}
+		services = append(services, service)
 	}
 	slices.SortFunc(services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
 	return services, nil

@@ -139,14 +139,21 @@ func (p *project) bases(name string) []string {
 	return names
 }
 
-// place is where the image or the platform of a service is written. Its mark
-// tells what is written, and the services that it extends where.
-func (p *project) place(name, part, written string) config.Pos {
+// place is where a marked value of a service is written: below the keys of path,
+// alone or in a list. The mark tells what is written, and the services that it
+// extends where.
+func (p *project) place(name, written string, path ...string) config.Pos {
 	for _, name := range p.bases(name) {
 		for _, s := range p.order {
 			for _, d := range slices.Backward(s.documents) {
-				if n := child(d.services[name].value, part); n != nil && target(n).Value == written {
-					return s.pos(target(n))
+				n := d.services[name].value
+				for _, key := range path {
+					n = child(n, key)
+				}
+				for _, n := range items(n) {
+					if target(n).Value == written {
+						return s.pos(target(n))
+					}
 				}
 			}
 		}
