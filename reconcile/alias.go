@@ -154,6 +154,9 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 			v.warnings = append(v.warnings, warnings...)
 		}
 	}
+	if !v.any() {
+		v.warnings = append(v.warnings, p.detached(alias, v.push)...)
+	}
 }
 
 // compose works out what an alias should be, from its sources and under the

@@ -1,12 +1,14 @@
 package reconcile
 
 import (
+	"path"
 	"slices"
 	"strings"
 
 	"tagline/config"
 	"tagline/config/findings"
 	"tagline/policies"
+	"tagline/reconcile/registry"
 )
 
 // What an alias loses when it moves.
@@ -57,4 +59,56 @@ func (s scope) byPlatform(alias config.Alias) bool {
 		alias = s.aliases[alias.Sources[0].Tag]
 	}
 	return alias.Sources[0].Platform != (config.Platform{})
+}
+
+// detached warns of what refers to the digest that an alias has, and to nothing
+// that the alias gets: a signature, say. It asks only about an alias that moves. A purge
+// warns by itself.
+func (s scope) detached(alias config.Alias, push *Push) []*config.Finding {
+	if push.Old == "" || s.purging() {
+		return nil
+	}
+	had := s.refersTo(push.Old)
+	if len(had) == 0 {
+		return nil
+	}
+	has := s.refersTo(push.New)
+	for _, r := range push.Referrers {
+		if r.Subject == push.New {
+			has = append(has, r.Kind)
+		}
+	}
+	loses := slices.DeleteFunc(had, func(kind string) bool { return slices.Contains(has, kind) })
+	if len(loses) == 0 {
+		return nil
+	}
+	words := map[string]string{
+		RefersSignature: "a signature", RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
+	}
+	var what []string
+	for _, kind := range loses {
+		what = append(what, words[kind])
+	}
+	return []*config.Finding{warning(alias, alias.Pos, findings.DetachedReferrer,
+		"alias %q moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed, or have the alias follow one whole tag",
+		alias.Tag, push.Old, strings.Join(what, " and "), push.New, push.New)}
+}
+
+// refersTo returns the kinds of what refers to a digest of the image's repository,
+// each once. BuildKit's attestations go by the provenance policy. What can't be read
+// is no reason to leave the alias alone, so it counts as nothing.
+func (s scope) refersTo(digest string) (kinds []string) {
+	for _, tag := range registry.CosignTags(digest) {
+		if _, err := s.tag(s.home, tag); err == nil {
+			kinds = append(kinds, cosignKinds[path.Ext(tag)])
+		}
+	}
+	found, _ := ask(s.referrers, s.open.referrers, place{s.home, digest})
+	for _, d := range found {
+		if d.ArtifactType != registry.AttestationArtifactType {
+			kinds = append(kinds, refersAs(d.ArtifactType))
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }
