@@ -2,10 +2,14 @@ package policies
 
 import "time"
 
-// Grace is how old an untagged manifest must be before it is deleted. If it is
-// written out, what a run itself replaces waits as well.
+// Grace is how old an untagged manifest must be before it is deleted. What a run
+// itself replaces waits as well, if [HoldsReplaced].
 var Grace = Policy[time.Duration]{
 	Name:   "grace",
 	Doc:    "how old an untagged manifest must be before it is deleted; written out, it holds for what a run replaces, too",
 	Values: duration{hours: 24},
 }
+
+// HoldsReplaced reports whether grace holds for what a run itself replaces: if
+// images.yaml sets it to more than zero.
+func HoldsReplaced(r Rules) bool { return Grace.Written(r) && Grace.Of(r) > 0 }

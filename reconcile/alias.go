@@ -146,12 +146,16 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
 	}
+	v.warnings = append(v.warnings, p.dropped(alias, v.push)...)
 	if len(c.copies) > 0 && !v.any() { // or else nothing is copied
 		m, err := p.body(c)
 		if v.fail(err); err == nil {
 			v.push.Referrers, warnings = p.along(alias, c.copies, m)
 			v.warnings = append(v.warnings, warnings...)
 		}
+	}
+	if !v.any() {
+		v.warnings = append(v.warnings, p.detached(alias, v.push)...)
 	}
 }
 

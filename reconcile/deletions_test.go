@@ -217,7 +217,7 @@ func TestDeletions(t *testing.T) {
 			b.tag("2", b.image("2", intel))
 			b.tag("10", b.index("1", nil, b.entry(b.image("1 linux/amd64", intel), intel), b.entry(b.digest["2"], intel)))
 			b.referrer("signature of 1", b.digest["1"])
-		}, []string{"push 10 2", "delete untagged: 1", "delete untagged: signature of 1", "delete untagged: 1 linux/amd64"}, nil},
+		}, []string{"push 10 2", "delete untagged: 1", "delete untagged: signature of 1", "delete untagged: 1 linux/amd64", "warning detached-referrer 10"}, nil},
 		{"a shared digest is only untagged", "9: absent\n10: 1", []string{"untagged: delete"}, func(b *builder) {
 			image := b.image("1", intel)
 			for _, tag := range []string{"1", "9", "10"} {

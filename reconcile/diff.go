@@ -47,7 +47,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 		}
 	}
 	home := readers.Reader(image.Repository)
-	if policies.Grace.Written(policies.Of(image.Policies)) {
+	if policies.HoldsReplaced(policies.Of(image.Policies)) {
 		s.waiting = registry.Waiting(home)
 	}
 	s.left = registry.Leaving(home)

@@ -50,6 +50,7 @@
 //	allowed.go          what the registry forbids: immutable tags and the like
 //	verdict.go          what is to become of an alias
 //	referrers.go        what refers to what is copied
+//	losses.go           what an alias loses when it moves
 //	intact.go           whether what it lists still exists
 //	alias.go            what is to become of each alias
 //	deserted.go         what else lists an image that its source has moved away from
@@ -71,6 +72,7 @@
 //	run.go              Run: the story of one image
 //	lost.go             what a trash has of a repository, and how much is asked for
 //	restore.go          what a run deleted, put back
+//	again.go            what images.yaml would have deleted once more
 //	inspect.go          what one tag is
 //	rank.go             how much a tag looks like a version
 //	suggest.go          which aliases the names of tags suggest

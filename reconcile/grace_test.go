@@ -128,6 +128,14 @@ func TestGrace(t *testing.T) {
 			[]step{{0, []string{"untagged: old"}, 0}},
 		},
 		{
+			"a grace of zero holds nothing back", "", []string{"provenance: purge", "untagged: delete", "grace: 0s"},
+			func(b *builder) {
+				b.release("1", false, intel)
+				b.Pushed[b.image("young", intel)] = time.Now()
+			}, nil, false,
+			[]step{{0, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64", "untagged: young"}, 0}},
+		},
+		{
 			"what is tagged again is forgotten", "", []string{"provenance: purge", two},
 			func(b *builder) { b.release("1", false, intel) },
 			func(b *builder) { b.tag("1", b.digest["1"]) }, false,
@@ -187,8 +195,12 @@ func TestGraceOverHTTP(t *testing.T) {
 		b.release("1", false, intel)
 		b.tag("2", b.image("2", intel))
 		b.tag("10", b.image("old", intel))
+		p := plan(t, b.Memory, aliases(t, "10: 2", "provenance: purge", "untagged: delete", "grace: 0"))
+		if len(p.DeleteManifests) != 3 || len(p.Warnings) > 0 {
+			t.Errorf("with a grace of zero, the plan is %v, %+v", b.short(p), p.Warnings)
+		}
 		image := aliases(t, "10: 2", "provenance: purge", "untagged: delete", "grace: 48h")
-		p := plan(t, b.Memory, image)
+		p = plan(t, b.Memory, image)
 		if len(p.DeleteManifests) > 0 || len(p.Warnings) != 1 || p.Warnings[0].ID != "unlisted-grace" || !strings.Contains(p.Warnings[0].Message, "keeps 3 manifests") {
 			t.Errorf("plan is %v, %+v", b.short(p), p.Warnings)
 		}

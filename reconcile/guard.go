@@ -77,7 +77,7 @@ func (p Plan) deletions() int {
 		}
 	}
 	for _, d := range p.DeleteManifests {
-		if d.Kind == KindUntagged && !was[d.Digest] {
+		if !d.Purges() && !was[d.Digest] {
 			n++
 		}
 	}

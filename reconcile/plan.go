@@ -165,6 +165,10 @@ type DeleteManifest struct {
 	Tags    []string // of a KindReferrer, which go with it
 }
 
+// Purges reports whether a purge deletes the manifest. Then it does not count for
+// [Guard].
+func (d DeleteManifest) Purges() bool { return d.Kind != KindUntagged }
+
 // Why a manifest can go.
 const (
 	KindAttestation = "attestation" // BuildKit's, which nothing refers to after a purge

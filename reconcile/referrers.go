@@ -112,6 +112,9 @@ func (x *attached) tags(subject Referrer) {
 	}
 }
 
+// attachedFirst has what is copied first at its end.
+var attachedFirst = []string{RefersAttestation, RefersSBOM, RefersSignature}
+
 // manifests looks for those that name a digest as their subject. BuildKit's
 // attestations go by the provenance policy.
 func (x *attached) manifests(subject Referrer) {
@@ -120,7 +123,9 @@ func (x *attached) manifests(subject Referrer) {
 		return
 	}
 	found = slices.Clone(found)
-	slices.SortFunc(found, func(a, b registry.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
+	slices.SortFunc(found, func(a, b registry.Descriptor) int { // signatures first: there may be too many
+		return cmp.Or(slices.Index(attachedFirst, refersAs(b.ArtifactType))-slices.Index(attachedFirst, refersAs(a.ArtifactType)), cmp.Compare(a.Digest, b.Digest))
+	})
 	for _, d := range found {
 		switch {
 		case x.seen[d.Digest], d.ArtifactType == registry.AttestationArtifactType && policies.Provenance.Of(x.rules) != policies.Keep:

@@ -71,6 +71,31 @@ func TestReferrersAlong(t *testing.T) {
 	}
 }
 
+// Where not everything is copied, signatures are.
+func TestSignaturesFirst(t *testing.T) {
+	b := build()
+	image := b.image("image", intel)
+	b.Tags["r.test/base:1.0"] = image
+	for i := range 250 {
+		b.store(fmt.Sprint("scan ", i), ociManifest, object{
+			"artifactType": "application/vnd.example.scan", "subject": b.descriptor(image),
+			"config": object{"mediaType": "application/vnd.oci.empty.v1+json", "digest": digestOf("{}"), "size": 2},
+			"layers": []object{{"mediaType": "application/vnd.example.scan", "digest": digestOf(fmt.Sprint(i)), "size": 5}},
+		})
+	}
+	want := map[string]bool{}
+	for i := range 12 {
+		want[b.referrer(fmt.Sprint("signature ", i), image)] = true
+	}
+	p := plan(t, b.Memory, aliases(t, `1: "base:1.0"`))
+	for _, r := range p.Pushes[0].Referrers {
+		delete(want, r.Digest)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d of 12 signatures are not copied", len(want))
+	}
+}
+
 // circular is a registry that lies: two manifests refer to each other.
 type circular struct {
 	registry.Readers

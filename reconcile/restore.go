@@ -28,7 +28,7 @@ type RestoredOne struct {
 	Tag     string // "" for a manifest
 	Digest  string
 	Kind    string // of a manifest: "index", "image", "attestation" or "artifact"; "" if it can't be parsed
-	Bytes   int    // size of a manifest
+	Bytes   int64  // of a manifest, see [registry.SizeOf]
 	Was     string // digest that the tag named before, "" if there was no such tag
 	Already bool   // nothing had to be done
 	kept    bool   // by the registry, which brings it back
@@ -220,7 +220,7 @@ func (x *restoring) one(digest string) *RestoredOne {
 		return o
 	}
 	m := x.parsed[digest]
-	o := &RestoredOne{Digest: digest, Bytes: len(x.lost.manifests[digest].Body), Kind: kindOf(m)}
+	o := &RestoredOne{Digest: digest, Bytes: registry.SizeOf(x.lost.manifests[digest]), Kind: kindOf(m)}
 	x.ones[digest] = o
 	switch err := x.there[digest].Err; {
 	case err == nil:

@@ -128,7 +128,7 @@ func (p Plan) with(result Result, image config.Image) Plan {
 
 // await remembers when a run replaced what has to wait for grace.
 func (job Job) await(image config.Image, plan Plan, result Result) {
-	if !policies.Grace.Written(policies.Of(image.Policies)) {
+	if !policies.HoldsReplaced(policies.Of(image.Policies)) {
 		return
 	}
 	home, now := job.Readers.Reader(image.Repository), time.Now() // the registry's clock is not far off, or a sweep says so

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"tagline/config"
@@ -11,8 +10,9 @@ import (
 
 // ApplySaved carries out a saved plan, each action by itself. If a tag or one of
 // its sources is no longer what the plan saw, the action is stale and is not
-// done, nor is any that relies on it. All others are done. It pushes exactly the
-// bytes of the plan. The plan has passed [CheckSaved].
+// done, nor is any that relies on it. All other pushes are done. As in [Apply],
+// nothing is deleted then. It pushes exactly the bytes of the plan. The plan has
+// passed [CheckSaved].
 func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer, image config.Image, plan Plan) Result {
 	settled := recheck(ctx, readers, image, plan)
 	is := func(tag string) bool { _, ok := settled[tag]; return ok }
@@ -23,8 +23,7 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 	due.Required = slices.DeleteFunc(slices.Clone(plan.Required), func(k Required) bool { return is(k.Digest) })
 	due.Errors = slices.Clone(plan.Errors)
 	for tag, err := range settled {
-		unread := !errors.Is(err, ErrStale) && !errors.Is(err, ErrSkipped) || errors.Is(err, context.Canceled)
-		if err != nil && unread { // so that nothing is deleted
+		if err != nil { // so that nothing is deleted
 			due.Errors = append(due.Errors, Failure{Alias: tag, Message: registry.Line(err)})
 		}
 	}

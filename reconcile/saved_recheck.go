@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -70,13 +69,6 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 					settled[p.Tag] = fmt.Errorf("%w: it follows %q, which was not pushed", ErrSkipped, followed)
 					again = true
 				}
-			}
-		}
-	}
-	for _, d := range plan.DeleteTags {
-		for _, p := range plan.Pushes {
-			if settled[p.Tag] != nil && (p.New == d.Old || bytes.Contains(p.Manifest, []byte(d.Old))) {
-				settled[d.Tag] = fmt.Errorf("%w: %q was to keep what it names, and was not pushed", ErrSkipped, p.Tag)
 			}
 		}
 	}
@@ -172,13 +164,6 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for i, now := range readers.Reader(plan.Repository).Manifests(ctx, gone) {
 		if errors.Is(now.Err, registry.ErrNotFound) && unnamed[gone[i]] == "" {
 			settled[gone[i]] = nil
-		}
-	}
-	for _, d := range plan.DeleteManifests { // parents come before their children
-		for _, parent := range d.Parents {
-			if settled[parent] != nil && settled[d.Digest] == nil {
-				settled[d.Digest] = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", ErrSkipped, parent)
-			}
 		}
 	}
 }

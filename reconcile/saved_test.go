@@ -70,13 +70,13 @@ func TestApplySaved(t *testing.T) {
 			func(m *registrytest.Memory, _ *reconcile.Plan) {
 				m.Tags["r.test/app:tool"] = m.Tags["r.test/app:10.12"]
 			},
-			map[string]error{"tool": reconcile.ErrStale},
+			map[string]error{"tool": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"an alias that moved": {
 			func(m *registrytest.Memory, _ *reconcile.Plan) {
 				m.Tags["r.test/app:moves"] = m.Tags["r.test/app:10.50"]
 			},
-			map[string]error{"moves": reconcile.ErrStale},
+			map[string]error{"moves": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"a tag to delete that moved": {
 			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Tags["r.test/app:9"] = m.Tags["r.test/app:10.12"] },
@@ -87,23 +87,23 @@ func TestApplySaved(t *testing.T) {
 			func(m *registrytest.Memory, _ *reconcile.Plan) {
 				m.Tags["r.test/app:10.12"] = m.Tags["r.test/app:10.40"]
 			},
-			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped},
+			map[string]error{"10": reconcile.ErrStale, "latest": reconcile.ErrSkipped, "early": reconcile.ErrSkipped, "9": reconcile.ErrSkipped},
 		},
 		"a source elsewhere that is gone": {
 			func(m *registrytest.Memory, _ *reconcile.Plan) { delete(m.Tags, "r.test/base:1") },
-			map[string]error{"tool": reconcile.ErrStale},
+			map[string]error{"tool": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"a chosen version that moved": {
 			func(m *registrytest.Memory, _ *reconcile.Plan) {
 				m.Tags["r.test/app:10.50"] = m.Tags["r.test/app:10.12"]
 			},
-			map[string]error{"follows": reconcile.ErrStale},
+			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"an image that its source lists and that is gone": {
 			func(m *registrytest.Memory, p *reconcile.Plan) {
 				delete(m.Manifests, tagged(p, "follows").Platforms[0].Digest)
 			},
-			map[string]error{"follows": reconcile.ErrStale},
+			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"an attestation that a plan brings along": {
 			func(_ *registrytest.Memory, p *reconcile.Plan) {
@@ -112,7 +112,7 @@ func TestApplySaved(t *testing.T) {
 				body := strings.Replace(string(push.Manifest), `"manifests":[`, `"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"`+lost+`","size":1,"platform":{"os":"unknown","architecture":"unknown"}},`, 1)
 				push.Manifest, push.New = []byte(body), digestOf(body)
 			},
-			map[string]error{"follows": reconcile.ErrStale},
+			map[string]error{"follows": reconcile.ErrStale, "9": reconcile.ErrSkipped},
 		},
 		"an image that can't be read": {
 			func(m *registrytest.Memory, p *reconcile.Plan) {
@@ -274,7 +274,7 @@ func TestASavedPurge(t *testing.T) {
 }
 
 func TestASavedPurgeIsVouchedFor(t *testing.T) {
-	var digest12, digestOfChild string
+	manifest := func(what string) bool { return strings.HasPrefix(what, "sha256:") }
 	for name, test := range map[string]struct {
 		change  func(*registrytest.Memory, *reconcile.Plan)
 		refused func(tag string) bool
@@ -282,25 +282,28 @@ func TestASavedPurgeIsVouchedFor(t *testing.T) {
 	}{
 		"a manifest that nothing says is unneeded": {
 			func(m *registrytest.Memory, p *reconcile.Plan) {
-				digest12 = m.Push(t, "app", plain12)["10.12"]
+				digest := m.Push(t, "app", plain12)["10.12"]
 				delete(m.Tags, "r.test/app:10.12")
-				last := &p.DeleteManifests[len(p.DeleteManifests)-1]
-				last.Parents, digestOfChild = append(last.Parents, digest12), last.Digest
-				p.DeleteManifests = append([]reconcile.DeleteManifest{{Digest: digest12}}, p.DeleteManifests...)
+				p.DeleteManifests = append([]reconcile.DeleteManifest{{Digest: digest}}, p.DeleteManifests...)
 			},
-			func(what string) bool { return what == digest12 || what == digestOfChild },
+			manifest,
 			"stale: a plan of now would not do it; plan again",
 		},
 		"a new tag": {
 			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Tags["r.test/app:new"] = m.Tags["r.test/app:1.0"] },
-			func(what string) bool { return strings.HasPrefix(what, "sha256:") },
+			manifest,
 			"is new since the plan",
+		},
+		"an alias that moved": {
+			func(m *registrytest.Memory, _ *reconcile.Plan) { m.Tags["r.test/app:1"] = m.Tags["r.test/app:2.0"] },
+			func(what string) bool { return what == "1" || manifest(what) },
+			"not done: nothing is deleted from a repository in which something failed",
 		},
 		"a tag that is not to be purged": {
 			func(_ *registrytest.Memory, p *reconcile.Plan) {
 				tagged(p, "1.0").New, tagged(p, "1.0").Manifest = tagged(p, "2.0").New, tagged(p, "2.0").Manifest
 			},
-			func(what string) bool { return what == "1" || what == "1.0" || strings.HasPrefix(what, "sha256:") },
+			func(what string) bool { return what == "1" || what == "1.0" || manifest(what) },
 			"stale: a plan of now would not do it; plan again",
 		},
 		"a repository that can't be listed": {

@@ -125,14 +125,10 @@ func (s *shortcut) listed(alias config.Alias) ([]ocispec.Descriptor, error) {
 // index returns the index that an alias names now, if it names one.
 func (s *shortcut) index(alias config.Alias) (at place, ok bool, err error) {
 	old, err := s.tag(s.home, alias.Tag)
-	if errors.Is(err, errUnknown) {
-		return place{}, false, err
+	if err == nil {
+		ok, err = s.isIndex(s.home, old)
 	}
-	if err != nil {
-		return place{}, false, nil
-	}
-	ok, err = s.isIndex(s.home, old)
-	if !errors.Is(err, errUnknown) {
+	if !errors.Is(err, errUnknown) { // an alias that can't be read claims nothing
 		err = nil
 	}
 	return place{s.home, old.Digest}, ok, err

@@ -89,7 +89,7 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	case n > 0:
 		s.warnUnlisted(n)
 	}
-	if s.stock != nil && policies.Grace.Written(s.rules) {
+	if s.stock != nil && policies.HoldsReplaced(s.rules) {
 		s.waits = s.remember()
 	}
 	plan.Swept = swept

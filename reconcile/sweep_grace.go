@@ -16,8 +16,8 @@ import (
 // (Amazon ECS, Kubernetes, AWS Lambda), and no registry knows of them.
 //
 //	grace         manifest                          waits until it is over since
-//	not written   replaced by a purge               (does not wait)
-//	              lost its tag in this run          (does not wait)
+//	not written,  replaced by a purge               (does not wait)
+//	or zero       lost its tag in this run          (does not wait)
 //	              any other without a tag           it was pushed
 //	written       lost its tag in this run          this run; Amazon ECR deletes it with a deleted last tag
 //	              replaced by an earlier run        it was replaced, as far as that is known
@@ -37,10 +37,10 @@ func (s *sweep) old(digest string) bool {
 }
 
 // heldBack reports whether a grace that images.yaml writes out holds back a manifest
-// that nothing needs.
+// that nothing needs. One of zero holds back nothing.
 func (s *sweep) heldBack(digest string) bool {
 	switch {
-	case !policies.Grace.Written(s.rules), s.after.manifests[digest].attestation: // what lists an attestation may wait
+	case !policies.HoldsReplaced(s.rules), s.after.manifests[digest].attestation: // what lists an attestation may wait
 		return false
 	case s.was[digest]:
 		return !s.is[digest] && !s.goesWithTag(digest)
@@ -163,7 +163,11 @@ func (s *sweep) remember() map[string]time.Time {
 // warnUnlisted says that what waits in a registry that lists tags alone is never
 // found again.
 func (s *sweep) warnUnlisted(n int) {
+	manifests, they, stay, them := fmt.Sprintf("%d manifests", n), "they", "stay", "them"
+	if n == 1 {
+		manifests, they, stay, them = "1 manifest", "it", "stays", "it"
+	}
 	s.warnings = append(s.warnings, &config.Finding{ID: findings.UnlistedGrace, Warning: true, Pos: policies.Grace.Pos(s.rules), Message: fmt.Sprintf(
-		"grace keeps %d manifests of %s that this run replaces, and they stay for good: the registry lists no untagged manifests, so no later run finds them; leave grace out if they should be deleted at once",
-		n, s.home)})
+		"grace keeps %s of %s that this run replaces, and %s %s for good: the registry lists no untagged manifests, so no later run finds %s; leave grace out if %s should be deleted at once",
+		manifests, s.home, they, stay, them, they)})
 }

@@ -123,7 +123,7 @@ func (s *sweep) aged(needed map[string]string) int {
 	}
 	led, n := s.after.tagged().needed(), 0
 	for digest := range s.after.manifests {
-		waits := s.left[digest] && policies.Grace.Written(s.rules)
+		waits := s.left[digest] && policies.HoldsReplaced(s.rules)
 		if led[digest] == "" && (waits || !s.reached[digest] && (s.untagged || needed[digest] == "")) {
 			n++
 		}
@@ -175,13 +175,7 @@ func (s *sweep) examine(digest string) error {
 // deletion says why a manifest can go.
 func (s *sweep) deletion(digest string) DeleteManifest {
 	m := s.bodies[digest]
-	d := DeleteManifest{Digest: digest, Bytes: int64(len(m.Body))}
-	if !m.Index {
-		d.Bytes += m.Config.Size
-		for _, l := range m.Layers {
-			d.Bytes += l.Size
-		}
-	}
+	d := DeleteManifest{Digest: digest, Bytes: m.Size()}
 	switch {
 	case s.purging() && s.after.manifests[digest].attestation:
 		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])

@@ -40,7 +40,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			if a.deletions.Set = cmd.Flags().Changed("max-deletions"); a.deletions.Max < 0 {
+			if a.deletions.Max < 0 {
 				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
 			}
 			a.shallow = cmd.Flags().Changed("deep") && !a.deep
@@ -56,6 +56,9 @@ Exit codes:
 			}
 			if cmd.Flags().Changed("trash") && a.trashDir == "" {
 				return errEmptyTrash
+			}
+			if cmd.Flags().Changed("cache-dir") && a.cacheDir == "" {
+				return errors.New("--cache-dir is empty; name a folder, leave the flag out, or give " + noCache)
 			}
 			images = s.keep(images)
 			a.ecrPushRate /= float64(max(s.count, 1))

@@ -45,7 +45,7 @@ job is to purge the untagged images that provenance leaves there.`,
 			return a.demo(cmd.Context(), registry, file, keep)
 		},
 	}
-	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml")
+	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml; it can't name another registry")
 	c.Flags().IntVar(&port, "port", demoPort, "loopback port to listen on; 0 takes a free one, and so does the default if it is in use")
 	c.Flags().BoolVar(&onECR, "ecr", false, "use an Amazon ECR in memory, through the AWS API")
 	oneOf(c, "the Amazon ECR has an images.yaml of its own, and listens nowhere", "ecr", "file", "port")
@@ -88,7 +88,7 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 		return err
 	}
 	host := localhost(registry)
-	images, err := demoImages(file, host)
+	images, err := demoImages(file, host, registry.Host())
 	if err != nil {
 		return err
 	}
@@ -107,10 +107,14 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 			}
 			for _, platform := range []string{"linux/amd64", "linux/arm64"} {
 				content, err := demo.Pull(ctx, fmt.Sprintf("%s:%s", image.Repository, alias.Tag), platform)
-				if err != nil {
+				switch {
+				case errors.Is(err, demo.ErrNoImage):
+					a.say("  %s:%s has no image for %s", image.Name, alias.Tag, platform)
+				case err != nil:
 					return err
+				default:
+					a.say("  %s:%s on %s is %q", image.Name, alias.Tag, platform, content)
 				}
-				a.say("  %s:%s on %s is %q", image.Name, alias.Tag, platform, content)
 			}
 		}
 	}
@@ -159,9 +163,10 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 	return run("3. tagline apply, once more", true)
 }
 
-// demoImages returns the built-in images.yaml, or the file, for the demo's
-// registry.
-func demoImages(file, host string) ([]config.Image, error) {
+// demoImages returns the built-in images.yaml, or the file, for the demo's registry
+// on a host, which has an address, too. It refuses a file that names another
+// registry: the demo neither writes to it nor reads from it.
+func demoImages(file, host, address string) ([]config.Image, error) {
 	name, data := "images.yaml", []byte(demo.ImagesYAML())
 	if file != "" {
 		var err error
@@ -173,6 +178,19 @@ func demoImages(file, host string) ([]config.Image, error) {
 	cfg, err := config.Parse(name, data, config.Options{Registry: host, Policies: policies.Keys()})
 	if err != nil {
 		return nil, err
+	}
+	elsewhere := func(of config.Repository) bool { return of.Host != host && of.Host != address }
+	for _, image := range cfg.Images {
+		if elsewhere(image.Repository) {
+			return nil, fmt.Errorf("%s:%d:%d: image %q is on another registry; the demo writes only to its own", name, image.Pos.Line, image.Pos.Column, image.Name)
+		}
+		for _, alias := range image.Aliases {
+			for _, s := range alias.Sources {
+				if elsewhere(s.Repository) {
+					return nil, fmt.Errorf("%s:%d:%d: source %q is on another registry; the demo reads only its own", name, s.Pos.Line, s.Pos.Column, s.Text)
+				}
+			}
+		}
 	}
 	return cfg.Images, nil
 }

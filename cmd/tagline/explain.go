@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,8 +18,8 @@ func (a *app) explainCommand() *cobra.Command {
 		Short: "Say what a finding means and what to do about it",
 		Long: `Say what a finding means and what to do about it.
 
-A finding has its ID in brackets: error[missing-source]. Without an ID, all are
-listed.`,
+A finding has its ID in brackets: error[missing-source]. The ID can be given as it
+is printed, with the brackets. Without an ID, all are listed.`,
 		Example: `  tagline explain missing-source`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -36,14 +37,24 @@ listed.`,
 			if len(args) == 0 {
 				return listFindings(a.stdout)
 			}
-			kind, known := findings.Explain(findings.ID(args[0]))
+			id := bracketed(args[0])
+			kind, known := findings.Explain(findings.ID(id))
 			if !known {
-				return unknownFinding(args[0])
+				return unknownFinding(id)
 			}
 			_, err := fmt.Fprintf(a.stdout, "%s (%s, %s)\n%s\n%s\n", kind.ID, kind.Severity, kind.Group, kind.Means, kind.Do)
 			return err
 		},
 	}
+}
+
+// bracketed returns the ID in "error[ID]", or the text itself.
+func bracketed(text string) string {
+	severity, rest, is := strings.Cut(strings.TrimSuffix(text, ":"), "[")
+	if id, closed := strings.CutSuffix(rest, "]"); is && closed && slices.Contains([]string{"", "error", "warning"}, severity) {
+		return id
+	}
+	return text
 }
 
 func listFindings(w io.Writer) error {

@@ -136,6 +136,7 @@ func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error
 				inputs = append(inputs, compose.Files(project)...)
 			}
 		}
+		a.deletions.Set = cmd.Flags().Changed("max-deletions")
 		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", inputs)
 		if err != nil {
 			return err
@@ -219,7 +220,7 @@ func (o *outputs) open(flag, format, path string) error {
 
 func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
 	return report.NewText(w, report.TextOptions{
-		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w),
+		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w), Limited: a.deletions.Set,
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
@@ -18,8 +20,7 @@ import (
 )
 
 func (a *app) restoreCommand() *cobra.Command {
-	var run, since, output string
-	var force, dryRun bool
+	r := &restoring{app: a}
 	c := &cobra.Command{
 		Use:   "restore [REPOSITORY[:TAG|@DIGEST]]...",
 		Short: "Put back manifests and tags that a run deleted, or list them",
@@ -45,92 +46,128 @@ Exit codes:
   tagline restore --run 20260102-030405-abcdef --dry-run
   tagline restore my-image --since 2h`,
 		ValidArgsFunction: a.completeReference,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			to, err := a.openAnswer(output)
-			if err != nil {
-				return err
-			}
-			list := len(args) == 0 && run == "" && since == ""
-			for flag, value := range map[string]string{"run": run, "since": since} {
-				if cmd.Flags().Changed(flag) && value == "" {
-					return fmt.Errorf("--%s is empty; name a value, or leave the flag out", flag)
-				}
-			}
-			if list && (force || dryRun) {
-				return errors.New("there is nothing to put back: name a REPOSITORY, --run or --since; without them restore lists the trash, and --force and --dry-run mean nothing")
-			}
-			from, err := parseSince(since, time.Now())
-			if err != nil {
-				return err
-			}
-			dir, err := a.trashFolder()
-			if err == nil && (dir == "" || cmd.Flags().Changed("trash") && a.trashDir == "") {
-				err = fmt.Errorf("--trash is %q; name the folder that apply had", a.trashDir)
-			}
-			if err != nil {
-				return err
-			}
-			var wanted []reconcile.Wanted
-			for _, arg := range args {
-				w, err := a.wanted(arg, cmd.Flags().Changed("file"))
-				if err != nil {
-					return err
-				}
-				wanted = append(wanted, w)
-			}
-			var runs []string
-			records, damaged := trash.Read(dir, func(r reconcile.Record) bool {
-				runs = append(runs, r.Run)
-				return len(wanted) == 0 || slices.ContainsFunc(wanted, func(w reconcile.Wanted) bool { return w.Repository.Place() == r.Repository.Place() })
-			})
-			if len(damaged) > 0 && len(records) == 0 {
-				return a.afterTrash(nil, damaged) // what is in it is not known
-			}
-			var text bytes.Buffer
-			t := report.NewText(&text, report.TextOptions{
-				DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: !to.toFile && a.colored(a.stdout),
-			})
-			if list {
-				err = t.Trash(dir, records)
-				if to.json {
-					text = *bytes.NewBuffer(report.TrashJSON(records))
-				}
-				return a.afterTrash(errors.Join(err, to.write(text.Bytes())), damaged)
-			}
-			found, none := reconcile.Choose(records, wanted, run, from)
-			if len(none) > 0 || len(found) == 0 {
-				return a.afterTrash(notInTrash(dir, none, run, runs), damaged)
-			}
-			client := a.client()
-			defer client.Close()
-			var writers registry.Writers
-			if !dryRun {
-				writers = kinds.NewWriters(client)
-			}
-			var all []reconcile.Restored
-			for _, lost := range found {
-				all = append(all, reconcile.Restore(cmd.Context(), client, writers, lost, force))
-				t.Restored(all[len(all)-1])
-			}
-			err = t.RestoredSummary(all)
-			if to.json {
-				text = *bytes.NewBuffer(report.RestoredJSON(all, dryRun))
-			}
-			if err := errors.Join(err, to.write(text.Bytes())); err != nil {
-				return err
-			}
-			return a.afterTrash(restoredExit(all), damaged)
-		},
+		RunE:              r.run,
 	}
-	c.Flags().StringVar(&run, "run", "", "only what the run of this `ID` deleted, as restore lists it")
-	c.Flags().StringVar(&since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
-	c.Flags().BoolVar(&force, "force", false, "also move tags that name something else now")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be put back, and do nothing")
-	answerFlag(c, &output)
+	c.Flags().StringVar(&r.of, "run", "", "only what the run of this `ID` deleted, as restore lists it")
+	c.Flags().StringVar(&r.since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
+	c.Flags().BoolVar(&r.force, "force", false, "also move tags that name something else now")
+	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "report what would be put back, and do nothing")
+	answerFlag(c, &r.output)
 	a.trashFlag(c, "the `DIR` that apply had as its trash")
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
+}
+
+// restoring is one call of restore.
+type restoring struct {
+	*app
+	of, since, output string // --run, --since, --output
+	force, dryRun     bool
+}
+
+func (r *restoring) run(cmd *cobra.Command, args []string) error {
+	to, err := r.openAnswer(r.output)
+	if err != nil {
+		return err
+	}
+	from, dir, err := r.check(cmd, args)
+	if err != nil {
+		return err
+	}
+	var wanted []reconcile.Wanted
+	for _, arg := range args {
+		w, err := r.wanted(arg, cmd.Flags().Changed("file"))
+		if err != nil {
+			return err
+		}
+		wanted = append(wanted, w)
+	}
+	var runs []string
+	records, damaged := trash.Read(dir, func(record reconcile.Record) bool {
+		runs = append(runs, record.Run)
+		return len(wanted) == 0 || slices.ContainsFunc(wanted, func(w reconcile.Wanted) bool { return w.Repository.Place() == record.Repository.Place() })
+	})
+	if len(damaged) > 0 && len(records) == 0 {
+		return r.afterTrash(nil, damaged) // what is in it is not known
+	}
+	if r.lists(args) {
+		return r.afterTrash(r.list(to, dir, records), damaged)
+	}
+	found, none := reconcile.Choose(records, wanted, r.of, from)
+	if len(none) > 0 || len(found) == 0 {
+		return r.afterTrash(notInTrash(dir, none, r.of, runs), damaged)
+	}
+	all, err := r.putBack(cmd.Context(), to, found)
+	if err != nil {
+		return err
+	}
+	return r.afterTrash(restoredExit(all), damaged)
+}
+
+// lists reports whether the trash is only to be listed.
+func (r *restoring) lists(args []string) bool { return len(args) == 0 && r.of == "" && r.since == "" }
+
+// check checks the flags, and returns the time that --since says and the folder of
+// the trash.
+func (r *restoring) check(cmd *cobra.Command, args []string) (from time.Time, dir string, err error) {
+	for flag, value := range map[string]string{"run": r.of, "since": r.since} {
+		if cmd.Flags().Changed(flag) && value == "" {
+			return from, "", fmt.Errorf("--%s is empty; name a value, or leave the flag out", flag)
+		}
+	}
+	if r.lists(args) && (r.force || r.dryRun) {
+		return from, "", errors.New("there is nothing to put back: name a REPOSITORY, --run or --since; without them restore lists the trash, and --force and --dry-run mean nothing")
+	}
+	if from, err = parseSince(r.since, time.Now()); err != nil {
+		return from, "", err
+	}
+	switch dir, err = r.trashFolder(); {
+	case errors.Is(err, errNoTrash):
+		return from, "", errors.New("there is no folder for the trash, since neither HOME nor XDG_CACHE_HOME is set; name the one that apply had with --trash DIR")
+	case err != nil:
+		return from, "", err
+	case dir == "" || cmd.Flags().Changed("trash") && r.trashDir == "":
+		return from, "", fmt.Errorf("--trash is %q; name the folder that apply had", r.trashDir)
+	}
+	return from, dir, r.trashExists(dir)
+}
+
+// text is a report of restore.
+func (r *restoring) text(to answer, out *bytes.Buffer) *report.Text {
+	return report.NewText(out, report.TextOptions{
+		DryRun: r.dryRun, Verbose: r.verbose > 0, Quiet: r.quiet, Color: !to.toFile && r.colored(r.stdout),
+	})
+}
+
+func (r *restoring) list(to answer, dir string, records []reconcile.Record) error {
+	var out bytes.Buffer
+	err := r.text(to, &out).Trash(dir, records)
+	if to.json {
+		out = *bytes.NewBuffer(report.TrashJSON(records))
+	}
+	return errors.Join(err, to.write(out.Bytes()))
+}
+
+func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost) ([]reconcile.Restored, error) {
+	client := r.client()
+	defer client.Close()
+	var writers registry.Writers
+	if !r.dryRun {
+		writers = kinds.NewWriters(client)
+	}
+	var out bytes.Buffer
+	text := r.text(to, &out)
+	var all []reconcile.Restored
+	for _, lost := range found {
+		all = append(all, reconcile.Restore(ctx, client, writers, lost, r.force))
+		text.Restored(all[len(all)-1])
+	}
+	err := text.RestoredSummary(all, r.nextRun(all))
+	if to.json {
+		out = *bytes.NewBuffer(report.RestoredJSON(all, r.dryRun))
+	}
+	return all, errors.Join(err, to.write(out.Bytes()))
 }
 
 // wanted parses an argument.
@@ -208,6 +245,31 @@ func (a *app) afterTrash(err error, damaged []error) error {
 		return exitCode(exitFailed)
 	}
 	return err
+}
+
+// nextRun says that the next run deletes again what was put back, as far as
+// images.yaml is there to tell. It is "" if that asks for no such deletion.
+func (a *app) nextRun(all []reconcile.Restored) string {
+	cfg, err := a.load()
+	var asks []string
+	for _, r := range all {
+		i := -1
+		if err == nil {
+			i = slices.IndexFunc(cfg.Images, func(image config.Image) bool { return image.Repository.Place() == r.Repository.Place() })
+		}
+		if i < 0 {
+			return "If images.yaml asks for these deletions, the next run does them again; change it before that."
+		}
+		for _, word := range reconcile.AsksAgain(cfg.Images[i], r) {
+			if !slices.Contains(asks, word) {
+				asks = append(asks, word)
+			}
+		}
+	}
+	if len(asks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s still asks for these deletions (%s); change it before the next run.", a.file, strings.Join(asks, ", "))
 }
 
 // restoredExit returns nil or an exitCode.

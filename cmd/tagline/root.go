@@ -197,7 +197,7 @@ func (a *app) connectionFlags(c *cobra.Command) {
 }
 
 func (a *app) imageFlag(c *cobra.Command) {
-	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it (repeatable)")
+	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it or with its host (repeatable)")
 	_ = c.RegisterFlagCompletionFunc("image", a.completeImage)
 }
 
@@ -253,14 +253,17 @@ func (a *app) load() (*config.Config, error) {
 	}
 	var names []string
 	var kept []config.Image
+	is := func(image config.Image, name string) bool {
+		return name == image.Name || name == image.Repository.String()
+	}
 	for _, image := range cfg.Images {
 		names = append(names, image.Name)
-		if slices.Contains(a.images, image.Name) {
+		if slices.ContainsFunc(a.images, func(name string) bool { return is(image, name) }) {
 			kept = append(kept, image)
 		}
 	}
 	for _, name := range a.images {
-		if !slices.Contains(names, name) {
+		if !slices.ContainsFunc(cfg.Images, func(image config.Image) bool { return is(image, name) }) {
 			return nil, fmt.Errorf("--image %q is not in %s, which has %s", name, a.file, strings.Join(names, ", "))
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"tagline/config"
+	"tagline/policies"
+	"tagline/reconcile"
 	"tagline/reconcile/report"
 )
 
@@ -19,6 +22,7 @@ func TestSamples(t *testing.T) {
 		".github/actions/tagline/action.yml": 1,
 		".github/examples/pull-request.yml":  2,
 		".github/examples/schedule.yml":      1,
+		".github/examples/ghcr-cleanup.yml":  1,
 		".ci/gitlab.yml":                     3,
 		".ci/kubernetes.yaml":                1,
 		".pre-commit-hooks.yaml":             2,
@@ -44,6 +48,24 @@ func TestSamples(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the comment of the workflow has as images.yaml is valid.
+func TestCleanupSample(t *testing.T) {
+	data, err := os.ReadFile("../../.github/examples/ghcr-cleanup.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for line := range strings.Lines(string(data)) {
+		if inner, ok := strings.CutPrefix(line, "#     "); ok {
+			text.WriteString(strings.ReplaceAll(inner, "OWNER/NAME", "owner/name"))
+		}
+	}
+	cfg, err := config.Parse("images.yaml", []byte(text.String()), config.Options{Policies: policies.Keys()})
+	if err != nil || len(cfg.Images) != 1 || !reconcile.Deletes(cfg.Images[0]) || config.KindOf(cfg.Images[0].Repository.Host, cfg.Registries) != config.GitHub {
+		t.Errorf("%+v, %v; of\n%s", cfg, err, &text)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 
 // shape is what a registry holds, in a few lines:
 //
-//	repository NAME              where the lines below push to; "team/app" at first
+//	repository NAME              where the lines below push to; "team/app" at first: some registries want an owner or a project
 //	image NAME PLATFORM [OPTION...]
 //	attestation NAME IMAGE       BuildKit's; with "subject" as OCI artifact
 //	artifact NAME TYPE [OPTION...]

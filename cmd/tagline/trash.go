@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +42,25 @@ func (a *app) trashFolder() (string, error) {
 		return "", errNoTrash
 	}
 	return filepath.Join(user, "tagline", "trash"), nil
+}
+
+// trashExists returns an error if there is no folder of this name, and there would be
+// one if any run had deleted something. The default folder does not exist before
+// that, but what it is in does.
+func (a *app) trashExists(dir string) error {
+	missing := func(dir string) bool {
+		_, err := os.Stat(dir)
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	switch home, err := os.UserHomeDir(); {
+	case !missing(dir):
+		return nil
+	case a.trashDir != "":
+		return fmt.Errorf("the trash %s does not exist; name the folder that apply had with --trash DIR", dir)
+	case err == nil && strings.HasPrefix(dir, home) && missing(home):
+		return fmt.Errorf("the trash %s does not exist, and neither does the home folder %s; name the folder that apply had with --trash DIR", dir, home)
+	}
+	return nil
 }
 
 // trash opens the trash. It is nil if it is turned off. If there is no folder for

@@ -37,6 +37,7 @@ const (
 	BlockedSource      ID = "blocked-source"
 	NoImage            ID = "no-image"
 	MissingPlatform    ID = "missing-platform" // of compose files as well
+	DroppedPlatform    ID = "dropped-platform"
 	PlatformMismatch   ID = "platform-mismatch"
 	MisspelledPlatform ID = "misspelled-platform"
 	AmbiguousPlatform  ID = "ambiguous-platform"
@@ -56,6 +57,7 @@ const (
 	ExpiringAlias      ID = "expiring-alias"
 	SignedTag          ID = "signed-tag"
 	UncopiedReferrer   ID = "uncopied-referrer"
+	DetachedReferrer   ID = "detached-referrer"
 	MaxDeletions       ID = "max-deletions"
 	ClockSkew          ID = "clock-skew"
 	UnlistedGrace      ID = "unlisted-grace"
@@ -113,6 +115,7 @@ var All = []Kind{
 	{BlockedSource, Registry, Error, "The alias follows another alias, which is blocked.", "See the finding of the other alias."},
 	{NoImage, Registry, Error, "A source has no image, only attestation manifests or nothing.", "Push it again with its images."},
 	{MissingPlatform, Registry, Error, "A platform that is required or asked for is missing. In a compose file: the alias does not have the service's platform.", "Build the platform and push it, take it from another source, or no longer require it."},
+	{DroppedPlatform, Registry, Warning, "A run takes a platform away from an alias, since its source no longer has it, or since the newest version does not. Machines of that platform can't pull the alias any more.", "If the platform should stay, list it in the policy `platforms`: a `newest` source then keeps it at the newest version that has it, and an alias of another source is left alone until the source has it. If it should go, there is nothing to do."},
 	{PlatformMismatch, Registry, Error, "An image is for another platform than images.yaml says.", "Correct the platform in images.yaml, or push the right image."},
 	{MisspelledPlatform, Registry, Error, "An image names its platform in a way that not every runtime understands, such as `amd64/v8` or `x86_64`.", "Rebuild the image so that it says what the message names. An alias of its whole source re-uses the bytes as they are."},
 	{AmbiguousPlatform, Registry, Error, "A source has two images for one platform that no runtime can tell apart.", "Push it again with one image, or take the source as a whole. The message says how the two differ."},
@@ -130,8 +133,9 @@ var All = []Kind{
 	{ListedImage, Registry, Either, "A tag is the last one of an image that an index lists. Amazon ECR deletes an image with its last tag, and refuses that for such an image. The tag stays; other deletions go on.", "Give the image another tag, or delete the index first. If this run deletes the index, the next one deletes the tag."},
 	{KeptTag, Registry, Error, "GitHub deletes a tag only with its image, so a tag stays if its image has another tag, or if no other image has any. Other deletions go on.", "Delete all tags of the image, or keep this one. The last image goes with the package, by hand."},
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
-	{SignedTag, Registry, Warning, "A purge concerns a tag that has a signature or another referrer.", "Leave it as it is, or set `signed: purge` to rewrite it all the same, and to delete what refers to it."},
-	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
+	{SignedTag, Registry, Warning, "`provenance: purge` concerns a tag that has a signature or another referrer: it leaves the tag alone, or as an alias the tag moves away from what is signed.", "Leave it as it is, or set `signed: purge` to rewrite it all the same, and to delete what refers to it. Without a purge, an alias that moves away from a signed digest is `detached-referrer`."},
+	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same. What refers to a source's index is of no use to an alias with an index of its own, so it is not meant here; see `detached-referrer`.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
+	{DetachedReferrer, Registry, Warning, "An alias moves from a digest that has a signature, an SBOM or another referrer to one that has none of that kind. Composed aliases have an index of their own, so what refers to the index of a source is not valid for them; what refers to an image still is.", "Sign the new digest, or have the alias follow one whole tag, with nothing to drop: it keeps the digest of that tag, and so its signatures."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},

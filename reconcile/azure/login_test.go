@@ -199,3 +199,25 @@ func TestRateLimitThatLasts(t *testing.T) {
 		t.Errorf("deletion: %v", err)
 	}
 }
+
+// A token that ends during a run is replaced.
+func TestTokenEnds(t *testing.T) {
+	r := azuretest.Start(t)
+	tags := strings.Fields("1.0 1.1 1.2 1.3")
+	digests := push(t, r, "app", tags...)
+	_, w := open(t, r)
+	writer := w.Writer(at(r, "app"))
+	for i, tag := range tags {
+		ended := false
+		r.Around(func(w http.ResponseWriter, req *http.Request, next http.HandlerFunc) {
+			if !ended && strings.HasPrefix(req.URL.Path, "/acr/") {
+				ended = true
+				req.Header.Del("Authorization")
+			}
+			next(w, req)
+		})
+		if err := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: tag, Digest: digests[tag]}})[0]; err != nil || !ended {
+			t.Errorf("deletion %d: %v", i, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package demo
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,6 +13,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
+
+// ErrNoImage means that a tag has no image for the platform.
+var ErrNoImage = errors.New("no image for the platform")
 
 // Pull fetches a sample image for a platform over HTTP, as a container runtime
 // of that platform would, and returns the text in it.
@@ -24,7 +28,7 @@ func Pull(ctx context.Context, reference, platform string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("pull %s: %w", reference, err)
 	}
-	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithPlatform(*p))
+	image, err := imageFor(ctx, ref, *p)
 	if err != nil {
 		return "", fmt.Errorf("pull %s for %s: %w", reference, platform, err)
 	}
@@ -36,4 +40,40 @@ func Pull(ctx context.Context, reference, platform string) (string, error) {
 	}
 	text, err := io.ReadAll(r)
 	return strings.TrimSpace(string(text)), err
+}
+
+// imageFor returns the image of a tag for a platform.
+func imageFor(ctx context.Context, ref name.Reference, p v1.Platform) (v1.Image, error) {
+	found, err := remote.Get(ref, remote.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if !found.MediaType.IsIndex() {
+		image, err := found.Image()
+		if err != nil {
+			return nil, err
+		}
+		config, err := image.ConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		if of := config.Platform(); of == nil || !of.Satisfies(p) {
+			return nil, ErrNoImage
+		}
+		return image, nil
+	}
+	index, err := found.ImageIndex()
+	if err != nil {
+		return nil, err
+	}
+	listed, err := index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range listed.Manifests {
+		if d.Platform != nil && d.Platform.Satisfies(p) {
+			return index.Image(d.Digest)
+		}
+	}
+	return nil, ErrNoImage
 }

@@ -158,6 +158,9 @@ func TestListingRefused(t *testing.T) {
 			c, w := open(t, g.Host, oci.Options{})
 			repository := config.Repository{Host: g.Host, Path: "owner/app"}
 			r := c.Reader(repository)
+			if test.lacks && r.Listed() {
+				t.Errorf("it lists: %v", r.Listed())
+			}
 			tags := []string{"1.0", "1.1", "1.2"}
 			for i, a := range r.Resolve(t.Context(), tags) {
 				if name == "limit for an hour" { // here the registry is on the same host
@@ -275,12 +278,12 @@ func TestFlatMemory(t *testing.T) {
 	}
 }
 
-// A listing that changes while it is read is read again: a push shows on the first
-// page, a deletion on the last.
+// A listing that changes while it is read is read again, also if the change is on a
+// page that has been read already.
 func TestTornListing(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, g *githubtest.GitHub){
 		"push":     func(t *testing.T, g *githubtest.GitHub) { push(t, g, "owner/app", "new") },
-		"deletion": func(_ *testing.T, g *githubtest.GitHub) { g.Delete("owner/app", g.Manifests("owner/app")[50].Digest) },
+		"deletion": func(_ *testing.T, g *githubtest.GitHub) { g.Delete("owner/app", g.Manifests("owner/app")[150].Digest) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := githubtest.Start(t)
@@ -295,11 +298,14 @@ func TestTornListing(t *testing.T) {
 				}
 			}
 			c, _ := open(t, g.Host, oci.Options{})
-			pages := 0
+			pages, second, done := 0, false, false
 			g.Answer = func(_ http.ResponseWriter, req *http.Request) bool {
-				if pages++; pages == 3 {
+				pages++
+				if second && !done { // and before the third page
+					done = true
 					change(t, g)
 				}
+				second = second || req.URL.Query().Get("page") == "2"
 				return false
 			}
 			all, err := c.Reader(config.Repository{Host: g.Host, Path: "owner/app"}).Inventory(t.Context())

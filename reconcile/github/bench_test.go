@@ -22,7 +22,7 @@ func BenchmarkNoop(b *testing.B) {
 	var aliases strings.Builder
 	for i := range 1000 {
 		for _, source := range []struct{ version, platform string }{{"10", "linux/amd64"}, {"20", "linux/arm64"}} {
-			seed(b, g, "owner/app", demo.Image{Tag: fmt.Sprintf("%d.%s", i, source.version), Platforms: []string{source.platform}})
+			seed(b, g, demo.Image{Tag: fmt.Sprintf("%d.%s", i, source.version), Platforms: []string{source.platform}})
 		}
 		fmt.Fprintf(&aliases, "%d: {amd64: %d.10, arm64: %d.20}, ", i, i, i)
 	}

@@ -2,9 +2,11 @@
 // of GitHub Enterprise. The Packages API lists every manifest as a version of the
 // package, and deletes them; all else is the OCI protocol.
 //
-// A listing has pages by number, so what happens between two of them shows on
-// others: a push moves all that follows, and the first page changes; a deletion
-// pulls all that follows, and the last page changes. Both are read twice.
+// A listing has pages by number, so a push moves all that follows, and a deletion
+// pulls it back: then a version could be on no page that was read. Either changes the
+// last page, so that is read before the others and after them. A push and a deletion
+// could balance each other there, but the push changes the first page, which is read
+// twice as well.
 package github
 
 import (
@@ -61,6 +63,18 @@ func (c *Client) Reader(repository config.Repository, over registry.Reader) regi
 	return &reader{listing.NewReader(repository.String(), over, of, c.log), of}
 }
 
+// reader reads one repository.
+type reader struct {
+	*listing.Reader
+	versions *versions
+}
+
+// Listed implements [registry.Reader]: without a token there is no listing.
+func (r *reader) Listed() bool {
+	_, err := r.versions.client.token(context.Background())
+	return err == nil
+}
+
 // Writer opens a repository for writing. It asks nothing yet.
 func (c *Client) Writer(repository config.Repository, over registry.Writer) registry.Writer {
 	return &writer{over, &versions{c, repository, over}}
@@ -94,6 +108,7 @@ type version struct {
 type page struct {
 	versions []version
 	next     string // address of the next page
+	last     string // address of the last page, if there is a next one
 	left     int    // pages after this one, -1 if that is not known
 	now      time.Time
 }
@@ -120,24 +135,36 @@ func (v *versions) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
 	}
 }
 
-// pages reads page after page, and the last one twice.
+// pages reads page after page. The last one is read twice, before the second page
+// and at the end: if it changed, so may have others.
 func (v *versions) pages(ctx context.Context) iter.Seq2[page, error] {
 	return func(yield func(page, error) bool) {
-		at, path, err := v.first(ctx)
-		for n := 1; ; n++ {
-			if err == nil && at.next == "" && n > 1 {
-				var again page
-				if again, err = v.page(ctx, path); err == nil && !same(at, again) {
-					err = fmt.Errorf("%s: %w", v.repository, listing.ErrTorn)
-				}
+		at, _, err := v.first(ctx)
+		if !yield(at, err) || err != nil || at.next == "" {
+			return
+		}
+		end, err := v.end(ctx, at)
+		for err == nil && at.next != "" {
+			at, err = v.page(ctx, at.next)
+			if err == nil && at.next == "" && !same(at, end) {
+				err = fmt.Errorf("%s: %w", v.repository, listing.ErrTorn)
 			}
-			if !yield(at, err) || err != nil || at.next == "" {
+			if err == nil && !yield(at, nil) {
 				return
 			}
-			path = at.next
-			at, err = v.page(ctx, path)
+		}
+		if err != nil {
+			yield(page{}, err)
 		}
 	}
+}
+
+// end reads the last page.
+func (v *versions) end(ctx context.Context, first page) (page, error) {
+	if first.last == "" {
+		return page{}, fmt.Errorf("%s: the listing does not say where it ends, so it can't be known to be whole", v.repository)
+	}
+	return v.page(ctx, first.last)
 }
 
 func same(a, b page) bool {
@@ -220,8 +247,7 @@ func (v *versions) page(ctx context.Context, address string) (page, error) {
 		}
 	}
 	p.now, _ = http.ParseTime(header.Get("Date"))
-	p.next, p.left, err = v.client.links(address, header)
-	if err != nil {
+	if err = v.client.links(&p, address, header); err != nil {
 		return page{}, fmt.Errorf("%s: %w", v.repository, err)
 	}
 	return p, nil
@@ -229,30 +255,27 @@ func (v *versions) page(ctx context.Context, address string) (page, error) {
 
 var link = regexp.MustCompile(`<([^<>]*)>; *rel="(\w+)"`)
 
-// links returns the address of the next page, and how many there are (GitHub REST
-// API, "Using pagination"). The token goes along, so it must be one of the API's.
-func (c *Client) links(address string, header http.Header) (next string, left int, err error) {
-	last := ""
+// links notes where the next page and the last one are (GitHub REST API, "Using
+// pagination in the REST API"). The token goes along, so they must be of the API.
+func (c *Client) links(p *page, address string, header http.Header) error {
 	for _, found := range link.FindAllStringSubmatch(strings.Join(header.Values("Link"), ","), -1) {
-		switch found[2] {
-		case "next":
-			next = found[1]
-		case "last":
-			last = found[1]
+		to := map[string]*string{"next": &p.next, "last": &p.last}[found[2]]
+		if to == nil {
+			continue
+		}
+		if *to = found[1]; !strings.HasPrefix(*to, c.api+"/") || *to == address {
+			return fmt.Errorf("the %s page of the listing is at %q, not in %s", found[2], *to, c.api)
 		}
 	}
-	switch {
-	case next == "":
-		return "", 0, nil
-	case !strings.HasPrefix(next, c.api+"/") || next == address:
-		return "", 0, fmt.Errorf("the next page of the listing is at %q, not in %s", next, c.api)
+	p.left = 0
+	if p.next != "" {
+		to, known := number(p.last)
+		from, ok := number(p.next)
+		if p.left = -1; ok && known && to >= from {
+			p.left = to - from + 1
+		}
 	}
-	to, ok := number(last)
-	from, known := number(next)
-	if !ok || !known || to < from {
-		return next, -1, nil
-	}
-	return next, to - from + 1, nil
+	return nil
 }
 
 func number(address string) (int, bool) {

@@ -29,9 +29,9 @@ func old(g *githubtest.GitHub) {
 	g.Now = func() time.Time { return time.Now().Add(-60 * 24 * time.Hour) }
 }
 
-func seed(t testing.TB, g *githubtest.GitHub, repository string, images ...demo.Image) {
+func seed(t testing.TB, g *githubtest.GitHub, images ...demo.Image) {
 	t.Helper()
-	if _, err := demo.Push(t.Context(), g.Host, repository, images); err != nil {
+	if _, err := demo.Push(t.Context(), g.Host, "owner/app", images); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -120,10 +120,10 @@ func TestStory(t *testing.T) {
 	g := githubtest.Start(t)
 	old(g)
 	for i := range 10 {
-		seed(t, g, "owner/app", demo.Image{Tag: fmt.Sprintf("1.%d", i), Platforms: both, Provenance: true})
+		seed(t, g, demo.Image{Tag: fmt.Sprintf("1.%d", i), Platforms: both, Provenance: true})
 	}
 	for _, tag := range []string{"1.3", "1.7"} {
-		seed(t, g, "owner/app", demo.Image{Tag: tag, Platforms: both, Provenance: true, Version: tag + " again", Build: 1})
+		seed(t, g, demo.Image{Tag: tag, Platforms: both, Provenance: true, Version: tag + " again", Build: 1})
 	}
 	if n := len(g.Manifests("owner/app")); n != 12*5 {
 		t.Fatalf("%d manifests before", n)
@@ -217,7 +217,7 @@ func TestReportedRepositories(t *testing.T) {
 			g := githubtest.Start(t)
 			old(g)
 			for _, image := range test.images {
-				seed(t, g, "owner/app", image)
+				seed(t, g, image)
 			}
 			if test.break_ != nil {
 				test.break_(t, g)
@@ -263,11 +263,11 @@ func TestCutAnywhere(t *testing.T) {
 		proxy := ocitest.Proxy(t, g.Host)
 		t.Setenv("GITHUB_API_URL", "http://"+proxy.Host+"/api/v3")
 		first := parse(t, proxy.Host, "{aliases: {9: {amd64: 1.0}, 10: {amd64: 1.0, arm64: 1.1}}}")
-		seed(t, g, "owner/app", demo.Image{Tag: "1.0", Platforms: both, Provenance: true}, demo.Image{Tag: "1.1", Platforms: both, Provenance: true})
+		seed(t, g, demo.Image{Tag: "1.0", Platforms: both, Provenance: true}, demo.Image{Tag: "1.1", Platforms: both, Provenance: true})
 		if _, err := apply(t, proxy.Host, first, 8); err != nil {
 			t.Fatal(err)
 		}
-		seed(t, g, "owner/app", demo.Image{Tag: "1.1", Platforms: both, Provenance: true, Version: "again"})
+		seed(t, g, demo.Image{Tag: "1.1", Platforms: both, Provenance: true, Version: "again"})
 		proxy.Reset()
 		return g, proxy, parse(t, proxy.Host, "{aliases: {10: {amd64: 1.0, arm64: 1.1}, latest: 10}, policies: {provenance: purge, prune: true, untagged: delete}}")
 	}

@@ -7,18 +7,11 @@ import (
 	"net/http"
 	"slices"
 
-	"tagline/reconcile/listing"
 	"tagline/reconcile/registry"
 )
 
 // GitHub keeps a deleted version for 30 days (GitHub documentation, "Deleting and
 // restoring a package"), and with it the blobs.
-
-// reader is a reader that knows the deleted versions as well.
-type reader struct {
-	*listing.Reader
-	versions *versions
-}
 
 // Deleted implements what [registry.Deleted] asks. A version may come back with its
 // tags, so one whose tags exist by now is left alone.

@@ -38,8 +38,8 @@ func TestRestore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := githubtest.Start(t)
 			old(g)
-			seed(t, g, "owner/app", demo.Image{Tag: "1.0", Platforms: intel}, demo.Image{Tag: "9", Platforms: intel}, demo.Image{Tag: "1.1", Platforms: intel})
-			seed(t, g, "owner/app", demo.Image{Tag: "1.1", Platforms: intel, Version: "1.1 again"})
+			seed(t, g, demo.Image{Tag: "1.0", Platforms: intel}, demo.Image{Tag: "9", Platforms: intel}, demo.Image{Tag: "1.1", Platforms: intel})
+			seed(t, g, demo.Image{Tag: "1.1", Platforms: intel, Version: "1.1 again"})
 			before := g.Manifests("owner/app")
 			image := parse(t, g.Host, "{aliases: {1: 1.0, 9: absent}, policies: {untagged: delete}}")
 			c, w := open(t, g.Host, oci.Options{})
@@ -50,7 +50,7 @@ func TestRestore(t *testing.T) {
 			}
 			g.LosesBlobs = test.loses
 			if test.again {
-				seed(t, g, "owner/app", demo.Image{Tag: "9", Platforms: intel, Version: "9 again"})
+				seed(t, g, demo.Image{Tag: "9", Platforms: intel, Version: "9 again"})
 			}
 			now := len(g.Manifests("owner/app"))
 			found, _ := reconcile.Choose(trash.records, nil, "", time.Time{})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tagline/reconcile/listing"
 	"tagline/reconcile/registry"
 )
 
@@ -135,8 +136,20 @@ func (w *writer) forget() {
 	}
 }
 
-// find lists the versions, and returns some of them.
-func (w *writer) find(ctx context.Context, wanted func(version) bool) ([]version, error) {
+// find lists the versions, and returns some of them. A listing that changes under it
+// is read again.
+func (w *writer) find(ctx context.Context, wanted func(version) bool) (found []version, err error) {
+	for range attempts {
+		if found, err = w.findOnce(ctx, wanted); !errors.Is(err, listing.ErrTorn) {
+			break
+		}
+	}
+	return found, err
+}
+
+const attempts = 3
+
+func (w *writer) findOnce(ctx context.Context, wanted func(version) bool) ([]version, error) {
 	var found []version
 	for p, err := range w.versions.pages(ctx) {
 		if errors.Is(err, registry.ErrNotFound) {

@@ -254,7 +254,9 @@ func (f *found) add(one artifact) (twice string) {
 	}
 	f.fixed = append(f.fixed, one.fixed()...)
 	for _, child := range one.References {
-		f.pushed[child.Digest] = f.pushed[child.Digest]
+		if _, known := f.pushed[child.Digest]; !known { // a listed child says it, an accessory its subject
+			f.pushed[child.Digest] = time.Time{}
+		}
 	}
 	for _, accessory := range one.Accessories {
 		f.pushed[accessory.Digest] = accessory.Pushed

@@ -209,3 +209,60 @@ func (l *lacks) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
 		}
 	}
 }
+
+// prefaced asks for something else before it lists.
+type prefaced struct{ *api }
+
+func (p prefaced) Least() int { return 3 }
+
+func (p prefaced) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
+	return func(yield func(listing.Page, error) bool) {
+		p.asked++
+		if !yield(listing.Page{Left: 1}, nil) {
+			return
+		}
+		for page, err := range p.api.Pages(ctx) {
+			if !yield(page, err) {
+				return
+			}
+		}
+	}
+}
+
+// A page without manifests is a request, and no part of what must stay the same.
+func TestPagesWithoutManifests(t *testing.T) {
+	for name, test := range map[string]struct {
+		page, ask int
+		asked     int
+	}{
+		"fewer tags than the least":              {100, 3, 0},
+		"more":                                   {100, 4, 2},
+		"the first manifests are read again":     {2, 5, 1 + 3 + 1 + 1},
+		"more pages than tags, from where it is": {1, 4, 1 + 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, _, tags := open(5, test.page)
+			repository := config.Repository{Host: "r.test", Path: "app"}
+			r := listing.NewReader(repository.String(), a.Reader(repository), prefaced{a}, slog.New(slog.DiscardHandler))
+			for i, answer := range r.Resolve(t.Context(), tags[:test.ask]) {
+				if answer.Err != nil || answer.Value.Digest != a.Tags["r.test/app:"+tags[i]] {
+					t.Errorf("%s: %+v", tags[i], answer)
+				}
+			}
+			if a.asked != test.asked {
+				t.Errorf("%d requests, want %d", a.asked, test.asked)
+			}
+		})
+	}
+	a, _, tags := open(5, 2)
+	a.between = func(page int) {
+		if page == 1 && a.asked < 6 {
+			push(a.Memory, fmt.Sprint("new-", a.asked))
+		}
+	}
+	repository := config.Repository{Host: "r.test", Path: "app"}
+	all, err := listing.NewReader(repository.String(), a.Reader(repository), prefaced{a}, slog.New(slog.DiscardHandler)).Inventory(t.Context())
+	if err != nil || len(all.Manifests) != len(a.Manifests) || len(all.Manifests) == len(tags) {
+		t.Errorf("a push after a page: %d manifests of %d, %v", len(all.Manifests), len(a.Manifests), err)
+	}
+}

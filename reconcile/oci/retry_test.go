@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ type scripted struct {
 	status     int
 	err        error
 	retryAfter string
+	header     map[string]string
 }
 
 func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -46,6 +48,9 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp := &http.Response{StatusCode: a.status, Header: http.Header{}, Body: &closeNoted{strings.NewReader("why"), s}}
 	if a.retryAfter != "" {
 		resp.Header.Set("Retry-After", a.retryAfter)
+	}
+	for key, value := range a.header {
+		resp.Header.Set(key, value)
 	}
 	return resp, nil
 }
@@ -193,6 +198,7 @@ func TestRetryAfter(t *testing.T) {
 		err          string
 	}{
 		{"seconds", "7", 429, 7 * time.Second, 8 * time.Second, ""},
+		{"seconds on 403", "7", 403, 7 * time.Second, 8 * time.Second, ""},
 		{"seconds on 503", "7", 503, 7 * time.Second, 8 * time.Second, ""},
 		{"a date", date(7 * time.Second), 429, 7 * time.Second, 8 * time.Second, ""},
 		{"as long as can be", "60", 429, time.Minute, time.Minute + time.Second, ""},
@@ -231,6 +237,39 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // A Retry-After holds for all requests to that host, and for no other host.
+// A limit that is used up says when it is renewed. Any other 403 is final.
+func TestRateLimitReset(t *testing.T) {
+	const start = 946684800 // where the clock of a synctest bubble starts
+	for name, test := range map[string]struct {
+		remaining string
+		reset     int
+		date      string
+		from, to  time.Duration
+		final     bool
+	}{
+		"used up":                {"0", start + 9, "", 9 * time.Second, 10 * time.Second, false},
+		"by the registry's date": {"0", start + 3609, time.Unix(start+3600, 0).UTC().Format(http.TimeFormat), 9 * time.Second, 10 * time.Second, false},
+		"renewed by now":         {"0", start - 9, "", 0, time.Second, false},
+		"not used up":            {"12", start + 9, "", 0, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				header := map[string]string{"X-RateLimit-Remaining": test.remaining, "X-RateLimit-Reset": strconv.Itoa(test.reset), "Date": test.date}
+				next := &script{answers: []scripted{{status: 403, header: header}, {status: 200}}}
+				begin := time.Now()
+				resp, err := newRetries(next).RoundTrip(request(t, http.MethodDelete, someManifest, nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = resp.Body.Close() }()
+				if wait := time.Since(begin); wait < test.from || wait >= test.to || (resp.StatusCode == 403) != test.final {
+					t.Errorf("%d after %v, want it after %v", resp.StatusCode, wait, test.from)
+				}
+			})
+		})
+	}
+}
+
 func TestRetryAfterIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &script{answers: []scripted{{status: 429, retryAfter: "30"}, {status: 200}}}

@@ -36,6 +36,28 @@ type Manifest struct {
 	Annotations  map[string]string
 }
 
+// Size returns the bytes of a manifest, its config and its layers. Blobs that others
+// share are counted, too.
+func (m *Manifest) Size() int64 {
+	size := int64(len(m.Body))
+	if !m.Index {
+		size += m.Config.Size
+		for _, l := range m.Layers {
+			size += l.Size
+		}
+	}
+	return size
+}
+
+// SizeOf is [Manifest.Size] for a manifest that may be none that can be parsed; then
+// it counts the manifest alone.
+func SizeOf(raw RawManifest) int64 {
+	if m, err := ParseManifest(raw); err == nil {
+		return m.Size()
+	}
+	return int64(len(raw.Body))
+}
+
 // ParseManifest parses the bytes that a registry sent. It refuses what could be
 // read in two ways: a body that is both image and index, a key that stands
 // twice, a mediaType that is not the Content-Type, an invalid descriptor (OCI

@@ -2,6 +2,9 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"tagline/config"
 	"tagline/reconcile"
@@ -54,12 +57,13 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 // notes are the last lines about deletions, for all repositories together.
 type notes struct {
 	reclaimed map[string]amount // by kind
+	purged    int               // deletions that are a purge's own
 	held      int
 	waiting   int
 	listed    int
-	pinnable  int // digests that a deployment may have pinned
-	unlisted  bool
-	doubtful  bool // tags are purged in a registry that may not support deletions
+	pinnable  int             // digests that a deployment may have pinned
+	unlisted  map[string]bool // hosts that list no untagged manifests, where these should go
+	doubtful  bool            // tags are purged in a registry that may not support deletions
 }
 
 type amount struct {
@@ -69,7 +73,7 @@ type amount struct {
 
 func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 	if n.reclaimed == nil {
-		n.reclaimed = map[string]amount{}
+		n.reclaimed, n.unlisted = map[string]amount{}, map[string]bool{}
 	}
 	_, amazon := config.ParseECRHost(plan.Repository.Host)
 	for i, d := range plan.DeleteManifests {
@@ -77,13 +81,23 @@ func (n *notes) add(plan reconcile.Plan, result reconcile.Result) {
 		if i >= len(result.Removed) || result.Removed[i].Err == nil {
 			sum := n.reclaimed[d.Kind]
 			n.reclaimed[d.Kind] = amount{sum.n + 1, sum.bytes + d.Bytes}
+			if d.Purges() {
+				n.purged++
+			}
+		}
+	}
+	for i, d := range plan.DeleteTags {
+		if d.Emptied && (i >= len(result.Deleted) || result.Deleted[i].Err == nil) {
+			n.purged++
 		}
 	}
 	n.held += plan.Swept.Held
 	n.waiting += plan.Swept.Waiting
 	n.listed += plan.Swept.Listed
 	n.pinnable += pinnable(plan, result)
-	n.unlisted = n.unlisted || plan.Swept.Unlisted
+	if plan.Swept.Unlisted {
+		n.unlisted[plan.Repository.Host] = true
+	}
 }
 
 // pinnable counts the deleted digests, without attestations and referrers: no
@@ -116,6 +130,14 @@ func (n *notes) pinned(dryRun bool) string {
 	return fmt.Sprintf("%s %s that a deployment may have pinned. How to look: policies/README.md, \"Pinned digests\".", Count(n.pinnable, "digest"), does)
 }
 
+// uncounted says how many deletions --max-deletions does not count, "" for none.
+func (n *notes) uncounted() string {
+	if n.purged == 0 {
+		return ""
+	}
+	return fmt.Sprintf("--max-deletions does not count %d of these deletions: provenance: purge asks for %s.", n.purged, verb(n.purged, "it", "them"))
+}
+
 func (n *notes) lines(dryRun bool) []string {
 	var lines []string
 	does := "Reclaimed"
@@ -128,10 +150,10 @@ func (n *notes) lines(dryRun bool) []string {
 		}
 	}
 	if dryRun && n.doubtful {
-		lines = append(lines, "No registry says beforehand whether it deletes anything: if it does not, no tag is purged.")
+		lines = append(lines, "Whether this registry allows deletions shows only when the first is sent. If it refuses, the tags stay as they are.")
 	}
 	if n.held > 0 {
-		lines = append(lines, fmt.Sprintf("%s of untagged indexes stay; untagged: delete removes both.", Count(n.held, "attestation")))
+		lines = append(lines, fmt.Sprintf("%s of untagged indexes %s; untagged: delete removes both.", Count(n.held, "attestation"), verb(n.held, "stays", "stay")))
 	}
 	if n.waiting > 0 {
 		lines = append(lines, Count(n.waiting, "manifest")+" that nothing needs "+verb(n.waiting, "waits", "wait")+" for grace.")
@@ -140,8 +162,8 @@ func (n *notes) lines(dryRun bool) []string {
 		lines = append(lines, fmt.Sprintf("%s %s: an index lists %s.",
 			Count(n.listed, "untagged image"), verb(n.listed, "stays", "stay"), verb(n.listed, "it", "them")))
 	}
-	if n.unlisted {
-		lines = append(lines, "Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.")
+	if hosts := slices.Sorted(maps.Keys(n.unlisted)); len(hosts) > 0 {
+		lines = append(lines, fmt.Sprintf("%s %s not list untagged manifests, so older ones stay.", strings.Join(hosts, ", "), verb(len(hosts), "does", "do")))
 	}
 	return lines
 }

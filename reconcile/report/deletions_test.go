@@ -13,7 +13,7 @@ import (
 // cleaning is a plan with deletions of each kind, few or many.
 func cleaning(untagged int) reconcile.Plan {
 	p := reconcile.Plan{
-		Image:  "my-image",
+		Image: "my-image", Repository: config.Repository{Host: "r.test", Path: "my-image"},
 		Pushes: []reconcile.Push{{Tag: "10.10", Old: one, New: two, Purged: 2}},
 		DeleteTags: []reconcile.DeleteTag{
 			{Tag: "9", Old: one, Reason: "no longer in images.yaml"},
@@ -57,11 +57,11 @@ Plan: 1 to push, 2 tags and 3 manifests to delete, 1 blocked.
 To reclaim: 1 replaced index, 856 B.
 To reclaim: 1 attestation, 1.2 kB.
 To reclaim: 1 untagged manifest, 1.0 MB.
-No registry says beforehand whether it deletes anything: if it does not, no tag is purged.
+Whether this registry allows deletions shows only when the first is sent. If it refuses, the tags stay as they are.
 3 attestations of untagged indexes stay; untagged: delete removes both.
 4 manifests that nothing needs wait for grace.
 13 untagged images stay: an index lists them.
-Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.
+r.test does not list untagged manifests, so older ones stay.
 `},
 		{"many, in part", TextOptions{}, cleaning(20), reconcile.Result{Removed: append([]reconcile.Outcome{{Err: refused}, {Err: refused}}, make([]reconcile.Outcome, 20)...)}, `
 my-image
@@ -77,7 +77,26 @@ Reclaimed: 20 untagged manifests, 20.0 MB.
 3 attestations of untagged indexes stay; untagged: delete removes both.
 4 manifests that nothing needs wait for grace.
 13 untagged images stay: an index lists them.
-Not every registry here lists untagged manifests: where it does not, only what a run itself replaces is deleted, and older ones stay.
+r.test does not list untagged manifests, so older ones stay.
+`},
+		{"with --max-deletions", TextOptions{DryRun: true, Limited: true}, cleaning(0), reconcile.Result{}, `
+my-image
+  ~ 10.10  purge    sha256:222222222222…  (loses 2 attestations, was sha256:111111111111…)
+  - 9      no longer in images.yaml (was sha256:111111111111…)
+  - sha256-1111111111111111111111111111111111111111111111111111111111111111  is empty (was sha256:111111111111…)
+  - sha256:111111111111…  10.10 before the purge (856 B)
+  - sha256:222222222222…  attestation of linux/amd64, nothing refers to it (1.2 kB)
+  ! error[max-deletions]: too many
+Plan: 1 to push, 2 tags and 2 manifests to delete, 1 blocked.
+1 digest would go that a deployment may have pinned. How to look: policies/README.md, "Pinned digests".
+--max-deletions does not count 3 of these deletions: provenance: purge asks for them.
+To reclaim: 1 replaced index, 856 B.
+To reclaim: 1 attestation, 1.2 kB.
+Whether this registry allows deletions shows only when the first is sent. If it refuses, the tags stay as they are.
+3 attestations of untagged indexes stay; untagged: delete removes both.
+4 manifests that nothing needs wait for grace.
+13 untagged images stay: an index lists them.
+r.test does not list untagged manifests, so older ones stay.
 `},
 		{"quietly", TextOptions{Quiet: true}, cleaning(20), reconcile.Result{}, `
 my-image

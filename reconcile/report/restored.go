@@ -29,9 +29,9 @@ func (t *Text) Restored(r reconcile.Restored) {
 		case o.Already || t.opts.Quiet:
 		case many:
 			sum := done[o.Kind]
-			done[o.Kind] = amount{sum.n + 1, sum.bytes + int64(o.Bytes)}
+			done[o.Kind] = amount{sum.n + 1, sum.bytes + o.Bytes}
 		default:
-			rows = append(rows, row{"+", []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, bytes(int64(o.Bytes)))}})
+			rows = append(rows, row{"+", []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, bytes(o.Bytes))}})
 		}
 	}
 	for _, kind := range []string{"index", "image", "attestation", "artifact"} {
@@ -63,9 +63,10 @@ func (t *Text) Restored(r reconcile.Restored) {
 	}
 }
 
-// RestoredSummary writes the last line, and returns the first error of all
-// writes.
-func (t *Text) RestoredSummary(all []reconcile.Restored) error {
+// RestoredSummary writes the last lines, and returns the first error of all
+// writes. If anything is put back, next is the last one, which says what the next
+// run makes of it; "" is no line.
+func (t *Text) RestoredSummary(all []reconcile.Restored, next string) error {
 	var manifests, tags, blocked, failed int
 	for _, r := range all {
 		for _, of := range []struct {
@@ -100,6 +101,9 @@ func (t *Text) RestoredSummary(all []reconcile.Restored) error {
 		line += fmt.Sprintf(", %d failed", failed)
 	}
 	t.printf("%s.\n", line)
+	if manifests+tags > 0 && next != "" {
+		t.printf("%s\n", Printable(next))
+	}
 	return t.err
 }
 
@@ -119,7 +123,7 @@ type restoredRepository struct {
 type restoredManifest struct {
 	Digest string `json:"digest"`
 	Kind   string `json:"kind"`
-	Bytes  int    `json:"bytes"`
+	Bytes  int64  `json:"bytes"`
 	fate
 }
 
@@ -209,9 +213,10 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 	untagged := slices.DeleteFunc(slices.Clone(all), func(k reconcile.Kept) bool { return tagged[k.Manifest.Digest] })
 	var size int64
 	for _, k := range untagged {
-		size += int64(len(k.Manifest.Body))
+		of := registry.SizeOf(k.Manifest)
+		size += of
 		if len(untagged) <= manyManifests || t.opts.Verbose {
-			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, bytes(int64(len(k.Manifest.Body))))}})
+			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, bytes(of))}})
 		}
 	}
 	if len(untagged) > manyManifests && !t.opts.Verbose {
@@ -237,7 +242,7 @@ type trashRecord struct {
 type trashManifest struct {
 	Digest    string     `json:"digest"`
 	MediaType string     `json:"media_type"`
-	Bytes     int        `json:"bytes"`
+	Bytes     int64      `json:"bytes"`
 	Reason    string     `json:"reason"`
 	Tags      []trashTag `json:"tags"`
 }
@@ -255,7 +260,7 @@ func TrashJSON(records []reconcile.Record) []byte {
 	for _, r := range records {
 		of := trashRecord{Run: r.Run, Job: pointer(r.Job), Time: r.Time, Repository: r.Repository.String(), Manifests: []trashManifest{}}
 		for _, k := range r.Kept {
-			m := trashManifest{k.Manifest.Digest, k.Manifest.MediaType, len(k.Manifest.Body), k.Reason, []trashTag{}}
+			m := trashManifest{k.Manifest.Digest, k.Manifest.MediaType, registry.SizeOf(k.Manifest), k.Reason, []trashTag{}}
 			for _, tag := range k.Tags {
 				m.Tags = append(m.Tags, trashTag{tag.Tag, pointer(tag.New)})
 			}

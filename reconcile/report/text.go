@@ -36,6 +36,7 @@ type TextOptions struct {
 	Verbose bool // also shows aliases in sync, and whole digests
 	Quiet   bool // only problems
 	Color   bool
+	Limited bool // --max-deletions is given, so the report says what it does not count
 }
 
 // totals counts aliases and actions in all repositories.
@@ -103,6 +104,9 @@ func (t *Text) Summary() error {
 		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
 		if line := t.notes.pinned(t.opts.DryRun); line != "" {
 			t.printf("%s\n", t.bold(line))
+		}
+		if line := t.notes.uncounted(); line != "" && t.opts.Limited {
+			t.printf("%s\n", line)
 		}
 		for _, note := range t.notes.lines(t.opts.DryRun) {
 			t.printf("%s\n", note)

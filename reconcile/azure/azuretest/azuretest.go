@@ -34,7 +34,6 @@ type Registry struct {
 	around func(http.ResponseWriter, *http.Request, http.HandlerFunc)
 	locks  map[string]Locks // by "repository", "repository:tag" and "repository@digest"
 	denied map[string]bool  // actions that no token gets
-	tokens int
 }
 
 // Locks are changeableAttributes.
@@ -121,14 +120,14 @@ func (e *Registry) admit(w http.ResponseWriter, req *http.Request) {
 		action = cmp.Or(action, "push")
 	}
 	if !e.admitted(req, repository, action) {
-		e.challenge(w, req, repository, action)
+		e.challenge(w, repository, action)
 		return
 	}
 	switch {
 	case acr != nil:
 		e.acr(w, req, acr[1], acr[2], acr[3])
 	case !e.refused(w, req):
-		e.Registry.ServeHTTP(w, req)
+		e.ServeHTTP(w, req) // the OCI protocol
 	}
 }
 
@@ -147,32 +146,16 @@ func (e *Registry) token(w http.ResponseWriter, req *http.Request) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.tokens++
 	granted := []string{"emulated"}
 	for _, scope := range strings.Fields(strings.Join(req.Form["scope"], " ")) {
-		head, actions, _ := cutLast(scope)
-		for action := range strings.SplitSeq(actions, ",") {
+		colon := strings.LastIndexByte(scope, ':') + 1
+		for action := range strings.SplitSeq(scope[colon:], ",") {
 			if !e.denied[action] {
-				granted = append(granted, head+":"+action)
+				granted = append(granted, scope[:colon]+action)
 			}
 		}
 	}
 	answer(w, map[string]string{"access_token": url.QueryEscape(strings.Join(granted, " "))})
-}
-
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}
-
-// Tokens counts the tokens that were given.
-func (e *Registry) Tokens() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.tokens
 }
 
 func (e *Registry) admitted(req *http.Request, repository, action string) bool {
@@ -181,7 +164,7 @@ func (e *Registry) admitted(req *http.Request, repository, action string) bool {
 	return ok && token != "" && err == nil && (action == "" || slices.Contains(strings.Fields(granted), "repository:"+repository+":"+action))
 }
 
-func (e *Registry) challenge(w http.ResponseWriter, req *http.Request, repository, action string) {
+func (e *Registry) challenge(w http.ResponseWriter, repository, action string) {
 	header := fmt.Sprintf(`Bearer realm="http://%s/oauth2/token",service="%s"`, e.Host, e.Host)
 	var detail any
 	if action != "" {

@@ -345,7 +345,7 @@ func (v view) Facts(ctx context.Context) (registry.Facts, error) {
 	}
 	facts := v.Memory.Facts
 	facts.KeepsChildren = facts.KeepsChildren || v.keepsChildren()
-	facts.Cascades = facts.Cascades || v.Memory.Cascades
+	facts.Cascades = facts.Cascades || v.Cascades
 	return facts, nil
 }
 
@@ -560,7 +560,7 @@ func (v view) delete(digest string) error {
 	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
 		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
 	})
-	if !v.Memory.Cascades {
+	if !v.Cascades {
 		return nil
 	}
 	for other := range v.held {
