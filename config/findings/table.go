@@ -45,6 +45,7 @@ const (
 	AmbiguousVersion   ID = "ambiguous-version"
 	Downgrade          ID = "downgrade"
 	UnknownVersion     ID = "unknown-version"
+	CalendarVersion    ID = "calendar-version"
 	MixedVersions      ID = "mixed-versions"
 	DockerOCIChild     ID = "docker-oci-child"
 	MissingChild       ID = "missing-child"
@@ -124,6 +125,7 @@ var All = []Kind{
 	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Give both the same content, or list the one that moves as an alias of images.yaml, which `newest` never takes."},
 	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or exclude the higher version from the range, as in `>=2 <3 !=2.3.2`. `downgrade: allow` beside `newest` allows it for one source."},
 	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "For one run, name the tag that the alias should have, or write `downgrade: allow` beside `newest`. tagline marks what it pushes, so later runs know."},
+	{CalendarVersion, Registry, Warning, "A tag is a higher version than the one that `newest` takes, but is passed over, since it looks like a calendar version: 26.04 beside 25.10.", "Write `versioning: calendar` beside `newest`, which also takes 25.10. If such tags are not meant, bound the range: `<26`."},
 	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
 	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
 	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again, and a manifest that the cache has is put back."},
