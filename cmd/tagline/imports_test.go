@@ -39,6 +39,8 @@ var mayImport = map[string][]string{
 	"reconcile/harbor/harbortest":   {"reconcile/listing/listingtest"},
 	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/google", "reconcile/github", "reconcile/azure", "reconcile/harbor", "reconcile/oci", "reconcile/registry"},
 
+	"reconcile/kinds/kindstest": {"config", "policies", "reconcile", "reconcile/cache", "reconcile/demo", "reconcile/ecr", "reconcile/kinds", "reconcile/listing/listingtest", "reconcile/oci", "reconcile/oci/ocitest", "reconcile/registry", "reconcile/registry/registrytest", "reconcile/trash"}, // for tests
+
 	"reconcile/registry/registrytest": {"config", "reconcile/demo", "reconcile/registry"}, // for tests
 }
 

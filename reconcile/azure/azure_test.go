@@ -5,35 +5,37 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/azure/azuretest"
-	"tagline/reconcile/demo"
-	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
+	"tagline/reconcile/kinds/kindstest"
+	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
-	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
 
+// tested is what the tests of every kind need to know of this one.
+var tested = kindstest.Kind{Kind: config.Azure, Path: "team/app", Start: func(t testing.TB) *listingtest.Registry { return azuretest.Start(t).Registry }}
+
 func open(t *testing.T, r *azuretest.Registry) (*kinds.Client, *kinds.Writers) {
 	t.Helper()
-	c := kinds.New(ecr.Options{OCI: oci.Options{Patience: oci.Patience{Attempts: 1}}}, map[string]config.Registry{r.Host: {Kind: config.Azure}})
-	t.Cleanup(c.Close)
-	return c, kinds.NewWriters(c)
+	return tested.Open(t, r.Host, oci.Options{})
 }
 
 func TestContract(t *testing.T) {
 	r := azuretest.Start(t)
 	r.Page = 7
-	registrytest.Test(t, registrytest.Backend{
-		Host: r.Host,
-		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) { return open(t, r) },
-		Seed: func(t *testing.T, repository config.Repository, tag string, objects ...demo.Object) {
-			t.Helper()
-			if err := demo.PushObjects(t.Context(), repository.Host, repository.Path, tag, objects); err != nil {
-				t.Fatal(err)
-			}
-		},
-		Requests: func() int { return len(r.Requests()) },
-		Lists:    true,
-		Many:     30,
+	tested.Contract(t, r.Registry, registrytest.Backend{Lists: true, Many: 30})
+}
+
+func TestCalls(t *testing.T) {
+	kindstest.Calls(t, tested, func(aliases int) (listing, tagByTag kindstest.Requests) {
+		// GET /v2/, a token, the repository, the pages of tags and as many of
+		// manifests. If there are several, all are read again but for the last ones of
+		// manifests. Without a cache, another token and each alias's manifest too.
+		pages := (3*aliases + 999) / 1000
+		warm := 3 + 2*pages
+		if pages > 1 {
+			warm += 1 + pages + 1
+		}
+		return kindstest.Requests{Cold: warm + 1 + aliases, Warm: warm}, kindstest.Requests{Cold: 4*aliases + 2, Warm: 3*aliases + 2}
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
+	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
@@ -144,11 +145,12 @@ func assumed(t *testing.T, repository config.Repository) {
 		}
 	})
 	t.Run("a purge", func(t *testing.T) {
-		const image = "{latest: 1.2}, policies: {provenance: purge, untagged: delete}"
-		if _, err := run(t, repository.Host, repository.Path, image, 8, false); err != nil {
+		k := kindstest.Kind{Kind: config.Azure, Path: repository.Path}
+		image := k.Image(t, repository.Host, "{aliases: {latest: 1.2}, policies: {provenance: purge, untagged: delete}}")
+		if _, err := k.Apply(t, image, kindstest.Run{AtOnce: 8}); err != nil {
 			t.Error(err)
 		}
-		if plan, err := run(t, repository.Host, repository.Path, image, 8, false); err != nil || !plan.Empty() {
+		if plan, err := k.Apply(t, image, kindstest.Run{AtOnce: 8}); err != nil || !plan.Empty() {
 			t.Errorf("the second run: %+v, %v", plan, err)
 		}
 		left, err := inventory()

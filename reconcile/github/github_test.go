@@ -4,40 +4,33 @@ import (
 	"testing"
 
 	"tagline/config"
-	"tagline/reconcile/demo"
-	"tagline/reconcile/ecr"
 	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/kinds"
+	"tagline/reconcile/kinds/kindstest"
+	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
-	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
 
+// tested is what the tests of every kind need to know of this one.
+var tested = kindstest.Kind{Kind: config.GitHub, Path: "owner/app", Start: func(t testing.TB) *listingtest.Registry { return githubtest.Start(t).Registry }}
+
 func open(t testing.TB, host string, options oci.Options) (*kinds.Client, *kinds.Writers) {
 	t.Helper()
-	if options.Patience.Attempts == 0 {
-		options.Patience.Attempts = 1
-	}
-	c := kinds.New(ecr.Options{OCI: options}, map[string]config.Registry{host: {Kind: config.GitHub}})
-	t.Cleanup(c.Close)
-	return c, kinds.NewWriters(c)
+	return tested.Open(t, host, options)
 }
 
 func TestContract(t *testing.T) {
-	g := githubtest.Start(t)
-	registrytest.Test(t, registrytest.Backend{
-		Host: g.Host,
-		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) {
-			return open(t, g.Host, oci.Options{})
-		},
-		Seed: func(t *testing.T, repository config.Repository, tag string, objects ...demo.Object) {
-			t.Helper()
-			if err := demo.PushObjects(t.Context(), repository.Host, repository.Path, tag, objects); err != nil {
-				t.Fatal(err)
-			}
-		},
-		Requests: func() int { return len(g.Requests()) },
-		Many:     130,
-		Lists:    true, LastTag: true, KeepsTags: true, KeepsLast: true, ListsNone: true, Untyped: true,
+	tested.Contract(t, githubtest.Start(t).Registry, registrytest.Backend{
+		Many: 130, Lists: true, LastTag: true, KeepsTags: true, KeepsLast: true, ListsNone: true, Untyped: true,
+	})
+}
+
+func TestCalls(t *testing.T) {
+	kindstest.Calls(t, tested, func(aliases int) (listing, tagByTag kindstest.Requests) {
+		// The pages, and the first and the last of them once more; without a cache,
+		// GET /v2/ and each alias's manifest too.
+		pages := (3*aliases+99)/100 + 2
+		return kindstest.Requests{Cold: pages + 1 + aliases, Warm: pages}, kindstest.Requests{Cold: 4*aliases + 1, Warm: 3*aliases + 1}
 	})
 }

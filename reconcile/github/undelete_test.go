@@ -41,7 +41,7 @@ func TestRestore(t *testing.T) {
 			seed(t, g, demo.Image{Tag: "1.0", Platforms: intel}, demo.Image{Tag: "9", Platforms: intel}, demo.Image{Tag: "1.1", Platforms: intel})
 			seed(t, g, demo.Image{Tag: "1.1", Platforms: intel, Version: "1.1 again"})
 			before := g.Manifests("owner/app")
-			image := parse(t, g.Host, "{aliases: {1: 1.0, 9: absent}, policies: {untagged: delete}}")
+			image := tested.Image(t, g.Host, "{aliases: {1: 1.0, 9: absent}, policies: {untagged: delete}}")
 			c, w := open(t, g.Host, oci.Options{})
 			trash := &bin{}
 			plan, result := reconcile.Run(t.Context(), reconcile.Job{Readers: c, Writers: w, Trash: trash, Limit: reconcile.Limit{Max: 100, Set: true}}, image)

@@ -13,35 +13,34 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/ecr"
 	"tagline/reconcile/google/googletest"
 	"tagline/reconcile/kinds"
+	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
 
+// tested is what the tests of every kind need to know of this one.
+var tested = kindstest.Kind{Kind: config.Google, Path: "project/repository/app", Start: googletest.Start}
+
 func open(t *testing.T, r *listingtest.Registry) (*kinds.Client, *kinds.Writers) {
 	t.Helper()
-	c := kinds.New(ecr.Options{OCI: oci.Options{Patience: oci.Patience{Attempts: 1}}}, map[string]config.Registry{r.Host: {Kind: config.Google}})
-	t.Cleanup(c.Close)
-	return c, kinds.NewWriters(c)
+	return tested.Open(t, r.Host, oci.Options{})
 }
 
 func TestContract(t *testing.T) {
-	r := googletest.Start(t)
-	registrytest.Test(t, registrytest.Backend{
-		Host: r.Host,
-		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) { return open(t, r) },
-		Seed: func(t *testing.T, repository config.Repository, tag string, objects ...demo.Object) {
-			t.Helper()
-			if err := demo.PushObjects(t.Context(), repository.Host, repository.Path, tag, objects); err != nil {
-				t.Fatal(err)
-			}
-		},
-		Requests: func() int { return len(r.Requests()) },
-		Lists:    true, KeepsChildren: true,
+	tested.Contract(t, googletest.Start(t), registrytest.Backend{Lists: true, KeepsChildren: true})
+}
+
+func TestStory(t *testing.T)       { kindstest.Story(t, tested) }
+func TestCutAnywhere(t *testing.T) { kindstest.Cut(t, tested) }
+
+func TestCalls(t *testing.T) {
+	kindstest.Calls(t, tested, func(aliases int) (listing, tagByTag kindstest.Requests) {
+		// GET /v2/ and the listing; without a cache, each alias's manifest too.
+		return kindstest.Requests{Cold: 2 + aliases, Warm: 2}, kindstest.Requests{Cold: 4*aliases + 1, Warm: 3*aliases + 1}
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/harbor/harbortest"
+	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
@@ -231,8 +232,8 @@ func TestImmutableTags(t *testing.T) {
 	writer := w.Writer(at(h))
 	wants(t, writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0], "delete tag "+h.Host+"/"+app+":1.0", "412 Precondition Failed", "immutable")
 	wants(t, writer.DeleteManifests(t.Context(), []string{digests["1.1"]})[0], digests["1.1"], "412 Precondition Failed", "immutable")
-	image := parse(t, h.Host, "{aliases: {'1.0': latest}}")
-	_, err = apply(t, h.Host, image, 8, nil)
+	image := tested.Image(t, h.Host, "{aliases: {'1.0': latest}}")
+	_, err = tested.Apply(t, image, kindstest.Run{AtOnce: 8})
 	wants(t, err, "immutable", `"1.0"`)
 	if len(h.Manifests(app)) != 3 {
 		t.Error("something was deleted")
@@ -348,7 +349,7 @@ func TestProxyCache(t *testing.T) {
 	h := harbortest.Start(t)
 	seed(t, h, single("1.0")...)
 	h.Proxies["project"] = true
-	_, err := apply(t, h.Host, parse(t, h.Host, "{aliases: {1: {amd64: '1.0'}}}"), 8, nil)
+	_, err := tested.Apply(t, tested.Image(t, h.Host, "{aliases: {1: {amd64: '1.0'}}}"), kindstest.Run{AtOnce: 8})
 	wants(t, err, "405 Method Not Allowed", "can not push artifact to a proxy project")
 }
 

@@ -6,30 +6,28 @@ import (
 	"go.uber.org/goleak"
 
 	"tagline/config"
-	"tagline/reconcile/demo"
 	"tagline/reconcile/harbor/harbortest"
-	"tagline/reconcile/oci"
-	"tagline/reconcile/registry"
+	"tagline/reconcile/kinds/kindstest"
+	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/registry/registrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// tested is what the tests of every kind need to know of this one.
+var tested = kindstest.Kind{Kind: config.Harbor, Path: app, Start: func(t testing.TB) *listingtest.Registry { return harbortest.Start(t).Registry }}
+
 func TestContract(t *testing.T) {
-	h := harbortest.Start(t)
-	registrytest.Test(t, registrytest.Backend{
-		Host: h.Host,
-		Open: func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) {
-			return clients(t, h.Host, oci.Options{})
-		},
-		Seed: func(t *testing.T, repository config.Repository, tag string, objects ...demo.Object) {
-			t.Helper()
-			if err := demo.PushObjects(t.Context(), repository.Host, repository.Path, tag, objects); err != nil {
-				t.Fatal(err)
-			}
-		},
-		Requests: func() int { return len(h.Requests()) },
-		Many:     250,
-		Lists:    true, Untyped: true, KeepsChildren: true, Cascades: true,
+	tested.Contract(t, harbortest.Start(t).Registry, registrytest.Backend{
+		Many: 250, Lists: true, Untyped: true, KeepsChildren: true, Cascades: true,
+	})
+}
+
+func TestCalls(t *testing.T) {
+	kindstest.Calls(t, tested, func(aliases int) (listing, tagByTag kindstest.Requests) {
+		// GET /v2/, the pages, and the first of them once more; without a cache, each
+		// alias's manifest too.
+		pages := (3*aliases+99)/100 + 2
+		return kindstest.Requests{Cold: pages + aliases, Warm: pages}, kindstest.Requests{Cold: 4*aliases + 1, Warm: 3*aliases + 1}
 	})
 }

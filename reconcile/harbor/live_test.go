@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
@@ -20,9 +23,6 @@ import (
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
-
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // TestLive makes a repository, purges it, and deletes it again. TAGLINE_LIVE_HARBOR

@@ -33,6 +33,7 @@ type Registry struct {
 	manifests map[string]map[string]*Manifest // by repository and digest
 	next      int
 	requests  []string
+	around    func(http.ResponseWriter, *http.Request, http.HandlerFunc)
 }
 
 // Manifest is a manifest that the registry has.
@@ -71,7 +72,12 @@ func Start(t testing.TB, emulate func(*Registry) http.Handler) *Registry {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
 		r.requests = append(r.requests, req.Method+" "+req.URL.EscapedPath())
+		around := r.around
 		r.mu.Unlock()
+		if around != nil {
+			around(w, req, emulator.ServeHTTP)
+			return
+		}
 		emulator.ServeHTTP(w, req)
 	}))
 	r.Host = server.Listener.Addr().String()
@@ -84,6 +90,14 @@ func Start(t testing.TB, emulate func(*Registry) http.Handler) *Registry {
 		}
 	})
 	return r
+}
+
+// Around lets a test answer requests in the emulator's place, or pass them on. With
+// nil, all are passed on again.
+func (r *Registry) Around(do func(w http.ResponseWriter, req *http.Request, next http.HandlerFunc)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.around = do
 }
 
 // Requests returns those since the last call: "GET /v2/app/tags/list".
