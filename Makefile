@@ -30,7 +30,7 @@ test: tools ## every test with the race detector, on the embedded registry and o
 
 # Tests of these packages run a sample of their cases; here they run all.
 test-all: test ## and then every cut, interleaving and fault, without the race detector
-	TAGLINE_TEST_TOOLS=1 TAGLINE_TEST_ALL=1 $(GO) test -timeout 1h ./cmd/tagline ./reconcile ./reconcile/ecr/...
+	TAGLINE_TEST_TOOLS=1 TAGLINE_TEST_ALL=1 $(GO) test -timeout 1h ./cmd/tagline ./reconcile $(addprefix ./reconcile/,ecr/... github google azure harbor)
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/deadcode-$(DEADCODE_VERSION) $(BIN)/actionlint-$(ACTIONLINT_VERSION)
 	$< run ./...
