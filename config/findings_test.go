@@ -223,7 +223,15 @@ images.yaml:7:37: error[invalid-value]: variant is "-alpine"; expected what foll
 		{"newest of tags that can't be", aliases(`10: {newest: "10.x", tags: "{arch}"}`, `11: {newest: "11.x", tags: "{version}-x", variant: x}`, `12: {newest: "12.x", variant: r3}`), `
 images.yaml:5:34: error[invalid-value]: tags is "{arch}"; expected text around {version}, and {arch} where the tags name a platform, such as "{version}-ubi-{arch}"
 images.yaml:6:58: error[unknown-field]: "variant" is of no use beside "tags"; write it into tags
-images.yaml:7:37: error[invalid-value]: variant is "r3"; expected what follows the dash of the tags, such as alpine`},
+images.yaml:7:37: error[invalid-value]: variant is "r3"; "r3" is the number of a build; leave variant out`},
+		{"a variant that is none", aliases(`10: {newest: "10.x", variant: snapshot}`, `11: {newest: "11.x", variant: rc1}`, `12: {newest: "12.x", variant: 3.19}`, `13: {newest: "13.x", variant: alpine*}`), `
+images.yaml:5:37: error[invalid-value]: variant is "snapshot"; "snapshot" marks a prerelease; leave variant out, and write prereleases: true beside newest
+images.yaml:6:37: error[invalid-value]: variant is "rc1"; "rc1" marks a prerelease; leave variant out, and write prereleases: true beside newest
+images.yaml:7:37: error[invalid-value]: variant is "3.19"; "3.19" is the number of a build; leave variant out
+images.yaml:8:37: error[invalid-value]: variant is "alpine*"; expected what follows the dash of the tags, such as alpine`},
+		{"x in the place of a fourth number", aliases(`10: {newest: 1.2.3.x}`, `11: {newest: ~2.0.1.0}`), `
+images.yaml:5:20: error[invalid-range]: range "1.2.3.x" is not valid: "x", "~" and "^" take up to three numbers; a bound of four needs a comparison, as in ">=1.2.3.4 <1.2.4"
+images.yaml:6:20: error[invalid-range]: range "~2.0.1.0" is not valid: "x", "~" and "^" take up to three numbers; a bound of four needs a comparison, as in ">=1.2.3.4 <1.2.4"`},
 		{"newest of builds, and no platforms", aliases(`10: {newest: "10.x", tags: "{version}-{arch}"}`, `11: {amd64: {newest: "11.x", tags: "{version}-{arch}"}}`), `
 images.yaml:5:11: error[invalid-value]: tags has {arch}, and nothing says which platforms the alias should have; add the policy "platforms", or name the platforms of this alias`},
 		{"newest of another versioning", aliases(`10: {newest: "10.x", versioning: calver}`, `11: {newest: ">=24.04"}`), `

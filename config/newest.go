@@ -197,8 +197,8 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	}
 	if v := fields["variant"]; v != nil {
 		text, ok := w.scalar(v, "variant", wantVariant)
-		if parsed, err := ParseVersion("1.0-" + text); ok && (err != nil || parsed.Variant != text || strings.HasPrefix(text, "-")) {
-			w.report(v, findings.InvalidValue, "variant is %s; expected %s", quote(text), wantVariant)
+		if parsed, err := ParseVersion("1.0-" + text); ok && (err != nil || !literalPattern.MatchString(text) || parsed.Variant != text || strings.HasPrefix(text, "-")) {
+			w.report(v, findings.InvalidValue, "variant is %s; %s", quote(text), noVariant(text, parsed, err))
 		}
 		chosen.Variant = text
 	}
@@ -227,6 +227,18 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	}
 	s.Text = "newest " + text
 	return s, true
+}
+
+// noVariant says why a text is no variant, from what the version 1.0-text is.
+func noVariant(text string, v Version, err error) string {
+	switch {
+	case err != nil || v.Variant != "" || !literalPattern.MatchString(text):
+	case v.Prerelease != "":
+		return fmt.Sprintf("%q marks a prerelease; leave variant out, and write prereleases: true beside newest", v.Prerelease)
+	case v.Revision != "":
+		return fmt.Sprintf("%q is the number of a build; leave variant out", v.Revision)
+	}
+	return "expected " + wantVariant
 }
 
 const wantVariant = "what follows the dash of the tags, such as alpine"

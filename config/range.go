@@ -39,6 +39,7 @@ var (
 	leadingZeroPattern = regexp.MustCompile(`(^|\D)0+(\d)`)
 	fourPattern        = regexp.MustCompile(`([<>=!~^]*)\s*\bv?(\d+)\.(\d+)\.(\d+)\.(\d+)\b`)
 	excludedPattern    = regexp.MustCompile(`!=\s*([^\s,|]+)`)
+	fourPlacesPattern  = regexp.MustCompile(`[\dxX*]+(?:\.[\dxX*]+){3}`)
 	spanPattern        = regexp.MustCompile(`\s-\s`)
 )
 
@@ -73,6 +74,9 @@ func ParseRange(text string, calendar bool) (Range, error) {
 		return r, nil
 	case leadingZeroPattern.MatchString(text) && !calendar:
 		return Range{}, fmt.Errorf(`range %s has a number with a zero before it; write "versioning: calendar" beside "newest" for versions such as 24.04`, quote(text))
+	}
+	if fourPlacesPattern.MatchString(text) {
+		return Range{}, fmt.Errorf(`range %s is not valid: "x", "~" and "^" take up to three numbers; a bound of four needs a comparison, as in ">=1.2.3.4 <1.2.4"`, quote(text))
 	}
 	return Range{}, fmt.Errorf(`range %s is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`, quote(text))
 }

@@ -49,6 +49,7 @@ type Past struct {
 	Digest  string
 	Version config.Version // of the tag it came from; zero if that is not known
 	Float   bool           // it may be any version that Version covers
+	Outside string         // the range, if it does not have Version
 }
 
 // Kind is what a manifest of an index is.

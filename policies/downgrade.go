@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 
 	"tagline/config/findings"
 )
@@ -27,15 +28,22 @@ var Downgrade = Policy[bool]{
 			unknown := ""
 			switch was := e.Was.Version; {
 			case was.Tag == "":
-				unknown = "no mark and none of the newest version tags says what it is now"
+				unknown = "the alias has no mark of tagline, and its image is none of the newest versions"
 			case e.Was.Float && was.Covers(e.Version):
-				unknown = fmt.Sprintf("no mark says what it is now, and of the version tags only %s has it, which moves", was.Tag)
+				unknown = fmt.Sprintf("the alias has no mark of tagline, and of the version tags only %s has its image, which moves", was.Tag)
 			}
 			switch {
 			case unknown != "":
 				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
 					"%s would go from %s to %s, which may be a downgrade: %s; for one run, name the tag that it should have, or write downgrade: allow beside newest",
 					e.Platform, e.Was.Digest, e.Source, unknown)})
+			case e.Version.Compare(e.Was.Version) < 0 && e.Was.Outside != "": // which may be so for every platform
+				f := Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
+					"the alias has %s, which is not in %q; if the step down is meant, exclude %s with !=, or write downgrade: allow beside newest",
+					e.Was.Version.Tag, e.Was.Outside, e.Was.Version.Tag)}
+				if !slices.Contains(found, f) {
+					found = append(found, f)
+				}
 			case e.Version.Compare(e.Was.Version) < 0:
 				was := e.Was.Version.Tag
 				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(

@@ -169,7 +169,8 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 		}
 	}
 	for _, together := range p.searches(alias) {
-		found, choice, why := p.newest(alias, together)
+		found, choice, overlooked, why := p.newest(alias, together)
+		v.warnings = append(v.warnings, overlooked...)
 		sources = append(sources, found...)
 		v.join(why)
 		v.choices = append(v.choices, choice)
@@ -215,7 +216,7 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 			return v
 		}
 	}
-	v.content, v.warnings = c, warnings
+	v.content, v.warnings = c, append(v.warnings, warnings...)
 	return v
 }
 
@@ -289,7 +290,11 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 			continue
 		}
 		// A version that the range excludes by name may be replaced by a lower one.
-		if was := highest(images, e.Platform); was.Version.Tag == "" || !alias.Sources[of].Newest.Range.Excludes(was.Version) {
+		wants := alias.Sources[of].Newest.Range
+		if was := highest(images, e.Platform); was.Version.Tag == "" || !wants.Excludes(was.Version) {
+			if was.Version.Tag != "" && !wants.Has(was.Version) {
+				was.Outside = wants.Text
+			}
 			a.Entries[i].Was = was
 		}
 	}

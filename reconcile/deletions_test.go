@@ -179,7 +179,7 @@ func TestDeletions(t *testing.T) {
 			b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(image, intel)))
 			b.tag("stable", b.digest["9"])
 			b.tag("8", b.index("8", object{}, b.entry(image, intel)))
-		}, []string{"untag 9"}, nil},
+		}, []string{"untag 9", "warning former-alias "}, nil},
 		{"prune leaves what is a source now", "10: 1\nlatest: 9", []string{"prune: true"}, func(b *builder) {
 			image := b.image("1", intel)
 			b.tag("1", image)

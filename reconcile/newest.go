@@ -25,7 +25,8 @@ type search struct {
 	wanted  []config.Platform
 	chosen  map[config.Platform]candidate // by normal platform
 	reasons []Candidate
-	waits   string // what the newest version lacks, if versions must not mix
+	dates   []candidate // passed over as calendar versions alone, from the newest down
+	waits   string      // what the newest version lacks, if versions must not mix
 }
 
 // candidate is a version tag that fits a newest source.
@@ -69,7 +70,7 @@ func (s scope) searches(alias config.Alias) (all [][]config.Source) {
 }
 
 // newest turns newest sources into sources with a tag, one a platform.
-func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.Source, Choice, problems) {
+func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.Source, Choice, []*config.Finding, problems) {
 	s := &search{
 		finder: f, alias: alias, sources: sources, together: !policies.MixedVersions.Of(f.rules), chosen: map[config.Platform]candidate{},
 	}
@@ -79,7 +80,7 @@ func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.S
 	}
 	choice := Choice{alias.Tag, s.ranges(), s.reasons}
 	if ps.any() {
-		return nil, choice, ps
+		return nil, choice, nil, ps
 	}
 	var found []config.Source
 	for _, platform := range s.wanted {
@@ -88,7 +89,36 @@ func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.S
 			Platform: platform, Repository: f.home, Tag: c.tag, Text: c.tag, Newest: c.source.Newest, Pos: c.source.Pos,
 		})
 	}
-	return found, choice, ps
+	return found, choice, s.overlooked(), ps
+}
+
+// overlooked warns of a tag that is higher than what was chosen, and is passed over
+// only as a calendar version, although what was chosen may be one, too: 26.04 beside
+// 25.10.
+func (s *search) overlooked() (warnings []*config.Finding) {
+	for _, source := range s.sources {
+		var chosen candidate
+		for _, c := range s.chosen {
+			if c.source.Newest == source.Newest && (chosen.tag == "" || c.version.Compare(chosen.version) > 0) {
+				chosen = c
+			}
+		}
+		of := slices.IndexFunc(s.dates, func(c candidate) bool { return c.source.Newest == source.Newest })
+		if chosen.tag == "" || of < 0 || s.dates[of].version.Compare(chosen.version) <= 0 || !fitsCalendar(source.Newest, chosen.version) {
+			continue
+		}
+		warnings = append(warnings, warning(s.alias, source.Pos, findings.CalendarVersion,
+			"%s is higher than %s, but looks like a calendar version, so it is passed over; to take it, write versioning: calendar beside newest",
+			s.dates[of].tag, chosen.tag))
+	}
+	return warnings
+}
+
+// fitsCalendar reports whether a version would fit a source of calendar versions.
+func fitsCalendar(n *config.Newest, v config.Version) bool {
+	other := *n
+	other.Calendar = true
+	return other.Refuses(v) == ""
 }
 
 // ranges returns the ranges of the sources.
@@ -117,6 +147,9 @@ func (s *search) collect() (ps problems) {
 		before := len(fit)
 		for _, t := range tags {
 			if why := s.unfit(t, source.Newest); why != "" {
+				if why == "calendar version" && fitsCalendar(source.Newest, t.version) {
+					s.dates = append(s.dates, candidate{t, source})
+				}
 				s.reasons = append(s.reasons, Candidate{Tag: t.tag, Reason: why})
 			} else {
 				fit = append(fit, candidate{t, source})
@@ -193,7 +226,7 @@ func (s *search) run() (ps problems) {
 			continue
 		}
 		if why.any() {
-			s.reasons = append(s.reasons, Candidate{Tag: group[0].tag, Reason: "in the way"})
+			s.reasons = append(s.reasons, stuck(group)...)
 			return why
 		}
 		seen++
@@ -216,6 +249,17 @@ func (s *search) run() (ps problems) {
 	}
 	ps.forbid(s.lacking(seen))
 	return ps
+}
+
+// stuck says why a version that can't be decided ends a search.
+func stuck(group []candidate) (reasons []Candidate) {
+	for _, c := range group[1:] {
+		reasons = append(reasons, Candidate{Tag: c.tag, Reason: "the same version as " + group[0].tag})
+	}
+	if len(reasons) == 0 {
+		reasons = append(reasons, Candidate{Tag: group[0].tag, Reason: "can't be used"})
+	}
+	return reasons
 }
 
 // builds returns the candidates of a version that may serve what is still wanted,

@@ -29,6 +29,13 @@ func (s scope) nothingFits(n *config.Newest, tags []listed) string {
 	if len(tags) == 0 {
 		return fmt.Sprintf("%s has no tags", s.home)
 	}
+	var variants []string
+	for _, t := range tags {
+		if t.err == nil && t.version.Variant != "" && s.aliases[t.tag].Tag == "" {
+			variants = append(variants, t.version.Variant)
+		}
+	}
+	nearest := nearestVariant(n.Variant, variants)
 	counts, meant := map[string]int{}, map[string]int{}
 	example := map[string]string{}
 	var newest []string
@@ -38,7 +45,7 @@ func (s scope) nothingFits(n *config.Newest, tags []listed) string {
 		if why == "not in range" && t.version.Variant == n.Variant && t.version.Calendar == n.Calendar && (t.version.Prerelease == "" || n.Prereleases) {
 			newest = append(newest, t.tag)
 		}
-		if advice := instead(why, t, n); advice != "" {
+		if advice := instead(why, t, n, nearest); advice != "" {
 			meant[advice]++
 			example[advice] = cmp.Or(example[advice], t.tag)
 		}
@@ -64,8 +71,20 @@ func (s scope) nothingFits(n *config.Newest, tags []listed) string {
 	return text
 }
 
-// instead says what to write so that a tag that was passed over would fit.
-func instead(why string, t listed, n *config.Newest) string {
+// nearestVariant returns the variant that may be meant by one that no tag has, "" if
+// there is none.
+func nearestVariant(want string, variants []string) string {
+	for _, v := range variants {
+		if want != "" && strings.HasPrefix(strings.ToLower(v), strings.ToLower(want)) && !strings.Contains(v, "-") {
+			return v // alpine3.20 for alpine, from the newest version
+		}
+	}
+	return config.Closest(want, variants)
+}
+
+// instead says what to write so that a tag that was passed over would fit. Where the
+// source asks for a variant, only a tag that has it, or the nearest, can be meant.
+func instead(why string, t listed, n *config.Newest, nearest string) string {
 	switch {
 	case why == "prerelease":
 		return "prereleases: true"
@@ -74,13 +93,18 @@ func instead(why string, t listed, n *config.Newest) string {
 	case why == "not a version" || strings.HasPrefix(why, "variant "):
 		other := *n
 		other.Variant = ""
-		if pattern, v, ok := config.SuggestTags(t.tag); ok && other.Refuses(v) == "" {
+		if pattern, v, ok := config.SuggestTags(t.tag); ok && other.Refuses(v) == "" && (n.Variant == "" || hasWord(pattern, n.Variant)) {
 			return fmt.Sprintf("tags: %q", pattern)
-		} else if t.err == nil {
+		} else if t.err == nil && (n.Variant == "" || t.version.Variant == nearest) {
 			return "variant: " + t.version.Variant
 		}
 	}
 	return ""
+}
+
+// hasWord reports whether a pattern of tags has some words between its dashes.
+func hasWord(pattern, words string) bool {
+	return strings.Contains("-"+pattern+"-", "-"+words+"-")
 }
 
 // passedOver says that a rule passed so many tags over.

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -82,7 +84,7 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 			"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository))
 	case missing:
 		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
-			"source %q does not exist in %s; push it, or change the source", s.Text, s.Repository))
+			"source %q does not exist in %s; %s", s.Text, s.Repository, f.meant(s, &ps)))
 	case errors.Is(err, registry.ErrArchived):
 		ps.forbid(violation(alias, s.Pos, findings.ArchivedSource,
 			"source %q is archived in %s, so it can't be pulled; restore it, or change the source", s.Text, s.Repository))
@@ -91,6 +93,34 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 	}
 	return content{}, ps
 }
+
+// meant says what to do about a source that does not exist. A range that stands where
+// a tag belongs is told by its look; 1.1 is asked for where v1.1 is not there.
+func (f *finder) meant(s config.Source, ps *problems) string {
+	const push = "push it, or change the source"
+	if s.Tag == "newest" || rangeLike.MatchString(s.Tag) {
+		wants := s.Tag
+		if wants == "newest" {
+			wants = "1.x"
+		}
+		return fmt.Sprintf("%s; if a range is meant, write {newest: %q}", push, wants)
+	}
+	other, had := strings.CutPrefix(s.Tag, "v")
+	if !had {
+		other = "v" + other
+	}
+	if v, err := config.ParseVersion(other); err != nil || v.Tag == "" {
+		return push
+	}
+	_, err := f.tag(s.Repository, other)
+	if ps.wait(err); err == nil {
+		return fmt.Sprintf("did you mean %q?", other)
+	}
+	return push
+}
+
+// rangeLike is a tag that only a range of versions would be called by.
+var rangeLike = regexp.MustCompile(`^v?\d+(?:\.\d+)*\.[xX](?:\.[xX])*$`)
 
 // listedError is about something that a source lists, not about the source itself.
 type listedError struct{ error }

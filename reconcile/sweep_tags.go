@@ -31,10 +31,15 @@ func (s *sweep) retag(plan *Plan, prune bool) error {
 	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
 		_, alias := s.aliases[tag]
 		m := s.bodies[s.before[tag]]
-		if !prune || alias || m == nil || !m.Index || m.Annotations[AnnotationAlias] != tag {
+		if !prune || alias || m == nil || !m.Index || m.Annotations[AnnotationAlias] == "" {
 			continue
 		}
-		if s.image.Used[tag] != "" { // no alias any more, but a source
+		if s.after.tags[tag] == "" || s.image.Used[tag] != "" { // no alias any more, but a source
+			continue
+		}
+		if of := m.Annotations[AnnotationAlias]; of != tag { // it may be a copy that someone made by hand
+			s.warnings = append(s.warnings, &config.Finding{ID: findings.FormerAlias, Warning: true, Pos: policies.Prune.Pos(s.rules), Message: fmt.Sprintf(
+				"tag %q of %s names an index that tagline made for alias %q, and is no alias of images.yaml; if it was one, set it to absent to delete it", tag, s.home, of)})
 			continue
 		}
 		last, err := s.deletesWithLastTag()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 )
 
 func (a *app) initCommand() *cobra.Command {
+	var output string
 	c := &cobra.Command{
 		Use:   "init REPOSITORY",
 		Short: "Print an images.yaml for what a repository holds now",
@@ -31,11 +34,14 @@ REPOSITORY is host/repository, or on the --registry or the registry of an
 images.yaml that is there already. Every tag's manifest is read once; some
 registries count that as a pull.
 
+A redirection with > empties the file before tagline starts. --output does not: it
+refuses a file that has content.
+
 Exit codes:
   0  the file is printed
   1  something failed; what could be read is printed
   3  there is nothing to manage, and nothing is printed`,
-		Example: `  tagline init ghcr.io/team/my-image > images.yaml
+		Example: `  tagline init ghcr.io/team/my-image -o images.yaml
   tagline check && tagline apply --dry-run`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -44,7 +50,14 @@ Exit codes:
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			write, err := a.draftWriter(output)
+			if err != nil {
+				return err
+			}
 			repository, err := a.repository(args[0], cmd.Flags().Changed("file"))
+			if info, unread := os.Stat(a.file); err != nil && unread == nil && info.Mode().IsRegular() && info.Size() == 0 {
+				return fmt.Errorf("%s is empty, so it names no registry for %q: a redirection with > empties a file before it is read; use -o, or write host/repository", a.file, args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -58,7 +71,11 @@ Exit codes:
 				return fmt.Errorf("repository %s has no tags, or does not exist", repository)
 			}
 			if !draft.Empty() {
-				if err := report.Draft(a.stdout, draft); err != nil {
+				var text bytes.Buffer
+				if err := report.Draft(&text, draft); err != nil {
+					return err
+				}
+				if err := write(text.Bytes()); err != nil {
 					return err
 				}
 			}
@@ -77,8 +94,34 @@ Exit codes:
 		},
 	}
 	a.fileFlag(c)
+	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write instead of stdout; one with content is refused")
+	_ = c.MarkFlagFilename("output", "yaml", "yml")
 	a.connectionFlags(c)
 	return c
+}
+
+// draftWriter returns what writes a draft to a file, or to stdout. It refuses a
+// file that has content.
+func (a *app) draftWriter(path string) (func([]byte) error, error) {
+	if path == "" {
+		return func(text []byte) error {
+			_, err := a.stdout.Write(text)
+			return err
+		}, nil
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+		return nil, fmt.Errorf("--output: %s has content, which is not replaced; name another file", path)
+	}
+	write, err := fileWriter(path)
+	if err != nil {
+		return nil, fmt.Errorf("--output: %s: %w", path, err)
+	}
+	return func(text []byte) error {
+		if err := write(text); err != nil {
+			return fmt.Errorf("--output: %s: %w", path, err)
+		}
+		return nil
+	}, nil
 }
 
 // repository resolves REPOSITORY, as reference does REF.

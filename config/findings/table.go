@@ -45,6 +45,7 @@ const (
 	AmbiguousVersion   ID = "ambiguous-version"
 	Downgrade          ID = "downgrade"
 	UnknownVersion     ID = "unknown-version"
+	CalendarVersion    ID = "calendar-version"
 	MixedVersions      ID = "mixed-versions"
 	DockerOCIChild     ID = "docker-oci-child"
 	MissingChild       ID = "missing-child"
@@ -58,6 +59,7 @@ const (
 	SignedTag          ID = "signed-tag"
 	UncopiedReferrer   ID = "uncopied-referrer"
 	DetachedReferrer   ID = "detached-referrer"
+	FormerAlias        ID = "former-alias"
 	MaxDeletions       ID = "max-deletions"
 	ClockSkew          ID = "clock-skew"
 	UnlistedGrace      ID = "unlisted-grace"
@@ -123,6 +125,7 @@ var All = []Kind{
 	{AmbiguousVersion, Registry, Error, "Two tags are the same version, but have different digests.", "Give both the same content, or list the one that moves as an alias of images.yaml, which `newest` never takes."},
 	{Downgrade, Registry, Error, "A `newest` source would choose a lower version than the alias has.", "Bring the higher version back, name a tag, or exclude the higher version from the range, as in `>=2 <3 !=2.3.2`. `downgrade: allow` beside `newest` allows it for one source."},
 	{UnknownVersion, Registry, Error, "It is not known which version the alias has, so a `newest` source might downgrade it. The alias is left alone.", "For one run, name the tag that the alias should have, or write `downgrade: allow` beside `newest`. tagline marks what it pushes, so later runs know."},
+	{CalendarVersion, Registry, Warning, "A tag is a higher version than the one that `newest` takes, but is passed over, since it looks like a calendar version: 26.04 beside 25.10.", "Write `versioning: calendar` beside `newest`, which also takes 25.10. If such tags are not meant, bound the range: `<26`."},
 	{MixedVersions, Registry, Error, "The platforms of an alias come from different versions, and `mixed-versions: deny` forbids that.", "Wait for the missing builds, or take all platforms from one version."},
 	{DockerOCIChild, Registry, Error, "`format: docker` asks for a Docker list, which can't hold OCI manifests.", "Use `format: oci`, or build the image with Docker media types."},
 	{MissingChild, Registry, Either, "An index lists a manifest that does not exist any more, so a pull of it fails.", "Push the source again. What came from another repository is copied again, and a manifest that the cache has is put back."},
@@ -136,6 +139,7 @@ var All = []Kind{
 	{SignedTag, Registry, Warning, "`provenance: purge` concerns a tag that has a signature or another referrer: it leaves the tag alone, or as an alias the tag moves away from what is signed.", "Leave it as it is, or set `signed: purge` to rewrite it all the same, and to delete what refers to it. Without a purge, an alias that moves away from a signed digest is `detached-referrer`."},
 	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same. What refers to a source's index is of no use to an alias with an index of its own, so it is not meant here; see `detached-referrer`.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
 	{DetachedReferrer, Registry, Warning, "An alias moves from a digest that has a signature, an SBOM or another referrer to one that has none of that kind. Composed aliases have an index of their own, so what refers to the index of a source is not valid for them; what refers to an image still is.", "Sign the new digest, or have the alias follow one whole tag, with nothing to drop: it keeps the digest of that tag, and so its signatures."},
+	{FormerAlias, Registry, Warning, "With `prune: true`: a tag that images.yaml does not list names an index that tagline made for another alias. It may have followed that alias. `prune` deletes a tag only if the index was made for that very tag.", "Set the tag to `absent` to delete it. If it should stay, list it as an alias: `latest: 10`."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
