@@ -29,12 +29,12 @@ func TestContract(t *testing.T) {
 func TestCalls(t *testing.T) {
 	kindstest.Calls(t, tested, func(aliases int) (listing, tagByTag kindstest.Requests) {
 		// GET /v2/, a token, the repository, the pages of tags and as many of
-		// manifests. If there are several, all are read again but for the last ones of
+		// manifests. If there are several, all are read again up to the second one of
 		// manifests. Without a cache, another token and each alias's manifest too.
 		pages := (3*aliases + 999) / 1000
 		warm := 3 + 2*pages
 		if pages > 1 {
-			warm += 1 + pages + 1
+			warm += 1 + pages + 2
 		}
 		return kindstest.Requests{Cold: warm + 1 + aliases, Warm: warm}, kindstest.Requests{Cold: 4*aliases + 2, Warm: 3*aliases + 2}
 	})
