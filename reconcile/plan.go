@@ -162,7 +162,7 @@ type DeleteManifest struct {
 	Reason  string   // in words
 	Bytes   int64    // of it, its config and its layers; blobs that others share are counted too
 	Parents []string // manifests of this plan that list it or refer to it, and go before it
-	Tags    []string // of a KindReferrer, which go with it
+	Tags    []string // of what refers to a manifest that goes; they go with this one
 }
 
 // Purges reports whether a purge deletes the manifest. Then it does not count for

@@ -175,12 +175,12 @@ func (s *sweep) examine(digest string) error {
 // deletion says why a manifest can go.
 func (s *sweep) deletion(digest string) DeleteManifest {
 	m := s.bodies[digest]
-	d := DeleteManifest{Digest: digest, Bytes: m.Size()}
+	d := DeleteManifest{Digest: digest, Bytes: m.Size(), Tags: s.releasedOf(digest)}
 	switch {
 	case s.purging() && s.after.manifests[digest].attestation:
 		d.Kind, d.Reason = KindAttestation, attestationReason(m, s.attests[digest])
 	case s.goes[digest] != "":
-		d.Kind, d.Reason, d.Tags = KindReferrer, s.referrerReason(m), s.releasedOf(digest)
+		d.Kind, d.Reason = KindReferrer, s.referrerReason(m)
 	case s.purges(digest):
 		d.Kind, d.Reason = KindReplaced, "index before the purge"
 		if tags := s.tagsOf(digest); len(tags) > 0 {
