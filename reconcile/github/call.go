@@ -65,9 +65,6 @@ func (c *Client) send(ctx context.Context, method, address string) (*http.Respon
 	req.Header.Set("X-GitHub-Api-Version", "2022-11-28")
 	req.Header.Set("Authorization", "Bearer "+token)
 	client := c.over.HTTP()
-	if method != http.MethodGet { // net/http would follow a redirect with a GET
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
 	resp, err := client.Do(req)
 	if err != nil {
 		if outer := (*url.Error)(nil); errors.As(err, &outer) {

@@ -80,9 +80,6 @@ func (a *artifacts) send(ctx context.Context, method, path string) (*http.Respon
 	if err != nil {
 		return nil, err
 	}
-	if method != http.MethodGet { // net/http would follow a redirect with a GET
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
 	// The name is escaped twice (api/v2.0/swagger.yaml, parameter repositoryName).
 	name = url.PathEscape(url.PathEscape(name))
 	req, err := http.NewRequestWithContext(ctx, method, base+"/api/v2.0/projects/"+url.PathEscape(project)+"/repositories/"+name+"/"+path, nil)

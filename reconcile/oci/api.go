@@ -15,8 +15,20 @@ import (
 // What follows is for registries with an API of their own. Its requests obey the
 // same rules as all others: retries, limits, deadlines, proxies, certificates.
 
+// readsFollow has reads alone follow redirects: net/http would follow that of a
+// DELETE with a GET, whose success would pass for the deletion's. The transport has
+// the limit on redirects.
+func readsFollow(_ *http.Request, via []*http.Request) error {
+	if method := via[0].Method; method != http.MethodGet && method != http.MethodHead {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
 // HTTP returns a client without credentials.
-func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.chain(readsWhole)} }
+func (c *Client) HTTP() *http.Client {
+	return &http.Client{Transport: c.chain(readsWhole), CheckRedirect: readsFollow}
+}
 
 // Logins returns the credentials that the client was made with.
 func (c *Client) Logins() authn.Keychain { return c.options.Keychain }
@@ -36,7 +48,7 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
-	return &http.Client{Transport: chain}, nil
+	return &http.Client{Transport: chain, CheckRedirect: readsFollow}, nil
 }
 
 // Direct returns "https://HOST", with the scheme that the host speaks, and a client
@@ -65,7 +77,7 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 		return "", nil, err
 	}
 	host := named.name.RegistryStr()
-	return scheme + "://" + host, &http.Client{Transport: &direct{chain, host, login}}, nil
+	return scheme + "://" + host, &http.Client{Transport: &direct{chain, host, login}, CheckRedirect: readsFollow}, nil
 }
 
 // direct adds a login to requests for its own host.
