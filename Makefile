@@ -23,6 +23,10 @@ build: ## bin/tagline, the same bytes wherever a commit is built with the same G
 quick: ## the inner packages, in seconds
 	$(GO) test ./config/... ./policies ./reconcile ./reconcile/registry/... ./reconcile/report ./reconcile/cache
 
+# A commit has the same result everywhere: property tests draw from this seed. By
+# themselves, `go test` has them draw anew each time.
+export RAPID_SEED ?= $(or $(TAGLINE_TEST_SEED),1)
+
 # The time limits are for a machine that does a lot else: a run takes minutes.
 test: tools ## every test with the race detector, on the embedded registry and on CNCF distribution
 	$(if $(RACE),,@echo 'The race detector needs cgo and a C compiler, which Go does not find: the tests run without it.')
