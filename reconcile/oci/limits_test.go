@@ -75,7 +75,7 @@ func TestRateLimitWithoutAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		defer func() {
-			if d := time.Since(start); d > 20*time.Second {
+			if d := time.Since(start); d > time.Minute { // most of it is the random part of the waits
 				t.Errorf("it took %v", d)
 			}
 		}()
