@@ -11,28 +11,13 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
-
-// refusal is an answer of the API that is no success.
-type refusal struct {
-	status  int
-	message string // GitHub's
-}
-
-func (r *refusal) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("%d %s: %s", r.status, http.StatusText(r.status), r.message), ": ")
-}
-
-// Is makes a 404 a [registry.ErrNotFound].
-func (r *refusal) Is(target error) bool {
-	return target == registry.ErrNotFound && r.status == http.StatusNotFound
-}
 
 // get reads a document.
 func (c *Client) get(ctx context.Context, address string, into any) (http.Header, error) {
@@ -48,7 +33,7 @@ func (c *Client) get(ctx context.Context, address string, into any) (http.Header
 }
 
 // send sends a request with the token. An answer that is no success is a
-// [refusal].
+// [oci.Refusal].
 func (c *Client) send(ctx context.Context, method, address string) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -79,20 +64,7 @@ func (c *Client) send(ctx context.Context, method, address string) (*http.Respon
 	var said struct{ Message string }
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a refusal all the same
 	_ = json.Unmarshal(body, &said)
-	return nil, &refusal{resp.StatusCode, printable(said.Message)}
-}
-
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if runes := []rune(text); len(runes) > 200 {
-		text = string(runes[:199]) + "…"
-	}
-	return text
+	return nil, oci.NewRefusal(resp.StatusCode, said.Message)
 }
 
 // token returns GITHUB_TOKEN, GH_TOKEN, or the password of the registry's login.
@@ -127,24 +99,24 @@ func (c *Client) token(ctx context.Context) (string, error) {
 // failure says what could not be done with a package, and what permission that
 // takes (GitHub documentation, "About permissions for GitHub Packages").
 func (v *versions) failure(what string, err error) error {
-	refused := (*refusal)(nil)
+	refused := (*oci.Refusal)(nil)
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("%s: %s: %w", v.repository, what, err)
 	}
 	advice := ""
-	switch said := strings.ToLower(refused.message); {
-	case refused.status == http.StatusNotFound:
+	switch said := strings.ToLower(refused.Message); {
+	case refused.Status == http.StatusNotFound:
 	case strings.Contains(said, "rate limit"):
 		advice = "too many requests; wait a minute or more, and run again"
-	case refused.status == http.StatusUnauthorized:
+	case refused.Status == http.StatusUnauthorized:
 		advice = "GitHub does not accept the token"
-	case refused.status == http.StatusForbidden && what == toList:
+	case refused.Status == http.StatusForbidden && what == toList:
 		advice = "the token needs the permission read:packages; with \"kind: oci\" for " + v.repository.Host + " in registries of images.yaml, tags are asked for one by one"
-	case refused.status == http.StatusForbidden:
+	case refused.Status == http.StatusForbidden:
 		advice = "the token needs the permission delete:packages (in GitHub Actions packages: write) and the role admin for the package"
-	case refused.status == http.StatusBadRequest && strings.Contains(said, "last"):
+	case refused.Status == http.StatusBadRequest && strings.Contains(said, "last"):
 		advice = "GitHub keeps the last version of a package that has tags; delete the package instead"
-	case refused.status == http.StatusBadRequest && strings.Contains(said, "downloads"):
+	case refused.Status == http.StatusBadRequest && strings.Contains(said, "downloads"):
 		advice = "GitHub keeps a public version that was downloaded more than 5,000 times; ask its support"
 	}
 	if advice != "" {

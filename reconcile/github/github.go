@@ -210,10 +210,10 @@ func (v *versions) path(base string) string {
 func (c *Client) user(ctx context.Context, owner string) (string, error) {
 	var self struct{ Login string }
 	_, err := c.get(ctx, c.api+"/user", &self)
-	switch refused := (*refusal)(nil); {
+	switch refused := (*oci.Refusal)(nil); {
 	case err == nil && strings.EqualFold(self.Login, owner):
 		return "/user", nil
-	case err == nil, errors.As(err, &refused) && (refused.status == http.StatusForbidden || refused.status == http.StatusNotFound): // the token of a job is no user's
+	case err == nil, errors.As(err, &refused) && (refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound): // the token of a job is no user's
 		return "/users/" + url.PathEscape(owner), nil
 	}
 	return "", err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tagline/reconcile/listing"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -202,7 +203,7 @@ func (w *writer) deleteVersion(ctx context.Context, v version, tags []string) er
 		case still != nil:
 			return still
 		}
-		err = &refusal{http.StatusForbidden, "the deletion was answered with 404, and the version is there"}
+		err = oci.NewRefusal(http.StatusForbidden, "the deletion was answered with 404, and the version is there")
 	}
 	return w.versions.failure(fmt.Sprintf("delete version %d", v.ID), err)
 }

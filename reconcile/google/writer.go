@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"tagline/config"
 	"tagline/reconcile/listing"
@@ -29,7 +30,7 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 	errs := w.Writer.DeleteManifests(ctx, digests)
 	var tagged []int
 	for i, err := range errs {
-		if err != nil && strings.Contains(err.Error(), "GOOGLE_MANIFEST_DANGLING_TAG") {
+		if hasCode(err, "GOOGLE_MANIFEST_DANGLING_TAG") {
 			tagged = append(tagged, i)
 		}
 	}
@@ -49,6 +50,12 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 		}
 	}
 	return errs
+}
+
+// hasCode reports whether a registry refused something for a reason.
+func hasCode(err error, code transport.ErrorCode) bool {
+	status := (*transport.Error)(nil)
+	return errors.As(err, &status) && slices.ContainsFunc(status.Errors, func(d transport.Diagnostic) bool { return d.Code == code })
 }
 
 func (w *writer) untag(ctx context.Context, page listing.Page, digest string) error {

@@ -460,3 +460,23 @@ func TestNoAnswer(t *testing.T) {
 	wants(t, err, app+": list the artifacts: ")
 	wants(t, w.Writer(repository).DeleteManifests(t.Context(), []string{"sha256:" + strings.Repeat("a", 64)})[0], "delete an artifact: ")
 }
+
+// An API that answers 404 says nothing of a repository whose tags can't be read.
+func TestNotFoundAndUnread(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch {
+		case req.URL.Path == "/v2/":
+		case strings.HasPrefix(req.URL.Path, "/api/"):
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	host := server.Listener.Addr().String()
+	c, _ := clients(t, host, oci.Options{})
+	_, err := c.Reader(config.Repository{Host: host, Path: app}).Inventory(t.Context())
+	if err == nil || errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("got %v, want an error that is no ErrNotFound", err)
+	}
+}

@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -33,25 +33,10 @@ var permissions = map[string]string{
 	toDelete: "Delete Artifact",
 }
 
-// refusal is an answer of the API that is no success.
-type refusal struct {
-	status  int
-	message string // Harbor's
-}
-
-func (r *refusal) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("%d %s: %s", r.status, http.StatusText(r.status), r.message), ": ")
-}
-
-// Is makes a 404 a [registry.ErrNotFound].
-func (r *refusal) Is(target error) bool {
-	return target == registry.ErrNotFound && r.status == http.StatusNotFound
-}
-
 // isRefused reports whether the API does not tell: to this login, or at all.
 func isRefused(err error) bool {
-	refused := (*refusal)(nil)
-	return errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden || refused.status == http.StatusNotFound)
+	refused := (*oci.Refusal)(nil)
+	return errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound)
 }
 
 // get reads a document below the repository.
@@ -67,7 +52,7 @@ func (a *artifacts) get(ctx context.Context, what, path string, into any) (http.
 	return resp.Header, nil
 }
 
-// send sends a request. An answer that is no success is a [refusal].
+// send sends a request. An answer that is no success is a [oci.Refusal].
 func (a *artifacts) send(ctx context.Context, method, path string) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -93,7 +78,7 @@ func (a *artifacts) send(ctx context.Context, method, path string) (*http.Respon
 	}
 	if err := transport.CheckError(resp, http.StatusOK); err != nil {
 		_ = resp.Body.Close()
-		return nil, &refusal{resp.StatusCode, message(err)}
+		return nil, oci.NewRefusal(resp.StatusCode, message(err))
 	}
 	return resp, nil
 }
@@ -103,43 +88,32 @@ func (a *artifacts) send(ctx context.Context, method, path string) (*http.Respon
 func message(err error) string {
 	status := (*transport.Error)(nil)
 	if !errors.As(err, &status) {
-		return printable(err.Error())
+		return err.Error()
 	}
 	var said []string
 	for _, e := range status.Errors {
 		said = append(said, strings.Trim(fmt.Sprintf("%s: %s", e.Code, e.Message), ": "))
 	}
-	return printable(strings.Join(said, "; "))
-}
-
-// printable is a text in one line of at most 200 characters.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if runes := []rune(text); len(runes) > 200 {
-		text = string(runes[:199]) + "…"
-	}
-	return text
+	return strings.Join(said, "; ")
 }
 
 // failure says what could not be done with a repository, and what that takes.
 func (a *artifacts) failure(ctx context.Context, what string, err error) error {
 	advice := ""
-	switch refused := (*refusal)(nil); {
+	switch refused := (*oci.Refusal)(nil); {
 	case !errors.As(err, &refused):
 		return a.client.over.Failure(a.repository, a.repository.String()+": "+what, err)
-	case refused.status == http.StatusUnauthorized:
+	case refused.Status == http.StatusUnauthorized:
 		advice = fmt.Sprintf("; log in with \"docker login %s\"", a.repository.Host)
-	case refused.status == http.StatusForbidden && what == toList:
+	case refused.Status == http.StatusForbidden && what == toList:
 		advice = fmt.Sprintf("; the login needs the permission %q for the project, if there is such a project; with \"kind: oci\" for %s in registries of images.yaml, tags are asked for one by one", permissions[what], a.repository.Host)
-	case refused.status == http.StatusForbidden:
+	case refused.Status == http.StatusForbidden:
 		advice = fmt.Sprintf("; the login needs the permission %q for the project", permissions[what])
-	case refused.status == http.StatusNotFound && what == toList:
-		if tags, unlisted := a.over.Tags(ctx); unlisted == nil && len(tags) > 0 {
+	case refused.Status == http.StatusNotFound && what == toList:
+		switch tags, unlisted := a.over.Tags(ctx); {
+		case unlisted != nil && !errors.Is(unlisted, registry.ErrNotFound):
+			return unlisted // so it is not known whether there is such a repository
+		case len(tags) > 0:
 			return fmt.Errorf("%s: the registry has tags of it, and no API of Harbor's (%s); take \"kind: harbor\" out of registries of images.yaml", a.repository, refused.Error())
 		}
 	}

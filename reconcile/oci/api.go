@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"tagline/config"
+	"tagline/reconcile/registry"
 )
 
 // What follows is for registries with an API of their own. Its requests obey the
@@ -140,4 +142,22 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 		return nil, fmt.Errorf("%s: the answer is no JSON that is understood: %w", r, err)
 	}
 	return resp.Header, nil
+}
+
+// Refusal is an answer of an API that is no success.
+type Refusal struct {
+	Status  int
+	Message string // the API's own, in one line
+}
+
+// NewRefusal makes what an API says printable.
+func NewRefusal(status int, message string) *Refusal { return &Refusal{status, printable(message)} }
+
+func (r *Refusal) Error() string {
+	return strings.TrimSuffix(fmt.Sprintf("%d %s: %s", r.Status, http.StatusText(r.Status), r.Message), ": ")
+}
+
+// Is makes a 404 a [registry.ErrNotFound].
+func (r *Refusal) Is(target error) bool {
+	return target == registry.ErrNotFound && r.Status == http.StatusNotFound
 }
