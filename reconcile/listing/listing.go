@@ -140,7 +140,7 @@ func (r *Reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 				torn = err
 				continue
 			} else if err != nil {
-				return registry.Inventory{}, err
+				return registry.Inventory{}, r.absent(ctx, err)
 			}
 		}
 		tags, err := r.Reader.Tags(ctx)
@@ -153,6 +153,21 @@ func (r *Reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 		r.known = nil
 	}
 	return registry.Inventory{}, fmt.Errorf("%s: %w; run again", r.name, torn)
+}
+
+// absent takes an API's word that there is no such repository only if the OCI
+// protocol lists no tags of it: the API may not be that of this host.
+func (r *Reader) absent(ctx context.Context, err error) error {
+	if !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	switch tags, unlisted := r.Reader.Tags(ctx); {
+	case unlisted != nil && !errors.Is(unlisted, registry.ErrNotFound):
+		return unlisted
+	case len(tags) > 0:
+		return fmt.Errorf("%s: the registry has tags of it, and its API knows no such repository (%s)", r.name, registry.Line(err))
+	}
+	return err
 }
 
 // compare returns an error that names a tag that only one of two lists has.

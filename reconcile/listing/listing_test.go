@@ -143,6 +143,17 @@ func TestListingRefused(t *testing.T) {
 	}
 }
 
+// An API that knows no such repository is not believed where there are tags.
+func TestListingOfNoRepository(t *testing.T) {
+	for tags, absent := range map[int]bool{0: true, 3: false} {
+		a, r, _ := open(tags, 10)
+		a.err = registry.ErrNotFound
+		if _, err := r.Inventory(t.Context()); err == nil || errors.Is(err, registry.ErrNotFound) != absent {
+			t.Errorf("with %d tags: %v", tags, err)
+		}
+	}
+}
+
 // A listing that changes under the reader is read again, and not believed.
 func TestTornListing(t *testing.T) {
 	for name, change := range map[string]struct {
