@@ -10,6 +10,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
 )
 
 func (a *app) applyCommand() *cobra.Command {
@@ -35,6 +36,7 @@ Exit codes:
 				if s, err = parseShard(part); err != nil {
 					return err
 				}
+				out.run.Shard = &report.Shard{Index: s.index, Count: s.count, Limited: a.deletions.Set}
 			}
 			cfg, err := a.load()
 			if err != nil {

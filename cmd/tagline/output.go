@@ -242,6 +242,9 @@ func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 // to end the command with.
 func (o *outputs) close(err error) error {
 	o.ended(err)
+	if o.run.Shard != nil {
+		o.run.Shard.Costs = o.costs()
+	}
 	for _, d := range o.documents {
 		if failed := d.write(d.render(o.run)); failed != nil {
 			_, _ = fmt.Fprintln(o.a.stderr, message(fmt.Errorf("--output %s: %w", d.name, failed)))

@@ -17,6 +17,8 @@ import (
 // all of it.
 type shard struct{ index, count int }
 
+func (s shard) String() string { return fmt.Sprintf("%d/%d", s.index, s.count) }
+
 func shardFlag(c *cobra.Command, text *string) {
 	c.Flags().StringVar(text, "shard", "",
 		"only part `I/N` of the repositories, counted from 0/N; N alone takes I from JOB_COMPLETION_INDEX")
@@ -57,10 +59,14 @@ func (s shard) keep(images []config.Image) []config.Image {
 	}
 	var kept []config.Image
 	for _, image := range images {
-		sum := sha256.Sum256([]byte(image.Repository.String()))
-		if binary.BigEndian.Uint64(sum[:])%uint64(s.count) == uint64(s.index) {
+		if s.has(image.Repository) {
 			kept = append(kept, image)
 		}
 	}
 	return kept
+}
+
+func (s shard) has(repository config.Repository) bool {
+	sum := sha256.Sum256([]byte(repository.String()))
+	return binary.BigEndian.Uint64(sum[:])%uint64(s.count) == uint64(s.index)
 }
