@@ -50,6 +50,7 @@ type TextOptions struct {
 	Verbose bool // also shows aliases in sync, and whole digests
 	Quiet   bool // only problems
 	Color   bool
+	Width   int  // of the terminal, in characters; 0 if there is none
 	Limited bool // --max-deletions is given, so the report says what it does not count
 }
 
@@ -106,13 +107,15 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	short := ""
 	if !t.opts.Verbose {
 		rows, short = t.shorten(t.fold(rows), plan, result)
+	} else {
+		t.fold(rows)
 	}
 	if len(rows) == 0 && short == "" {
 		return
 	}
 	t.printf("%s%s\n", Printable(plan.Image), short)
-	for _, r := range align(rows) {
-		t.printf("  %s %s\n", t.paint(r.mark), r.line())
+	for _, line := range t.fit(rows) {
+		t.printf("%s\n", line)
 	}
 }
 
@@ -171,12 +174,15 @@ func (t *Text) shorten(rows []row, plan reconcile.Plan, result reconcile.Result)
 
 // folded writes what was only counted.
 func (t *Text) folded() {
+	if t.opts.Verbose {
+		return
+	}
 	first, rest := t.causes.folded()
 	for _, g := range first {
-		t.printf("%s %s: %s\n", t.paint("!"), g.count(), Printable(g.text))
+		t.line(t.paint("!") + " " + g.count() + ": " + Printable(g.text))
 	}
 	for _, g := range rest {
-		t.printf("%s %s: %s, for %s\n", t.paint("!"), g.count(), Printable(g.kind), Count(g.others, "other reason"))
+		t.line(t.paint("!") + " " + g.count() + ": " + Printable(g.kind) + ", for " + Count(g.others, "other reason"))
 	}
 	if left := t.changed - fullImages - shortImages; left > 0 {
 		t.printf("%s with changes are left out.\n", Count(left, "more image"))
@@ -190,15 +196,20 @@ func (t *Text) folded() {
 func (t *Text) Summary() error {
 	t.folded()
 	if !t.opts.Quiet {
-		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+		t.line(t.total.sentence(t.opts.DryRun))
 		if line := t.notes.pinned(t.opts.DryRun); line != "" {
-			t.printf("%s\n", t.bold(line))
+			t.line(t.bold(line))
 		}
 		if line := t.notes.uncounted(); line != "" && t.opts.Limited {
-			t.printf("%s\n", line)
+			t.line(line)
 		}
 		for _, note := range t.notes.lines(t.opts.DryRun) {
-			t.printf("%s\n", note)
+			t.line(note)
+		}
+	}
+	if t.opts.Width > 0 && !t.opts.Quiet {
+		for _, step := range t.causes.next() {
+			t.line(Printable(step))
 		}
 	}
 	return t.err
@@ -264,12 +275,15 @@ const wideTag = 64
 type row struct {
 	mark    string
 	cells   []string // the last one is not padded
+	digest  int      // the index of the cell that has a digest, if the terminal may be too narrow for it; 0 for none
 	cause   cause    // of a problem
 	aliases int      // that it is about
 }
 
 // problem returns the row of a problem.
-func problem(c cause, aliases int, cells ...string) row { return row{"!", cells, c, aliases} }
+func problem(c cause, aliases int, cells ...string) row {
+	return row{mark: "!", cells: cells, cause: c, aliases: aliases}
+}
 
 func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
@@ -299,7 +313,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			continue
 		}
 		for _, c := range p.Platforms {
-			rows = append(rows, row{mark: mark, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
 		}
 		rows = append(rows, t.choice(plan, p.Tag)...)
@@ -307,10 +321,10 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark: mark, cells: []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
 		for _, c := range p.Copies {
-			rows = append(rows, row{mark: mark, cells: []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
 		}
 		for _, c := range late(p) {
-			rows = append(rows, row{mark: mark, cells: []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
