@@ -220,7 +220,7 @@ func (o *outputs) open(flag, format, path string) error {
 
 func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
 	return report.NewText(w, report.TextOptions{
-		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w), Width: a.width(w), Limited: a.deletions.Set,
+		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w), Width: a.width(w), Groups: a.grouped(w), Limited: a.deletions.Set,
 	})
 }
 

@@ -51,6 +51,7 @@ type TextOptions struct {
 	Quiet   bool // only problems
 	Color   bool
 	Width   int  // of the terminal, in characters; 0 if there is none
+	Groups  bool // the changes of an image are a group of a log of GitHub Actions
 	Limited bool // --max-deletions is given, so the report says what it does not count
 }
 
@@ -113,10 +114,42 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	if len(rows) == 0 && short == "" {
 		return
 	}
+	if t.opts.Groups {
+		changes, problems := apart(rows)
+		if len(changes) > 0 {
+			t.printf("::group::%s\n", data(plan.Image+t.marks(plan, result)))
+			t.write(changes)
+			t.printf("::endgroup::\n")
+		}
+		if rows = problems; len(rows) == 0 && short == "" {
+			return
+		}
+	}
 	t.printf("%s%s\n", Printable(plan.Image), short)
+	t.write(rows)
+}
+
+func (t *Text) write(rows []row) {
 	for _, line := range t.fit(rows) {
 		t.printf("%s\n", line)
 	}
+}
+
+// apart returns the rows of changes, and those of problems, which a group would
+// hide. A row without a mark belongs to the one before.
+func apart(rows []row) (changes, problems []row) {
+	mark := ""
+	for _, r := range rows {
+		if r.mark != " " {
+			mark = r.mark
+		}
+		if mark == "!" {
+			problems = append(problems, r)
+		} else {
+			changes = append(changes, r)
+		}
+	}
+	return changes, problems
 }
 
 // fold takes out the problems that are only counted.
@@ -152,6 +185,11 @@ func (t *Text) shorten(rows []row, plan reconcile.Plan, result reconcile.Result)
 	case t.changed > fullImages+shortImages:
 		return problems, ""
 	}
+	return problems, t.marks(plan, result)
+}
+
+// marks counts the changes of an image: "  + 2  ~ 1".
+func (t *Text) marks(plan reconcile.Plan, result reconcile.Result) string {
 	var n totals
 	n.add(plan, result)
 	counts := map[string]int{"+": n.putBack, "-": n.deleteTags + n.deleteManifests}
@@ -164,12 +202,13 @@ func (t *Text) shorten(rows []row, plan reconcile.Plan, result reconcile.Result)
 			counts["~"]++
 		}
 	}
+	text := ""
 	for _, mark := range []string{"+", "~", "-"} {
 		if counts[mark] > 0 {
-			short += fmt.Sprintf("  %s %d", t.paint(mark), counts[mark])
+			text += fmt.Sprintf("  %s %d", t.paint(mark), counts[mark])
 		}
 	}
-	return problems, short
+	return text
 }
 
 // folded writes what was only counted.

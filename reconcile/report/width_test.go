@@ -98,3 +98,21 @@ func TestWidthOfColours(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, plain)
 	}
 }
+
+// In a log of GitHub Actions the changes of an image are a group, and its problems
+// stand outside of it. No name ends a group or begins a command.
+func TestGroups(t *testing.T) {
+	plan := everything()
+	plan.Image = "app%0A::error::x\n::endgroup::"
+	got := text(t, TextOptions{DryRun: true, Groups: true}, plan, reconcile.Result{})
+	if !strings.HasPrefix(got, "::group::app%250A::error::x; ::endgroup::  + 2  ~ 1  - 1\n  ~ 10 ") {
+		t.Errorf("got\n%s", got)
+	}
+	if strings.Count("\n"+got, "\n::") != 2 || !strings.Contains(got, "\n::endgroup::\napp%0A::error::x; ::endgroup::\n  ! 11 ") {
+		t.Errorf("got\n%s", got)
+	}
+	plan = reconcile.Plan{Image: "app", Errors: plan.Errors}
+	if got := text(t, TextOptions{Groups: true}, plan, reconcile.Result{}); strings.Contains(got, "::") {
+		t.Errorf("problems alone are in a group:\n%s", got)
+	}
+}
