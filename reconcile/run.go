@@ -31,6 +31,9 @@ type Job struct {
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
 	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
+	// Begun is told when an image's turn comes, and what it returns, when the image is
+	// done. Several images are under way at once. It may be nil.
+	Begun func(config.Image) (ended func())
 }
 
 // Deepness says when a run asks whether everything that aliases in sync list
@@ -47,6 +50,9 @@ const (
 // Run is the story of one image: observe, diff, guard, apply. Without writers it
 // ends with the plan, and the result is zero.
 func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
+	if job.Begun != nil {
+		defer job.Begun(image)()
+	}
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		left := job.leave(image, plan)

@@ -96,5 +96,5 @@ func inCheckout() string {
 
 // warn writes a warning to stderr.
 func (a *app) warn(format string, args ...any) {
-	_, _ = fmt.Fprintln(a.stderr, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintln(above{a}, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
 }

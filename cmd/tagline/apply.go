@@ -79,7 +79,7 @@ Exit codes:
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
 				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: saved, Planned: store.Release},
-				images: images, out: out, stats: client.Stats,
+				images: images, out: out, client: client,
 			})
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -51,6 +52,7 @@ type app struct {
 	shallow      bool // --deep=false, by hand
 	cacheDir     string
 	trashDir     string
+	progress     atomic.Pointer[progress]   // of the run that is under way, if one is
 	said         map[string]config.Registry // of images.yaml, once it is loaded
 }
 
@@ -326,9 +328,9 @@ func (a *app) logger() *slog.Logger {
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if a.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(a.stderr, opts))
+		return slog.New(slog.NewJSONHandler(above{a}, opts))
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, opts))
+	return slog.New(slog.NewTextHandler(above{a}, opts))
 }
 
 // colored decides for one stream (https://no-color.org).

@@ -8,7 +8,6 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
-	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
@@ -18,15 +17,16 @@ type job struct {
 	reconcile.Job
 	images []config.Image
 	out    *outputs
-	stats  func() oci.Stats
+	client asked
 }
 
 // reconcile does a job, and reports in the order of images.
 func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
-	progress := a.startProgress(len(j.images), j.stats)
+	progress := a.startProgress(len(j.images), j.client)
 	defer progress.stop()
 	j.Limit = a.deletions
 	j.Deep = a.deepness()
+	j.Begun = progress.begin
 
 	var all outcome
 	reconcile.RunAll(ctx, j.Job, j.images, func(plan reconcile.Plan, result reconcile.Result) {
