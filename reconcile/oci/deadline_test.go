@@ -219,7 +219,10 @@ func TestDeadlinesOverHTTP(t *testing.T) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write([]byte(" "))
 				_ = http.NewResponseController(w).Flush()
-				time.Sleep(time.Second)
+				select {
+				case <-time.After(time.Second):
+				case <-r.Context().Done():
+				}
 			}
 		}, "body of the answer: not complete within 1m0s"},
 	}
@@ -242,6 +245,7 @@ func TestDeadlinesOverHTTP(t *testing.T) {
 					server.Listener = listener
 					server.EnableHTTP2 = version == 2
 					server.StartTLS()
+					t.Cleanup(synctest.Wait) // a server over HTTP/2 does not wait for its handlers
 					t.Cleanup(server.Close)
 					c := newClient(t, Options{Patience: hasty()})
 					c.base.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
