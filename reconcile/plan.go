@@ -70,6 +70,7 @@ type PlatformChange struct {
 	Platform        string // "linux/arm64"; "" for an artifact without one
 	Source          string // as images.yaml spells it, "" if the alias loses the platform
 	SourceDigest    string // what Source names
+	Origin          string // the source of the alias that Source names, "" if it names none
 	Digest          string // the image's manifest, "" if the alias loses the platform
 	OldSource       string // by the mark that tagline left, "" if there is none
 	OldDigest       string // "" if the alias did not have the platform
