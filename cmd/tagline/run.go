@@ -8,6 +8,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/journal"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
@@ -18,6 +19,7 @@ type job struct {
 	reconcile.Job
 	images []config.Image
 	out    *outputs
+	record *recording
 	stats  func() oci.Stats
 }
 
@@ -31,6 +33,7 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 	var all outcome
 	reconcile.RunAll(ctx, j.Job, j.images, func(plan reconcile.Plan, result reconcile.Result) {
 		progress.done()
+		j.record.add(journal.Moves(plan, result))
 		progress.pause(func() { j.out.Repository(plan, result) })
 		for _, w := range a.warnings(plan) {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
