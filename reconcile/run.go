@@ -30,6 +30,7 @@ type Job struct {
 	Limit   Limit                      // of deletions
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
+	Carried bool                       // have plans say what aliases name now, too
 	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
 }
 
@@ -65,7 +66,11 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	case job.Deep == DeepForDeletions && Deletes(image):
 		observe = ObserveDeep
 	}
-	plan := Guard(Diff(image, observe(ctx, job.Readers, image)), job.Limit)
+	state := observe(ctx, job.Readers, image)
+	plan := Guard(Diff(image, state), job.Limit)
+	if job.Carried {
+		plan.Carried = state.carried(ctx, job.Readers, image, plan)
+	}
 	if job.Writers == nil {
 		job.planned(image)
 		return plan, Result{}

@@ -188,9 +188,9 @@ func parse(text []byte) (Move, error) {
 	for _, p := range m.Platforms {
 		all = append(all, p.Digest, p.SourceDigest, p.OldDigest)
 	}
-	for _, d := range all {
-		if d != "" && digest.Digest(d).Validate() != nil {
-			return Move{}, fmt.Errorf("%q is no digest", d)
+	for _, text := range all {
+		if d := digest.Digest(text); d != "" && (d.Validate() != nil || d.Algorithm() != digest.SHA256) {
+			return Move{}, fmt.Errorf("%q is no digest", text)
 		}
 	}
 	return m, nil
