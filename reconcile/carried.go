@@ -37,8 +37,11 @@ func (v *view) carries(tag string) Carried {
 	case err != nil:
 		return Carried{Tag: tag, Err: err}
 	}
-	images, err := v.before("", now.Digest) // the error is that of an open question
-	c := Carried{Tag: tag, Digest: now.Digest, Err: err}
+	c := Carried{Tag: tag, Digest: now.Digest}
+	if _, err := v.manifest(v.home, now.Digest); err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return Carried{Tag: tag, Err: err}
+	}
+	images, _ := v.before("", now.Digest) // an error is that of an open question
 	for _, o := range images {
 		c.Images = append(c.Images, CarriedImage{Platform: o.target, Source: o.mark, Digest: o.digest})
 	}

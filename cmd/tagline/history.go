@@ -59,7 +59,7 @@ digests it gets the same images as long as the registry has them.`,
 			if err != nil {
 				return err
 			}
-			h := journal.Of(ref.Repository, ref.Tag, moves)
+			h := journal.NewLog(moves).History(ref.Repository, ref.Tag)
 			if len(h.States) == 0 {
 				has := "the journal has"
 				if len(files) > 1 {

@@ -43,7 +43,7 @@ func (a *app) record(cmd *cobra.Command, run string, outputs ...string) (*record
 		}
 	}
 	if err := journal.Check(a.journalFile); err != nil {
-		a.warn("%v; the run goes on, and what it moves will be in no journal", err)
+		a.warn("%v; what the run moves will be in no journal", err)
 	}
 	return &recording{app: a, to: journal.NewWriter(a.journalFile, run, doer())}, nil
 }

@@ -54,8 +54,8 @@ type Options struct {
 type Page struct {
 	registry, version string
 	made              time.Time
-	states            int // of the history of one alias
-	moves             map[config.Repository][]journal.Move
+	states            int                                // of the history of one alias
+	logs              map[config.Repository]*journal.Log // by place
 	deleted           []deletion
 
 	attention    []note
@@ -84,11 +84,14 @@ const (
 func New(o Options) *Page {
 	p := &Page{
 		registry: o.Registry, version: clean(o.Version), made: o.Made, states: min(max(historyBudget/max(o.Aliases, 1), 1), maxStates),
-		moves: map[config.Repository][]journal.Move{}, setIndex: map[string]int{}, byIndex: map[[2]string]int{}, sets: [][]string{}, by: [][2]string{}, rows: [][]any{},
+		logs: map[config.Repository]*journal.Log{}, setIndex: map[string]int{}, byIndex: map[[2]string]int{}, sets: [][]string{}, by: [][2]string{}, rows: [][]any{},
 	}
+	moves := map[config.Repository][]journal.Move{}
 	for _, m := range o.Moves {
-		place := m.Repository.Place()
-		p.moves[place] = append(p.moves[place], m)
+		moves[m.Repository.Place()] = append(moves[m.Repository.Place()], m)
+	}
+	for place, of := range moves {
+		p.logs[place] = journal.NewLog(of)
 	}
 	p.deleted = deletions(o.Moves, o.Trash)
 	return p
@@ -137,7 +140,10 @@ func joined(image, tag string) string {
 
 // alias adds the data of an alias, and returns its row.
 func (p *Page) alias(of config.Image, a config.Alias, carried reconcile.Carried, plan reconcile.Plan) alias {
-	h := journal.Of(of.Repository, a.Tag, p.moves[of.Repository.Place()])
+	h := journal.History{}
+	if log := p.logs[of.Repository.Place()]; log != nil {
+		h = log.History(of.Repository, a.Tag)
+	}
 	sources := sourcesOf(carried, h)
 	row := alias{ID: clean(of.Name + ":" + a.Tag), Tag: clean(a.Tag)}
 	var messages []message
@@ -278,7 +284,7 @@ func next(push reconcile.Push) string {
 func (p *Page) row(carried reconcile.Carried, sources []string, h journal.History, messages []message) {
 	first := -1
 	platforms := []string{}
-	if carried.Digest != "" && len(carried.Images) > 0 {
+	if carried.Digest != "" {
 		first = p.digest(carried.Digest)
 		for _, image := range carried.Images {
 			platforms = append(platforms, clean(image.Platform))

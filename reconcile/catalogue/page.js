@@ -76,7 +76,7 @@ const body = (li, i) => {
       table.append(make("tr", {}, make("td", {}, p || "artifact"), make("td", {class: "v"}, version(versions, k) || "–"),
         make("td", {}, make("code", {class: "long"}, short(d)), " ", copier(d, "Copy digest"))));
     });
-    box.append(make("table", {}, make("thead", {}, make("tr", {}, make("th", {}, "Platform"), make("th", {}, "Version"), make("th", {}, "Image"))), table));
+    if (platforms.length) box.append(make("table", {}, make("thead", {}, make("tr", {}, make("th", {}, "Platform"), make("th", {}, "Version"), make("th", {}, "Image"))), table));
   }
   const list = make("ol", {});
   for (const [when, by, did, old, n] of states || []) {
@@ -137,7 +137,9 @@ input.value = new URLSearchParams(location.search).get("q") || "";
 if (input.value) find();
 
 const go = () => {
-  const id = decodeURIComponent(location.hash.slice(1)), li = document.getElementById(id);
+  let id = location.hash.slice(1);
+  try { id = decodeURIComponent(id); } catch {} // some other text after a %
+  const li = document.getElementById(id);
   if (!li) return;
   if (li.closest("[hidden]")) { input.value = ""; find(); }
   if (at.has(id)) toggle(li, true);

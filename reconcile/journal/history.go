@@ -32,19 +32,34 @@ type History struct {
 	States     []State
 }
 
-// Of works out the history of a tag from the moves of its repository, oldest first.
-// What an unrecorded move began is a state of its own: nothing tells when the one
-// before it ended.
-func Of(repository config.Repository, tag string, moves []Move) History {
+// Log is all that journals have of one repository. Several tags have histories in it.
+type Log struct {
+	moves    []Move           // oldest first
+	tags     map[string][]int // moves of each tag
+	made     map[string][]int // moves to each digest
+	replaced map[string][]int // moves from each digest
+}
+
+// NewLog returns the log of moves, oldest first.
+func NewLog(moves []Move) *Log {
+	l := &Log{moves: moves, tags: map[string][]int{}, made: map[string][]int{}, replaced: map[string][]int{}}
+	for i, m := range moves {
+		l.tags[m.Tag] = append(l.tags[m.Tag], i)
+		l.made[m.New] = append(l.made[m.New], i)
+		l.replaced[m.Old] = append(l.replaced[m.Old], i)
+	}
+	return l
+}
+
+// History works out what a tag named. What an unrecorded move began is a state of its
+// own: nothing tells when the one before it ended.
+func (l *Log) History(repository config.Repository, tag string) History {
 	h := History{Repository: repository, Tag: tag}
-	known := images(moves, tag)
-	for _, m := range moves {
-		if m.Tag != tag {
-			continue
-		}
+	for _, i := range l.tags[tag] {
+		m := l.moves[i]
 		last := len(h.States) - 1
 		if last < 0 || h.States[last].Digest != m.Old {
-			gap := State{Digest: m.Old, Images: known[m.Old]}
+			gap := State{Digest: m.Old, Images: l.images(m.Old, tag)}
 			if last >= 0 {
 				h.States[last].To = m.Time
 				gap.From, gap.Gap = h.States[last].From, true
@@ -53,7 +68,7 @@ func Of(repository config.Repository, tag string, moves []Move) History {
 			last++
 		}
 		h.States[last].To = m.Time
-		h.States = append(h.States, State{From: m.Time, Digest: m.New, Images: known[m.New], Began: &m})
+		h.States = append(h.States, State{From: m.Time, Digest: m.New, Images: l.images(m.New, tag), Began: &m})
 	}
 	return h
 }
@@ -64,51 +79,61 @@ func (h History) During(from, to time.Time) History {
 	return h
 }
 
-// images returns which images each digest has, as far as the moves tell. Of several
-// moves the last one counts that tells most: a push of the tag, a push of another one,
-// or what restore put back. If there is none, it is the one that replaced the digest.
-func images(moves []Move, tag string) map[string][]Platform {
-	known, ranks := map[string][]Platform{}, map[string]int{}
-	for _, m := range moves {
-		rank := 1
+// images returns which images a digest has, as far as the moves tell. Of several moves
+// to it the last one counts that tells most: a push of this tag, a push of another one,
+// or what restore put back. If there is none, it is one that replaced the digest.
+func (l *Log) images(digest, tag string) []Platform {
+	if digest == "" {
+		return nil
+	}
+	var best []Platform
+	rank := 0
+	for _, i := range l.made[digest] {
+		m, tells := l.moves[i], 1
 		switch {
 		case m.Action == Pushed && m.Tag == tag:
-			rank = 3
+			tells = 3
 		case m.Action == Pushed:
-			rank = 2
+			tells = 2
 		}
-		if rank < ranks[m.New] {
-			continue
-		}
-		var now []Platform
-		for _, p := range m.Platforms {
-			if p.Digest != "" {
-				p.OldSource, p.OldDigest = "", ""
-				now = append(now, p)
-			}
-		}
-		if len(now) > 0 {
-			known[m.New], ranks[m.New] = now, rank
+		if now := m.images(); tells >= rank && len(now) > 0 {
+			best, rank = now, tells
 		}
 	}
-	for _, m := range moves {
-		if m.Old == "" || known[m.Old] != nil {
-			continue
-		}
-		for _, p := range m.Platforms {
-			if p.OldDigest != "" {
-				known[m.Old] = append(known[m.Old], Platform{Platform: p.Platform, Source: p.OldSource, Digest: p.OldDigest})
-			}
+	for _, i := range l.replaced[digest] {
+		if len(best) == 0 {
+			best = l.moves[i].oldImages()
 		}
 	}
-	for _, of := range known {
-		slices.SortStableFunc(of, func(a, b Platform) int {
-			p, _ := config.ParsePlatform(a.Platform) // one with more in parentheses is the last
-			q, _ := config.ParsePlatform(b.Platform)
-			return p.Compare(q)
-		})
+	return best
+}
+
+// images returns what a move brought.
+func (m Move) images() []Platform {
+	var all []Platform
+	for _, p := range m.Platforms {
+		if p.Digest != "" {
+			p.OldSource, p.OldDigest = "", ""
+			all = append(all, p)
+		}
 	}
-	return known
+	return all
+}
+
+// oldImages returns what a move replaced.
+func (m Move) oldImages() []Platform {
+	var all []Platform
+	for _, p := range m.Platforms {
+		if p.OldDigest != "" {
+			all = append(all, Platform{Platform: p.Platform, Source: p.OldSource, Digest: p.OldDigest})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Platform) int {
+		p, _ := config.ParsePlatform(a.Platform) // one with more in parentheses is the last
+		q, _ := config.ParsePlatform(b.Platform)
+		return p.Compare(q)
+	})
+	return all
 }
 
 // Sources returns what images.yaml needs for the tag to name this again. byVersion

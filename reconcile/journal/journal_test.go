@@ -226,7 +226,11 @@ func TestTornLine(t *testing.T) {
 	must(t, writer(whole, "two", 2).Append([]Move{push("1", "1.0", "1.1")}))
 	data, err := os.ReadFile(whole)
 	must(t, err)
+	near := func(cut, end int) bool { return cut >= end-2 && cut <= end+2 }
 	for cut := range len(data) + 1 {
+		if cut%13 > 0 && !near(cut, len(first)) && !near(cut, len(data)) && !near(cut, len(beginning)) {
+			continue
+		}
 		path := filepath.Join(dir, "cut")
 		must(t, os.WriteFile(path, data[:cut], 0o600))
 		must(t, writer(path, "three", 3).Append([]Move{push("1", "1.1", "1.2")}))
@@ -363,8 +367,12 @@ func TestLocked(t *testing.T) {
 	must(t, err)
 	defer func(was time.Duration) { patience = was }(patience)
 	patience = time.Millisecond
-	if err := writer(path, "r", 1).Append([]Move{push("1", "", "1.0")}); !errors.Is(err, errLocked) {
-		t.Error(err)
+	w := writer(path, "r", 1)
+	for range 2 {
+		if err := w.Append([]Move{push("1", "", "1.0")}); !errors.Is(err, errLocked) {
+			t.Error(err)
+		}
+		patience = time.Hour // it does not wait again
 	}
 	must(t, f.Close())
 }
@@ -389,7 +397,7 @@ func TestHistory(t *testing.T) {
 		{"gap", []Move{moved(1, push("1", "", "1.0")), moved(5, push("1", "1.1", "1.2"))}, "none ?-1, 1.0 1-5, 1.1 ?-5 gap, 1.2 5-"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := Of(app, "1", test.moves)
+			h := NewLog(test.moves).History(app, "1")
 			var got []string
 			for _, s := range h.States {
 				from, to, what := "?", "", "none"
@@ -416,7 +424,7 @@ func TestHistory(t *testing.T) {
 			}
 		})
 	}
-	h := Of(app, "1", []Move{moved(1, push("1", "", "1.0")), moved(5, push("1", "1.1", "1.2"))})
+	h := NewLog([]Move{moved(1, push("1", "", "1.0")), moved(5, push("1", "1.1", "1.2"))}).History(app, "1")
 	for _, test := range []struct{ from, to, want int }{{0, 0, 1}, {1, 1, 2}, {4, 4, 2}, {5, 5, 1}, {0, 9, 4}, {9, 9, 1}} {
 		if got := h.During(clock.Add(time.Duration(test.from)*time.Hour), clock.Add(time.Duration(test.to)*time.Hour)); len(got.States) != test.want {
 			t.Errorf("from %d to %d: %d states, want %d: %+v", test.from, test.to, len(got.States), test.want, got.States)
@@ -491,7 +499,7 @@ func BenchmarkHistory(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		moves, _, err := Read([]string{path}, all)
-		if err != nil || len(Of(app, "1", moves).States) != 101 {
+		if err != nil || len(NewLog(moves).History(app, "1").States) != 101 {
 			b.Fatal(len(moves), err)
 		}
 	}

@@ -38,6 +38,7 @@ type Writer struct {
 	path, run string
 	by        By
 	now       func() time.Time
+	locked    error // the lock was not to be had, and is not waited for again
 }
 
 // NewWriter returns a writer for the file at path, which the first move creates. run
@@ -49,8 +50,8 @@ func NewWriter(path, run string, by By) *Writer {
 // Append adds moves at the end of the file, all or none of them. The time of the
 // moves is now.
 func (w *Writer) Append(moves []Move) error {
-	if len(moves) == 0 {
-		return nil
+	if len(moves) == 0 || w.locked != nil {
+		return w.locked
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -64,7 +65,11 @@ func (w *Writer) Append(moves []Move) error {
 			return err
 		}
 	}
-	return failure(w.path, patiently(func() error { return add(w.path, b.Bytes()) }))
+	err := failure(w.path, patiently(func() error { return add(w.path, b.Bytes()) }))
+	if errors.Is(err, errLocked) {
+		w.locked = err
+	}
+	return err
 }
 
 // Check returns the error that [Writer.Append] would have. It writes nothing, and

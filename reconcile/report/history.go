@@ -100,10 +100,10 @@ func moment(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC
 func (t *Text) goBack(h journal.History, s journal.State) {
 	byVersion, byDigest := h.Sources(s)
 	t.printf("To go back to %s, write in images.yaml\n", t.digest(s.Digest))
-	switch {
-	case byVersion == "":
+	switch byVersion {
+	case "":
 		t.printf("  %s: %s\n", h.Tag, byDigest)
-	case byVersion == byDigest:
+	case byDigest:
 		t.printf("  %s: %s\n", h.Tag, byVersion)
 	default:
 		t.printf("  %s: %s\nor, if these tags have moved since,\n  %s: %s\n", h.Tag, byVersion, h.Tag, byDigest)
