@@ -3,10 +3,13 @@ package catalogue
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +63,7 @@ func (b browser) dom(t *testing.T, url string) string {
 }
 
 // served serves a page, and returns its address and what has been asked for.
-func served(t *testing.T, html []byte) (url string, asked func() []string) {
+func served(t *testing.T, content []byte) (url string, asked func() []string) {
 	var mu sync.Mutex
 	var paths []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +71,7 @@ func served(t *testing.T, html []byte) (url string, asked func() []string) {
 		defer mu.Unlock()
 		paths = append(paths, r.URL.Path)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(html)
+		_, _ = w.Write(content)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL + "/pages/", func() []string {
@@ -134,6 +137,46 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// A click opens a row and closes it, the buttons copy what they stand beside, and what
+// is typed searches.
+func TestClicks(t *testing.T) {
+	b := chromium(t)
+	was := script
+	defer func() { script = was }()
+	script += `
+		const copied = [], row = id => document.getElementById(id), click = e => e.click();
+		Object.defineProperty(navigator, "clipboard", {value: {writeText: async text => { copied.push(text); }}});
+		click(row("team/app:10").querySelector("button"));
+		row("team/app:10").querySelectorAll(".c").forEach(click);
+		click(row("team/app:11").querySelector("button"));
+		click(row("team/app:11").querySelector("button"));
+		const input = document.querySelector("input");
+		input.value = "latest";
+		input.dispatchEvent(new Event("input"));
+		setTimeout(() => {
+			document.body.dataset.result = JSON.stringify({copied, open: document.querySelectorAll(".open").length, expanded: row("team/app:10").querySelector("button").ariaExpanded,
+				shown: document.querySelectorAll("section[data-r] ul>li:not([hidden])").length, says: row("team/app:10").querySelector(".c").textContent});
+		}, 500);`
+	path := filepath.Join(t.TempDir(), "index.html")
+	write(t, path, render(t, sample()))
+	_, result, _ := strings.Cut(b.dom(t, "file://"+path), `data-result="`)
+	result, _, _ = strings.Cut(result, `"`)
+	var got struct {
+		Copied         []string
+		Open, Shown    int
+		Expanded, Says string
+	}
+	if err := json.Unmarshal([]byte(html.UnescapeString(result)), &got); err != nil {
+		t.Fatalf("%q: %v", result, err)
+	}
+	want := []string{
+		"image: r.test/team/app:10", "image: r.test/team/app:10@" + sha("index 10"), sha("image 10 amd64"), sha("image 10 arm64"), sha("old 10"),
+	}
+	if !slices.Equal(got.Copied, want) || got.Open != 1 || got.Expanded != "true" || got.Shown != 1 || got.Says != "Copied" {
+		t.Errorf("got %+v, copied want %q", got, want)
+	}
+}
+
 // Whatever registries, journals and images.yaml say stays text.
 func TestHostileText(t *testing.T) {
 	b := chromium(t)
@@ -158,11 +201,11 @@ func TestHostileText(t *testing.T) {
 
 // Ten thousand aliases can be searched and opened.
 func TestLargePage(t *testing.T) {
-	html := render(t, large(10_000))
-	t.Logf("10,000 aliases: %d bytes", len(html))
+	content := render(t, large(10_000))
+	t.Logf("10,000 aliases: %d bytes", len(content))
 	b := chromium(t)
 	path := filepath.Join(t.TempDir(), "index.html")
-	write(t, path, html)
+	write(t, path, content)
 	began := time.Now()
 	dom := b.dom(t, "file://"+path+"?q=service-0999#team/service-0999:9")
 	t.Logf("searched in %v", time.Since(began))
