@@ -35,7 +35,7 @@ func (b browser) run(t *testing.T, args ...string) (stdout, stderr string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.path, append([]string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars", "--user-data-dir=" + t.TempDir(),
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars", "--disable-dev-shm-usage", "--user-data-dir=" + t.TempDir(),
 		"--enable-logging=stderr", "--timeout=120000", "--virtual-time-budget=5000",
 	}, args...)...)
 	var out, log bytes.Buffer

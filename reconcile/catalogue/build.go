@@ -379,8 +379,13 @@ func (p *Page) set(platforms []string) int {
 	return i
 }
 
+// doer adds who moved an alias, and returns its place. The page may be public, so it does
+// not name users.
 func (p *Page) doer(by journal.By) int {
-	key := [2]string{clean(cmp.Or(by.URL, by.User)), clean(by.Commit)}
+	key := [2]string{clean(by.URL), clean(by.Commit)}
+	if by.URL == "" {
+		key[0] = "hand"
+	}
 	i, known := p.byIndex[key]
 	if !known {
 		i = len(p.by)

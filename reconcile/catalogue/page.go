@@ -81,7 +81,7 @@ type entry struct{ When, What, Text string }
 type data struct {
 	Digests   string      `json:"digests"`   // 32 bytes each, in base64
 	Platforms [][]string  `json:"platforms"` // sets of them
-	By        [][2]string `json:"by"`        // address or user, and commit
+	By        [][2]string `json:"by"`        // address of a job or "hand", and commit
 	Aliases   [][]any     `json:"aliases"`   // in the order of the rows, see page.js
 }
 

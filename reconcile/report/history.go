@@ -108,6 +108,9 @@ func (t *Text) goBack(h journal.History, s journal.State) {
 	default:
 		t.printf("  %s: %s\nor, if these tags have moved since,\n  %s: %s\n", h.Tag, byVersion, h.Tag, byDigest)
 	}
+	if now := h.States[len(h.States)-1]; now.Digest == "" && now.Began.Old == s.Digest {
+		t.printf("or put it back from the trash of that run:\n  tagline restore %s --run %s\n", Printable(h.Repository.String()+":"+h.Tag), Printable(now.Began.Run))
+	}
 }
 
 // history is the format of [HistoryJSON].
