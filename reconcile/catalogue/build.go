@@ -175,7 +175,7 @@ func (p *Page) alias(of config.Image, a config.Alias, carried reconcile.Carried,
 		mark(markMissing, "")
 	}
 	p.readable = p.readable || carried.Err == nil
-	if mixed(sources) {
+	if mixed(a, sources) {
 		mark(markMixed, "")
 	}
 	for _, push := range plan.Pushes {
@@ -216,14 +216,30 @@ func sourcesOf(carried reconcile.Carried, h journal.History) []string {
 	return all
 }
 
-// mixed reports whether an alias has images of several versions.
-func mixed(sources []string) bool {
-	for _, s := range sources[:max(len(sources)-1, 0)] {
-		if s != "" && sources[len(sources)-1] != "" && s != sources[len(sources)-1] {
-			return true
+// mixed reports whether an alias has images of several versions. Tags that are no
+// versions, as far as images.yaml tells, don't count.
+func mixed(a config.Alias, sources []string) bool {
+	var versions []config.Version
+	for _, source := range sources {
+		if v, is := version(a, source); is {
+			versions = append(versions, v)
 		}
 	}
-	return false
+	return slices.ContainsFunc(versions, func(v config.Version) bool { return v.Compare(versions[0]) != 0 })
+}
+
+// version reads a source as a version, as a newest source of the alias does if it has one.
+func version(a config.Alias, source string) (config.Version, bool) {
+	tag := source[strings.LastIndexByte(source, ':')+1:]
+	for _, s := range a.Sources {
+		if s.Newest != nil {
+			if v, err := s.Newest.Version(tag); err == nil {
+				return v, true
+			}
+		}
+	}
+	v, err := config.ParseVersion(tag)
+	return v, err == nil
 }
 
 // words says in a row what an alias is: one version, or one for each platform.

@@ -224,3 +224,32 @@ func TestKnown(t *testing.T) {
 		t.Error("an empty page is right for an empty images.yaml")
 	}
 }
+
+// Tags of one version are not mixed, however they are spelled.
+func TestMixed(t *testing.T) {
+	pattern := "{newest: 1.x, tags: \"ubi-{version}-{arch}\"}"
+	for _, test := range []struct {
+		name, alias string
+		sources     []string
+		want        bool
+	}{
+		{"none", "1.0", nil, false},
+		{"one", "1.0", []string{"1.0"}, false},
+		{"the same", "1.0", []string{"1.0", "1.0"}, false},
+		{"two", "1.0", []string{"1.0", "1.1"}, true},
+		{"a moving name", "1.0", []string{"1.0", "v1.0.0"}, false},
+		{"platforms in tags", "1.0", []string{"1.0-amd64", "1.0-arm64"}, false},
+		{"platforms in tags of a pattern", pattern, []string{"ubi-1.0-amd64", "ubi-1.0-arm64"}, false},
+		{"versions in tags of a pattern", pattern, []string{"ubi-1.0-amd64", "ubi-1.1-arm64"}, true},
+		{"elsewhere", "1.0", []string{"r.test:5000/a:1.0", "1.1"}, true},
+		{"unknown", "1.0", []string{"", "1.1"}, false},
+		{"no versions", "1.0", []string{"main-amd64", "main-arm64"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			alias := parse("  app: {policies: {platforms: [amd64, arm64]}, aliases: {1: " + test.alias + "}}\n")[0].Aliases[0]
+			if got := mixed(alias, test.sources); got != test.want {
+				t.Errorf("%v, want %v", got, test.want)
+			}
+		})
+	}
+}
