@@ -32,6 +32,7 @@ type Job struct {
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
 	Carried bool                       // have plans say what aliases name now, too
 	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
+	Applied func(Plan, Result)         // is told what was done to each image, at once and from several goroutines; may be nil
 }
 
 // Deepness says when a run asks whether everything that aliases in sync list
@@ -55,6 +56,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 			job.planned(image)
 		}
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
+		job.applied(plan, result)
 		left(ctx, result)
 		job.await(image, plan, result)
 		return plan.with(result, image), result
@@ -78,6 +80,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	left := job.leave(image, plan)
 	job.planned(image)
 	result := Apply(ctx, job.writer(image.Repository, plan), plan)
+	job.applied(plan, result)
 	left(ctx, result)
 	job.await(image, plan, result)
 	return plan.with(result, image), result
@@ -86,6 +89,12 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 func (job Job) planned(image config.Image) {
 	if job.Planned != nil {
 		job.Planned(image)
+	}
+}
+
+func (job Job) applied(plan Plan, result Result) {
+	if job.Applied != nil {
+		job.Applied(plan, result)
 	}
 }
 

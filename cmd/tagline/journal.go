@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ func (a *app) journalFlag(c *cobra.Command) {
 type recording struct {
 	*app
 	to     *journal.Writer
+	mu     sync.Mutex
 	failed error
 	lost   int // moves that are not in the journal
 }
@@ -48,11 +50,13 @@ func (a *app) record(cmd *cobra.Command, run string, outputs ...string) (*record
 	return &recording{app: a, to: journal.NewWriter(a.journalFile, run, doer())}, nil
 }
 
-// add records moves.
+// add records moves. It is safe for concurrent use.
 func (r *recording) add(moves []journal.Move) {
 	if r == nil {
 		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err := r.to.Append(moves); err != nil {
 		r.failed, r.lost = cmp.Or(r.failed, err), r.lost+len(moves)
 	}

@@ -29,11 +29,13 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 	defer progress.stop()
 	j.Limit = a.deletions
 	j.Deep = a.deepness()
+	if j.record != nil {
+		j.Applied = func(plan reconcile.Plan, result reconcile.Result) { j.record.add(journal.Moves(plan, result)) }
+	}
 
 	var all outcome
 	reconcile.RunAll(ctx, j.Job, j.images, func(plan reconcile.Plan, result reconcile.Result) {
 		progress.done()
-		j.record.add(journal.Moves(plan, result))
 		progress.pause(func() { j.out.Repository(plan, result) })
 		for _, w := range a.warnings(plan) {
 			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
