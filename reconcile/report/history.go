@@ -24,7 +24,7 @@ func (t *Text) History(h journal.History, opts HistoryOptions) error {
 	}
 	for i, s := range shown.States {
 		if opts.At != "" || i > 0 || s.Digest != "" {
-			t.state(s)
+			t.state(s, opts.At != "")
 		}
 	}
 	if len(shown.States) == 0 {
@@ -43,8 +43,8 @@ func (t *Text) History(h journal.History, opts HistoryOptions) error {
 	return t.err
 }
 
-// state writes one state.
-func (t *Text) state(s journal.State) {
+// state writes one state, with its end if that is asked for.
+func (t *Text) state(s journal.State, ends bool) {
 	what, mark := "did not exist", "-"
 	if s.Digest != "" {
 		what, mark = t.digest(s.Digest), "~"
@@ -63,7 +63,11 @@ func (t *Text) state(s journal.State) {
 		case m.Old == "":
 			mark = "+"
 		}
-		t.printf("  %s %s  %s\n", t.paint(mark), moment(s.From), Printable(what))
+		when := moment(s.From)
+		if ends && !s.To.IsZero() {
+			when += " to " + moment(s.To)
+		}
+		t.printf("  %s %s  %s\n", t.paint(mark), when, Printable(what))
 	}
 	var rows []row
 	for _, p := range s.Images {
