@@ -26,6 +26,9 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 			Source: l.Source, SourceDigest: l.sourceDigest, Digest: l.Digest,
 			Attestations: attests[l.Digest], Companions: companions[l.Digest], Behind: behind(l, highest),
 		}
+		if l.written != l.Source {
+			c.Origin = l.written
+		}
 		if l.Kind == policies.Image {
 			c.Platform = l.target()
 			i := slices.IndexFunc(before, func(o oldImage) bool { return o.target == c.Platform })
@@ -52,7 +55,7 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 // highestOf returns the leaf of the highest version.
 func highestOf(leaves []leaf) (highest leaf) {
 	for _, l := range leaves {
-		if l.Version.Tag != "" && (highest.Version.Tag == "" || l.Version.Compare(highest.Version) > 0) {
+		if l.Version != nil && (highest.Version == nil || l.Version.Compare(*highest.Version) > 0) {
 			highest = l
 		}
 	}
@@ -62,7 +65,7 @@ func highestOf(leaves []leaf) (highest leaf) {
 // behind returns the highest version that another platform of an alias comes
 // from, if it is higher than this one's: the versions are mixed.
 func behind(l, highest leaf) string {
-	if l.Version.Tag == "" || l.Kind != policies.Image || highest.Version.Compare(l.Version) <= 0 {
+	if l.Version == nil || l.Kind != policies.Image || highest.Version.Compare(*l.Version) <= 0 {
 		return ""
 	}
 	return highest.Origin

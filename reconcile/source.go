@@ -35,16 +35,18 @@ func (c content) home(digest string) config.Repository {
 
 // setSource marks the leaves with the source that they come from.
 func (c *content) setSource(s config.Source) {
-	var version config.Version
+	parse := config.ParseVersion
 	if s.Newest != nil {
-		version, _ = s.Newest.Version(s.Tag)
-	} else if s.Tag != "" {
-		version, _ = config.ParseVersion(s.Tag)
+		parse = s.Newest.Version
+	}
+	var version *config.Version
+	if v, err := parse(s.Tag); err == nil {
+		version = &v
 	}
 	for i := range c.leaves {
 		l := &c.leaves[i]
 		if !s.Alias {
-			l.Origin, l.Version = s.Reference(), version
+			l.Origin, l.Version, l.written = s.Reference(), version, s.Text
 		}
 		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}
