@@ -120,15 +120,20 @@ func (c *causes) add(of cause, aliases int) bool {
 	return true
 }
 
+// all returns the causes, those of most images first.
+func (c *causes) all() []group {
+	var all []group
+	for _, g := range c.groups {
+		all = append(all, *g)
+	}
+	slices.SortFunc(all, byImages)
+	return all
+}
+
 // folded returns the causes of which not all was told in place, those of most
 // images first, and what remains by kind if there are too many.
 func (c *causes) folded() (first, rest []group) {
-	for _, g := range c.groups {
-		if g.folded {
-			first = append(first, *g)
-		}
-	}
-	slices.SortFunc(first, byImages)
+	first = slices.DeleteFunc(c.all(), func(g group) bool { return !g.folded })
 	if len(first) <= mostCauses {
 		return first, nil
 	}

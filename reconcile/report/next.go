@@ -14,13 +14,7 @@ const mostSteps = 5
 // next returns what a person does about the problems of a run, those of most
 // aliases first: "2 blocked: push 3.0.0, or change images.yaml:10 and 1 other place".
 func (c *causes) next() []string {
-	var all []group
-	for _, g := range c.groups {
-		if !g.later {
-			all = append(all, *g)
-		}
-	}
-	slices.SortFunc(all, byImages)
+	all := slices.DeleteFunc(c.all(), func(g group) bool { return g.later })
 	var steps []string
 	for i, g := range all {
 		if i == mostSteps {

@@ -30,7 +30,7 @@ func ReadRun(data []byte) (Run, []error) {
 			Started: s.Started, Ended: s.Ended,
 		}}
 		for _, n := range s.Requests {
-			run.Shard.Requests = append(run.Shard.Requests, Requests{Method: n.Method, Kind: n.Kind, Status: n.Status, Count: n.Count})
+			run.Shard.Requests = append(run.Shard.Requests, Requests(n))
 		}
 		if s.Count < 1 || s.Index < 0 || s.Index >= s.Count {
 			r.problem("shard", "there is no part %d/%d", s.Index, s.Count)

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -35,7 +34,7 @@ func (c *Costs) Add(o Costs) {
 		counts[kind] += r.Count
 	}
 	c.Requests = nil
-	for kind, n := range maps.All(counts) {
+	for kind, n := range counts {
 		kind.Count = n
 		c.Requests = append(c.Requests, kind)
 	}
