@@ -146,7 +146,7 @@ func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error
 }
 
 func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*outputs, error) {
-	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
+	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout(), Forge: forge()}}
 	onStdout := ""
 	text := false
 	for _, flag := range a.outputs {

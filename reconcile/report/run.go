@@ -31,6 +31,7 @@ type Run struct {
 	// Folder is the folder of the findings' files inside the checkout that a
 	// forge shows; "" means its root.
 	Folder string
+	Forge  Forge // for links
 }
 
 // Repository is the plan for one repository, and its result.

@@ -1,0 +1,218 @@
+package report
+
+import (
+	"cmp"
+	"strings"
+
+	"tagline/config"
+	"tagline/config/findings"
+	"tagline/reconcile"
+	"tagline/reconcile/registry"
+)
+
+// concern is something that a reader has to look at, and what is wrong with it: a
+// tag, some manifests, a whole image, or a line of a file.
+type concern struct {
+	image     string // "" for a line of a file, and for the run itself
+	tag       string
+	digest    string // of the first of the manifests
+	manifests int
+	state     state
+	findings  []*config.Finding
+}
+
+type state int
+
+// The states of a concern, worst first.
+const (
+	isFailed  state = iota // something went wrong
+	isBlocked              // the registry's content or a policy forbids it
+	isWarned               // it is done, and may be regretted
+)
+
+// concerns returns what a run has to say, with all that is wrong with a tag in one
+// concern, worst first. The headline of a Markdown report, its list, and the outputs
+// of a step count these.
+func (r *Run) concerns() []concern {
+	var by [isWarned + 1][]concern
+	add := func(c concern, f *config.Finding) {
+		all := by[c.state]
+		if n := len(all); n > 0 && c.image != "" && all[n-1].image == c.image && all[n-1].tag == c.tag && all[n-1].manifests+c.manifests == 0 {
+			all[n-1].findings = append(all[n-1].findings, f)
+			return
+		}
+		c.findings = []*config.Finding{f}
+		by[c.state] = append(all, c)
+	}
+	found := func(image string, f *config.Finding) {
+		c := concern{image: image, tag: f.Alias, state: isBlocked}
+		if f.Warning {
+			c.state = isWarned
+		}
+		add(c, f)
+	}
+	for _, message := range r.Failures {
+		add(concern{state: isFailed}, &config.Finding{ID: failed, Message: message})
+	}
+	for _, f := range r.Findings {
+		found("", f)
+	}
+	for _, repository := range r.Repositories {
+		for _, e := range repository.Errors {
+			add(concern{image: repository.Image, tag: e.Alias}, r.failure(repository, e.Alias, failed, e.Message))
+		}
+		outcomes := func(all []reconcile.Outcome) {
+			for _, o := range all {
+				if o.Err != nil {
+					add(concern{image: repository.Image, tag: o.Tag, state: stateOf(o.Err)}, r.failure(repository, o.Tag, outcome(o.Err), registry.Line(o.Err)))
+				}
+			}
+		}
+		outcomes(repository.Pushed)
+		outcomes(repository.Deleted)
+		for _, c := range r.manifests(repository) {
+			by[c.state] = append(by[c.state], c)
+		}
+		for _, f := range byAlias(repository.Violations) {
+			found(repository.Image, f)
+		}
+		for _, f := range byAlias(repository.Warnings) {
+			found(repository.Image, f)
+		}
+	}
+	return append(append(by[isFailed], by[isBlocked]...), by[isWarned]...)
+}
+
+// manifests returns the concerns of manifests that were not deleted or not put
+// back: one for each reason.
+func (r *Run) manifests(repository Repository) []concern {
+	var all []concern
+	at := map[string]int{}
+	add := func(digest string, err error, message string) {
+		i, known := at[message]
+		if !known {
+			i = len(all)
+			at[message] = i
+			all = append(all, concern{
+				image: repository.Image, digest: digest, state: stateOf(err),
+				findings: []*config.Finding{r.failure(repository, "", outcome(err), message)},
+			})
+		}
+		all[i].manifests++
+	}
+	for i, o := range repository.Removed {
+		if o.Err != nil {
+			add(repository.DeleteManifests[i].Digest, o.Err, registry.Line(o.Err))
+		}
+	}
+	for i, o := range repository.Ensured {
+		if o.Err != nil {
+			add(repository.Required[i].Digest, o.Err, whyRequired(repository.Required[i])+": "+registry.Line(o.Err))
+		}
+	}
+	return all
+}
+
+func (r *Run) failure(of Repository, tag, id, message string) *config.Finding {
+	return &config.Finding{ID: findings.ID(id), Alias: tag, Pos: r.place(of.Repository, tag), Message: message}
+}
+
+func stateOf(err error) state {
+	if outcome(err) == unsupported {
+		return isBlocked
+	}
+	return isFailed
+}
+
+// byAlias brings together the findings of an alias, in the order of their first.
+func byAlias(all []*config.Finding) []*config.Finding {
+	of := map[string][]*config.Finding{}
+	for _, f := range all {
+		of[f.Alias] = append(of[f.Alias], f)
+	}
+	var sorted []*config.Finding
+	for _, f := range all {
+		sorted = append(sorted, of[f.Alias]...)
+		delete(of, f.Alias)
+	}
+	return sorted
+}
+
+// count returns how many concerns have a state.
+func count(all []concern, s state) int {
+	n := 0
+	for _, c := range all {
+		if c.state == s {
+			n++
+		}
+	}
+	return n
+}
+
+// name says what a concern is about, as Markdown.
+func (c concern) name() string {
+	switch {
+	case c.manifests > 1:
+		return Count(c.manifests, "manifest") + " of " + code(c.image)
+	case c.manifests == 1:
+		return code(c.image + "@" + brief(c.digest))
+	case c.tag != "" && c.image != "":
+		return code(c.image + ":" + c.tag)
+	}
+	return code(cmp.Or(c.image, c.tag))
+}
+
+// item returns a concern as an item of a Markdown list.
+func (r *Run) item(c concern) string {
+	name := c.name()
+	if len(c.findings) > 1 {
+		lines := []string{"- " + name + ":"}
+		for _, f := range c.findings {
+			lines = append(lines, "  - "+r.told(f))
+		}
+		return strings.Join(lines, "\n") + "\n"
+	}
+	if name != "" {
+		name += ": "
+	}
+	return "- " + name + r.told(c.findings[0]) + "\n"
+}
+
+// told returns a finding as Markdown: what is wrong, what to do about it, and
+// where.
+func (r *Run) told(f *config.Finding) string {
+	text := prose(f.Message)
+	if text != "" && !strings.ContainsAny(text[len(text)-1:], closing) {
+		text += "."
+	}
+	if do := whatToDo(f); do != "" {
+		text += " → " + do
+	}
+	var notes []string
+	if at := r.at(f.Pos); at != "" {
+		notes = append(notes, at)
+	}
+	if f.ID != failed {
+		notes = append(notes, code(string(f.ID)))
+	}
+	if len(notes) > 0 {
+		text += " (" + strings.Join(notes, ", ") + ")"
+	}
+	return strings.TrimSpace(text)
+}
+
+// whatToDo returns the way out of a finding, if its message names none: that
+// comes after a semicolon.
+func whatToDo(f *config.Finding) string {
+	switch f.ID {
+	case stale:
+		return "Run it again: the registry has changed since the plan was made."
+	case skipped:
+		return "It relies on something that failed or is blocked; mend that first."
+	}
+	kind, known := findings.Explain(f.ID)
+	if !known || strings.Contains(f.Message, "; ") {
+		return ""
+	}
+	return kind.Do
+}

@@ -1,0 +1,269 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tagline/config"
+	"tagline/reconcile"
+)
+
+// manyTags is the highest number of deleted tags that are rows of the table. More
+// are folded.
+const manyTags = 5
+
+// table is what happens to the aliases of an image: a row for each, and a column
+// for each platform. Platforms that have the same in every row share a column.
+type table struct {
+	head string
+	rows []string
+}
+
+// tableOf returns the table of a repository.
+func (r *Run) tableOf(repository Repository) table {
+	var platforms []string
+	for _, p := range repository.Pushes {
+		for _, c := range p.Platforms {
+			platforms = append(platforms, c.Platform)
+		}
+	}
+	slices.Sort(platforms)
+	platforms = slices.Compact(platforms)
+
+	var rows [][]string // the alias, what happens to it, its platforms
+	for i, p := range repository.Pushes {
+		if actOf(p) == purges || isAlready(repository.Pushed, i) {
+			continue // folded; done by another run
+		}
+		row := []string{r.alias(repository, p.Tag), r.happens(repository, i)}
+		for _, platform := range platforms {
+			row = append(row, cell(repository.Plan, p, platform))
+		}
+		rows = append(rows, row)
+	}
+	if tags := r.deletedTags(repository); len(tags) <= manyTags {
+		for _, d := range tags {
+			rows = append(rows, append([]string{r.alias(repository, d.tag), d.happens}, make([]string, len(platforms))...))
+		}
+	}
+	head := []string{"Alias", ""}
+	for i := 0; i < len(platforms); {
+		names := []string{code(cmp.Or(platforms[i], "artifact"))}
+		same := func(k int) bool {
+			return !slices.ContainsFunc(rows, func(row []string) bool { return row[2+i] != row[2+k] })
+		}
+		for k := i + 1; k < len(platforms); {
+			if !same(k) {
+				k++
+				continue
+			}
+			names = append(names, code(cmp.Or(platforms[k], "artifact")))
+			platforms = slices.Delete(platforms, k, k+1)
+			for n := range rows {
+				rows[n] = slices.Delete(rows[n], 2+k, 3+k)
+			}
+		}
+		head = append(head, strings.Join(names, ", "))
+		i++
+	}
+	t := table{head: line(head) + "|" + strings.Repeat(" --- |", len(head)) + "\n"}
+	for _, row := range rows {
+		t.rows = append(t.rows, line(row))
+	}
+	return t
+}
+
+// line returns a line of a table.
+func line(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+
+// alias returns a tag as code, with a link to its line in images.yaml.
+func (r *Run) alias(of Repository, tag string) string {
+	return linked(code(tag), r.Forge.link(r.aliasPos(of.Repository, tag)))
+}
+
+// aliasPos returns the position of an alias in images.yaml, if it is there.
+func (r *Run) aliasPos(repository config.Repository, tag string) config.Pos {
+	for _, image := range r.Images {
+		if image.Repository != repository {
+			continue
+		}
+		for _, alias := range image.Aliases {
+			if alias.Tag == tag {
+				return alias.Pos
+			}
+		}
+	}
+	return config.Pos{}
+}
+
+// happens says what becomes of the tag of a push, with marks for what a reviewer
+// should not miss.
+func (r *Run) happens(of Repository, i int) string {
+	p := of.Pushes[i]
+	planned, applied := "moves", "moved"
+	switch actOf(p) {
+	case isNew:
+		planned, applied = "new", "new"
+	case completes:
+		planned, applied = "is completed", "completed"
+	}
+	text := became(planned, applied, of.Pushed, i)
+	for _, c := range p.Platforms {
+		if c = resolved(of.Plan, c); c.Digest != "" && isLower(c.Source, c.OldSource) {
+			text += ", **downgrade**"
+			break
+		}
+	}
+	if slices.ContainsFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Behind != "" }) {
+		text += ", **mixed versions**"
+	}
+	if followed := follows(of.Plan, p); len(followed) > 0 {
+		text += ", follows " + strings.Join(followed, ", ")
+	}
+	for _, c := range p.Copies {
+		text += "<br>copied from " + code(c.From.String())
+		if what := attached(p, c); what != "" {
+			text += " with " + what
+		}
+	}
+	for _, c := range late(p) {
+		text += "<br>gets " + attached(p, c) + " from " + code(c.From.String())
+	}
+	return text
+}
+
+// became returns a word for a planned action or for its outcome.
+func became(planned, successful string, outcomes []reconcile.Outcome, i int) string {
+	switch err, yes := tried(outcomes, i); {
+	case !yes:
+		return planned
+	case err == nil:
+		return successful
+	default:
+		return "**" + outcome(err) + "**"
+	}
+}
+
+// isLower reports whether a tag is a lower version than another one of the same
+// variant.
+func isLower(tag, than string) bool {
+	a, errA := config.ParseVersion(tag)
+	b, errB := config.ParseVersion(than)
+	return errA == nil && errB == nil && a.Variant == b.Variant && a.Compare(b) < 0
+}
+
+// isAlias reports whether a source is another alias of the same image.
+func isAlias(plan reconcile.Plan, source string) bool {
+	return slices.Contains(plan.InSync, source) || slices.ContainsFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Tag == source && p.Purged == 0 })
+}
+
+// follows returns the aliases of the same image that an alias follows.
+func follows(plan reconcile.Plan, p reconcile.Push) []string {
+	var all []string
+	for _, c := range p.Platforms {
+		if name := code(c.Source); isAlias(plan, c.Source) && c.Source != p.Tag && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// resolved returns what a platform comes from in the end: of an alias that follows
+// another alias, the source of that one.
+func resolved(plan reconcile.Plan, c reconcile.PlatformChange) reconcile.PlatformChange {
+	for range plan.Pushes { // aliases have no cycles; a saved plan may
+		i := slices.IndexFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Tag == c.Source && p.Purged == 0 })
+		if i < 0 {
+			break
+		}
+		k := slices.IndexFunc(plan.Pushes[i].Platforms, func(o reconcile.PlatformChange) bool { return o.Platform == c.Platform && o.Digest == c.Digest })
+		if k < 0 || c.Source == "" {
+			break
+		}
+		followed := plan.Pushes[i].Platforms[k]
+		if c.OldSource == c.Source && c.OldDigest == followed.OldDigest {
+			c.OldSource = followed.OldSource
+		}
+		c.Source = followed.Source
+	}
+	return c
+}
+
+// cell says which version an alias gets for a platform: in bold if it is another
+// one than before.
+func cell(plan reconcile.Plan, p reconcile.Push, platform string) string {
+	i := slices.IndexFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Platform == platform })
+	if i < 0 {
+		return ""
+	}
+	c := resolved(plan, p.Platforms[i])
+	from, to := code(brief(c.OldSource)), code(brief(c.Source))
+	if from == "" && c.OldDigest != "" {
+		from = "another image"
+	}
+	text := to
+	switch {
+	case c.Digest == "":
+		text = fmt.Sprintf("**%s is dropped**", from)
+	case p.Old == "" || c.Digest == c.OldDigest:
+	case c.OldDigest == "":
+		text = fmt.Sprintf("**new: %s**", to)
+	case c.OldSource == c.Source:
+		text = fmt.Sprintf("**%s, pushed again**", to)
+	default:
+		text = fmt.Sprintf("**%s → %s**", from, to)
+	}
+	if what := carried(c); strings.HasPrefix(what, ", loses ") {
+		text += "<br>" + strings.TrimPrefix(what, ", ")
+	}
+	return text
+}
+
+// deletedTag is a tag that goes, with the word for what becomes of it.
+type deletedTag struct{ tag, happens string }
+
+func (r *Run) deletedTags(of Repository) []deletedTag {
+	var all []deletedTag
+	for i, d := range of.DeleteTags {
+		if !isAlready(of.Deleted, i) {
+			all = append(all, deletedTag{d.Tag, became("is deleted", "deleted", of.Deleted, i) + ": " + prose(d.Reason)})
+		}
+	}
+	return all
+}
+
+// digests returns the digests of the aliases of an image, as a table for a fold.
+func digests(of Repository) string {
+	short := &Text{}
+	var b strings.Builder
+	for i, p := range of.Pushes {
+		if err, _ := tried(of.Pushed, i); err != nil || p.Purged > 0 || isAlready(of.Pushed, i) {
+			continue
+		}
+		row := func(platform, was, is string) {
+			if was == "" {
+				was = "none"
+			} else {
+				was = code(short.digest(was))
+			}
+			if is == "" {
+				is = "none"
+			} else {
+				is = code(short.digest(is))
+			}
+			b.WriteString(line([]string{code(p.Tag), platform, was, is}))
+		}
+		if len(p.Platforms) != 1 || p.Platforms[0].Digest != p.New {
+			row("index", p.Old, p.New)
+		}
+		for _, c := range p.Platforms {
+			row(code(cmp.Or(c.Platform, "artifact")), c.OldDigest, c.Digest)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "| Alias | | Was | Is |\n| --- | --- | --- | --- |\n" + b.String()
+}
