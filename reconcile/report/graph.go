@@ -167,7 +167,7 @@ func (g *graph) draw(edges []edge) string {
 			kind, shape = "a", `["%s"]:::alias`
 		}
 		if g.mixed[n] {
-			name += " (mixed versions)"
+			name += " (mixed)"
 		}
 		ids[n] = fmt.Sprintf("%s%d", kind, len(ids))
 		fmt.Fprintf(&b, "  %s"+shape+"\n", ids[n], label(name))
@@ -196,6 +196,9 @@ func label(text string) string {
 	runes := []rune(Printable(text))
 	if len(runes) > most {
 		runes = append(runes[:most], '…')
+	}
+	if strings.Trim(string(runes), " ") == "" {
+		runes = []rune("?") // Mermaid refuses an empty text
 	}
 	var b strings.Builder
 	for _, r := range runes {

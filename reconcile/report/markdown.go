@@ -30,10 +30,10 @@ func Markdown(run Run) []byte {
 	for _, r := range run.Repositories {
 		notes.add(r.Plan, r.Result)
 	}
+	b.WriteString(run.list(concerns))
 	if line := notes.pinned(run.DryRun); line != "" {
 		fmt.Fprintf(&b, "\n**%s**\n", prose(line))
 	}
-	b.WriteString(run.list(concerns))
 
 	images := make([]image, len(run.Repositories))
 	room := maxTables - b.Len()

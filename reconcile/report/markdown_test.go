@@ -58,7 +58,7 @@ What the aliases of ~my-image~ are made of: a thick arrow is a change.
 ~~~mermaid
 graph LR
   s0(["10#46;10"])
-  a1["10 #40;mixed versions#41;"]:::alias
+  a1["10 #40;mixed#41;"]:::alias
   s0 -->|"amd64"| a1
   s2(["10#46;20"])
   s2 ==>|"arm64#44; was 10#46;19"| a1
