@@ -487,6 +487,8 @@ func TestProse(t *testing.T) {
 		`alias "a \"b\" c" (was "1.2.3"), can't be`:          "alias ~a \"b\" c~ (was ~1.2.3~), can't be",
 		`it has 1.2 MB, or 12.3 kB`:                          "it has 1.2 MB, or 12.3 kB",
 		`GET https://r.test/v2/: 401 Unauthorized`:           "GET ~https://r.test/v2/~: 401 Unauthorized",
+		`have [linux/amd64, linux/arm64], [a](b) [c]`:        "have [~linux/amd64~, ~linux/arm64~], [~a](b~) [c]",
+		`[a]: b`:   "~[a~]: b",
 		`1. first`: "~1~. first",
 		`GH-12 well-known deadbeef 1234567 10.10 -> 10.20`: "~GH-12~ well-known ~deadbeef~ ~1234567~ ~10.10~ → ~10.20~",
 		`"unclosed and :x: <b>`:                            "~\"unclosed~ and ~:x~: ~<b>~",

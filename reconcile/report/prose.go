@@ -15,7 +15,10 @@ import (
 func prose(message string) string {
 	var out []string
 	for rest := strings.TrimLeft(cut(Printable(message)), " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
-		open := rest[:len(rest)-len(strings.TrimLeft(rest, "("))]
+		open := rest[:len(rest)-len(strings.TrimLeft(rest, opening))]
+		if len(out) == 0 && strings.Contains(open, "[") {
+			open = "" // "[a]: b" would define a link
+		}
 		rest = rest[len(open):]
 		if quoted, err := strconv.QuotedPrefix(rest); err == nil && quoted[0] == '"' && len(quoted) > 2 {
 			if after := rest[len(quoted):]; after == "" || strings.ContainsRune(" "+closing, rune(after[0])) {
@@ -41,8 +44,11 @@ func prose(message string) string {
 	return strings.Join(out, " ")
 }
 
-// closing is what may follow a word or a name.
-const closing = ".,;:!?)"
+// What may stand before and after a word or a name.
+const (
+	opening = "(["
+	closing = ".,;:!?)]"
+)
 
 var (
 	isNumber = regexp.MustCompile(`^\d+(\.\d+)?$`)

@@ -200,11 +200,10 @@ func cell(plan reconcile.Plan, p reconcile.Push, platform string) string {
 	}
 	c := resolved(plan, p.Platforms[i])
 	from, to := code(brief(c.OldSource)), code(brief(c.Source))
-	if from == "" && c.OldDigest != "" {
-		from = "another image"
-	}
 	text := to
 	switch {
+	case c.Digest == "" && from == "":
+		text = "**dropped**"
 	case c.Digest == "":
 		text = fmt.Sprintf("**%s is dropped**", from)
 	case p.Old == "" || c.Digest == c.OldDigest:
@@ -213,7 +212,7 @@ func cell(plan reconcile.Plan, p reconcile.Push, platform string) string {
 	case c.OldSource == c.Source:
 		text = fmt.Sprintf("**%s, pushed again**", to)
 	default:
-		text = fmt.Sprintf("**%s → %s**", from, to)
+		text = fmt.Sprintf("**%s → %s**", cmp.Or(from, "another image"), to)
 	}
 	if what := carried(c); strings.HasPrefix(what, ", loses ") {
 		text += "<br>" + strings.TrimPrefix(what, ", ")
