@@ -65,28 +65,43 @@ func (g *graph) add(plan reconcile.Plan, p reconcile.Push) {
 	to := node{true, p.Tag}
 	for _, source := range sources {
 		e := edge{from: node{source != p.Tag && isAlias(plan, source), source}, to: to}
-		var platforms, was []string
+		var of []reconcile.PlatformChange
 		for _, c := range p.Platforms {
-			if c.Digest == "" || c.Source != source {
-				continue
+			if c.Digest != "" && c.Source == source {
+				of = append(of, c)
+				e.changed = e.changed || c.Digest != c.OldDigest
+				g.mixed[to] = g.mixed[to] || c.Behind != "" && len(sources) > 1
 			}
-			platforms = append(platforms, cmp.Or(strings.TrimPrefix(c.Platform, "linux/"), "artifact"))
-			e.changed = e.changed || c.Digest != c.OldDigest
-			if c.OldSource != "" && c.OldSource != source && !slices.Contains(was, c.OldSource) {
-				was = append(was, c.OldSource)
-			}
-			g.mixed[to] = g.mixed[to] || c.Behind != "" && len(sources) > 1
 		}
-		var words []string
-		if len(sources) > 1 {
-			words = platforms
-		}
-		if len(was) > 0 {
-			words = append(words, "was "+strings.Join(was, ", "))
-		}
-		e.label = strings.Join(words, ", ")
+		e.label = said(of, len(sources) > 1)
 		g.edges = append(g.edges, e)
 	}
+}
+
+// said is what the arrow from one source says: the platforms, if they are not all of
+// the alias, and their source before.
+func said(of []reconcile.PlatformChange, partly bool) string {
+	was := func(c reconcile.PlatformChange) string {
+		if c.OldSource == "" || c.OldSource == c.Source {
+			return ""
+		}
+		return "was " + c.OldSource
+	}
+	together := !slices.ContainsFunc(of, func(c reconcile.PlatformChange) bool { return was(c) != was(of[0]) })
+	var words []string
+	for _, c := range of {
+		platform := cmp.Or(strings.TrimPrefix(c.Platform, "linux/"), "artifact")
+		switch {
+		case !together && was(c) != "":
+			words = append(words, platform+" "+was(c))
+		case !together || partly:
+			words = append(words, platform)
+		}
+	}
+	if together && was(of[0]) != "" {
+		words = append(words, was(of[0]))
+	}
+	return strings.Join(words, ", ")
 }
 
 // interesting returns the arrows of the parts of a graph that show something, as

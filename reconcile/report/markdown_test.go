@@ -441,6 +441,15 @@ func TestGraph(t *testing.T) {
   a2["3"]:::alias
   a1 ==>|"was 1"| a2
 `},
+		"some platforms come from another source than before": {plan: reconcile.Plan{Pushes: []reconcile.Push{
+			alias("1", change("linux/amd64", "1.1", two, "1.1", two), change("linux/arm64", "1.1", two, "1.0", one), change("", "1.2", one, "1.1", two), change("linux/s390x", "1.2", one, "1.1", two)),
+		}}, want: `
+  s0(["1#46;1"])
+  a1["1"]:::alias
+  s0 ==>|"amd64#44; arm64 was 1#46;0"| a1
+  s2(["1#46;2"])
+  s2 ==>|"artifact#44; s390x#44; was 1#46;1"| a1
+`},
 		"an alias is one node, and a source is another": {plan: reconcile.Plan{Pushes: []reconcile.Push{
 			alias("1", change("linux/amd64", "1.0", two, "", ""), change("linux/arm64", "1", two, "", ""), change("windows/amd64", "1.0", two, "", "")),
 			alias("2", change("linux/amd64", "1", two, "", "")),
