@@ -106,7 +106,7 @@ func newMermaid(t *testing.T) *mermaid {
 	go func() { m.gone <- browser.Wait() }()
 	t.Cleanup(func() {
 		_ = browser.Process.Signal(os.Interrupt)
-		<-m.gone
+		_ = <-m.gone
 		close(done)
 		server.Close()
 	})
