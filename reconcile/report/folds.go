@@ -29,12 +29,14 @@ func (r *Run) foldsOf(of Repository) (full, short string) {
 		add(fmt.Sprintf("%s %s %s", Count(len(purged), "tag"), verb(len(purged), loses, lose), Count(attestations, "attestation")), purged)
 	}
 
-	if tags := r.deletedTags(of); len(tags) > manyTags {
-		var items []string
-		for _, d := range tags {
-			items = append(items, "- "+code(d.tag)+" "+d.happens)
+	var deleted []string
+	for _, d := range r.deletedTags(of) {
+		if d.done { // or else it is among the concerns
+			deleted = append(deleted, "- "+code(d.tag)+" "+d.happens)
 		}
-		add(fmt.Sprintf("%s %s deleted", Count(len(tags), "tag"), verb(len(tags), is, are)), items)
+	}
+	if len(r.deletedTags(of)) > manyTags && len(deleted) > 0 {
+		add(fmt.Sprintf("%s %s deleted", Count(len(deleted), "tag"), verb(len(deleted), is, are)), deleted)
 	}
 
 	for _, k := range kinds {

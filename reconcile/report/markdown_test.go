@@ -221,6 +221,8 @@ func TestMarkdownOfDeletions(t *testing.T) {
 	for i := range none.Repositories[0].Removed {
 		none.Repositories[0].Removed[i].Err = reconcile.ErrSkipped
 	}
+	none.Repositories[0].Deleted = make([]reconcile.Outcome, 7)
+	none.Repositories[0].Deleted[0] = reconcile.Outcome{Tag: "9", Err: reconcile.ErrStale}
 	none.Repositories[0].Removed[21].Err = fmt.Errorf("DELETE: %w", registry.ErrUnsupported)
 	for _, test := range []struct {
 		of   Run
@@ -234,6 +236,8 @@ func TestMarkdownOfDeletions(t *testing.T) {
 		{few, "\n3 attestations of untagged indexes stay; untagged: delete removes both.\n"},
 		{many, "\n<details><summary>7 tags are deleted</summary>\n\n- `9` is deleted: no longer in `images.yaml`\n"},
 		{many, "\n<details><summary>20 untagged manifests are deleted, 20.0 MB</summary>\n\n- `sha256:000000000000…`: untagged, nothing needs it (1.0 MB)\n"},
+		{none, "\n<details><summary>6 tags were deleted</summary>\n\n- `sha256-"},
+		{none, "\n- `my-image:9`: stale."},
 		{none, "\n- 21 manifests of `my-image`: not done."},
 		{none, "\n- `my-image@sha256:000000000000…`: DELETE: "},
 		{none, "22 manifests could not be deleted or put back"},

@@ -221,13 +221,17 @@ func cell(plan reconcile.Plan, p reconcile.Push, platform string) string {
 }
 
 // deletedTag is a tag that goes, with the word for what becomes of it.
-type deletedTag struct{ tag, happens string }
+type deletedTag struct {
+	tag, happens string
+	done         bool // or planned
+}
 
 func (r *Run) deletedTags(of Repository) []deletedTag {
 	var all []deletedTag
 	for i, d := range of.DeleteTags {
 		if !isAlready(of.Deleted, i) {
-			all = append(all, deletedTag{d.Tag, became("is deleted", "deleted", of.Deleted, i) + ": " + prose(d.Reason)})
+			err, _ := tried(of.Deleted, i)
+			all = append(all, deletedTag{d.Tag, became("is deleted", "deleted", of.Deleted, i) + ": " + prose(d.Reason), err == nil})
 		}
 	}
 	return all
