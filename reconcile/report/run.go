@@ -32,6 +32,8 @@ type Run struct {
 	// forge shows; "" means its root.
 	Folder string
 	Forge  Forge // for links
+
+	images map[config.Repository]config.Image // Images, once they are looked for
 }
 
 // Repository is the plan for one repository, and its result.
@@ -160,18 +162,31 @@ func (r *Run) judged() []*config.Finding {
 
 // place returns the position of an alias in images.yaml, or else of its image.
 func (r *Run) place(repository config.Repository, tag string) config.Pos {
-	for _, image := range r.Images {
-		if image.Repository != repository {
-			continue
+	if at := r.aliasPlace(repository, tag); at != (config.Pos{}) {
+		return at
+	}
+	return r.declared(repository).Pos
+}
+
+// aliasPlace returns the position of an alias in images.yaml, if it is there.
+func (r *Run) aliasPlace(repository config.Repository, tag string) config.Pos {
+	for _, alias := range r.declared(repository).Aliases {
+		if alias.Tag == tag {
+			return alias.Pos
 		}
-		for _, alias := range image.Aliases {
-			if alias.Tag == tag {
-				return alias.Pos
-			}
-		}
-		return image.Pos
 	}
 	return config.Pos{}
+}
+
+// declared returns what images.yaml says of a repository.
+func (r *Run) declared(repository config.Repository) config.Image {
+	if r.images == nil {
+		r.images = map[config.Repository]config.Image{}
+		for _, image := range r.Images {
+			r.images[image.Repository] = image
+		}
+	}
+	return r.images[repository]
 }
 
 // file returns the name by which a forge knows a finding's file.

@@ -80,22 +80,7 @@ func line(cells []string) string { return "| " + strings.Join(cells, " | ") + " 
 
 // alias returns a tag as code, with a link to its line in images.yaml.
 func (r *Run) alias(of Repository, tag string) string {
-	return linked(code(tag), r.Forge.link(r.aliasPos(of.Repository, tag)))
-}
-
-// aliasPos returns the position of an alias in images.yaml, if it is there.
-func (r *Run) aliasPos(repository config.Repository, tag string) config.Pos {
-	for _, image := range r.Images {
-		if image.Repository != repository {
-			continue
-		}
-		for _, alias := range image.Aliases {
-			if alias.Tag == tag {
-				return alias.Pos
-			}
-		}
-	}
-	return config.Pos{}
+	return linked(code(tag), r.Forge.link(r.aliasPlace(of.Repository, tag)))
 }
 
 // happens says what becomes of the tag of a push, with marks for what a reviewer
