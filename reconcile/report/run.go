@@ -65,6 +65,14 @@ func outcome(err error) string {
 	return failed
 }
 
+// alike reports whether two actions have the same outcome, and for the same reason.
+func alike(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return registry.Line(a) == registry.Line(b)
+}
+
 // tried returns the error of an action, by its index in the plan. yes is false
 // in a dry run.
 func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
@@ -111,7 +119,7 @@ func (r *Run) problems() []*config.Finding {
 			})
 		}
 		for i, o := range repository.Removed { // often many for one reason
-			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
+			if o.Err != nil && (i == 0 || !alike(o.Err, repository.Removed[i-1].Err)) {
 				all = append(all, &config.Finding{
 					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
 					Message: fmt.Sprintf("manifest %s of %s: %s", o.Tag, repository.Image, registry.Line(o.Err)),
