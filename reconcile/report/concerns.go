@@ -2,6 +2,8 @@ package report
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 
 	"tagline/config"
@@ -19,6 +21,7 @@ type concern struct {
 	manifests int
 	state     state
 	findings  []*config.Finding
+	cause     cause // of its one finding
 }
 
 type state int
@@ -38,14 +41,14 @@ func (r *Run) concerns() []concern {
 	add := func(c concern, f *config.Finding) {
 		all := by[c.state]
 		if n := len(all); n > 0 && c.image != "" && all[n-1].image == c.image && all[n-1].tag == c.tag && all[n-1].manifests+c.manifests == 0 {
-			all[n-1].findings = append(all[n-1].findings, f)
+			all[n-1].findings, all[n-1].cause = append(all[n-1].findings, f), cause{}
 			return
 		}
 		c.findings = []*config.Finding{f}
 		by[c.state] = append(all, c)
 	}
-	found := func(image string, f *config.Finding) {
-		c := concern{image: image, tag: f.Alias, state: isBlocked}
+	found := func(of Repository, f *config.Finding) {
+		c := concern{image: of.Image, tag: f.Alias, state: isBlocked, cause: causeOfFinding(of.Repository, f)}
 		if f.Warning {
 			c.state = isWarned
 		}
@@ -55,16 +58,17 @@ func (r *Run) concerns() []concern {
 		add(concern{state: isFailed}, &config.Finding{ID: failed, Message: message})
 	}
 	for _, f := range r.Findings {
-		found("", f)
+		found(Repository{}, f)
 	}
 	for _, repository := range r.Repositories {
 		for _, e := range repository.Errors {
-			add(concern{image: repository.Image, tag: e.Alias}, r.failure(repository, e.Alias, failed, e.Message))
+			add(concern{image: repository.Image, tag: e.Alias, cause: causeOfFailure(repository.Repository, e)}, r.failure(repository, e.Alias, failed, e.Message))
 		}
 		outcomes := func(all []reconcile.Outcome) {
 			for _, o := range all {
 				if o.Err != nil {
-					add(concern{image: repository.Image, tag: o.Tag, state: stateOf(o.Err)}, r.failure(repository, o.Tag, outcome(o.Err), registry.Line(o.Err)))
+					add(concern{image: repository.Image, tag: o.Tag, state: stateOf(o.Err), cause: causeOfError(repository.Repository, o.Err)},
+						r.failure(repository, o.Tag, outcome(o.Err), registry.Line(o.Err)))
 				}
 			}
 		}
@@ -74,10 +78,10 @@ func (r *Run) concerns() []concern {
 			by[c.state] = append(by[c.state], c)
 		}
 		for _, f := range byAlias(repository.Violations) {
-			found(repository.Image, f)
+			found(repository, f)
 		}
 		for _, f := range byAlias(repository.Warnings) {
-			found(repository.Image, f)
+			found(repository, f)
 		}
 	}
 	return append(append(by[isFailed], by[isBlocked]...), by[isWarned]...)
@@ -94,7 +98,7 @@ func (r *Run) manifests(repository Repository) []concern {
 			i = len(all)
 			at[message] = i
 			all = append(all, concern{
-				image: repository.Image, digest: digest, state: stateOf(err),
+				image: repository.Image, digest: digest, state: stateOf(err), cause: causeOfError(repository.Repository, err),
 				findings: []*config.Finding{r.failure(repository, "", outcome(err), message)},
 			})
 		}
@@ -160,6 +164,70 @@ func (c concern) name() string {
 		return code(c.image + ":" + c.tag)
 	}
 	return code(cmp.Or(c.image, c.tag))
+}
+
+// items returns concerns of one state as items of a Markdown list. What many have in
+// common is told once, and first.
+func (r *Run) items(all []concern) []string {
+	by := map[string][]concern{}
+	for _, c := range all {
+		if c.image != "" && c.cause.key != "" {
+			by[c.cause.key] = append(by[c.cause.key], c)
+		}
+	}
+	var common [][]concern
+	var items []string
+	for _, c := range all {
+		switch same := by[c.cause.key]; {
+		case len(same) <= fewOfCause:
+			items = append(items, r.item(c))
+		case same[0].image == c.image && same[0].tag == c.tag && same[0].digest == c.digest:
+			common = append(common, same)
+		}
+	}
+	slices.SortStableFunc(common, func(a, b []concern) int { return cmp.Compare(len(b), len(a)) })
+	for i, same := range common {
+		items = slices.Insert(items, i, r.inCommon(same))
+	}
+	return items
+}
+
+// manyNames is the highest number of names that have one cause and are listed.
+const manyNames = 10
+
+// inCommon returns concerns of one cause as one item of a list.
+func (r *Run) inCommon(all []concern) string {
+	f := *all[0].findings[0]
+	_, f.Message, _ = strings.Cut(all[0].cause.text, ": ")
+	f.Pos = config.Pos{}
+	images := map[string]bool{}
+	tags, manifests := 0, 0
+	var names []string
+	for i, c := range all {
+		images[c.image] = true
+		manifests += c.manifests
+		if c.tag != "" {
+			tags++
+		}
+		if i < manyNames {
+			names = append(names, c.name())
+		}
+	}
+	var what []string
+	if len(images) > 1 || tags+manifests == 0 {
+		what = append(what, Count(len(images), "image"))
+	}
+	if tags > len(images) || tags > 0 && len(images) == 1 {
+		what = append(what, Count(tags, "tag"))
+	}
+	if manifests > 0 {
+		what = append(what, Count(manifests, "manifest"))
+	}
+	text := fmt.Sprintf("- %s: %s<br>%s", strings.Join(what, ", "), r.told(&f), strings.Join(names, ", "))
+	if more := len(all) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text + "\n"
 }
 
 // item returns a concern as an item of a Markdown list.

@@ -2,15 +2,17 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Limits of a Markdown report, in bytes. A comment on a pull request may have
 // 65,536 characters. Each part leaves room for the parts after it.
 const (
-	maxMarkdown = 60_000
-	maxConcerns = 24_000
-	maxTables   = 44_000
+	maxMarkdown  = 60_000
+	maxConcerns  = 24_000
+	maxTables    = 44_000
+	maxCutTables = 54_000 // where lists are counts
 )
 
 // marker begins a Markdown report. By it a workflow finds the comment that it has
@@ -35,28 +37,33 @@ func Markdown(run Run) []byte {
 		fmt.Fprintf(&b, "\n**%s**\n", prose(line))
 	}
 
-	images := make([]image, len(run.Repositories))
-	room := maxTables - b.Len()
-	changes, of, shown := 0, 0, false
+	tables := make([]table, len(run.Repositories))
+	folds := make([]string, len(run.Repositories)) // short ones
 	for i, r := range run.Repositories {
-		var left int
-		images[i], left = run.imageOf(r, &room)
-		shown = shown || images[i].head != ""
-		if left > 0 {
-			changes, of = changes+left, of+1
-		}
+		tables[i] = run.tableOf(r)
+		_, folds[i] = run.foldsOf(r)
 	}
-	end := ""
-	if changes > 0 {
-		end = fmt.Sprintf("\n…and %s more in %s.\n", Count(changes, "change"), Count(of, "image"))
+	room := maxTables - b.Len()
+	sections, left := run.sections(tables, folds, &room)
+	end, limit := "", maxTables
+	cut := left.rows > 0
+	if cut {
+		limit, room = maxCutTables, maxCutTables-b.Len()
+		sections, left = run.sections(tables, folds, &room)
+	}
+	if left.rows > 0 {
+		end = fmt.Sprintf("\n…and %s more in %s.\n", Count(left.rows, "change"), Count(left.images, "image"))
 	}
 	for _, line := range notes.remarks(run.DryRun) {
 		end += "\n" + prose(line) + "\n"
 	}
 
-	room += maxMarkdown - maxTables - len(end)
-	take := func(texts ...string) string {
-		for _, text := range texts {
+	room += maxMarkdown - limit - len(end)
+	take := func(full, short string) string {
+		if cut {
+			full = short
+		}
+		for _, text := range []string{full, short} {
 			if len(text) <= room {
 				room -= len(text)
 				return text
@@ -64,58 +71,58 @@ func Markdown(run Run) []byte {
 		}
 		return ""
 	}
-	each := func(texts func(Repository) []string) {
+	each := func(texts func(Repository) (full, short string)) {
 		for i, r := range run.Repositories {
-			if images[i].head != "" {
-				images[i].extra += take(texts(r)...)
+			if sections[i].head != "" {
+				sections[i].extra += take(texts(r))
 			}
 		}
 	}
-	each(func(r Repository) []string { full, short := run.foldsOf(r); return []string{full, short} })
-	each(func(r Repository) []string { return []string{graphOf(r)} })
-	if shown || len(concerns) > 0 { // or else the verdict says it
-		full, short := run.inSync()
-		end += take(full, short)
+	each(run.foldsOf)
+	each(func(r Repository) (full, short string) { return graphOf(r), "" })
+	if len(concerns)+left.images > 0 || slices.ContainsFunc(sections, func(s section) bool { return s.head != "" }) { // or else the verdict says it
+		end += take(run.inSync())
 	}
-	each(func(r Repository) []string {
-		if table := digests(r); table != "" {
-			return []string{fold("Digests", table)}
-		}
-		return nil
-	})
-	for _, i := range images {
-		b.WriteString(i.head + i.table + i.extra)
+	each(func(r Repository) (full, short string) { return digests(r), "" })
+	for _, s := range sections {
+		b.WriteString(s.head + s.table + s.extra)
 	}
 	b.WriteString(end)
 	return []byte(b.String())
 }
 
-// image is what a Markdown report says of an image.
-type image struct{ head, table, extra string }
+// section is what a Markdown report says of an image.
+type section struct{ head, table, extra string }
 
-// imageOf returns the head and the table of an image, and the number of rows that
-// don't fit into the room. The head is empty if there is nothing to say of it, or
-// no room for any of it.
-func (r *Run) imageOf(of Repository, room *int) (i image, left int) {
-	t := r.tableOf(of)
-	full, _ := r.foldsOf(of)
-	if len(t.rows) == 0 && full == "" {
-		return image{}, 0
+// leftOut counts what is not shown.
+type leftOut struct{ rows, images int }
+
+// sections returns the sections of all images, in the order of images, with as much
+// of their tables as fits into the room. What has nothing to say, or has no room for
+// any of it, has no head.
+func (r *Run) sections(tables []table, folds []string, room *int) ([]section, leftOut) {
+	all := make([]section, len(tables))
+	var out leftOut
+	for i, t := range tables {
+		if len(t.rows) == 0 && folds[i] == "" {
+			continue
+		}
+		head, left := "\n#### "+code(r.Repositories[i].Image)+"\n", 0
+		need := len(head)
+		if len(t.rows) > 0 {
+			need += 1 + len(t.head) + len(t.rows[0])
+		}
+		if need > *room {
+			out.rows, out.images = out.rows+max(1, len(t.rows)), out.images+1
+			continue
+		}
+		*room -= len(head)
+		all[i].head = head
+		if all[i].table, left = rows("\n"+t.head, t.rows, room); left > 0 {
+			out.rows, out.images = out.rows+left, out.images+1
+		}
 	}
-	head := "\n#### " + code(of.Image) + "\n"
-	need := len(head)
-	if len(t.rows) > 0 {
-		need += 1 + len(t.head) + len(t.rows[0])
-	}
-	if need > *room {
-		return image{}, max(1, len(t.rows))
-	}
-	*room -= len(head)
-	i.head = head
-	if len(t.rows) > 0 {
-		i.table, left = rows("\n"+t.head, t.rows, room)
-	}
-	return i, left
+	return all, out
 }
 
 // rows returns the rows that fit into the room, under a head. left is the number
@@ -142,12 +149,13 @@ func (r *Run) list(all []concern) string {
 		state state
 		title string
 	}{{isFailed, "Failed"}, {isBlocked, "Blocked"}, {isWarned, "Worth a look"}} {
-		var items []string
+		var such []concern
 		for _, c := range all {
 			if c.state == of.state {
-				items = append(items, r.item(c))
+				such = append(such, c)
 			}
 		}
+		items := r.items(such)
 		if len(r.Repositories) == 0 && of.state == isBlocked {
 			of.title = "Problems"
 		}
@@ -156,7 +164,7 @@ func (r *Run) list(all []concern) string {
 		switch {
 		case listed == "":
 		case of.state == isWarned && len(items) > manyWarnings:
-			text += fold(Count(len(items), "warning"), listed)
+			text += fold(Count(len(such), "warning"), listed)
 		default:
 			text += "\n**" + of.title + "**\n\n" + listed
 		}

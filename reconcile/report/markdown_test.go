@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -375,7 +376,7 @@ func TestMarkdownHasALimit(t *testing.T) {
 		for k := range tags {
 			tag := fmt.Sprintf("alias-%d", k)
 			plan.Pushes = append(plan.Pushes, reconcile.Push{Tag: tag, New: two, Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "1.0", Digest: two}}})
-			plan.Violations = append(plan.Violations, &config.Finding{ID: "bad", Alias: tag, Message: strings.Repeat("long ", 1000)})
+			plan.Violations = append(plan.Violations, &config.Finding{ID: "bad", Alias: tag, Message: fmt.Sprint(i, tag, strings.Repeat(" long", 1000))})
 		}
 		many.Repositories = append(many.Repositories, Repository{Plan: plan})
 	}
@@ -420,6 +421,78 @@ func TestMarkdownHasALimit(t *testing.T) {
 	if !strings.Contains(graph, "arrow is a change (20 aliases, 180 more not shown).\n") || strings.Count(graph, "==>") != maxEdges {
 		t.Errorf("a graph of %d aliases is\n%s", tags, graph)
 	}
+}
+
+// What many have in common is told once, and first.
+func TestMarkdownOfCauses(t *testing.T) {
+	r := Run{DryRun: true}
+	for i := range 12 {
+		image := reconcile.Plan{Image: fmt.Sprint("a", i), Repository: config.Repository{Host: "r.test", Path: fmt.Sprint("a", i)}}
+		if i == 0 {
+			image.Errors = []reconcile.Failure{{Alias: "7", Message: "odd"}}
+		}
+		image.Errors = append(image.Errors, reconcile.Failure{Alias: "1", Message: fmt.Sprintf("GET a%d: 401", i), Cause: "r.test: 401 Unauthorized"}, reconcile.Failure{Alias: "2", Message: "GET: 401", Cause: "r.test: 401 Unauthorized"})
+		if i < 4 {
+			image.Violations = []*config.Finding{{ID: "missing-source", Alias: "3", Source: "1.0", Message: fmt.Sprintf(`source "1.0" does not exist in r.test/a%d; push it`, i)}}
+		}
+		if i < 3 {
+			image.Warnings = []*config.Finding{{ID: "odd", Alias: "3", Warning: true, Message: "odd"}}
+		}
+		r.Repositories = append(r.Repositories, Repository{Plan: image})
+	}
+	r.Repositories[1].Plan.Errors = append(r.Repositories[1].Plan.Errors, reconcile.Failure{Message: "odder"})
+	want := `<!-- tagline -->
+### 4 tags are blocked, 26 failed
+
+**Failed**
+
+- 12 images, 24 tags: ~r.test~: 401 Unauthorized.<br>~a0:1~, ~a0:2~, ~a1:1~, ~a1:2~, ~a2:1~, ~a2:2~, ~a3:1~, ~a3:2~, ~a4:1~, ~a4:2~ and 14 more
+- ~a0:7~: odd.
+- ~a1~: odder.
+
+**Blocked**
+
+- 4 images: source ~1.0~ does not exist in its own repository; push it. (~missing-source~)<br>~a0:3~, ~a1:3~, ~a2:3~, ~a3:3~
+
+**Worth a look**
+
+- ~a0:3~: odd. (~odd~)
+- ~a1:3~: odd. (~odd~)
+- ~a2:3~: odd. (~odd~)
+`
+	if got := strings.ReplaceAll(string(Markdown(r)), "`", "~"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	alone := Run{Repositories: []Repository{{Plan: cleaning(0)}}}
+	alone.Repositories[0].Violations = nil
+	alone.Repositories[0].DeleteTags = nil
+	for i := range 5 {
+		alone.Repositories[0].DeleteTags = append(alone.Repositories[0].DeleteTags, reconcile.DeleteTag{Tag: fmt.Sprint(i)})
+		alone.Repositories[0].Deleted = append(alone.Repositories[0].Deleted, reconcile.Outcome{Tag: fmt.Sprint(i), Err: reconcile.ErrSkipped})
+	}
+	line := "\n- 5 tags: not done. → It relies on something that failed or is blocked; mend that first. (`skipped`)<br>`my-image:0`, "
+	if got := string(Markdown(alone)); !strings.Contains(got, line) {
+		t.Errorf("%q is missing in\n%s", line, got)
+	}
+}
+
+// Whatever the plans, a report stays below its limit, and it ends in whole lines.
+func TestMarkdownOfAnyPlans(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		run := Run{DryRun: true}
+		for range rapid.IntRange(1, 3).Draw(t, "plans") {
+			plan := anyPlan(t)
+			for range rapid.SampledFrom([]int{0, 0, 1, 20}).Draw(t, "violations") {
+				plan.Violations = append(plan.Violations, &config.Finding{ID: "bad", Alias: hostile(t, "alias"), Message: strings.Repeat(hostile(t, "message"), 20)})
+			}
+			run.Repositories = append(run.Repositories, slices.Repeat([]Repository{{Plan: plan}}, rapid.SampledFrom([]int{1, 1, 2, 50}).Draw(t, "times"))...)
+		}
+		got := Markdown(run)
+		if len(got) > maxMarkdown || !utf8.Valid(got) || got[len(got)-1] != '\n' || strings.Count(string(got), "<details>") != strings.Count(string(got), "\n</details>\n") {
+			t.Fatalf("%d bytes:\n%s", len(got), got)
+		}
+	})
 }
 
 // A graph has what the table does not say, and nothing else.

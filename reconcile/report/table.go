@@ -222,7 +222,7 @@ func (r *Run) deletedTags(of Repository) []deletedTag {
 	return all
 }
 
-// digests returns the digests of the aliases of an image, as a table for a fold.
+// digests returns the digests of the aliases of an image, as a table in a fold.
 func digests(of Repository) string {
 	short := &Text{}
 	var b strings.Builder
@@ -253,5 +253,5 @@ func digests(of Repository) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	return "| Alias | | Was | Is |\n| --- | --- | --- | --- |\n" + b.String()
+	return fold("Digests", "| Alias | | Was | Is |\n| --- | --- | --- | --- |\n"+b.String())
 }
