@@ -440,7 +440,7 @@ func TestMarkdownOfCauses(t *testing.T) {
 		}
 		r.Repositories = append(r.Repositories, Repository{Plan: image})
 	}
-	r.Repositories[1].Plan.Errors = append(r.Repositories[1].Plan.Errors, reconcile.Failure{Message: "odder"})
+	r.Repositories[1].Errors = append(r.Repositories[1].Errors, reconcile.Failure{Message: "odder"})
 	want := `<!-- tagline -->
 ### 4 tags are blocked, 26 failed
 

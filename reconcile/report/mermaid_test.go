@@ -25,7 +25,7 @@ import (
 type mermaid struct {
 	graphs   chan string
 	verdicts chan drawn
-	gone     chan error // the browser has ended
+	gone     chan struct{} // closed when the browser has ended
 }
 
 // drawn is what Mermaid made of a graph.
@@ -76,7 +76,7 @@ func newMermaid(t *testing.T) *mermaid {
 		missing("bin has no Mermaid: `make graphs` installs it, and draws every graph")
 	}
 
-	m := &mermaid{graphs: make(chan string), verdicts: make(chan drawn), gone: make(chan error, 1)}
+	m := &mermaid{graphs: make(chan string), verdicts: make(chan drawn), gone: make(chan struct{})}
 	done := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, mermaidPage) })
@@ -103,10 +103,13 @@ func newMermaid(t *testing.T) *mermaid {
 	if err := browser.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { m.gone <- browser.Wait() }()
+	go func() {
+		_ = browser.Wait() // it is interrupted
+		close(m.gone)
+	}()
 	t.Cleanup(func() {
 		_ = browser.Process.Signal(os.Interrupt)
-		_ = <-m.gone
+		<-m.gone
 		close(done)
 		server.Close()
 	})
@@ -117,16 +120,14 @@ func newMermaid(t *testing.T) *mermaid {
 func (m *mermaid) draw(t *rapid.T, graph string) drawn {
 	select {
 	case m.graphs <- graph:
-	case err := <-m.gone:
-		m.gone <- err
-		t.Fatalf("the browser has ended: %v", err)
+	case <-m.gone:
+		t.Fatal("the browser has ended")
 	}
 	select {
 	case got := <-m.verdicts:
 		return got
-	case err := <-m.gone:
-		m.gone <- err
-		t.Fatalf("the browser has ended: %v", err)
+	case <-m.gone:
+		t.Fatal("the browser has ended")
 	}
 	return drawn{}
 }
