@@ -177,11 +177,13 @@ func (r *Run) items(all []concern) []string {
 	}
 	var common [][]concern
 	var items []string
+	told := map[string]bool{}
 	for _, c := range all {
 		switch same := by[c.cause.key]; {
 		case len(same) <= fewOfCause:
 			items = append(items, r.item(c))
-		case same[0].image == c.image && same[0].tag == c.tag && same[0].digest == c.digest:
+		case !told[c.cause.key]:
+			told[c.cause.key] = true
 			common = append(common, same)
 		}
 	}
