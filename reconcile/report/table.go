@@ -23,10 +23,15 @@ type table struct {
 
 // tableOf returns the table of a repository.
 func (r *Run) tableOf(repository Repository) table {
+	elsewhere := func(i int) bool { // folded, or done by another run
+		return actOf(repository.Pushes[i]) == purges || isAlready(repository.Pushed, i)
+	}
 	var platforms []string
-	for _, p := range repository.Pushes {
+	for i, p := range repository.Pushes {
 		for _, c := range p.Platforms {
-			platforms = append(platforms, c.Platform)
+			if !elsewhere(i) {
+				platforms = append(platforms, c.Platform)
+			}
 		}
 	}
 	slices.Sort(platforms)
@@ -34,8 +39,8 @@ func (r *Run) tableOf(repository Repository) table {
 
 	var rows [][]string // the alias, what happens to it, its platforms
 	for i, p := range repository.Pushes {
-		if actOf(p) == purges || isAlready(repository.Pushed, i) {
-			continue // folded; done by another run
+		if elsewhere(i) {
+			continue
 		}
 		row := []string{r.alias(repository, p.Tag), r.happens(repository, i)}
 		for _, platform := range platforms {
