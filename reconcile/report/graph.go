@@ -73,16 +73,17 @@ func (g *graph) add(plan reconcile.Plan, p reconcile.Push) {
 				g.mixed[to] = g.mixed[to] || c.Behind != "" && len(sources) > 1
 			}
 		}
-		e.label = said(of, len(sources) > 1)
+		e.label = said(of, len(sources) > 1, e.from.alias)
 		g.edges = append(g.edges, e)
 	}
 }
 
 // said is what the arrow from one source says: the platforms, if they are not all of
-// the alias, and their source before.
-func said(of []reconcile.PlatformChange, partly bool) string {
+// the alias, and their source before. Which alias an alias followed before is not
+// known.
+func said(of []reconcile.PlatformChange, partly, follows bool) string {
 	was := func(c reconcile.PlatformChange) string {
-		if c.OldSource == "" || c.OldSource == c.Source {
+		if follows || c.OldSource == "" || c.OldSource == c.Source {
 			return ""
 		}
 		return "was " + c.OldSource

@@ -136,13 +136,14 @@ func TestMarkdownTable(t *testing.T) {
 	push := func(tag string, changes ...reconcile.PlatformChange) reconcile.Push {
 		return reconcile.Push{Tag: tag, Old: one, New: two, Platforms: changes}
 	}
+	following := func(c reconcile.PlatformChange, origin string) reconcile.PlatformChange { c.Origin = origin; return c }
 	lost := change("linux/amd64", "1.0", one, "1.0", one)
 	lost.OldAttestations = 1
 	moved := reconcile.Plan{Image: "a", InSync: []string{"1"}, Pushes: []reconcile.Push{
 		push("2", change("linux/amd64", "2.3.3", two, "2.3.2", one), change("linux/arm64", "2.3.3", three, "2.3.2", four)),
-		push("latest", change("linux/amd64", "2", two, "2", one), change("linux/arm64", "2", three, "2", four)),
-		push("odd", change("linux/amd64", "2", two, "1.9", three), change("linux/arm64", "2", three, "1.9", two)),
-		push("first", change("linux/amd64", "1", two, "", ""), change("linux/arm64", "1", three, "", "")),
+		push("latest", following(change("linux/amd64", "2", two, "", one), "2.3.3"), following(change("linux/arm64", "2", three, "", four), "2.3.3")),
+		push("odd", following(change("linux/amd64", "2", two, "2.4", three), "2.3.3"), following(change("linux/arm64", "2", three, "2.4", two), "2.3.3")),
+		push("first", following(change("linux/amd64", "1", two, "", ""), "1.9"), following(change("linux/arm64", "1", three, "", ""), "1.9")),
 	}}
 	for name, test := range map[string]struct {
 		plan reconcile.Plan
@@ -153,8 +154,8 @@ func TestMarkdownTable(t *testing.T) {
 | --- | --- | --- |
 | ~2~ | moves | **~2.3.2~ → ~2.3.3~** |
 | ~latest~ | moves, follows ~2~ | **~2.3.2~ → ~2.3.3~** |
-| ~odd~ | moves, follows ~2~ | **~1.9~ → ~2.3.3~** |
-| ~first~ | moves, follows ~1~ | **new: ~1~** |
+| ~odd~ | moves, **downgrade**, follows ~2~ | **~2.4~ → ~2.3.3~** |
+| ~first~ | moves, follows ~1~ | **new: ~1.9~** |
 `},
 		"downgrade": {reconcile.Plan{Pushes: []reconcile.Push{push("1", change("linux/amd64", "1.9", two, "1.10", one)), push("2", change("linux/amd64", "1.9-a", two, "1.10-b", one))}}, `
 | Alias |  | ~linux/amd64~ |
@@ -162,7 +163,7 @@ func TestMarkdownTable(t *testing.T) {
 | ~1~ | moves, **downgrade** | **~1.10~ → ~1.9~** |
 | ~2~ | moves | **~1.10-b~ → ~1.9-a~** |
 `},
-		"a source that was pushed again, or is not known": {reconcile.Plan{Pushes: []reconcile.Push{push("1", change("linux/amd64", "1.9", two, "1.9", one), change("linux/arm64", "x@"+one, two, "", one)), push("2", lost)}}, `
+		"a source that was pushed again, or is not known": {reconcile.Plan{Pushes: []reconcile.Push{push("1", change("linux/amd64", "1.9", two, "1.9", one), change("linux/arm64", "x@"+one, two, "", four)), push("2", lost)}}, `
 | Alias |  | ~linux/amd64~ | ~linux/arm64~ |
 | --- | --- | --- | --- |
 | ~1~ | moves | **~1.9~, pushed again** | **another image → ~x@sha256:111111111111…~** |
@@ -521,7 +522,7 @@ func TestGraph(t *testing.T) {
   a1["2"]:::alias
   a0 --> a1
   a2["3"]:::alias
-  a1 ==>|"was 1"| a2
+  a1 ==> a2
 `},
 		"some platforms come from another source than before": {plan: reconcile.Plan{Pushes: []reconcile.Push{
 			alias("1", change("linux/amd64", "1.1", two, "1.1", two), change("linux/arm64", "1.1", two, "1.0", one), change("", "1.2", one, "1.1", two), change("linux/s390x", "1.2", one, "1.1", two)),

@@ -23,6 +23,7 @@ type table struct {
 
 // tableOf returns the table of a repository.
 func (r *Run) tableOf(repository Repository) table {
+	before := sourcesBefore(repository.Plan)
 	elsewhere := func(i int) bool { // folded, or done by another run
 		return actOf(repository.Pushes[i]) == purges || isAlready(repository.Pushed, i)
 	}
@@ -42,9 +43,9 @@ func (r *Run) tableOf(repository Repository) table {
 		if elsewhere(i) {
 			continue
 		}
-		row := []string{r.alias(repository, p.Tag), r.happens(repository, i)}
+		row := []string{r.alias(repository, p.Tag), happens(repository, i, before)}
 		for _, platform := range platforms {
-			row = append(row, cell(repository.Plan, p, platform))
+			row = append(row, cell(p, platform, before))
 		}
 		rows = append(rows, row)
 	}
@@ -90,7 +91,7 @@ func (r *Run) alias(of Repository, tag string) string {
 
 // happens says what becomes of the tag of a push, with marks for what a reviewer
 // should not miss.
-func (r *Run) happens(of Repository, i int) string {
+func happens(of Repository, i int, before map[string]string) string {
 	p := of.Pushes[i]
 	planned, applied := "moves", "moved"
 	switch actOf(p) {
@@ -101,7 +102,7 @@ func (r *Run) happens(of Repository, i int) string {
 	}
 	text := became(planned, applied, of.Pushed, i)
 	for _, c := range p.Platforms {
-		if c = resolved(of.Plan, c); c.Digest != "" && isLower(c.Source, c.OldSource) {
+		if c.Digest != "" && isLower(origin(c), was(c, before)) {
 			text += ", **downgrade**"
 			break
 		}
@@ -160,36 +161,39 @@ func follows(plan reconcile.Plan, p reconcile.Push) []string {
 	return all
 }
 
-// resolved returns what a platform comes from in the end: of an alias that follows
-// another alias, the source of that one.
-func resolved(plan reconcile.Plan, c reconcile.PlatformChange) reconcile.PlatformChange {
-	for range plan.Pushes { // aliases have no cycles; a saved plan may
-		i := slices.IndexFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Tag == c.Source && p.Purged == 0 })
-		if i < 0 {
-			break
+// origin returns the source of an image: if an alias follows another one, the source
+// of that. A mark in a registry names this one, too.
+func origin(c reconcile.PlatformChange) string { return cmp.Or(c.Origin, c.Source) }
+
+// sourcesBefore returns the sources that the aliases of a plan had, by the digest of
+// the image.
+func sourcesBefore(plan reconcile.Plan) map[string]string {
+	of := map[string]string{}
+	for _, p := range plan.Pushes {
+		for _, c := range p.Platforms {
+			if c.OldSource != "" && c.OldDigest != "" {
+				of[c.OldDigest] = c.OldSource
+			}
 		}
-		k := slices.IndexFunc(plan.Pushes[i].Platforms, func(o reconcile.PlatformChange) bool { return o.Platform == c.Platform && o.Digest == c.Digest })
-		if k < 0 || c.Source == "" {
-			break
-		}
-		followed := plan.Pushes[i].Platforms[k]
-		if c.OldSource == c.Source && c.OldDigest == followed.OldDigest {
-			c.OldSource = followed.OldSource
-		}
-		c.Source = followed.Source
 	}
-	return c
+	return of
+}
+
+// was returns the source that an image of an alias had before. An alias that follows
+// another one has no marks of its own, but the images of that one.
+func was(c reconcile.PlatformChange, before map[string]string) string {
+	return cmp.Or(c.OldSource, before[c.OldDigest])
 }
 
 // cell says which version an alias gets for a platform: in bold if it is another
 // one than before.
-func cell(plan reconcile.Plan, p reconcile.Push, platform string) string {
+func cell(p reconcile.Push, platform string, before map[string]string) string {
 	i := slices.IndexFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Platform == platform })
 	if i < 0 {
 		return ""
 	}
-	c := resolved(plan, p.Platforms[i])
-	from, to := code(brief(c.OldSource)), code(brief(c.Source))
+	c := p.Platforms[i]
+	from, to := code(brief(was(c, before))), code(brief(origin(c)))
 	text := to
 	switch {
 	case c.Digest == "" && from == "":
@@ -199,7 +203,7 @@ func cell(plan reconcile.Plan, p reconcile.Push, platform string) string {
 	case p.Old == "" || c.Digest == c.OldDigest:
 	case c.OldDigest == "":
 		text = fmt.Sprintf("**new: %s**", to)
-	case c.OldSource == c.Source:
+	case was(c, before) == origin(c):
 		text = fmt.Sprintf("**%s, pushed again**", to)
 	default:
 		text = fmt.Sprintf("**%s → %s**", cmp.Or(from, "another image"), to)
