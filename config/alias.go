@@ -16,12 +16,12 @@ const absent = "absent"
 // alias reads one alias of an image in the repository own. Its Tag is "" if the
 // key is not a valid tag.
 func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
-	earlier := len(w.findings)
 	alias := Alias{Pos: w.pos(key)}
 	if err := CheckTag(key.Value); err != nil {
 		w.report(key, findings.InvalidTag, "%v", err)
 	} else {
-		alias.Tag = key.Value
+		alias.Tag, w.about = key.Value, key.Value
+		defer func() { w.about = "" }()
 	}
 	what := "alias " + quote(key.Value)
 	switch {
@@ -36,9 +36,6 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 		if s, ok := w.source(value, what, want, own); ok {
 			alias.Sources = []Source{s}
 		}
-	}
-	for _, f := range w.findings[earlier:] {
-		f.Alias = alias.Tag
 	}
 	return alias
 }

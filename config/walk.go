@@ -15,17 +15,21 @@ import (
 type walk struct {
 	file     string
 	policies []PolicyKey
-	host     string // of repositories without one; "" if there is none
-	said     map[string]Registry
-	findings []*Finding
-	warnings []*Finding
+	keep     func(Image) bool // Options.Keep
+	host     string           // of repositories without one; "" if there is none
+	root     *rootFile        // nil while the root file itself is read
+	alone    bool             // there is no other file
+	about    string           // the alias that is being read, if any
+	findings found
+	warnings found
+	places   places
 	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them
 }
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
 
 func (w *walk) reportAt(pos Pos, id findings.ID, format string, args ...any) {
-	w.findings = append(w.findings, &Finding{ID: id, Pos: pos, Message: fmt.Sprintf(format, args...)})
+	w.findings.add(&Finding{ID: id, Alias: w.about, Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
 func (w *walk) report(n *yaml.Node, id findings.ID, format string, args ...any) {
