@@ -45,12 +45,14 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	if isEmpty(n) {
 		w.report(n, findings.EmptyValue, "%s is an empty map; expected at least one platform and its source", what)
 	}
-	var sources []Source
+	sources := make([]Source, 0, len(n.Content)/2)
 	first := newTaken()
 	for key, value := range w.entries(n, what, "") {
-		if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
-			w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
-			continue
+		if _, known := parsePlatform(key.Value); !known {
+			if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
+				w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
+				continue
+			}
 		}
 		p, _ := w.platform(key, first)
 		if value.Kind == yaml.ScalarNode && value.Value == absent {

@@ -74,9 +74,8 @@ func (w *walk) images(root *yaml.Node) []known {
 		return nil
 	}
 	var images []known
-	for key, value := range w.entries(top["images"], "images", "a map from repository to its aliases") {
+	for key, value := range w.lastEntries(top["images"], "images", "a map from repository to its aliases") {
 		images = append(images, w.know(w.image(key, value, defaults)))
-		value.Content = nil // no longer needed, and large
 	}
 	return images
 }
@@ -99,9 +98,9 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 		w.report(cmp.Or(aliases, key), findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
 		return image
 	}
-	for key, value := range w.entries(aliases, "aliases", "a map from alias tag to source") {
+	image.Aliases = make([]Alias, 0, len(aliases.Content)/2)
+	for key, value := range w.lastEntries(aliases, "aliases", "a map from alias tag to source") {
 		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
-		value.Content = nil
 	}
 	w.link(image)
 	w.waitFor(image)
