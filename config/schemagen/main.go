@@ -60,6 +60,7 @@ func file() *jsonschema.Schema {
 			Description:   "What kind of registry a host is, where its name does not tell.",
 		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
+		property{"locked", locked()},
 		property{"images", &jsonschema.Schema{
 			Type: "object", MinProperties: one(), AdditionalProperties: ref("image", ""),
 			PropertyNames: text(grammar.Repository, "expected repository or host/repository, in lower case, without a scheme and a tag"),
@@ -68,7 +69,6 @@ func file() *jsonschema.Schema {
 	)
 	s.Version = jsonschema.Version
 	s.Title = "images.yaml of tagline"
-	s.Required = []string{"images"}
 	s.Definitions = jsonschema.Definitions{
 		"image":    image(),
 		"policies": settings(),
@@ -89,6 +89,18 @@ func kind() *jsonschema.Schema {
 	)
 	s.Required = []string{"kind"}
 	return s
+}
+
+func locked() *jsonschema.Schema {
+	var names []string
+	for _, key := range policies.Keys() {
+		names = append(names, key.Name)
+	}
+	return &jsonschema.Schema{
+		Type: "array", MinItems: one(), UniqueItems: true,
+		Items:       &jsonschema.Schema{Type: "string", Enum: words(names)},
+		Description: "Policies that no other file and no image may set to something laxer. Only the root file can lock them.",
+	}
 }
 
 func enum(words []string) (all []any) {
