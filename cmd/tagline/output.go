@@ -234,6 +234,7 @@ func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
 // config sets the images.yaml of the run.
 func (o *outputs) config(cfg *config.Config) {
 	o.run.ConfigSHA256, o.run.Images, o.run.Findings = cfg.SHA256, cfg.Images, cfg.Warnings
+	o.run.Listed, o.run.Aliases = len(cfg.Listed), cfg.Aliases()
 }
 
 // Repository reports on one repository, in the order of images.

@@ -99,7 +99,7 @@ graph LR
 
 - ~1~. odd. (~odd~)
 `},
-		"a file that is valid": {Run{Images: dryRun().Images}, "<!-- tagline -->\n### No problem found in 1 image, 2 aliases\n"},
+		"a file that is valid": {Run{Listed: 1, Aliases: 2}, "<!-- tagline -->\n### No problem found in 1 image, 2 aliases\n"},
 		"nothing to do":        {Run{Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", InSync: []string{"1"}}}}}, "<!-- tagline -->\n### Nothing to do: 1 alias in sync\n"},
 		"nothing to do yet":    {Run{Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", Swept: reconcile.Swept{Waiting: 2}}}}}, "<!-- tagline -->\n### Nothing to do now: 0 aliases in sync\n\n2 manifests that nothing needs wait for grace.\n"},
 	} {

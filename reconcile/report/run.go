@@ -20,14 +20,15 @@ import (
 // Run is a whole run, for the formats that need it at once: JSON, Markdown,
 // GitHub, SARIF and GitLab.
 type Run struct {
-	Version      string // of tagline
-	ConfigSHA256 string // that of config.Config, "" if it is not valid
-	DryRun       bool   // nothing was applied, so there are no results
-	ExitCode     int
-	Images       []config.Image // for the positions of aliases
-	Repositories []Repository
-	Findings     []*config.Finding // of images.yaml and compose files
-	Failures     []string          // why the run stopped
+	Version         string // of tagline
+	ConfigSHA256    string // that of config.Config, "" if it is not valid
+	DryRun          bool   // nothing was applied, so there are no results
+	ExitCode        int
+	Images          []config.Image // for the positions of aliases
+	Listed, Aliases int            // how many images and aliases there are in all
+	Repositories    []Repository
+	Findings        []*config.Finding // of images.yaml and compose files
+	Failures        []string          // why the run stopped
 	// Folder is the folder of the findings' files inside the checkout that a
 	// forge shows; "" means its root.
 	Folder string

@@ -135,12 +135,8 @@ func (r *Run) verdictOfFiles(concerns []concern) string {
 		return Count(wrong, "problem")
 	case warned > 0:
 		return "No problem, " + Count(warned, "warning")
-	case len(r.Images) == 0:
+	case r.Listed == 0:
 		return "No problem found"
 	}
-	aliases := 0
-	for _, image := range r.Images {
-		aliases += len(image.Aliases)
-	}
-	return fmt.Sprintf("No problem found in %s, %s", Count(len(r.Images), "image"), Count(aliases, "alias"))
+	return fmt.Sprintf("No problem found in %s, %s", Count(r.Listed, "image"), Count(r.Aliases, "alias"))
 }
