@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -40,9 +39,6 @@ func TestSamples(t *testing.T) {
 			}
 			for _, match := range found {
 				args := strings.Fields(match[1] + match[2] + strings.ReplaceAll(match[3], ",", " "))
-				if slices.Equal(args, []string{"check", "--compose"}) { // pre-commit adds the files
-					args = append(args, "compose.yml", "more/compose.yml")
-				}
 				if err := accepts(args); err != nil {
 					t.Errorf("tagline %s: %v", strings.Join(args, " "), err)
 				}

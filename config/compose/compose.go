@@ -81,10 +81,13 @@ func printable(s string) string {
 // that say the same: services that extend each other share a line.
 func sorted(findings []*config.Finding) []*config.Finding {
 	compare := func(a, b *config.Finding) int {
-		return cmp.Or(
-			cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
+		return cmp.Or(comparePos(a.Pos, b.Pos),
 			cmp.Compare(a.ID, b.ID), cmp.Compare(a.Message, b.Message))
 	}
 	slices.SortFunc(findings, compare)
 	return slices.CompactFunc(findings, func(a, b *config.Finding) bool { return compare(a, b) == 0 })
+}
+
+func comparePos(a, b config.Pos) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }

@@ -18,25 +18,6 @@ import (
 	"tagline/config/findings"
 )
 
-// Files returns the files of a project: one file, or several joined with the
-// separator of PATH, as in COMPOSE_FILE. A file with a default name brings the
-// override file beside it, which docker compose merges when no file is named.
-func Files(project string) []string {
-	if _, err := os.Lstat(project); err != nil && strings.ContainsRune(project, os.PathListSeparator) {
-		return strings.Split(project, string(os.PathListSeparator))
-	}
-	files := []string{project}
-	if slices.Contains(cli.DefaultFileNames, filepath.Base(project)) {
-		for _, name := range cli.DefaultOverrideFileNames {
-			override := filepath.Join(filepath.Dir(project), name)
-			if _, err := os.Lstat(override); err == nil {
-				return append(files, override)
-			}
-		}
-	}
-	return files
-}
-
 // Load reads the files of a project (see [Files]) and returns its services by
 // name, those of every profile. environment is that of the process.
 //
@@ -48,6 +29,9 @@ func Files(project string) []string {
 // not one that docker compose would accept.
 func Load(name string, environment map[string]string) ([]Service, error) {
 	given := Files(name)
+	if info, err := os.Stat(given[0]); err == nil && info.IsDir() {
+		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "the folder has none of %s", strings.Join(cli.DefaultFileNames, ", "))
+	}
 	full, err := filepath.Abs(given[0])
 	if err != nil {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", err)

@@ -33,7 +33,7 @@ func TestInvalid(t *testing.T) {
 	}
 	refuse(t, []refused{
 		{"not there", "", `compose.yml: error[unreadable-file]: no such file or directory`},
-		{"folder", "-- compose.yml/a --\n", `compose.yml: error[unreadable-file]: expected a plain file, found a folder`},
+		{"folder", "-- compose.yml/a --\n", `compose.yml: error[unreadable-file]: the folder has none of compose.yaml, compose.yml, docker-compose.yml, docker-compose.yaml`},
 		{"empty", "-- compose.yml --\n# nothing\n", `compose.yml: error[invalid-compose]: file is empty; expected services`},
 		{"no YAML", "-- compose.yml --\nservices:\n  a: {image: 'x}\n", `compose.yml:2:3: error[syntax]: file is not YAML: found unexpected end of stream; a quote is not closed`},
 		{"a list", "-- compose.yml --\n- a\n", `compose.yml:1:1: error[invalid-compose]: expected a map of services, volumes and the like`},
