@@ -60,6 +60,12 @@ func TestLarge(t *testing.T) {
 	for i := range 99 {
 		ranges += fmt.Sprintf("  s%d: {extends: s%d, ports: [\"%d-%d:80\"]}\n", i+1, i, 600*i+1, 600*i+100)
 	}
+	files, bodies := "", ""
+	for i := range 201 {
+		files += fmt.Sprintf("- f%d.yml\n", i)
+		bodies += fmt.Sprintf("-- f%d.yml --\nservices: {}\n", i)
+	}
+	files += bodies
 	tags := "services:\n  s0: {build: .}\n"
 	for i := range 99 {
 		tags += fmt.Sprintf("  s%d: {extends: s%d, build: {tags: [%s]}}\n", i+1, i, strings.Repeat("a, ", 100))
@@ -98,6 +104,8 @@ func TestLarge(t *testing.T) {
 		{"a long chain of extends", "-- compose.yml --\n" + chain, "error[invalid-compose]: services extend each other"},
 		{"a map", "-- compose.yml --\nservices:\n" + keys, "compose.yml:2:3: error[too-much]: map has more than 10000 keys"},
 		{"resets", "-- compose.yml --\nservices: {a: {command: [" + strings.Repeat("!reset a,", 300) + "]}}\n", "error[too-much]: file has more than 200 values with !reset or !override"},
+		{"files", "-- compose.yml --\ninclude:\n" + files, "error[too-much]: more than 200 files are included or extended"},
+		{"a large .env file of many includes", "-- compose.yml --\ninclude: [" + strings.Repeat("b.yml, ", 100) + "]\n-- b.yml --\nservices: {}\n-- .env --\n" + strings.Repeat("A=1\n", 10_000), "error[too-much]: more than 300000 values"},
 		{"tags of builds that extend each other", "-- compose.yml --\n" + tags, "error[too-much]: more than 300000 values"},
 	})
 }

@@ -25,6 +25,7 @@ func TestConfined(t *testing.T) {
 		{"include within an include", "-- compose.yml --\ninclude: [sub/b.yml]\n-- sub/b.yml --\ninclude: [../../c.yml]\n", `sub/b.yml:1:11: error[outside-workspace]: "../../c.yml" is outside of the workspace, and is not read`},
 		{"extends within extends", "-- compose.yml --\nservices: {a: {extends: {file: sub/b.yml, service: b}}}\n-- sub/b.yml --\nservices: {b: {extends: {file: ../../c.yml, service: c}}}\n", `sub/b.yml:1:32: error[outside-workspace]: "../../c.yml" is outside of the workspace, and is not read`},
 		{"env_file of an include within an include", "-- compose.yml --\ninclude: [sub/b.yml]\n-- sub/b.yml --\ninclude: [{path: c.yml, env_file: ../../vars}]\n-- sub/c.yml --\nservices: {}\n", `sub/b.yml:1:35: error[outside-workspace]: "../../vars" is outside of the workspace, and is not read`},
+		{"include of an empty path", "-- compose.yml --\ninclude: [\"\"]\n", `compose.yml:1:11: error[invalid-compose]: the path of a file is empty`},
 		{"include by a variable", "-- .env --\nUP=..\n-- compose.yml --\ninclude: [\"$UP/b.yml\"]\n", `compose.yml:1:11: error[outside-workspace]: "$UP/b.yml" ("../b.yml") is outside of the workspace, and is not read`},
 		{"include with git", "-- compose.yml --\ninclude: [\"git@github.com:a/b.git\"]\n", `compose.yml:1:11: error[remote-file]: "git@github.com:a/b.git" is not in the workspace; nothing is fetched`},
 		{"include of an image", "-- compose.yml --\ninclude: [\"oci:ghcr.io/a/b\"]\n", `compose.yml:1:11: error[remote-file]: "oci:ghcr.io/a/b" is not in the workspace; nothing is fetched`},
@@ -118,6 +119,7 @@ func TestTheEnvironmentIsNotPrinted(t *testing.T) {
 		"port":             "-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:10.10\", ports: [$SECRET]}}\n",
 		"by .env":          "-- .env --\nA=$SECRET\nB=x$A\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$B\"}}\n",
 		"by .env, alone":   "-- .env --\nexport SECRET\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$SECRET\"}}\n",
+		"project name":     "-- compose.yml --\nname: $SECRET\nservices: {a: {image: \"localhost:5000/app:$COMPOSE_PROJECT_NAME\"}}\n",
 		"error of .env":    "-- .env --\nA=${NOPE:?$SECRET}\n-- compose.yml --\nservices: {}\n",
 		"env_file": "-- vars --\nA=$SECRET\n-- b.yml --\nservices: {a: {image: \"localhost:5000/app:$A\"}}\n" +
 			"-- compose.yml --\ninclude: [{path: b.yml, env_file: vars}]\n",
@@ -129,7 +131,7 @@ func TestTheEnvironmentIsNotPrinted(t *testing.T) {
 			if err != nil {
 				said = err.Error()
 			}
-			for _, f := range Check(parseConfig(t, images), services).Findings {
+			for _, f := range Check(parseConfig(t), services).Findings {
 				said += f.Error()
 			}
 			if said == "" || strings.Contains(said, "hunter2") {

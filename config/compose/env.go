@@ -35,6 +35,9 @@ func (p *project) readEnv(path string, env, found types.Mapping) {
 	statement, open := "", false
 	at := config.Pos{File: p.shown(path), Line: 1, Column: 1}
 	lines := strings.Split(content, "\n")
+	if !p.spend(len(lines)) {
+		return
+	}
 	for i, line := range lines {
 		last := i+1 == len(lines)
 		if statement += line + "\n"; open && !last && !strings.ContainsAny(line, `"'`) {

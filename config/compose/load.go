@@ -45,7 +45,10 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 	p := &project{root: root, dir: dir, given: given, opened: map[string]bool{}, files: map[string]*file{}}
 	p.process, p.hidden = environment, map[string]bool{}
 	services := p.load()
-	return services, together(p.errs)
+	if len(p.errs) > 0 {
+		return nil, together(p.errs)
+	}
+	return services, nil
 }
 
 // workspace is the folder that all of a project's files must be in.
@@ -130,18 +133,20 @@ func (p *project) load() (services []Service) {
 // name gives COMPOSE_PROJECT_NAME the value that it has for docker compose: the
 // name of the project, or that of its folder.
 func (p *project) name(paths []string, s scope) {
-	name := filepath.Base(filepath.Join(p.dir, p.folder))
+	if s.env[consts.ComposeProjectName] != "" {
+		return
+	}
+	name := Text{Value: filepath.Base(filepath.Join(p.dir, p.folder))}
 	for _, path := range paths {
 		if s.file = p.file(path); s.file == nil {
 			continue
 		}
 		for _, root := range s.documents {
 			if n := child(root, "name"); n != nil {
-				name = p.text(&s, n).Value
+				name = p.text(&s, n)
 			}
 		}
 	}
-	if s.env[consts.ComposeProjectName] == "" {
-		s.env[consts.ComposeProjectName] = cmp.Or(loader.NormalizeProjectName(name), "default")
-	}
+	s.env[consts.ComposeProjectName] = cmp.Or(loader.NormalizeProjectName(name.Value), "default")
+	p.hidden[consts.ComposeProjectName] = name.Hidden
 }

@@ -246,6 +246,26 @@ a x x/c.yml:1:23
 b more more.yml:2:23
 d y y/c.yml:1:23
 `},
+		{"no variables for an included file", `
+-- compose.yml --
+include: [{path: sub/b.yml, env_file: /dev/null}]
+-- sub/.env --
+TAG=sub
+-- sub/b.yml --
+services: {a: {image: "app:${TAG-none}"}}
+`, `
+a app:none sub/b.yml:1:23
+`},
+		{"services that replace all", `
+-- compose.yml --
+services:
+  a: {image: "app:1"}
+---
+services: !override
+  b: {image: "app:2"}
+`, `
+b app:2 compose.yml:5:14
+`},
 		{"one path for two files", `
 -- compose.yml --
 services: {a: {extends: {file: x/b.yml, service: b}}, c: {extends: {file: c.yml, service: c}}}

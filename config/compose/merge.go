@@ -34,6 +34,10 @@ type document struct {
 	partly   bool                 // only what others extend of it matters
 }
 
+func newDocument(p *project, s scope, extended map[string]*document) *document {
+	return &document{project: p, scope: &s, own: map[string][]*yaml.Node{}, included: map[string]Service{}, loaded: map[string]Service{}, extended: extended}
+}
+
 // services loads files of which the later override the earlier.
 func (p *project) services(paths []string, in scope) map[string]Service {
 	all := map[string]Service{}
@@ -44,8 +48,7 @@ func (p *project) services(paths []string, in scope) map[string]Service {
 		}
 		for _, root := range s.documents {
 			if p.valid(&s, root) {
-				d := &document{project: p, scope: &s, included: map[string]Service{}, loaded: map[string]Service{}, extended: map[string]*document{}}
-				d.merge(all, root)
+				newDocument(p, s, map[string]*document{}).merge(all, root)
 			}
 		}
 	}
@@ -61,21 +64,34 @@ func (d *document) merge(all map[string]Service, root *yaml.Node) {
 	if services != nil && isTagged(services) {
 		clear(all)
 	}
-	d.own, d.last = map[string][]*yaml.Node{}, map[string]*yaml.Node{}
-	at := map[string]config.Pos{}
+	d.add(services)
+	at := map[string]config.Pos{} // included services need no place
 	for key, n := range pairs(services) {
-		if isTagged(n) {
+		if at[key.Value] = d.pos(key); isTagged(n) {
 			delete(all, key.Value)
 		}
-		if n.Tag != "!reset" {
-			d.own[key.Value], d.last[key.Value], at[key.Value] = []*yaml.Node{n}, n, d.pos(key)
-		}
 	}
-	for name := range d.included {
-		at[name] = at[name] // it needs no place of its own
+	names := slices.Collect(maps.Keys(d.included))
+	for name := range d.own {
+		names = append(names, name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(at)) {
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		all[name] = all[name].without(d.last[name]).with(d.service(name, at[name], 0))
+	}
+}
+
+// add takes in the services of a document.
+func (d *document) add(services *yaml.Node) {
+	d.last = map[string]*yaml.Node{}
+	for key, n := range pairs(services) {
+		name := key.Value
+		if isTagged(n) {
+			delete(d.own, name)
+		}
+		if n.Tag != "!reset" {
+			d.own[name], d.last[name] = append(d.own[name], n), n
+		}
 	}
 }
 
@@ -189,17 +205,10 @@ func (d *document) other(n *yaml.Node) *document {
 	if f == nil || !d.spend(costOfReading+f.values) {
 		return nil
 	}
-	other := &document{project: d.project, scope: &scope{file: f, folder: filepath.Dir(path), env: d.env}, own: map[string][]*yaml.Node{}, loaded: map[string]Service{}, extended: d.extended, partly: true}
+	other := newDocument(d.project, scope{file: f, folder: filepath.Dir(path), env: d.env}, d.extended)
+	other.partly = true
 	for _, root := range f.documents {
-		other.last = map[string]*yaml.Node{}
-		for key, n := range pairs(child(root, "services")) {
-			if isTagged(n) {
-				delete(other.own, key.Value)
-			}
-			if n.Tag != "!reset" {
-				other.own[key.Value], other.last[key.Value] = append(other.own[key.Value], n), n
-			}
-		}
+		other.add(child(root, "services"))
 	}
 	d.extended[path] = other
 	return other

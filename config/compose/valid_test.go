@@ -119,6 +119,9 @@ compose.yml:10:3: error[invalid-compose]: "a b" is not a key of services
 compose.yml:11:15: error[invalid-compose]: "drivr" is not a key of volumes.v
 compose.yml:13:19: error[invalid-compose]: services.late.restart must be a string`},
 		{"too many problems", "-- compose.yml --\nservices:\n  a: {" + strings.Join(wrong, ", ") + "}\n", "and 1 more problems"},
+		{"a key that is a map", "-- compose.yml --\nx-a: {? {a: b} : c}\n", `compose.yml:1:9: error[wrong-type]: a key is a map or a list; expected text`},
+		{"a merge key of a text", "-- compose.yml --\nservices: {a: {<<: [{image: x}, y]}}\n", `compose.yml:1:33: error[invalid-compose]: a merge key takes maps alone`},
+		{"a tag that does not fit", "-- compose.yml --\nservices: {a: {init: !!bool maybe}}\n", `compose.yml:1:22: error[invalid-compose]: "maybe" is not a value of type !!bool`},
 		{"extends without a service", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml}}\n-- b.yml --\nservices: {}\n", `compose.yml:2:7: error[invalid-compose]: services.a.extends must be a string`},
 	})
 }
