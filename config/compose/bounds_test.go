@@ -70,7 +70,7 @@ func TestLarge(t *testing.T) {
 	for i := range 99 {
 		tags += fmt.Sprintf("  s%d: {extends: s%d, build: {tags: [%s]}}\n", i+1, i, strings.Repeat("a, ", 100))
 	}
-	for i := range 100 {
+	for i := range 5000 {
 		tags += fmt.Sprintf("  t%d: {extends: s99}\n", i)
 	}
 	others := ""

@@ -32,6 +32,7 @@ type document struct {
 	loaded   map[string]Service
 	extended map[string]*document // other files, by path
 	partly   bool                 // only what others extend of it matters
+	lacking  bool                 // what it includes could not be loaded
 }
 
 func newDocument(p *project, s scope, extended map[string]*document) *document {
@@ -57,9 +58,11 @@ func (p *project) services(paths []string, in scope) map[string]Service {
 
 // merge adds the services of a document to those of earlier ones.
 func (d *document) merge(all map[string]Service, root *yaml.Node) {
+	before := len(d.errs)
 	for _, entry := range items(child(root, "include")) {
 		d.include(entry)
 	}
+	d.lacking = len(d.errs) > before
 	services := child(root, "services")
 	if services != nil && isTagged(services) {
 		clear(all)
@@ -71,10 +74,7 @@ func (d *document) merge(all map[string]Service, root *yaml.Node) {
 			delete(all, key.Value)
 		}
 	}
-	names := slices.Collect(maps.Keys(d.included))
-	for name := range d.own {
-		names = append(names, name)
-	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(d.included)), maps.Keys(d.own))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		all[name] = all[name].without(d.last[name]).with(d.service(name, at[name], 0))
@@ -100,7 +100,7 @@ func (d *document) add(services *yaml.Node) {
 func (d *document) service(name string, at config.Pos, steps int) Service {
 	s, done := d.loaded[name]
 	switch {
-	case done:
+	case done, d.work > maxWork:
 		return s
 	case steps > maxDepth:
 		d.report(at, findings.InvalidCompose, "services extend each other, or more than %d in a row", maxDepth)
@@ -188,7 +188,7 @@ func (d *document) base(name, file *yaml.Node, steps int) Service {
 		}
 	}
 	t := d.text(d.scope, name)
-	if _, included := from.included[t.Value]; !included && from.own[t.Value] == nil {
+	if _, included := from.included[t.Value]; !included && from.own[t.Value] == nil && !from.lacking {
 		d.report(t.Pos, findings.InvalidCompose, "service %s is not in %s", t.shown(), from.scope.shown)
 	}
 	return from.service(t.Value, t.Pos, steps)

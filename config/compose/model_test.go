@@ -139,5 +139,7 @@ func TestAsComposeGo(t *testing.T) {
 			t.Errorf("%s\ngot:  %v\n%s\nwant:\n%s", archive, err, got, want)
 		}
 	})
-	t.Logf("%d projects were compared", loaded)
+	if t.Logf("%d projects were compared", loaded); loaded == 0 {
+		t.Error("none")
+	}
 }

@@ -125,3 +125,12 @@ compose.yml:13:19: error[invalid-compose]: services.late.restart must be a strin
 		{"extends without a service", "-- compose.yml --\nservices:\n  a: {extends: {file: b.yml}}\n-- b.yml --\nservices: {}\n", `compose.yml:2:7: error[invalid-compose]: services.a.extends must be a string`},
 	})
 }
+
+// A file that can't be read is one problem, not two.
+func TestLacking(t *testing.T) {
+	workspaceOf(t, "-- compose.yml --\ninclude: [b.yml, none.yml]\nservices: {a: {extends: c}}\n-- b.yml --\nservices: {c: {imagee: x}}\n")
+	want := "b.yml:1:16: error[invalid-compose]: \"imagee\" is not a key of services.c\ncompose.yml:1:18: error[unreadable-file]: \"none.yml\": no such file or directory"
+	if _, err := Load("compose.yml", nil); err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
