@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -193,7 +195,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
 	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "accept any certificate of this `HOST[:PORT]`, and plain http if it speaks no https, as Docker's insecure-registries does; no CIDR; plain http on loopback needs no flag (repeatable)")
-	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
+	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host, unless images.yaml says another number for the host")
 }
 
 func (a *app) imageFlag(c *cobra.Command) {
@@ -309,7 +311,11 @@ func (a *app) client(images ...config.Image) *kinds.Client {
 func (a *app) registries() map[string]config.Registry {
 	if a.said == nil && a.file != "" {
 		if _, err := a.load(); err != nil {
-			a.logger().Debug("images.yaml says nothing of registries", "reason", err.Error())
+			level := slog.LevelWarn // it may say how to be let in
+			if errors.Is(err, fs.ErrNotExist) {
+				level = slog.LevelDebug
+			}
+			a.logger().Log(context.Background(), level, "images.yaml says nothing of registries", "reason", err.Error())
 		}
 	}
 	return a.said
