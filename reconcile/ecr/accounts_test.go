@@ -220,6 +220,23 @@ func TestRolesAreNotMixedUp(t *testing.T) {
 	}
 }
 
+// Registries of several regions share a role, and the call for it.
+func TestRoleOfSeveralRegions(t *testing.T) {
+	const role = "arn:aws:iam::100000000000:role/t"
+	cloud := cloud(t, "")
+	cloud.AddRole(ecrtest.Role{ARN: role, Trusts: []string{jobKey}})
+	var registries, images []string
+	for _, region := range []string{"us-east-1", "eu-central-1", "eu-west-1"} {
+		host, _ := add(t, cloud, "100000000000", region, []string{"app"})
+		registries = append(registries, fmt.Sprintf("%s: {role-arn: %q, concurrency: %d}", host, role, len(region)))
+		images = append(images, host+"/app: {aliases: {"+ten+"}}")
+	}
+	errs, pushed := run(t, parsed(t, "registries: {"+strings.Join(registries, ", ")+"}\nimages: {"+strings.Join(images, ", ")+"}\n"))
+	if calls := cloud.Assumed(); len(errs) > 0 || pushed != 3 || len(calls) != 1 || calls[0].Region != "eu-central-1" {
+		t.Errorf("%d pushed, errors %v, calls of STS %+v", pushed, errs, calls)
+	}
+}
+
 // Whatever prevents a role, the message names the host, the role and what to check,
 // is the same for each image, and asks STS once.
 func TestRoleCannotBeAssumed(t *testing.T) {
@@ -327,6 +344,27 @@ func TestRoleIsRenewed(t *testing.T) {
 	err := reader.Manifests(t.Context(), []string{"10.20"})[0].Err
 	if err == nil || !strings.HasPrefix(err.Error(), host+": role "+role+" can't be assumed: STS AssumeRole in eu-central-1: AccessDenied: ") {
 		t.Error(err)
+	}
+}
+
+// An STS that does not answer holds up a run for a while, not for ever.
+func TestRoleIsWaitedFor(t *testing.T) {
+	const role = "arn:aws:iam::123456789012:role/t"
+	cloud := cloud(t, "")
+	host, _ := add(t, cloud, "123456789012", "eu-central-1", []string{"app"})
+	hangs := make(chan struct{})
+	sts := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hangs }))
+	defer sts.Close()
+	defer close(hangs)
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
+	c := ecr.New(ecr.Options{
+		OCI:        oci.Options{Patience: oci.Patience{Backoff: time.Millisecond, Headers: 200 * time.Millisecond}},
+		Registries: map[string]config.Registry{host: {RoleARN: role}},
+	})
+	defer c.Close()
+	err := c.Reader(config.Repository{Host: host, Path: "app"}).Resolve(t.Context(), []string{"10"})[0].Err
+	if want := host + ": role " + role + " can't be assumed: STS AssumeRole in eu-central-1: no answer within 200ms"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 

@@ -69,6 +69,8 @@ func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.C
 			}
 		})
 		r.credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			ctx, cancel := context.WithTimeout(ctx, c.patience()) // the cache hands on no deadline of its callers
+			defer cancel()
 			found, err := provider.Retrieve(ctx)
 			if err != nil {
 				return found, &roleError{key, c.patience(), ctx.Err() != nil, err}
@@ -76,9 +78,7 @@ func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.C
 			c.options.OCI.Logger.DebugContext(ctx, "assumed a role", "role", key.arn, "until", found.Expires)
 			return found, nil
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewRoleBefore })
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.patience()) // the role serves the whole run, not only the first image
-		defer cancel()
-		_, r.err = r.credentials.Retrieve(ctx)
+		_, r.err = r.credentials.Retrieve(context.WithoutCancel(ctx)) // the role serves the whole run, not only the first image
 		if refused := (*roleError)(nil); errors.As(r.err, &refused) {
 			r.err = refused // without the words of the SDK's cache
 		}
@@ -126,7 +126,7 @@ func (e *roleError) reason() string {
 // trust policy that does not fit and a missing permission (IAM user guide,
 // troubleshoot_roles).
 func (e *roleError) advice(code string) string {
-	who := e.key.identity.String()
+	who := e.key.String()
 	switch code {
 	case "AccessDenied":
 		id := "asks for no external id, since there is no external-id"

@@ -156,9 +156,26 @@ func (c *Client) credentials(ctx context.Context, r *account) (*session, aws.Con
 	s := known.(*session)
 	cfg, err := s.load(ctx, r.host.Region)
 	if err == nil && r.said.RoleARN != "" {
-		cfg.Credentials, err = c.assume(ctx, cfg, roleKey{who, r.said.RoleARN, r.said.ExternalID, cmp.Or(r.said.Region, r.host.Region)})
+		cfg.Credentials, err = c.assume(ctx, cfg, roleKey{who, r.said.RoleARN, r.said.ExternalID, c.stsRegion(r)})
 	}
 	return s, cfg, err
+}
+
+// stsRegion is the region whose STS is asked for a registry's role: the one that
+// images.yaml names, or else the registry's own. Registries of several regions with
+// one role share a call, so it is the first of their regions.
+func (c *Client) stsRegion(r *account) string {
+	if r.said.Region != "" {
+		return r.said.Region
+	}
+	region := r.host.Region
+	for name, said := range c.options.Registries {
+		said.Concurrency, said.Kind = r.said.Concurrency, r.said.Kind
+		if host, ok := config.ParseECRHost(name); ok && said == r.said {
+			region = min(region, host.Region)
+		}
+	}
+	return region
 }
 
 // connect returns the SDK's client for a registry, and its connections.
