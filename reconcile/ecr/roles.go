@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"tagline/reconcile/oci"
 )
 
 // sessionName is what CloudTrail and the role's policies see of tagline
@@ -59,6 +61,12 @@ func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.C
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = cmp.Or(c.options.OCI.Patience.Attempts, o.MaxAttempts)
 				o.Backoff = retry.NewExponentialJitterBackoff(cmp.Or(c.options.OCI.Patience.Backoff, otherBackoff))
+				o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+					if oci.ByProxy(err) != nil {
+						return aws.FalseTernary
+					}
+					return aws.UnknownTernary
+				})}, o.Retryables...)
 			})
 			o.APIOptions = append(o.APIOptions, c.userAgent()...)
 		})
