@@ -30,6 +30,8 @@ func TestRegistries(t *testing.T) {
 		{"a role of another account, with a path", ecrHost + ": {role-arn: 'arn:aws:iam::210987654321:role/ci/images/tag+line'}", ecrHost, Registry{RoleARN: "arn:aws:iam::210987654321:role/ci/images/tag+line"}},
 		{"all", ecrHost + ": {role-arn: 'arn:aws:iam::123456789012:role/t', external-id: 10.10, aws-profile: prod, region: us-east-1, concurrency: 4}", ecrHost,
 			Registry{RoleARN: "arn:aws:iam::123456789012:role/t", ExternalID: "10.10", AWSProfile: "prod", Region: "us-east-1", Concurrency: 4}},
+		{"words of YAML", ecrHost + `: {aws-profile: "null", role-arn: 'arn:aws:iam::123456789012:role/a,b', external-id: '=:a,b:'}`, ecrHost,
+			Registry{AWSProfile: "null", RoleARN: "arn:aws:iam::123456789012:role/a,b", ExternalID: "=:a,b:"}},
 		{"China", chinaHost + ": {role-arn: 'arn:aws-cn:iam::123456789012:role/t', region: cn-northwest-1}", chinaHost, Registry{RoleARN: "arn:aws-cn:iam::123456789012:role/t", Region: "cn-northwest-1"}},
 		{"GovCloud", govHost + ": {role-arn: 'arn:aws-us-gov:iam::123456789012:role/t', aws-profile: gov}", govHost, Registry{RoleARN: "arn:aws-us-gov:iam::123456789012:role/t", AWSProfile: "gov"}},
 	} {
@@ -43,6 +45,10 @@ func TestRegistries(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}
 			goodForSchema(t, input)
+			again, err := parse(registries(test.host + ": " + test.want.String()))
+			if err != nil || again.Registries[test.host] != test.want {
+				t.Errorf("written as %s, it is read as %+v, %v", test.want, again, err)
+			}
 		})
 	}
 }
