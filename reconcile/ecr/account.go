@@ -73,7 +73,7 @@ func (r *account) connect(ctx context.Context) error {
 // refused says which registry could not be entered. The error is the same for all
 // repositories of it.
 func (r *account) refused(err error) error {
-	return &failure{r.name + ": " + err.Error(), []error{err}}
+	return &failure{text: r.name + ": " + err.Error(), causes: []error{err}}
 }
 
 // atOnce is how many requests may be in flight.

@@ -27,7 +27,7 @@ import (
 func (s *session) noConfiguration(err error) error {
 	var missing awsconfig.SharedConfigProfileNotExistError
 	if s.identity.profile != "" && errors.As(err, &missing) {
-		return &failure{fmt.Sprintf("there is no profile %q in the files of the AWS CLI (%s)", s.identity.profile, strings.Join(missing.Filename, ", ")), []error{err}}
+		return &failure{text: fmt.Sprintf("there is no profile %q in the files of the AWS CLI (%s)", s.identity.profile, strings.Join(missing.Filename, ", ")), causes: []error{err}}
 	}
 	return fmt.Errorf("AWS configuration: %w", err)
 }
