@@ -265,7 +265,7 @@ func TestRoleCannotBeAssumed(t *testing.T) {
 		},
 		{
 			name: "no external id, by a profile", files: "[profile dev]\naws_access_key_id = AKIDDEV\naws_secret_access_key = s\n", settings: "aws-profile: dev, role-arn: '" + role + "'", calls: 1,
-			want: `; check that the role exists, that its trust policy names profile "dev" and asks for no external id, since there is no external-id, and that profile "dev" may call sts:AssumeRole`,
+			want: `; check that the role exists, that its trust policy names profile "dev" and asks for no external id (or set external-id), and that profile "dev" may call sts:AssumeRole`,
 		},
 		{
 			name: "unknown keys", files: "[profile cn]\naws_access_key_id = AKIDELSEWHERE\naws_secret_access_key = s\n", settings: "aws-profile: cn, role-arn: '" + role + "'", calls: 1,

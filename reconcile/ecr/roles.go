@@ -137,7 +137,7 @@ func (e *roleError) advice(code string) string {
 	who := e.key.String()
 	switch code {
 	case "AccessDenied":
-		id := "asks for no external id, since there is no external-id"
+		id := "asks for no external id (or set external-id)"
 		if e.key.externalID != "" {
 			id = "asks for the external-id of images.yaml"
 		}
