@@ -72,7 +72,7 @@ func (a *app) join(files []string, parts []report.Run, detailed bool) error {
 	if err != nil {
 		return err
 	}
-	whole.Folder, out.metered.joined = out.run.Folder, &costs
+	whole.Folder, whole.Forge, out.metered.joined = out.run.Folder, out.run.Forge, &costs
 	repositories := whole.Repositories
 	whole.Repositories = nil // they are added one by one
 	out.run = whole

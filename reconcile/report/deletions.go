@@ -138,7 +138,10 @@ func (n *notes) uncounted() string {
 	return fmt.Sprintf("--max-deletions does not count %d of these deletions: provenance: purge asks for %s.", n.purged, verb(n.purged, "it", "them"))
 }
 
-func (n *notes) lines(dryRun bool) []string {
+func (n *notes) lines(dryRun bool) []string { return append(n.freed(dryRun), n.remarks(dryRun)...) }
+
+// freed says how much was deleted, by kind.
+func (n *notes) freed(dryRun bool) []string {
 	var lines []string
 	does := "Reclaimed"
 	if dryRun {
@@ -149,6 +152,12 @@ func (n *notes) lines(dryRun bool) []string {
 			lines = append(lines, fmt.Sprintf("%s: %s, %s.", does, Count(got.n, k.what), bytes(got.bytes)))
 		}
 	}
+	return lines
+}
+
+// remarks say what is not, or not yet, deleted.
+func (n *notes) remarks(dryRun bool) []string {
+	var lines []string
 	if dryRun && n.doubtful {
 		lines = append(lines, "Whether this registry allows deletions shows only when the first is sent. If it refuses, the tags stay as they are.")
 	}

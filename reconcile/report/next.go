@@ -34,7 +34,7 @@ func (g group) step() string {
 	if g.finding.Source != "" {
 		ways = append(ways, "push "+g.finding.Source)
 	}
-	if at := line(g.finding.Pos); at != "" {
+	if at := lineOf(g.finding.Pos); at != "" {
 		if g.aliases > 1 {
 			at += " and " + Count(g.aliases-1, "other place")
 		}
@@ -46,8 +46,8 @@ func (g group) step() string {
 	return fmt.Sprintf("%d blocked: %s", g.aliases, strings.Join(ways, ", or "))
 }
 
-// line is "images.yaml:10", "" for no place in a file.
-func line(at config.Pos) string {
+// lineOf is "images.yaml:10", "" for no place in a file.
+func lineOf(at config.Pos) string {
 	if at.Line == 0 {
 		return ""
 	}

@@ -141,6 +141,7 @@ func Join(version string, parts []Run) (whole Run, costs Costs) {
 		costs.Add(part.Shard.Costs)
 	}
 	sortRepositories(whole.Repositories)
+	whole.Listed = len(whole.Images)
 	return whole, costs
 }
 

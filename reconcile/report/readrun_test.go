@@ -169,6 +169,7 @@ func TestJoin(t *testing.T) {
 			read = append(read, part)
 		}
 		joined, sum := Join("v1", read)
+		joined.Forge, whole.Forge = Forge{Blob: "https://git.test/"}, Forge{Blob: "https://git.test/"}
 		want := written(whole, costs)
 		for format, got := range written(joined, sum) {
 			if got != want[format] {

@@ -20,18 +20,22 @@ import (
 // Run is a whole run, for the formats that need it at once: JSON, Markdown,
 // GitHub, SARIF and GitLab.
 type Run struct {
-	Version      string // of tagline
-	ConfigSHA256 string // hex digest of the bytes of images.yaml, "" if it is not valid
-	DryRun       bool   // nothing was applied, so there are no results
-	ExitCode     int
-	Images       []config.Image // for the positions of aliases
-	Repositories []Repository
-	Findings     []*config.Finding // of images.yaml and compose files
-	Failures     []string          // why the run stopped
-	Shard        *Shard            // nil for a whole run
+	Version         string // of tagline
+	ConfigSHA256    string // that of config.Config, "" if it is not valid
+	DryRun          bool   // nothing was applied, so there are no results
+	ExitCode        int
+	Images          []config.Image // for the positions of aliases
+	Listed, Aliases int            // how many images and aliases there are in all
+	Repositories    []Repository
+	Findings        []*config.Finding // of images.yaml and compose files
+	Failures        []string          // why the run stopped
+	Shard           *Shard            // nil for a whole run
 	// Folder is the folder of the findings' files inside the checkout that a
 	// forge shows; "" means its root.
 	Folder string
+	Forge  Forge // for links
+
+	images map[config.Repository]config.Image // Images, once they are looked for
 }
 
 // Repository is the plan for one repository, and its result.
@@ -168,18 +172,31 @@ func (r *Run) judged() []*config.Finding {
 
 // place returns the position of an alias in images.yaml, or else of its image.
 func (r *Run) place(repository config.Repository, tag string) config.Pos {
-	for _, image := range r.Images {
-		if image.Repository != repository {
-			continue
+	if at := r.aliasPlace(repository, tag); at != (config.Pos{}) {
+		return at
+	}
+	return r.declared(repository).Pos
+}
+
+// aliasPlace returns the position of an alias in images.yaml, if it is there.
+func (r *Run) aliasPlace(repository config.Repository, tag string) config.Pos {
+	for _, alias := range r.declared(repository).Aliases {
+		if alias.Tag == tag {
+			return alias.Pos
 		}
-		for _, alias := range image.Aliases {
-			if alias.Tag == tag {
-				return alias.Pos
-			}
-		}
-		return image.Pos
 	}
 	return config.Pos{}
+}
+
+// declared returns what images.yaml says of a repository.
+func (r *Run) declared(repository config.Repository) config.Image {
+	if r.images == nil {
+		r.images = map[config.Repository]config.Image{}
+		for _, image := range r.Images {
+			r.images[image.Repository] = image
+		}
+	}
+	return r.images[repository]
 }
 
 // file returns the name by which a forge knows a finding's file.
