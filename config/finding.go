@@ -20,6 +20,14 @@ type Pos struct {
 	Column int
 }
 
+// String returns "images.yaml:12:7", or the file alone.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
 // Finding is something that is wrong and where: a problem of images.yaml, or
 // a violation, where a registry's content or a policy forbids an action.
 type Finding struct {
@@ -33,15 +41,11 @@ type Finding struct {
 // Error is "images.yaml:12:7: error[unknown-field]: …", or without line and
 // column for a problem of the whole file.
 func (f *Finding) Error() string {
-	at := f.Pos.File
-	if f.Pos.Line > 0 {
-		at = fmt.Sprintf("%s:%d:%d", f.Pos.File, f.Pos.Line, f.Pos.Column)
-	}
 	severity := "error"
 	if f.Warning {
 		severity = "warning"
 	}
-	return fmt.Sprintf("%s: %s[%s]: %s", at, severity, f.ID, f.Message)
+	return fmt.Sprintf("%s: %s[%s]: %s", f.Pos, severity, f.ID, f.Message)
 }
 
 // join makes one error of the findings, in the order of their places and with

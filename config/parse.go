@@ -25,19 +25,21 @@ type Options struct {
 // The error is a [*multierror.Error] with every problem, each a [*Finding], in
 // the order of their positions.
 func Parse(file string, data []byte, opts Options) (*Config, error) {
-	w := &walk{file: file, policies: opts.Policies, refused: map[*yaml.Node]bool{}}
+	w := &walk{file: file, policies: opts.Policies, refused: map[*yaml.Node]bool{}, used: map[*profile]bool{}, repeats: repeats{}}
 	if opts.Registry != "" {
-		w.host = w.registry(opts.Registry, Pos{File: cmp.Or(opts.RegistryFrom, "--registry")})
+		w.hostPos = Pos{File: cmp.Or(opts.RegistryFrom, "--registry")}
+		w.host = w.registry(opts.Registry, w.hostPos)
 	}
 	var images []Image
 	if root := w.document(data); root != nil {
 		images = w.images(root)
 	}
-	if err := join(w.findings); err != nil {
+	if err := join(append(w.findings, w.repeats.findings()...)); err != nil {
 		return nil, err
 	}
+	w.warnings = append(w.warnings, unused(w.ownProfiles, w.used)...)
 	sum := sha256.Sum256(data)
-	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images, Registries: w.said, Warnings: w.warnings}, nil
+	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, HostPos: w.hostPos, Images: images, Registries: w.said, Warnings: w.warnings}, nil
 }
 
 // unreadHost stands in for a registry host that is missing or refused, so that
@@ -55,7 +57,7 @@ func (w *walk) registry(text string, pos Pos) string {
 
 // images walks the file from its root.
 func (w *walk) images(root *yaml.Node) []Image {
-	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "images")
+	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "profiles", "use", "images")
 	if !ok {
 		return nil
 	}
@@ -64,11 +66,19 @@ func (w *walk) images(root *yaml.Node) []Image {
 		if text, ok := w.scalar(n, "registry", "a host, such as ghcr.io or localhost:5000"); ok {
 			host = w.registry(text, w.pos(n))
 		}
-		w.host = cmp.Or(w.host, host)
+		if w.host == "" {
+			w.host, w.hostPos = host, w.pos(n)
+		}
 	}
 	w.said = w.registries(top["registries"])
 	defaults := w.defaults()
 	maps.Copy(defaults, w.settings(top["policies"]))
+	w.readProfiles(top["profiles"])
+	w.useKnown = true
+	if n := top["use"]; n != nil {
+		w.use, w.useKnown = w.uses(n, "")
+		w.marked(w.use)
+	}
 
 	const want = `expected "images:" with at least one repository`
 	switch {
@@ -123,7 +133,7 @@ func (w *walk) relate(images []Image) {
 					used[at][s.Tag] = fmt.Sprintf("alias %q of %s", alias.Tag, image.Name)
 				}
 				if of := absent[at][s.Tag]; of != "" && s.Repository != image.Repository { // see link
-					w.reportSource(alias, s, findings.AbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", s.Text, of)
+					w.reportSource(image, alias, s, findings.AbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", s.Text, of)
 				}
 			}
 		}
@@ -141,19 +151,37 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 	var parts map[string]*yaml.Node
 	if !isEmpty(value) {
 		var ok bool
-		if parts, ok = w.fields(value, "image "+quote(key.Value), "aliases", "policies"); !ok {
+		if parts, ok = w.fields(value, "image "+quote(key.Value), "use", "aliases", "policies"); !ok {
 			return image
 		}
 	}
-	maps.Copy(image.Policies, w.settings(parts["policies"]))
-	aliases := parts["aliases"]
-	if isEmpty(aliases) {
-		w.report(cmp.Or(aliases, key), findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
+	uses, known := w.use, w.useKnown
+	if n := parts["use"]; n != nil {
+		uses, known = w.uses(n, "; [] is for none")
+		w.marked(uses)
+	}
+	shared, own := w.body(uses), w.settings(parts["policies"])
+	maps.Copy(image.Policies, shared.policies)
+	maps.Copy(image.Policies, own)
+	switch aliases := parts["aliases"]; {
+	case aliases == nil && len(shared.aliases) == 0 && known:
+		w.alone(key, image.Policies, shared.policies, own)
+	case aliases == nil:
+	case isEmpty(aliases) && len(shared.aliases) > 0:
+		w.report(aliases, findings.EmptyValue, "aliases of image %s is empty; name a tag, or remove it", quote(key.Value))
+	case isEmpty(aliases):
+		w.report(aliases, findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
 		return image
+	default:
+		for key, value := range w.entries(aliases, "aliases", "a map from alias tag to source") {
+			alias := w.alias(key, value, image.Repository)
+			for i := range alias.Sources {
+				w.complete(&alias.Sources[i], alias, image)
+			}
+			image.Aliases = append(image.Aliases, alias)
+		}
 	}
-	for key, value := range w.entries(aliases, "aliases", "a map from alias tag to source") {
-		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
-	}
+	w.inherit(&image, shared)
 	w.link(image)
 	w.waitFor(image)
 	slices.SortFunc(image.Aliases, func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })

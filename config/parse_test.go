@@ -49,7 +49,7 @@ images:
 	mine := Repository{"localhost:5000", "my-image"}
 	want := &Config{
 		SHA256:   got.SHA256,
-		Registry: "localhost:5000",
+		Registry: "localhost:5000", HostPos: at(2, 11),
 		Images: []Image{
 			{
 				Name: "ghcr.io/team/other", Repository: Repository{"ghcr.io", "team/other"}, Pos: at(17, 3),

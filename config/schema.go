@@ -17,7 +17,7 @@ var Schema []byte
 // Grammar is how names are spelled in images.yaml. These regular expressions
 // match whole texts, in the syntax that Go and ECMA-262 share.
 type Grammar struct {
-	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration string
+	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration, Profile, From string
 
 	// A source is a Digest, or a Source that is not an OtherDigest: no
 	// repository is called sha256.
@@ -32,7 +32,7 @@ func Spelling() Grammar {
 		label   = `[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?`
 		address = `\[[0-9A-Fa-f:.]+\]`
 		port    = `:[0-9]{1,5}`
-		number  = `(?:[0-9]+\.?[0-9]*|\.[0-9]+)`
+		times   = `(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))`
 	)
 	var (
 		host       = `(?:(?:` + address + `|` + label + `(?:\.` + label + `)+|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt])(?:` + port + `)?|` + label + port + `)`
@@ -67,6 +67,8 @@ func Spelling() Grammar {
 		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
 		Tags:     whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
 		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
-		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),
+		Duration: whole(`\+?(?:0|[0-9]{1,6}w(?:[0-9]{1,6}d)?` + times + `*|[0-9]{1,6}d` + times + `*|` + times + `+)`),
+		Profile:  profilePattern.String(),
+		From:     whole(host + `(?:/` + inner(pathPattern.String()) + `)?`),
 	}
 }

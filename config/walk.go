@@ -16,10 +16,20 @@ type walk struct {
 	file     string
 	policies []PolicyKey
 	host     string // of repositories without one; "" if there is none
+	hostPos  Pos
 	said     map[string]Registry
 	findings []*Finding
 	warnings []*Finding
 	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them
+
+	profiles    profiles   // that the file can use
+	ownProfiles []*profile // of these, those that it has
+	use         []*profile // of images that say nothing else
+	useKnown    bool       // whether use could be read
+	used        map[*profile]bool
+	bodies      map[string]body // of lists of profiles, by their names
+	shared      int             // how many aliases came from profiles
+	repeats     repeats
 }
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }

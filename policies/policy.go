@@ -12,6 +12,9 @@ type Policy[T any] struct {
 	Name   string // its key in images.yaml
 	Doc    string // one line, for editors
 	Values Values[T]
+	// Deletes is the value, as images.yaml spells it, that deletes something in the
+	// repository, aliases or not. It is "" if there is none.
+	Deletes string
 	// Apply returns what the policy makes of the alias, and what it has against
 	// it. It changes no entry that it is given, and does no I/O. A policy of the
 	// repository as a whole has none.
@@ -44,7 +47,7 @@ func (p Policy[T]) Written(r Rules) bool { return p.Pos(r).Line > 0 }
 // Key returns how images.yaml spells the policy.
 func (p Policy[T]) Key() config.PolicyKey {
 	key := p.Values.key()
-	key.Name, key.Doc = p.Name, p.Doc
+	key.Name, key.Doc, key.Deletes = p.Name, p.Doc, p.Deletes
 	return key
 }
 
