@@ -35,7 +35,7 @@ func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	for _, image := range c.Images {
 		var of lines
 		of.add(1, plain(image.Name)+":", origin(image.Pos, ""))
-		of.policies(image.Policies, policies)
+		of.policies(image.Policies, policies, c.Locked)
 		if len(image.Aliases) > 0 {
 			of.add(2, "aliases:", "")
 		}
@@ -74,7 +74,7 @@ func (l lines) write(w *bufio.Writer) {
 	}
 }
 
-func (l *lines) policies(all Settings, keys []PolicyKey) {
+func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) {
 	written := func(key PolicyKey) bool { return all[key.Name].Pos.Line > 0 }
 	if slices.ContainsFunc(keys, written) {
 		l.add(2, "policies:", "")
@@ -91,11 +91,14 @@ func (l *lines) policies(all Settings, keys []PolicyKey) {
 			}
 			value = "[" + strings.Join(names, ", ") + "]"
 		}
+		text, from := "# "+key.Name+": "+value, "default"
 		if written(key) {
-			l.add(3, key.Name+": "+value, origin(s.Pos, s.Profile))
-		} else {
-			l.add(3, "# "+key.Name+": "+value, "default")
+			text, from = key.Name+": "+value, origin(s.Pos, s.Profile)
 		}
+		if at, ok := locked[key.Name]; ok {
+			from += ", locked by " + origin(at, "")
+		}
+		l.add(3, text, from)
 	}
 }
 

@@ -132,6 +132,9 @@ func withoutOrigins(c *Config) *Config {
 		return s
 	}
 	c.SHA256, c.HostPos, c.Warnings = "", Pos{}, nil
+	for i := range c.Listed {
+		c.Listed[i].Pos = Pos{}
+	}
 	for i := range c.Images {
 		image := &c.Images[i]
 		image.Pos = Pos{}

@@ -10,11 +10,11 @@ import (
 	"tagline/config/findings"
 )
 
-// alone checks an image without aliases. It needs a policy of its own, or of its
+// withoutAliases checks an image without aliases. It needs a policy of its own, or of its
 // profiles, that deletes something: one of the whole file may not be meant for it.
 // prune is refused unless it is such a policy, since without aliases it deletes
 // every tag that tagline made.
-func (w *walk) alone(key *yaml.Node, all, shared, own Settings) {
+func (w *walk) withoutAliases(key *yaml.Node, all, shared, own Settings) {
 	named := func(policy PolicyKey) (s Setting, ok bool) {
 		if s, ok = own[policy.Name]; !ok {
 			s, ok = shared[policy.Name]

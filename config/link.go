@@ -69,12 +69,12 @@ func (w *walk) cycles(image Image, index map[string]int) {
 // reportSource reports a source of an image. What several images have from one
 // profile is one finding.
 func (w *walk) reportSource(image Image, of Alias, s Source, id findings.ID, format string, args ...any) {
-	f := Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)}
+	f := &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)}
 	if of.Profile != "" {
-		w.repeats.add(f, image.Name)
+		w.repeats.add(*f, image.Name)
 		return
 	}
-	w.findings = append(w.findings, &f)
+	w.findings.add(f)
 }
 
 // arrows returns "10 -> latest -> 11", shortened if it is long.

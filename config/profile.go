@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -203,7 +204,8 @@ func (w *walk) profileCycles(own []*profile, nodes map[*profile]*yaml.Node) {
 // body is what profiles give to an image.
 type body struct {
 	policies Settings
-	aliases  []Alias // of nowhere, in the order of their tags
+	all      Settings // those of the file, too
+	aliases  []Alias  // of nowhere, in the order of their tags
 }
 
 // body puts profiles together: the later override the earlier ones, and a profile
@@ -217,7 +219,7 @@ func (w *walk) body(uses []*profile) body {
 	if b, ok := w.bodies[key]; ok {
 		return b
 	}
-	b := body{policies: Settings{}}
+	b := body{policies: Settings{}, all: w.base}
 	aliases := map[string]Alias{}
 	put := func(policies Settings, of []Alias) {
 		if !w.share(len(of)) {
@@ -232,6 +234,10 @@ func (w *walk) body(uses []*profile) body {
 		below := w.body(p.uses)
 		put(below.policies, below.aliases)
 		put(p.policies, p.aliases)
+	}
+	if len(b.policies) > 0 {
+		b.all = maps.Clone(w.base)
+		maps.Copy(b.all, b.policies)
 	}
 	b.aliases = slices.SortedFunc(maps.Values(aliases), func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })
 	if w.bodies == nil {
@@ -315,23 +321,36 @@ func (r repeats) add(f Finding, image string) {
 	r[f].count++
 }
 
-// findings returns each finding once, with the images that it is about.
-func (r repeats) findings() []*Finding {
-	var all []*Finding
-	for f, of := range r {
-		f.Message += fmt.Sprintf(" (image %s", quote(of.first))
-		if of.count > 1 {
-			f.Message += fmt.Sprintf(" and %d more", of.count-1)
+// join adds those of another file.
+func (r repeats) join(more repeats) {
+	for f, of := range more {
+		if r[f] == nil {
+			r[f] = &repeat{first: of.first}
 		}
-		f.Message += ")"
-		all = append(all, &f)
+		r[f].first = min(r[f].first, of.first)
+		r[f].count += of.count
 	}
-	slices.SortFunc(all, func(a, b *Finding) int { return cmp.Compare(a.Error(), b.Error()) })
-	return all
 }
 
-// unused warns of the profiles of a file that no image uses.
-func unused(own []*profile, used map[*profile]bool) []*Finding {
+// findings ranges over each finding once, with the images that it is about.
+func (r repeats) findings() iter.Seq[*Finding] {
+	return func(yield func(*Finding) bool) {
+		for _, f := range slices.SortedFunc(maps.Keys(r), func(a, b Finding) int { return cmp.Compare(a.Error(), b.Error()) }) {
+			of := r[f]
+			f.Message += fmt.Sprintf(" (image %s", quote(of.first))
+			if of.count > 1 {
+				f.Message += fmt.Sprintf(" and %d more", of.count-1)
+			}
+			f.Message += ")"
+			if !yield(&f) {
+				return
+			}
+		}
+	}
+}
+
+// unused warns of the profiles that no image uses.
+func (l *loading) unused() []*Finding {
 	reached := map[*profile]bool{}
 	var reach func(p *profile)
 	reach = func(p *profile) {
@@ -342,14 +361,18 @@ func unused(own []*profile, used map[*profile]bool) []*Finding {
 			}
 		}
 	}
-	for p := range used {
-		reach(p)
+	for _, part := range l.parts {
+		for p := range part.used {
+			reach(p)
+		}
 	}
 	var all []*Finding
-	for _, p := range own {
-		if !reached[p] {
-			all = append(all, &Finding{ID: findings.UnusedProfile, Warning: true, Pos: p.pos,
-				Message: fmt.Sprintf("no image uses profile %s; use it, or remove it", quote(p.name))})
+	for _, part := range l.parts {
+		for _, p := range part.profiles {
+			if !reached[p] {
+				all = append(all, &Finding{ID: findings.UnusedProfile, Warning: true, Pos: p.pos,
+					Message: fmt.Sprintf("no image uses profile %s; use it, or remove it", quote(p.name))})
+			}
 		}
 	}
 	return all
@@ -377,6 +400,9 @@ func (i Image) ProfileAt(pos Pos) string {
 // marked notes that profiles are used.
 func (w *walk) marked(used []*profile) {
 	for _, p := range used {
+		if w.used == nil {
+			w.used = map[*profile]bool{}
+		}
 		w.used[p] = true
 	}
 }

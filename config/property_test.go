@@ -104,6 +104,9 @@ func TestOrderOfKeysDoesNotMatter(t *testing.T) {
 // withoutPlaces drops what the order of a file's keys does change.
 func withoutPlaces(c *Config) *Config {
 	c.SHA256, c.HostPos = "", Pos{}
+	for i := range c.Listed {
+		c.Listed[i].Pos = Pos{}
+	}
 	for i := range c.Images {
 		image := &c.Images[i]
 		image.Pos = Pos{}

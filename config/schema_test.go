@@ -30,6 +30,7 @@ var beyondSchema = map[string]string{
 	"version of Windows twice":                           spellings,
 	"versions of Windows that overlap":                   otherKeys,
 	"version of Windows within another":                  otherKeys,
+	"no images":                                          "other files may have them",
 	"no registry":                                        "a flag or a variable may name it",
 	"repository too long":                                "the length counts the registry's host, which is elsewhere in the file",
 	"repository twice":                                   spellings,

@@ -5,5 +5,6 @@ var Untagged = Policy[bool]{
 	Name:    "untagged",
 	Doc:     "whether untagged manifests that nothing needs are deleted",
 	Values:  words[bool]{{"keep", false}, {"delete", true}},
+	Strict:  same[bool](),
 	Deletes: "delete",
 }

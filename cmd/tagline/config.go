@@ -27,8 +27,8 @@ With images, only those are printed. Their names are as for --image.`,
 			return a.completeImage(cmd, args, begun)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.images = args
-			cfg, err := a.load()
+			a.images, a.imagesFrom = args, "image"
+			cfg, err := a.load(nil)
 			if err != nil {
 				return err
 			}

@@ -60,6 +60,7 @@ func file() *jsonschema.Schema {
 			Description:   "What kind of registry a host is, where its name does not tell.",
 		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
+		property{"locked", locked()},
 		property{"profiles", &jsonschema.Schema{
 			Type: "object", AdditionalProperties: ref("profile", ""),
 			PropertyNames: text(grammar.Profile, "expected letters, digits, dots, dashes and underscores"),
@@ -75,7 +76,6 @@ func file() *jsonschema.Schema {
 	)
 	s.Version = jsonschema.Version
 	s.Title = "images.yaml of tagline"
-	s.Required = []string{"images"}
 	s.Definitions = jsonschema.Definitions{
 		"image":    image(),
 		"profile":  profile(),
@@ -99,6 +99,18 @@ func kind() *jsonschema.Schema {
 	)
 	s.Required = []string{"kind"}
 	return s
+}
+
+func locked() *jsonschema.Schema {
+	var names []string
+	for _, key := range policies.Keys() {
+		names = append(names, key.Name)
+	}
+	return &jsonschema.Schema{
+		Type: "array", MinItems: one(), UniqueItems: true,
+		Items:       &jsonschema.Schema{Type: "string", Enum: words(names)},
+		Description: "Policies that no other file and no image may set to something laxer. Only the root file can lock them.",
+	}
 }
 
 func enum(words []string) (all []any) {
