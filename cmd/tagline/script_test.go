@@ -56,6 +56,8 @@ func (t tests) Run() int {
 //	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
 //	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
 //	nofault
+//	registry NAME                starts another registry, and $NAME is its host
+//	fill FILE...                 puts variables in the place of their names, such as $REGISTRY
 //	schema FILE...               each is JSON as plan.schema.json has it
 //	requests [METHOD...]         no other methods were used since the last call
 //	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
@@ -100,6 +102,10 @@ func TestScripts(t *testing.T) {
 					"nofault":  command((*scripted).nofault),
 					"requests": command((*scripted).requests),
 					"schema":   schema,
+					"fill":     fill,
+					"registry": func(ts *testscript.TestScript, _ bool, args []string) {
+						ts.Setenv(args[0], registry.start(ts.Value("registry").(*scripted).t))
+					},
 					"digests":  reading(printDigests),
 					"gone":     reading(printGone),
 					"exactly":  command((*scripted).exactly),
@@ -118,6 +124,12 @@ func schema(ts *testscript.TestScript, negated bool, files []string) {
 		if err := plan.Validate(document); (err != nil) != negated {
 			ts.Fatalf("%s: %v", file, err)
 		}
+	}
+}
+
+func fill(ts *testscript.TestScript, _ bool, files []string) {
+	for _, file := range files {
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o600))
 	}
 }
 
