@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -138,7 +139,14 @@ func (w *walk) image(key, value *yaml.Node) Image {
 func (w *walk) repository(key *yaml.Node) Repository {
 	host := w.host
 	if named, _ := splitHost(key.Value); named == "" && host == "" {
-		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value))
+		set := inTheFile
+		if !w.isRoot() {
+			set = strings.Replace(inTheFile, "the file", w.root.file, 1)
+		}
+		if w.root.file == "" {
+			set = ""
+		}
+		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value, set))
 		if host = unreadHost; isRegistry(key.Value) {
 			return Repository{Host: host, Path: key.Value}
 		}

@@ -183,7 +183,7 @@ func (t *tree) link(name, path, relative, folder string) {
 		t.report(name, findings.LinkOutside, "it is a link to a folder, which is not followed; name that folder with -f, or remove the link")
 	case !isYAML(name):
 	case !filepath.IsLocal(within):
-		t.report(name, findings.LinkOutside, "link leads out of the folder, to %s; name that file with -f, or copy it into the folder", quote(target))
+		t.report(name, findings.LinkOutside, "link leads out of the folder, to %s; name that file with -f, or copy it into the folder", quote(filepath.ToSlash(within)))
 	case !info.Mode().IsRegular():
 		t.report(name, findings.UnreadableFile, "it is not a plain file; remove it, or name it with -f")
 	default:

@@ -304,7 +304,13 @@ func some(name string, images []config.Listed) string {
 
 // source names what -f does, for messages.
 func (a *app) source() string {
-	return strings.Join(a.files, ", ")
+	names := slices.Clone(a.files)
+	for i, name := range names {
+		if name == config.Stdin {
+			names[i] = "stdin"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // readFile reads a file up to one byte above a limit, since the file may be an

@@ -124,7 +124,7 @@ var All = []Kind{
 	{DuplicateProfile, File, Error, "A file has a profile of the same name as the root file.", "Give it another name: one name has one meaning in all files."},
 	{UnusedProfile, File, Warning, "No image uses a profile.", "Use it, or remove it."},
 	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
-	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see the page on trees."},
+	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
 	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},
 	{LinkOutside, File, Error, "A link in a folder of files leads to a folder, or out of the folder that `-f` names.", "Name the folder or the file that it leads to with a `-f` of its own."},
 	{MoreProblems, File, Either, "There are more problems, or more warnings, than are told at once.", "Correct those that are told, and check again."},
