@@ -106,9 +106,9 @@ func TestScripts(t *testing.T) {
 					"registry": func(ts *testscript.TestScript, _ bool, args []string) {
 						ts.Setenv(args[0], registry.start(ts.Value("registry").(*scripted).t))
 					},
-					"digests":  reading(printDigests),
-					"gone":     reading(printGone),
-					"exactly":  command((*scripted).exactly),
+					"digests": reading(printDigests),
+					"gone":    reading(printGone),
+					"exactly": command((*scripted).exactly),
 				},
 			})
 		})
