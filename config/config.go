@@ -31,7 +31,7 @@ func (c *Config) Aliases() int {
 	return n
 }
 
-// Listed is what a Config has of an image that it does not keep.
+// Listed is what a Config has of every image, kept or not.
 type Listed struct {
 	Name       string // as images.yaml spells it
 	Repository Repository

@@ -20,6 +20,14 @@ type Pos struct {
 	Column int
 }
 
+// String returns "images.yaml:12:7", or the file alone for a place without a line.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
 // Finding is something that is wrong and where: a problem of images.yaml, or
 // a violation, where a registry's content or a policy forbids an action.
 type Finding struct {

@@ -10,11 +10,13 @@ import (
 
 // testPolicies has one policy of each kind, and one with a planned value.
 func testPolicies() []PolicyKey {
+	same := func(least, value Setting) bool { return least.Value == value.Value }
+	more := func(least, value Setting) bool { return len(value.Platforms) >= len(least.Platforms) }
 	return []PolicyKey{
-		{Name: "platforms", Kind: PlatformList},
-		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep", Deletes: "purge"},
-		{Name: "prune", Values: []string{"false", "true"}, Default: "false", Deletes: "true"},
-		{Name: "grace", Kind: Duration, Default: "24h"},
+		{Name: "platforms", Kind: PlatformList, Holds: more, Stricter: "more platforms"},
+		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep", Deletes: "purge", Holds: same},
+		{Name: "prune", Values: []string{"false", "true"}, Default: "false", Deletes: "true", Holds: same},
+		{Name: "grace", Kind: Duration, Default: "24h", Holds: same},
 	}
 }
 

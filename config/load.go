@@ -103,7 +103,7 @@ func (l *loading) read(i int, f file, buffer *bytes.Buffer) {
 // read reads a file up to one byte above the limit, since it may be an endless
 // device or pipe.
 func (f file) read(to *bytes.Buffer, stdin io.Reader) error {
-	from := stdin
+	from := cmp.Or[io.Reader](stdin, strings.NewReader(""))
 	if f.path != "" {
 		opened, err := os.Open(f.path)
 		if err != nil {

@@ -15,17 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// lockable are testPolicies that know what is stricter.
+// lockable are testPolicies, and one that a newest source can set.
 func lockable() []PolicyKey {
-	all := testPolicies()
-	for i := range all {
-		all[i].Holds = func(least, value Setting) bool { return least.Value == value.Value }
-		if all[i].Kind == PlatformList {
-			all[i].Stricter = "more platforms"
-			all[i].Holds = func(least, value Setting) bool { return len(value.Platforms) >= len(least.Platforms) }
-		}
-	}
-	return append(all, PolicyKey{Name: "downgrade", Values: []string{"deny", "allow"}, Default: "deny",
+	return append(testPolicies(), PolicyKey{Name: "downgrade", Values: []string{"deny", "allow"}, Default: "deny",
 		Holds: func(least, value Setting) bool { return least.Value == value.Value }})
 }
 
@@ -93,6 +85,7 @@ not read
 		{"no root file", "-- d/a.yaml --\nimages: {localhost/app: {aliases: {1: 1.1}}}\n-- d/e/images.yaml --\nimages: {localhost/b: {aliases: {1: 1.1}}}\n", []string{"d"}, []string{"localhost/app d/a.yaml", "localhost/b d/e/images.yaml"}},
 		{"stdin", "", []string{"-"}, []string{"localhost/piped stdin"}},
 		{"stdin after a root file", "-- images.yaml --\nregistry: localhost" + app, []string{"images.yaml", "-", "-"}, []string{"localhost/app images.yaml", "localhost/piped stdin"}},
+		{"a file of the name that stdin has", "-- stdin --\nimages: {localhost/app: {aliases: {1: 1.1}}}\n", []string{"-", "stdin"}, []string{"localhost/app stdin", "localhost/piped stdin"}},
 		{"a file twice is read once", "-- d/images.yaml --\nregistry: localhost" + app, []string{"d/images.yaml", "d", "./d/images.yaml"}, []string{"localhost/app d/images.yaml"}},
 		{"a ConfigMap as Kubernetes mounts it", `
 d/images.yaml -> ..data/images.yaml

@@ -57,12 +57,12 @@ func (w *walk) images(root *yaml.Node) []known {
 		w.leaveToRoot(root)
 	}
 	defaults := w.root.policies
-	if !w.isRoot() && top["policies"] != nil {
+	if !w.leads && top["policies"] != nil {
 		defaults = maps.Clone(defaults)
 		maps.Copy(defaults, w.settings(top["policies"]))
 	}
 	w.base = defaults
-	if !w.isRoot() {
+	if !w.leads {
 		w.readProfiles(top["profiles"])
 	}
 	w.useKnown = true
@@ -73,7 +73,7 @@ func (w *walk) images(root *yaml.Node) []known {
 
 	const want = `expected "images:" with at least one repository`
 	switch {
-	case top["images"] == nil && w.isRoot() && !w.alone:
+	case top["images"] == nil && w.leads && !w.alone:
 		return nil
 	case top["images"] == nil:
 		w.reportFile(findings.MissingImages, "file has no images; %s", want)
@@ -139,12 +139,12 @@ func (w *walk) image(key, value *yaml.Node) Image {
 func (w *walk) repository(key *yaml.Node) Repository {
 	host := w.host
 	if named, _ := splitHost(key.Value); named == "" && host == "" {
-		set := inTheFile
-		if !w.isRoot() {
+		set := ""
+		if w.root.file != "" {
 			set = strings.Replace(inTheFile, "the file", w.root.file, 1)
 		}
-		if w.root.file == "" {
-			set = ""
+		if w.leads {
+			set = inTheFile
 		}
 		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value, set))
 		if host = unreadHost; isRegistry(key.Value) {

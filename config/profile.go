@@ -71,7 +71,7 @@ func (w *walk) readProfiles(n *yaml.Node) {
 		case before == nil:
 			visible[p.name] = p
 			own = append(own, p)
-		case before.pos.File != w.file: // else the key is a duplicate
+		case !slices.Contains(own, before): // else the key is a duplicate
 			w.report(key, findings.DuplicateProfile, "%s is a profile of %s too; give it another name", quote(p.name), before.pos)
 		}
 		uses[p] = fields["use"]

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 
 	"gopkg.in/yaml.v3"
@@ -26,7 +25,8 @@ type rootFile struct {
 
 // readRoot reads the keys that the root file has for all. top may be nil.
 func (w *walk) readRoot(top map[string]*yaml.Node) {
-	w.root = &rootFile{file: w.file, unread: top == nil && w.file != ""}
+	w.leads = w.file != ""
+	w.root = &rootFile{file: w.file, unread: w.leads && top == nil}
 	if n := top["registry"]; n != nil {
 		w.root.said, w.root.saidAt = unreadHost, w.pos(n)
 		if text, ok := w.scalar(n, "registry", "a host, such as ghcr.io or localhost:5000"); ok {
@@ -49,9 +49,6 @@ func (w *walk) readRoot(top map[string]*yaml.Node) {
 	w.readProfiles(top["profiles"])
 	w.root.profiles = w.profiles
 }
-
-// isRoot reports whether this is the root file.
-func (w *walk) isRoot() bool { return w.file == w.root.file }
 
 // leaveToRoot reports the keys of another file that only the root file may have. A
 // file may name the registry of the root file, so that it can be checked alone.
@@ -80,12 +77,4 @@ func (w *walk) leaveToRoot(top *yaml.Node) {
 			}
 		}
 	}
-}
-
-// String returns "images.yaml:12:7", or the file alone for a place without a line.
-func (p Pos) String() string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }

@@ -114,11 +114,12 @@ func (t *tree) add(f file, real string) {
 		return
 	}
 	t.seen[real] = true
-	folded := strings.ToLower(f.name)
-	if other, clash := t.folded[folded]; clash {
-		t.report(f.name, findings.SameName, "name differs from %s in case alone, so that both are one file on some systems; rename one", other)
+	if folded := strings.ToLower(f.name); f.path != "" {
+		if other, clash := t.folded[folded]; clash {
+			t.report(f.name, findings.SameName, "name differs from %s in case alone, so that both are one file on some systems; rename one", other)
+		}
+		t.folded[folded] = f.name
 	}
-	t.folded[folded] = f.name
 	t.files = append(t.files, f)
 }
 

@@ -17,7 +17,8 @@ type walk struct {
 	policies []PolicyKey
 	keep     func(Image) bool // Options.Keep
 	host     string           // of repositories without one; "" if there is none
-	root     *rootFile        // nil while the root file itself is read
+	root     *rootFile        // nil until the root file is read
+	leads    bool             // this is the root file
 	alone    bool             // there is no other file
 	about    string           // the alias that is being read, if any
 	findings found

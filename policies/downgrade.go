@@ -23,14 +23,14 @@ var Downgrade = Policy[bool]{
 	Apply: func(_ bool, a Alias) (Alias, []Finding) {
 		var found []Finding
 		for _, e := range a.Images() {
-			if !e.Newest || e.Was == (Past{}) || e.Was.Digest == e.Digest {
+			if !e.Newest || e.Was == nil || e.Was.Digest == e.Digest {
 				continue
 			}
 			unknown := ""
 			switch was := e.Was.Version; {
-			case was.Tag == "":
+			case was == nil:
 				unknown = "the alias has no mark of tagline, and its image is none of the newest versions"
-			case e.Was.Float && was.Covers(e.Version):
+			case e.Was.Float && was.Covers(*e.Version):
 				unknown = fmt.Sprintf("the alias has no mark of tagline, and of the version tags only %s has its image, which moves", was.Tag)
 			}
 			switch {
@@ -38,14 +38,14 @@ var Downgrade = Policy[bool]{
 				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
 					"%s would go from %s to %s, which may be a downgrade: %s; for one run, name the tag that it should have, or write downgrade: allow beside newest",
 					e.Platform, e.Was.Digest, e.Source, unknown)})
-			case e.Version.Compare(e.Was.Version) < 0 && e.Was.Outside != "": // which may be so for every platform
+			case e.Version.Compare(*e.Was.Version) < 0 && e.Was.Outside != "": // which may be so for every platform
 				f := Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
 					"the alias has %s, which is not in %q; if the step down is meant, exclude %s with !=, or write downgrade: allow beside newest",
 					e.Was.Version.Tag, e.Was.Outside, e.Was.Version.Tag)}
 				if !slices.Contains(found, f) {
 					found = append(found, f)
 				}
-			case e.Version.Compare(e.Was.Version) < 0:
+			case e.Version.Compare(*e.Was.Version) < 0:
 				was := e.Was.Version.Tag
 				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
 					"%s would be downgraded from %s to %s; bring %s back for it, name a tag, exclude it with !=, or write downgrade: allow beside newest",

@@ -40,8 +40,8 @@ var MixedVersions = Policy[bool]{
 // sameVersion reports whether two entries are one version: 10.10-amd64 and
 // 10.10-arm64 are. What is no version must be of one source.
 func sameVersion(a, b Entry) bool {
-	if a.Version.Tag == "" || b.Version.Tag == "" {
+	if a.Version == nil || b.Version == nil {
 		return a.Origin == b.Origin
 	}
-	return a.Version.Compare(b.Version) == 0
+	return a.Version.Compare(*b.Version) == 0
 }

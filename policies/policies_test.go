@@ -14,9 +14,12 @@ func image(platform, source string) Entry {
 	if err != nil {
 		panic(err)
 	}
-	version, _ := config.ParseVersion(source)
-	return Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source, Version: version,
+	e := Entry{Kind: Image, Platform: p, Digest: "sha256:" + platform + source, Source: source, Origin: source,
 		MediaType: "application/vnd.oci.image.manifest.v1+json"}
+	if version, err := config.ParseVersion(source); err == nil {
+		e.Version = &version
+	}
+	return e
 }
 
 func ids(found []Finding) []string {
@@ -98,7 +101,7 @@ func TestPolicies(t *testing.T) {
 	artifact := Entry{Kind: Other, Source: "1.0"}
 	chosen := func(was, now string) Entry {
 		e := image("amd64", now)
-		e.Newest, e.Was = true, Past{Digest: image("amd64", was).Digest, Version: image("amd64", was).Version}
+		e.Newest, e.Was = true, &Past{Digest: image("amd64", was).Digest, Version: image("amd64", was).Version}
 		return e
 	}
 	moving := func(was, now string) Entry {

@@ -291,12 +291,14 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 		}
 		// A version that the range excludes by name may be replaced by a lower one.
 		wants := alias.Sources[of].Newest.Range
-		if was := highest(images, e.Platform); was.Version.Tag == "" || !wants.Excludes(was.Version) {
-			if was.Version.Tag != "" && !wants.Has(was.Version) {
-				was.Outside = wants.Text
-			}
-			a.Entries[i].Was = was
+		was := highest(images, e.Platform)
+		switch {
+		case was == nil || was.Version != nil && wants.Excludes(*was.Version):
+			continue
+		case was.Version != nil && !wants.Has(*was.Version):
+			was.Outside = wants.Text
 		}
+		a.Entries[i].Was = was
 	}
 	_, warnings, ps = p.apply(alias, a)
 	return warnings, ps

@@ -52,7 +52,7 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 // highestOf returns the leaf of the highest version.
 func highestOf(leaves []leaf) (highest leaf) {
 	for _, l := range leaves {
-		if l.Version.Tag != "" && (highest.Version.Tag == "" || l.Version.Compare(highest.Version) > 0) {
+		if l.Version != nil && (highest.Version == nil || l.Version.Compare(*highest.Version) > 0) {
 			highest = l
 		}
 	}
@@ -62,7 +62,7 @@ func highestOf(leaves []leaf) (highest leaf) {
 // behind returns the highest version that another platform of an alias comes
 // from, if it is higher than this one's: the versions are mixed.
 func behind(l, highest leaf) string {
-	if l.Version.Tag == "" || l.Kind != policies.Image || highest.Version.Compare(l.Version) <= 0 {
+	if l.Version == nil || l.Kind != policies.Image || highest.Version.Compare(*l.Version) <= 0 {
 		return ""
 	}
 	return highest.Origin

@@ -163,17 +163,18 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 }
 
 // highest returns the image of a platform that must not be replaced by a lower
-// version. An alias may have several; one whose version is not known comes first.
-func highest(images []oldImage, of config.Platform) (past policies.Past) {
+// version, nil if the alias has none. It may have several; one whose version is not
+// known comes first.
+func highest(images []oldImage, of config.Platform) (past *policies.Past) {
 	for _, o := range images {
 		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
 		if o.version.Tag == "" {
-			return policies.Past{Digest: o.digest}
+			return &policies.Past{Digest: o.digest}
 		}
-		if past.Digest == "" || o.version.Compare(past.Version) > 0 {
-			past = policies.Past{Digest: o.digest, Version: o.version, Float: o.float}
+		if past == nil || o.version.Compare(*past.Version) > 0 {
+			past = &policies.Past{Digest: o.digest, Version: &o.version, Float: o.float}
 		}
 	}
 	return past

@@ -35,11 +35,13 @@ func (c content) home(digest string) config.Repository {
 
 // setSource marks the leaves with the source that they come from.
 func (c *content) setSource(s config.Source) {
-	var version config.Version
+	parse := config.ParseVersion
 	if s.Newest != nil {
-		version, _ = s.Newest.Version(s.Tag)
-	} else if s.Tag != "" {
-		version, _ = config.ParseVersion(s.Tag)
+		parse = s.Newest.Version
+	}
+	var version *config.Version
+	if v, err := parse(s.Tag); err == nil {
+		version = &v
 	}
 	for i := range c.leaves {
 		l := &c.leaves[i]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -167,7 +168,7 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 // on a host, which has an address, too. It refuses a file that names another
 // registry: the demo neither writes to it nor reads from it.
 func demoImages(file, host, address string) ([]config.Image, error) {
-	options := config.Options{Registry: host, Policies: policies.Keys()}
+	options := config.Options{Registry: host, Policies: policies.Keys(), Stdin: os.Stdin}
 	cfg, err := config.Parse("images.yaml", []byte(demo.ImagesYAML()), options)
 	if file != "" {
 		cfg, err = config.Load([]string{file}, options)
