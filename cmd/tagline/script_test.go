@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +48,7 @@ func (t tests) Run() int {
 // TestScripts runs each script of testdata/script on each registry, and those of
 // testdata/zot on one that drops manifests with their last tag. $REGISTRY
 // is a transparent proxy in front of it, and TAGLINE_REGISTRY names it too.
+// $FLEET is a tree of files of forty services.
 // Beside testscript's own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
@@ -63,6 +65,10 @@ func (t tests) Run() int {
 //	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	fleet, err := filepath.Abs("../../config/testdata/fleet")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, registry := range map[string]struct {
 		start func(testing.TB) string
 		dir   string
@@ -88,6 +94,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("REGISTRY", s.proxy.Host)
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
 					env.Setenv("HOME", env.WorkDir)
+					env.Setenv("FLEET", fleet)
 					env.Setenv("TAGLINE_TEST_ALL", os.Getenv("TAGLINE_TEST_ALL"))
 					env.Setenv("NO_COLOR", "")
 					env.Setenv("GOGC", "400")                 // a command has little to collect, and there are hundreds
