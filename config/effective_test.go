@@ -138,6 +138,9 @@ func withoutOrigins(c *Config) *Config {
 	for i := range c.Images {
 		image := &c.Images[i]
 		image.Pos = Pos{}
+		for used := range image.Used { // by whom first depends on the order of the file
+			image.Used[used] = ""
+		}
 		for name, setting := range image.Policies {
 			image.Policies[name] = written(setting)
 		}
