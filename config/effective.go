@@ -89,7 +89,9 @@ func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) 
 			for _, p := range s.Platforms {
 				names = append(names, plain(shortPlatform(p)))
 			}
-			value = "[" + strings.Join(names, ", ") + "]"
+			if value = "[" + strings.Join(names, ", ") + "]"; len(names) == 0 {
+				value = "none"
+			}
 		}
 		text, from := "# "+key.Name+": "+value, "default"
 		if written(key) {

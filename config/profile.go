@@ -22,6 +22,7 @@ type profile struct {
 	uses     []*profile
 	policies Settings
 	aliases  []Alias // of nowhere
+	depth    int     // of the profiles that it uses, with itself
 }
 
 // profiles are those that a file can use, by name.
@@ -130,6 +131,8 @@ func (w *walk) uses(n *yaml.Node, none string) (used []*profile, ok bool) {
 		}
 		p := w.profiles[name]
 		switch {
+		case p == nil && w.root.unread: // it may be there
+			ok = false
 		case p == nil:
 			w.report(item, findings.UnknownProfile, "profile %s does not exist%s", quote(name), w.knownProfiles(name))
 			ok = false
@@ -157,48 +160,50 @@ func (w *walk) knownProfiles(name string) string {
 }
 
 // profileCycles reports profiles that lead back to themselves, and chains that
-// are too long. It cuts them there.
+// are too long. It cuts them there. nodes has the use of each profile of the file;
+// those of the root file, which other files read at the same time, are done.
 func (w *walk) profileCycles(own []*profile, nodes map[*profile]*yaml.Node) {
-	depth := map[*profile]int{} // of those that are done, and of those on the path -1
+	onPath := map[*profile]bool{}
 	var path []string
-	var visit func(p *profile) int
-	visit = func(p *profile) int {
-		if d := depth[p]; d != 0 {
-			return d
-		}
-		depth[p] = -1
+	var visit func(p *profile)
+	visit = func(p *profile) {
+		onPath[p] = true
 		path = append(path, p.name)
 		deepest := 0
 		p.uses = slices.DeleteFunc(p.uses, func(used *profile) bool {
-			at := nodes[p]
-			if at == nil { // of the root file, which has none of these problems
-				return false
+			if _, mine := nodes[used]; mine && used.depth == 0 && !onPath[used] {
+				visit(used)
 			}
-			for _, item := range at.Content {
-				if item.Value == used.name {
-					at = item
-					break
-				}
-			}
-			switch d := visit(used); {
-			case d < 0:
+			switch at := nodeOf(nodes[p], used.name); {
+			case onPath[used]:
 				w.report(at, findings.ProfileCycle, "profiles use each other in a cycle: %s -> %s", arrows(path[slices.Index(path, used.name):]), used.name)
 				return true
-			case d >= maxProfileDepth:
+			case used.depth >= maxProfileDepth:
 				w.report(at, findings.TooDeep, "profiles use each other more than %d deep", maxProfileDepth)
 				return true
-			default:
-				deepest = max(deepest, d)
-				return false
 			}
+			deepest = max(deepest, used.depth)
+			return false
 		})
 		path = path[:len(path)-1]
-		depth[p] = deepest + 1
-		return depth[p]
+		onPath[p] = false
+		p.depth = deepest + 1
 	}
 	for _, p := range own {
-		visit(p)
+		if p.depth == 0 {
+			visit(p)
+		}
 	}
+}
+
+// nodeOf returns the node of a name in a use.
+func nodeOf(use *yaml.Node, name string) *yaml.Node {
+	for _, item := range use.Content {
+		if item.Value == name {
+			return item
+		}
+	}
+	return use
 }
 
 // body is what profiles give to an image.

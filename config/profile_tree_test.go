@@ -119,6 +119,39 @@ images:
 `, warnings: `
 images.yaml:2:36: warning[unused-profile]: no image uses profile "b"; use it, or remove it
 a.yaml:1:38: warning[unused-profile]: no image uses profile "unused"; use it, or remove it`},
+		{name: "are not known while the root file is not YAML", tree: `
+-- images.yaml --
+registry: [
+-- a.yaml --
+use: service
+images: {app: }
+`, problems: `images.yaml:1:1: error[syntax]: file is not YAML: did not find expected node content`},
+		{name: "are as deep as those of a file together", tree: `
+-- images.yaml --
+registry: localhost:5000
+profiles:
+  p1: {aliases: {1: 1.1}}
+  p2: {use: p1}
+  p3: {use: p2}
+  p4: {use: p3}
+  p5: {use: p4}
+  p6: {use: p5}
+  p7: {use: p6}
+  p8: {use: p7}
+  p9: {use: p8}
+  p10: {use: p9}
+  p11: {use: p10}
+  p12: {use: p11}
+  p13: {use: p12}
+  p14: {use: p13}
+  p15: {use: p14}
+-- a.yaml --
+profiles: {own: {use: p15}, over: {use: own}}
+images: {app: {use: own}}
+-- b.yaml --
+profiles: {own: {use: p15}}
+images: {other: {use: own}}
+`, problems: `a.yaml:1:41: error[too-deep]: profiles use each other more than 16 deep`},
 		{name: "are held to what is locked", tree: `
 -- images.yaml --
 registry: localhost:5000
@@ -190,5 +223,26 @@ images:
 	}
 	if fmt.Sprint(cfg.Images[0].ProfileAt(cfg.Images[0].Aliases[0].Pos)) != "service" {
 		t.Error("the alias is not one of the profile")
+	}
+}
+
+func BenchmarkProfiles(b *testing.B) {
+	var file strings.Builder
+	file.WriteString("registry: localhost:5000\npolicies: {platforms: [amd64, arm64]}\nuse: service\nprofiles:\n  service:\n    aliases:\n")
+	for i := range 90 {
+		fmt.Fprintf(&file, "      %d.%d: {amd64: %[1]d.%[2]d.1, arm64: %[1]d.%[2]d.2}\n", i/10, i%10)
+	}
+	for i := range 10 {
+		fmt.Fprintf(&file, "      p%d: {from: staging.example.com}\n", i)
+	}
+	file.WriteString("images:\n")
+	for i := range 100 {
+		fmt.Fprintf(&file, "  team/app%d:\n", i)
+	}
+	for b.Loop() {
+		_, err := Parse("images.yaml", []byte(file.String()), Options{Policies: testPolicies(), Keep: func(Image) bool { return false }})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
