@@ -27,7 +27,7 @@ func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	if len(c.Registries) > 0 {
 		top.add(0, "registries:", "")
 		for _, host := range slices.Sorted(maps.Keys(c.Registries)) {
-			top.add(1, fmt.Sprintf("%s: {kind: %s}", plain(host), c.Registries[host].Kind), "")
+			top.add(1, plain(host)+": "+c.Registries[host].yaml(), "")
 		}
 	}
 	top.add(0, "images:", "")
@@ -119,6 +119,9 @@ func (l *lines) alias(alias Alias) {
 		}
 	}
 }
+
+// yaml returns what is said of a registry as images.yaml can spell it.
+func (r Registry) yaml() string { return "{kind: " + string(r.Kind) + "}" }
 
 // yaml returns a source as images.yaml can spell it.
 func (s Source) yaml() string {

@@ -84,6 +84,29 @@ images:
 	}
 }
 
+// What images.yaml can say of a registry is written as well.
+func TestEffectiveRegistries(t *testing.T) {
+	if n := reflect.TypeFor[Registry]().NumField(); n != 1 {
+		t.Errorf("Registry has %d fields; write the new ones in Registry.yaml, and add them here", n)
+	}
+	const file = `registries:
+  a.example.com: {kind: harbor}
+  b.example.com: {kind: oci}
+images: {a.example.com/app: {aliases: {1: 1.1}}}
+`
+	cfg, err := parse(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parse(flat(t, cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(again.Registries, cfg.Registries) {
+		t.Errorf("got %+v, want %+v", again.Registries, cfg.Registries)
+	}
+}
+
 // A file, and what it comes to, are the same images.
 func TestEffectiveIsTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
