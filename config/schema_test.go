@@ -166,6 +166,15 @@ func TestSchemaAcceptsTheExample(t *testing.T) {
 	goodForSchema(t, string(data))
 }
 
+// A root file may have no images, and one schema is for all files.
+func TestSchemaOfTrees(t *testing.T) {
+	goodForSchema(t, "registry: localhost\npolicies: {prune: false}\nlocked: [platforms, prune]\n")
+	goodForSchema(t, "policies: {prune: false}\nimages: {app: {aliases: {1: 1.1}}}\n")
+	for _, locked := range []string{"prune", "[]", "[plaforms]", "[prune, prune]"} {
+		badForSchema(t, "locked: "+locked, "locked: "+locked+"\nimages: {app: {aliases: {1: 1.1}}}\n")
+	}
+}
+
 // The schema's patterns say what Parse does, but for the lengths and numbers
 // that Spelling's comment excepts.
 func TestSpelling(t *testing.T) {
