@@ -121,7 +121,20 @@ func (l *lines) alias(alias Alias) {
 }
 
 // yaml returns what is said of a registry as images.yaml can spell it.
-func (r Registry) yaml() string { return "{kind: " + string(r.Kind) + "}" }
+func (r Registry) yaml() string {
+	var all []string
+	for _, key := range []struct{ name, value string }{
+		{"kind", string(r.Kind)}, {"aws-profile", r.AWSProfile}, {"role-arn", r.RoleARN}, {"external-id", r.ExternalID}, {"region", r.Region},
+	} {
+		if key.value != "" {
+			all = append(all, key.name+": "+plain(key.value))
+		}
+	}
+	if r.Concurrency > 0 {
+		all = append(all, "concurrency: "+strconv.Itoa(r.Concurrency))
+	}
+	return "{" + strings.Join(all, ", ") + "}"
+}
 
 // yaml returns a source as images.yaml can spell it.
 func (s Source) yaml() string {
@@ -163,12 +176,12 @@ func origin(pos Pos, profile string) string {
 	return text
 }
 
-// plainPattern matches what needs no quotes, whatever is around it.
-var plainPattern = regexp.MustCompile(`^[A-Za-z0-9_.+][A-Za-z0-9_.+/@:()-]*$`)
+// unquotedPattern matches what needs no quotes, whatever is around it.
+var unquotedPattern = regexp.MustCompile(`^[A-Za-z0-9_.+][A-Za-z0-9_.+/@:()-]*$`)
 
 // plain returns a text as a scalar of YAML.
 func plain(text string) string {
-	if strings.EqualFold(text, "null") || strings.HasSuffix(text, ":") || !plainPattern.MatchString(text) {
+	if strings.EqualFold(text, "null") || strings.HasSuffix(text, ":") || !unquotedPattern.MatchString(text) {
 		return strconv.Quote(text)
 	}
 	return text

@@ -86,12 +86,13 @@ images:
 
 // What images.yaml can say of a registry is written as well.
 func TestEffectiveRegistries(t *testing.T) {
-	if n := reflect.TypeFor[Registry]().NumField(); n != 1 {
+	if n := reflect.TypeFor[Registry]().NumField(); n != 6 {
 		t.Errorf("Registry has %d fields; write the new ones in Registry.yaml, and add them here", n)
 	}
 	const file = `registries:
-  a.example.com: {kind: harbor}
-  b.example.com: {kind: oci}
+  a.example.com: {kind: harbor, concurrency: 2}
+  b.example.com: {concurrency: 3}
+  123456789012.dkr.ecr.eu-central-1.amazonaws.com: {role-arn: "arn:aws:iam::123456789012:role/tagline", external-id: "a=b", aws-profile: "the prod", region: eu-west-1, concurrency: 4}
 images: {a.example.com/app: {aliases: {1: 1.1}}}
 `
 	cfg, err := parse(file)

@@ -38,7 +38,7 @@ const (
 	maxSharedAliases = 250_000 // of one file
 )
 
-var profilePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var profileNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // readProfiles reads the profiles of a file. w.profiles has those of the root
 // file by then; in the root file itself it is empty.
@@ -54,7 +54,7 @@ func (w *walk) readProfiles(n *yaml.Node) {
 	}
 	for key, value := range w.entries(n, "profiles", "a map from name to policies and aliases") {
 		p := &profile{name: key.Value, pos: w.pos(key)}
-		if !profilePattern.MatchString(p.name) {
+		if !profileNamePattern.MatchString(p.name) {
 			w.report(key, findings.InvalidValue, `profile %s is not a valid name; expected 1 to 64 letters, digits, ".", "_" and "-", the first a letter or a digit`, quote(p.name))
 		}
 		what := "profile " + quote(p.name)

@@ -17,7 +17,11 @@ var Schema []byte
 // Grammar is how names are spelled in images.yaml. These regular expressions
 // match whole texts, in the syntax that Go and ECMA-262 share.
 type Grammar struct {
-	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration, Profile, From string
+	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration, ProfileName, From string
+
+	// ECR is a registry of Amazon ECR, in lower case and without a port. The rest is
+	// what images.yaml says of one.
+	ECR, Role, ExternalID, Region, Profile string
 
 	// A source is a Digest, or a Source that is not an OtherDigest: no
 	// repository is called sha256.
@@ -64,11 +68,13 @@ func Spelling() Grammar {
 		OtherDigest: `^(?:sha256|sha384|sha512|blake3):`,
 		Platform: whole(`(?:(?:` + strings.Join(systems, "|") + `)/|windows\(` + ofWindows + `\)/|(?:` + versioned + `)\(` + ofOthers + `\)/)?` + architecture +
 			`|windows/` + architecture + `:` + ofWindows + `|(?:` + versioned + `)/` + architecture + `:` + ofOthers),
-		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
-		Tags:     whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
-		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
-		Duration: whole(`\+?(?:0|[0-9]{1,6}w(?:[0-9]{1,6}d)?` + times + `*|[0-9]{1,6}d` + times + `*|` + times + `+)`),
-		Profile:  profilePattern.String(),
-		From:     whole(host + `(?:/` + inner(pathPattern.String()) + `)?`),
+		Range:   `[0-9xX*]`, // the words of Masterminds/semver, loosely
+		Tags:    whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
+		Variant: whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
+		ECR:     ecrPattern.String(), Role: roleARNPattern.String(), ExternalID: externalIDPattern.String(),
+		Region: regionPattern.String(), Profile: profilePattern.String(),
+		Duration:    whole(`\+?(?:0|[0-9]{1,6}w(?:[0-9]{1,6}d)?` + times + `*|[0-9]{1,6}d` + times + `*|` + times + `+)`),
+		ProfileName: profileNamePattern.String(),
+		From:        whole(host + `(?:/` + inner(pathPattern.String()) + `)?`),
 	}
 }

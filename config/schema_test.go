@@ -58,6 +58,9 @@ var beyondSchema = map[string]string{
 	"profiles: no aliases, and a policy of the file":     mayBeShared,
 	"profiles: no aliases, and prune of the file":        mayBeShared,
 	"profiles: problems of what images make of it, once": otherKeys,
+	"one host twice":                                     spellings,
+	"role of another partition":                          otherKeys,
+	"region of another partition":                        otherKeys,
 }
 
 // Reasons of more than one.
@@ -192,6 +195,10 @@ func TestSpelling(t *testing.T) {
 			rapid.StringMatching(`((localhost|LocalHost|a\.b|c:5|\[::1\]:5|A\.b:80|c|a-\.b)/)?(a|a/b|a__b|a---b|a\.b|A|-a)`)},
 		{"registry", g.Registry, func(s string) bool { _, err := ParseHost(s); return err == nil },
 			rapid.StringMatching(`(localhost|a\.b|c|a-b\.c|-a\.b|\[::1\]|\[fe80::2\])(:5000|:80|)(/|)`)},
+		{"ECR", g.ECR, func(s string) bool { _, ok := ParseECRHost(s); return ok },
+			rapid.StringMatching(`[0-9]{11,12}\.dkr[.-]ecr(-fips|)\.(eu-west-1|cn-north-1)\.(amazonaws\.com(\.cn|)|on\.aws|example\.com)`)},
+		{"role", g.Role, func(s string) bool { return roleProblem(s, ECRHost{Region: "cn-north-1"}) == "" },
+			rapid.StringMatching(`arn:aws-cn:(iam|sts)::[0-9]{11,12}:(role|user)/(a/b/|/|)[a-c@ ]?`)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pattern := regexp.MustCompile(test.pattern)

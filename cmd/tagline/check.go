@@ -14,6 +14,7 @@ import (
 
 func (a *app) checkCommand() *cobra.Command {
 	var composeFiles []string
+	var fix bool
 	formats := formatNames("metrics") // they are of requests, and there are none
 	c := &cobra.Command{
 		Use:   "check",
@@ -24,17 +25,25 @@ With --compose, each service's image is checked if its repository is in
 images.yaml. It must be an alias there that has the service's platform or,
 without one, all platforms that the policy requires. Findings lead to exit code 3.
 
-Each --compose is a project. Files of one project are joined with ":", as in
+Without a FILE, --compose takes that of the current folder, such as compose.yaml.
+A folder stands for the file in it, and FOLDER/... for all compose files below.
+
+Each FILE is a project. Files of one project are joined with ":", as in
 COMPOSE_FILE; the later override the earlier. A file with a default name, such
 as compose.yml, brings compose.override.yml beside it, as docker compose does
 if no file is named.
+
+With --fix, a tag that one alias alone takes images from, or follows, is replaced
+with that alias in the compose file, unless the text has variables in it.
 
 Variables come from the environment and from .env, as for docker compose.
 "include" and "extends" are followed within the git work tree of the file.
 Without one, that is within the current folder if the file is below it, or else
 within the file's own folder. Nothing is fetched.`,
 		Example: `  tagline check
-  tagline check --compose compose.yml --compose deploy/compose.yml
+  tagline check --compose
+  tagline check --compose compose.yml deploy/compose.yml
+  tagline check --compose ./...
   tagline check --compose compose.yml:compose.prod.yml`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch none := noArguments(cmd, args); {
@@ -42,6 +51,8 @@ within the file's own folder. Nothing is fetched.`,
 				return fmt.Errorf("%w; name another file with --file, or compose files with --compose", none)
 			case slices.ContainsFunc(slices.Concat(composeFiles, args), namesNoFile):
 				return errors.New("--compose is empty; name a file")
+			case fix && len(composeFiles) == 0:
+				return errors.New("--fix changes compose files; name them with --compose")
 			}
 			return nil
 		},
@@ -55,7 +66,11 @@ within the file's own folder. Nothing is fetched.`,
 				_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
 			}
 			if len(composeFiles) > 0 {
-				return a.checkCompose(cfg, append(composeFiles, cmd.Flags().Args()...), out)
+				projects, err := composeProjects(cmd)
+				if err != nil {
+					return err
+				}
+				return a.checkCompose(cfg, projects, fix, out)
 			}
 			if a.quiet {
 				return nil
@@ -67,7 +82,9 @@ within the file's own folder. Nothing is fetched.`,
 	a.fileFlag(c)
 	a.registryFlag(c)
 	a.outputFlag(c, formats)
-	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to check against images.yaml (repeatable, or followed by several files; FILE:FILE is one project)")
+	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "check compose files against images.yaml: that of the current folder, or each `FILE` that follows (FILE:FILE is one project)")
+	c.Flags().BoolVar(&fix, "fix", false, "write the alias into compose files where a tag leaves one choice")
+	c.Flags().Lookup("compose").NoOptDefVal = thisFolder
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
 }

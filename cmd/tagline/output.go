@@ -131,8 +131,12 @@ func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error
 		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
 			inputs = append(inputs, plan.Value.String())
 		}
-		if projects, err := cmd.Flags().GetStringArray("compose"); err == nil {
-			for _, project := range slices.Concat(projects, args) {
+		if cmd.Flags().Lookup("compose") != nil {
+			projects, err := composeProjects(cmd)
+			if err != nil {
+				return err
+			}
+			for _, project := range projects {
 				inputs = append(inputs, compose.Files(project)...)
 			}
 		}

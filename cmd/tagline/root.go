@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -205,7 +206,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
 	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "accept any certificate of this `HOST[:PORT]`, and plain http if it speaks no https, as Docker's insecure-registries does; no CIDR; plain http on loopback needs no flag (repeatable)")
-	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
+	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host, unless images.yaml says another number for the host")
 }
 
 func (a *app) imageFlag(c *cobra.Command) {
@@ -353,7 +354,11 @@ func (a *app) registries() map[string]config.Registry {
 	if a.said == nil && len(a.files) > 0 {
 		none := func(config.Image) bool { return false }
 		if _, err := a.load(none); err != nil {
-			a.logger().Debug("images.yaml says nothing of registries", "reason", err.Error())
+			level := slog.LevelWarn // it may say how to be let in
+			if errors.Is(err, fs.ErrNotExist) {
+				level = slog.LevelDebug
+			}
+			a.logger().Log(context.Background(), level, "images.yaml says nothing of registries", "reason", err.Error())
 		}
 	}
 	return a.said
