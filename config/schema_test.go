@@ -30,6 +30,7 @@ var beyondSchema = map[string]string{
 	"version of Windows twice":                   spellings,
 	"versions of Windows that overlap":           otherKeys,
 	"version of Windows within another":          otherKeys,
+	"no images":                                  "other files may have them",
 	"no registry":                                "a flag or a variable may name it",
 	"repository too long":                        "the length counts the registry's host, which is elsewhere in the file",
 	"repository twice":                           spellings,
@@ -151,6 +152,15 @@ func TestSchemaAcceptsTheExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	goodForSchema(t, string(data))
+}
+
+// A root file may have no images, and one schema is for all files.
+func TestSchemaOfTrees(t *testing.T) {
+	goodForSchema(t, "registry: localhost\npolicies: {prune: false}\nlocked: [platforms, prune]\n")
+	goodForSchema(t, "policies: {prune: false}\nimages: {app: {aliases: {1: 1.1}}}\n")
+	for _, locked := range []string{"prune", "[]", "[plaforms]", "[prune, prune]"} {
+		badForSchema(t, "locked: "+locked, "locked: "+locked+"\nimages: {app: {aliases: {1: 1.1}}}\n")
+	}
 }
 
 // The schema's patterns say what Parse does, but for the lengths and numbers

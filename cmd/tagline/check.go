@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tagline/config"
 	"tagline/config/compose"
 	"tagline/reconcile/report"
 )
@@ -45,7 +46,7 @@ within the file's own folder. Nothing is fetched.`,
 			return nil
 		},
 		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error {
-			cfg, err := a.load()
+			cfg, err := a.load(func(config.Image) bool { return len(composeFiles) > 0 })
 			if err != nil {
 				return err
 			}
@@ -59,11 +60,7 @@ within the file's own folder. Nothing is fetched.`,
 			if a.quiet {
 				return nil
 			}
-			aliases := 0
-			for _, image := range cfg.Images {
-				aliases += len(image.Aliases)
-			}
-			_, err = fmt.Fprintf(out.textTo, "%s is valid: %s, %s.\n", a.file, report.Count(len(cfg.Images), "image"), report.Count(aliases, "alias"))
+			_, err = fmt.Fprintf(out.textTo, "%s%s, %s.\n", a.valid(cfg), report.Count(len(cfg.Listed), "image"), report.Count(cfg.Aliases(), "alias"))
 			return err
 		}),
 	}
@@ -73,6 +70,17 @@ within the file's own folder. Nothing is fetched.`,
 	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to check against images.yaml (repeatable, or followed by several files; FILE:FILE is one project)")
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
+}
+
+// valid says that what -f names is valid, and how many files that is.
+func (a *app) valid(cfg *config.Config) string {
+	switch {
+	case len(a.files) > 1:
+		return fmt.Sprintf("%s are valid: %s, ", a.source(), report.Count(cfg.Files, "file"))
+	case cfg.Files > 1:
+		return fmt.Sprintf("%s is valid: %s, ", a.source(), report.Count(cfg.Files, "file"))
+	}
+	return a.source() + " is valid: "
 }
 
 // namesNoFile reports whether a project, or one of its files, has no name.

@@ -62,6 +62,7 @@ func file() *jsonschema.Schema {
 			Description:       "How to be let in to a host, how many requests it gets at a time, and what kind it is where its name does not tell. Never a secret.",
 		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
+		property{"locked", locked()},
 		property{"images", &jsonschema.Schema{
 			Type: "object", MinProperties: one(), AdditionalProperties: ref("image", ""),
 			PropertyNames: text(grammar.Repository, "expected repository or host/repository, in lower case, without a scheme and a tag"),
@@ -70,7 +71,6 @@ func file() *jsonschema.Schema {
 	)
 	s.Version = jsonschema.Version
 	s.Title = "images.yaml of tagline"
-	s.Required = []string{"images"}
 	s.Definitions = jsonschema.Definitions{
 		"image":    image(),
 		"policies": settings(),
@@ -129,6 +129,18 @@ func concurrency() *jsonschema.Schema {
 	return &jsonschema.Schema{
 		Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(config.MaxConcurrency)),
 		Description: "Requests in flight to this host, instead of --concurrency.",
+	}
+}
+
+func locked() *jsonschema.Schema {
+	var names []string
+	for _, key := range policies.Keys() {
+		names = append(names, key.Name)
+	}
+	return &jsonschema.Schema{
+		Type: "array", MinItems: one(), UniqueItems: true,
+		Items:       &jsonschema.Schema{Type: "string", Enum: words(names)},
+		Description: "Policies that no other file and no image may set to something laxer. Only the root file can lock them.",
 	}
 }
 
