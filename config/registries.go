@@ -25,33 +25,6 @@ type Registry struct {
 	Region     string // whose STS is asked; empty: the host's
 }
 
-// String is "{role-arn: arn:aws:iam::123456789012:role/t, concurrency: 4}": the
-// settings as images.yaml has them.
-func (r Registry) String() string {
-	var fields []string
-	add := func(key, value string) {
-		switch {
-		case value == "":
-			return
-		case !plainPattern.MatchString(value) || strings.EqualFold(value, "null"):
-			value = strconv.Quote(value)
-		}
-		fields = append(fields, key+": "+value)
-	}
-	add("kind", string(r.Kind))
-	add("aws-profile", r.AWSProfile)
-	add("role-arn", r.RoleARN)
-	add("external-id", r.ExternalID)
-	add("region", r.Region)
-	if r.Concurrency > 0 {
-		add("concurrency", strconv.Itoa(r.Concurrency))
-	}
-	return "{" + strings.Join(fields, ", ") + "}"
-}
-
-// plainPattern matches what YAML reads as it stands, in a map in braces.
-var plainPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9:/._@+-]*[A-Za-z0-9])?$`)
-
 // MaxConcurrency is how many requests to one host may be in flight.
 const MaxConcurrency = 1000
 
