@@ -38,7 +38,8 @@
 //	registry_kind.go    kinds of registries, by host
 //	aws.go              hosts, roles and regions of AWS
 //	platform.go         platforms
-//	tags.go             tags, and the tags of versions that name a platform
+//	tags.go             tags, and their order
+//	tag_pattern.go      tags that are built from a version and a platform
 //	version.go          tags that are versions
 //	range.go            ranges of versions
 //	duration.go         durations
