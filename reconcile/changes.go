@@ -26,6 +26,9 @@ func changes(before []oldImage, leaves []leaf) []PlatformChange {
 			Source: l.Source, SourceDigest: l.sourceDigest, Digest: l.Digest,
 			Attestations: attests[l.Digest], Companions: companions[l.Digest], Behind: behind(l, highest),
 		}
+		if l.written != l.Source {
+			c.Origin = l.written
+		}
 		if l.Kind == policies.Image {
 			c.Platform = l.target()
 			i := slices.IndexFunc(before, func(o oldImage) bool { return o.target == c.Platform })

@@ -24,6 +24,7 @@ type leaf struct {
 	descriptor   ocispec.Descriptor // the entry of its index, or one made for a manifest that has no index
 	repository   config.Repository  // where it is now
 	sourceDigest string
+	written      string // the source as images.yaml spells it; through an alias, that of the alias
 }
 
 func newLeaf(d ocispec.Descriptor) leaf {

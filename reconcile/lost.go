@@ -87,6 +87,9 @@ func Choose(records []Record, wanted []Wanted, run string, since time.Time) (fou
 	return found, none
 }
 
+// Manifest returns a manifest of the trash. It is zero if the trash has none.
+func (l Lost) Manifest(digest string) registry.RawManifest { return l.manifests[digest] }
+
 // take selects a manifest with its tags. With only, it selects that tag, and a
 // later record may replace the manifest.
 func (l *Lost) take(kept Kept, only string) {

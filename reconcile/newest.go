@@ -399,7 +399,7 @@ func (s *search) take(found []build) bool {
 			continue
 		}
 		s.chosen[want.Normal()] = b.candidate
-		reason := "chosen"
+		reason := reasonChosen
 		if s.waits != "" {
 			reason = "chosen, " + s.waits
 		}

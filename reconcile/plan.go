@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"time"
 
 	"tagline/config"
 	"tagline/reconcile/registry"
@@ -23,11 +24,13 @@ type Plan struct {
 	// deleted. The deletions hold for these and no others. Empty without any.
 	Tags       []TagDigest
 	Swept      Swept
+	Waiting    []Waiting         // what Swept.Waiting counts, by digest
 	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
 	Violations []*config.Finding // what forbids an alias; it is left alone
 	Warnings   []*config.Finding // what will be done, and may be regretted
 	Errors     []Failure         // what could not be found out; the alias is left alone
+	Carried    []Carried         // what the aliases name now, in their order, if [Job] asks for it
 }
 
 // Empty reports whether there is nothing to do. There may be problems.
@@ -70,6 +73,7 @@ type PlatformChange struct {
 	Platform        string // "linux/arm64"; "" for an artifact without one
 	Source          string // as images.yaml spells it, "" if the alias loses the platform
 	SourceDigest    string // what Source names
+	Origin          string // the source of the alias that Source names, "" if it names none
 	Digest          string // the image's manifest, "" if the alias loses the platform
 	OldSource       string // by the mark that tagline left, "" if there is none
 	OldDigest       string // "" if the alias did not have the platform
@@ -92,8 +96,10 @@ type Choice struct {
 type Candidate struct {
 	Tag      string
 	Platform string // "" if the reason is one for all of them
-	Reason   string // "chosen", or why not
+	Reason   string // reasonChosen, or why not
 }
+
+const reasonChosen = "chosen"
 
 // Copy is a manifest in another repository that an alias needs, with all that
 // it refers to.
@@ -176,6 +182,27 @@ const (
 	KindReferrer    = "referrer"    // it refers to what a purge deletes
 	KindUntagged    = "untagged"    // it has no tag and nothing needs it
 )
+
+// Waiting is a manifest that nothing needs, and that goes once grace is over.
+type Waiting struct {
+	Digest string
+	Since  time.Time // by the registry's clock, from when grace counts; zero if that is not known
+}
+
+// Carried is what an alias tag names now.
+type Carried struct {
+	Tag    string
+	Digest string // "" if there is no such tag, or with Err
+	Images []CarriedImage
+	Err    error // why it is not known what the tag names
+}
+
+// CarriedImage is one image of a tag.
+type CarriedImage struct {
+	Platform string // as in [PlatformChange]
+	Source   string // where it came from, through aliases; "" if nothing tells
+	Digest   string
+}
 
 // TagDigest is what a tag names.
 type TagDigest = registry.TagDigest

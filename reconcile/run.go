@@ -30,7 +30,9 @@ type Job struct {
 	Limit   Limit                      // of deletions
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
+	Carried bool                       // have plans say what aliases name now, too
 	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
+	Applied func(Plan, Result)         // is told what was done to each image, at once and from several goroutines; may be nil
 }
 
 // Deepness says when a run asks whether everything that aliases in sync list
@@ -54,6 +56,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 			job.planned(image)
 		}
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
+		job.applied(plan, result)
 		left(ctx, result)
 		job.await(image, plan, result)
 		return plan.with(result, image), result
@@ -65,7 +68,11 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	case job.Deep == DeepForDeletions && Deletes(image):
 		observe = ObserveDeep
 	}
-	plan := Guard(Diff(image, observe(ctx, job.Readers, image)), job.Limit)
+	state := observe(ctx, job.Readers, image)
+	plan := Guard(Diff(image, state), job.Limit)
+	if job.Carried {
+		plan.Carried = state.carried(ctx, job.Readers, image, plan)
+	}
 	if job.Writers == nil {
 		job.planned(image)
 		return plan, Result{}
@@ -73,6 +80,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	left := job.leave(image, plan)
 	job.planned(image)
 	result := Apply(ctx, job.writer(image.Repository, plan), plan)
+	job.applied(plan, result)
 	left(ctx, result)
 	job.await(image, plan, result)
 	return plan.with(result, image), result
@@ -81,6 +89,12 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 func (job Job) planned(image config.Image) {
 	if job.Planned != nil {
 		job.Planned(image)
+	}
+}
+
+func (job Job) applied(plan Plan, result Result) {
+	if job.Applied != nil {
+		job.Applied(plan, result)
 	}
 }
 

@@ -46,7 +46,7 @@ func (c *content) setSource(s config.Source) {
 	for i := range c.leaves {
 		l := &c.leaves[i]
 		if !s.Alias {
-			l.Origin, l.Version = s.Reference(), version
+			l.Origin, l.Version, l.written = s.Reference(), version, s.Text
 		}
 		l.Source, l.Newest, l.sourceDigest, l.repository = s.Text, s.Newest != nil, c.Digest, c.repository
 	}

@@ -83,11 +83,11 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 		}
 	}
 	swept.Held = s.heldAttestations()
-	switch n := s.countWaiting(); {
+	switch waiting := s.waitingNow(); {
 	case s.stock != nil:
-		swept.Waiting, swept.Listed = n, s.listedUntagged()
-	case n > 0:
-		s.warnUnlisted(n)
+		plan.Waiting, swept.Waiting, swept.Listed = waiting, len(waiting), s.listedUntagged()
+	case len(waiting) > 0:
+		s.warnUnlisted(len(waiting))
 	}
 	if s.stock != nil && policies.HoldsReplaced(s.rules) {
 		s.waits = s.remember()

@@ -124,8 +124,8 @@ func (s *sweep) line(digest string) registry.StoredManifest {
 	return s.lines[digest]
 }
 
-// countWaiting counts the manifests that go once grace is over.
-func (s *sweep) countWaiting() int {
+// waitingNow returns the manifests that go once grace is over.
+func (s *sweep) waitingNow() []Waiting {
 	without := s.after
 	without.manifests, without.released = map[string]held{}, maps.Clone(s.after.released)
 	for digest, m := range s.after.manifests {
@@ -141,7 +141,30 @@ func (s *sweep) countWaiting() int {
 			without.released[tag] = subject
 		}
 	}
-	return len(s.after.needed()) - len(without.needed())
+	needed, later := s.after.needed(), without.needed()
+	var all []Waiting
+	for _, digest := range slices.Sorted(maps.Keys(needed)) {
+		if _, still := later[digest]; !still {
+			all = append(all, Waiting{digest, s.waitsSince(digest)})
+		}
+	}
+	return all
+}
+
+// waitsSince returns from when the grace of a manifest counts.
+func (s *sweep) waitsSince(digest string) time.Time {
+	since := s.line(digest).Pushed
+	if policies.HoldsReplaced(s.rules) {
+		if replaced, known := s.replacedAt(digest); known {
+			since = replaced
+		} else if s.was[digest] && s.stock != nil {
+			since = s.stock.Now // this run takes its tag
+		}
+		if pulled := s.line(digest).LastPulled; pulled.After(since) {
+			since = pulled
+		}
+	}
+	return since
 }
 
 // remember returns since when manifests without a tag have been waiting, for

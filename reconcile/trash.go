@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"crypto/rand"
+	"strings"
 	"time"
 
 	"tagline/config"
@@ -25,6 +27,11 @@ type Kept struct {
 type KeptTag struct {
 	Tag string
 	New string // digest that the run pushes instead, "" if it deletes the tag
+}
+
+// NewRun returns an id for a run. Ids sort by time.
+func NewRun(at time.Time) string {
+	return at.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
 }
 
 // Record is the result of one call to [Trash.Keep].

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,11 @@ Exit codes:
 			if cmd.Flags().Changed("cache-dir") && a.cacheDir == "" {
 				return errors.New("--cache-dir is empty; name a folder, leave the flag out, or give " + noCache)
 			}
+			run := reconcile.NewRun(time.Now())
+			record, err := a.record(cmd, run, a.outputs...)
+			if err != nil {
+				return err
+			}
 			images = s.keep(images)
 			a.ecrPushRate /= float64(max(s.count, 1))
 			client := a.client(images...)
@@ -71,16 +77,16 @@ Exit codes:
 			if !dryRun {
 				writers = kinds.NewWriters(client)
 				var done func()
-				keep, done = a.trash()
+				keep, done = a.trash(run)
 				defer done()
 			}
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
 				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: saved, Planned: store.Release},
-				images: images, out: out, stats: client.Stats,
+				images: images, out: out, record: record, stats: client.Stats,
 			})
 			if err != nil {
-				return err
+				return record.close(err)
 			}
 			if planFile != "" && done.stale {
 				a.warn("the registry has changed since %s was made; to plan again, with the other flags as they are: %s", planFile, again(planFile))
@@ -88,13 +94,14 @@ Exit codes:
 			if dryRun && done.deletes {
 				a.checkTrash()
 			}
-			return done.exit(detailed)
+			return record.close(done.exit(detailed))
 		}),
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	a.cacheFlag(c)
 	a.trashFlag(c, "keep what is deleted in this `DIR`, so that restore can put it back; "+noTrash+" deletes for good")
+	a.journalFlag(c)
 	a.imageFlag(c)
 	a.outputFlag(c, formatNames())
 	shardFlag(c, &part)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/journal"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
@@ -54,6 +56,7 @@ Exit codes:
 	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "report what would be put back, and do nothing")
 	answerFlag(c, &r.output)
 	a.trashFlag(c, "the `DIR` that apply had as its trash")
+	a.journalFlag(c)
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
@@ -98,11 +101,15 @@ func (r *restoring) run(cmd *cobra.Command, args []string) error {
 	if len(none) > 0 || len(found) == 0 {
 		return r.afterTrash(notInTrash(dir, none, r.of, runs), damaged)
 	}
-	all, err := r.putBack(cmd.Context(), to, found)
+	record, err := r.record(cmd, reconcile.NewRun(time.Now()), r.output)
 	if err != nil {
 		return err
 	}
-	return r.afterTrash(restoredExit(all), damaged)
+	all, err := r.putBack(cmd.Context(), to, found, record)
+	if err != nil {
+		return record.close(err)
+	}
+	return r.afterTrash(record.close(restoredExit(all)), damaged)
 }
 
 // lists reports whether the trash is only to be listed.
@@ -149,7 +156,7 @@ func (r *restoring) list(to answer, dir string, records []reconcile.Record) erro
 	return errors.Join(err, to.write(out.Bytes()))
 }
 
-func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost) ([]reconcile.Restored, error) {
+func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost, record *recording) ([]reconcile.Restored, error) {
 	client := r.client()
 	defer client.Close()
 	var writers registry.Writers
@@ -161,6 +168,9 @@ func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lo
 	var all []reconcile.Restored
 	for _, lost := range found {
 		all = append(all, reconcile.Restore(ctx, client, writers, lost, r.force))
+		if writers != nil {
+			record.add(journal.Restores(lost, all[len(all)-1]))
+		}
 		text.Restored(all[len(all)-1])
 	}
 	err := text.RestoredSummary(all, r.nextRun(all))
@@ -185,15 +195,29 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
-		}
+	if at, _, ok := parseTime(text, now); ok {
+		return at, nil
 	}
 	return time.Time{}, fmt.Errorf("--since is %q, which is neither a duration such as 2h30m nor a date such as 2026-01-02 or 2026-01-02T03:04:05Z", text)
+}
+
+// parseTime parses a duration before now, a date or a time. to is the end of the date,
+// or the time itself.
+func parseTime(text string, now time.Time) (from, to time.Time, ok bool) {
+	if days, found := strings.CutSuffix(text, "d"); found {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			at := now.AddDate(0, 0, -int(n))
+			return at, at, true
+		}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), now.Add(-ago), true
+	}
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return day, day.AddDate(0, 0, 1).Add(-1), true
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return at, at, err == nil
 }
 
 // manyRuns is how many runs a message names.

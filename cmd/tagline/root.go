@@ -51,6 +51,7 @@ type app struct {
 	shallow      bool // --deep=false, by hand
 	cacheDir     string
 	trashDir     string
+	journalFile  string
 	said         map[string]config.Registry // of images.yaml, once it is loaded
 }
 
@@ -96,7 +97,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// With Args it refuses an unknown shell. cobra alone would print its help,

@@ -8,6 +8,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/journal"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
@@ -18,6 +19,7 @@ type job struct {
 	reconcile.Job
 	images []config.Image
 	out    *outputs
+	record *recording
 	stats  func() oci.Stats
 }
 
@@ -27,6 +29,9 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 	defer progress.stop()
 	j.Limit = a.deletions
 	j.Deep = a.deepness()
+	if j.record != nil {
+		j.Applied = func(plan reconcile.Plan, result reconcile.Result) { j.record.add(journal.Moves(plan, result)) }
+	}
 
 	var all outcome
 	reconcile.RunAll(ctx, j.Job, j.images, func(plan reconcile.Plan, result reconcile.Result) {

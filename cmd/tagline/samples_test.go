@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,11 +24,12 @@ func TestSamples(t *testing.T) {
 		".github/examples/pull-request.yml":  2,
 		".github/examples/schedule.yml":      1,
 		".github/examples/ghcr-cleanup.yml":  1,
-		".ci/gitlab.yml":                     3,
+		".github/examples/catalogue.yml":     2,
+		".ci/gitlab.yml":                     4,
 		".ci/kubernetes.yaml":                1,
 		".pre-commit-hooks.yaml":             2,
 	}
-	called := regexp.MustCompile(`(?m)^ +(?:- |entry: )?tagline ((?:apply|check)[^\n|>#]*)|^\s*(?:args|default): ((?:apply|check)[^\n#]*)|^\s*args: \[([^\]]*)\]`)
+	called := regexp.MustCompile(`(?m)^ +(?:- |entry: )?tagline ((?:apply|check|page)[^\n|>#]*)|^\s*(?:args|default): ((?:apply|check)[^\n#]*)|^\s*args: \[([^\]]*)\]`)
 	for name, want := range files {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			data, err := os.ReadFile(filepath.Join("../..", name))
@@ -131,5 +133,53 @@ func TestActionKnowsTheOutputs(t *testing.T) {
 		if name[1] != name[2] || !strings.Contains("\n"+written, "\n"+name[1]+"=") {
 			t.Errorf("output %s of the action is %s, tagline writes:\n%s", name[1], name[2], written)
 		}
+	}
+}
+
+// The step that keeps the journal on a branch loses no line, also if another job has
+// pushed to it meanwhile.
+func TestJournalBranch(t *testing.T) {
+	data, err := os.ReadFile("../../.github/examples/catalogue.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, step, _ := strings.Cut(string(data), "- name: Keep the journal\n")
+	_, step, _ = strings.Cut(step, "run: |\n")
+	var script strings.Builder
+	for line := range strings.Lines(step) {
+		inner, ok := strings.CutPrefix(line, "          ")
+		if !ok {
+			break
+		}
+		script.WriteString(inner)
+	}
+	dir := t.TempDir()
+	run := func(in, script string) string {
+		t.Helper()
+		cmd := exec.Command("bash", "-ec", script) // as GitHub runs a step
+		cmd.Dir = filepath.Join(dir, in)
+		cmd.Env = append(os.Environ(), "HOME="+dir, "GITHUB_RUN_ID=7", "GIT_CONFIG_NOSYSTEM=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", script, err, out)
+		}
+		return string(out)
+	}
+	// As the comment of the workflow says.
+	run(".", `git init -q --bare remote.git && git clone -q remote.git first && cd first
+git switch -q --orphan tagline-journal
+echo '*.jsonl merge=union' > .gitattributes
+git add .gitattributes
+git -c user.name=me -c user.email=me@example.com commit -qm 'Begin the journal of tagline'
+git push -q origin tagline-journal`)
+	for _, job := range []string{"a", "b", "c"} {
+		run(".", "git clone -q --branch tagline-journal remote.git "+job)
+	}
+	run("a", script.String()) // nothing has moved: an empty file
+	for _, job := range []string{"b", "c", "a"} {
+		run(job, "echo "+job+" >> journal.jsonl\n"+script.String())
+	}
+	if got := strings.Fields(run(".", "git --git-dir remote.git show tagline-journal:journal.jsonl | sort")); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("the branch has %q", got)
 	}
 }

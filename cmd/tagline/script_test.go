@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,8 +37,10 @@ func TestMain(m *testing.M) {
 type tests struct{ *testing.M }
 
 // Run runs more tests at a time than there are processors, since most of them
-// wait. It hides the credentials of whoever runs them.
+// wait, and collects garbage less often: there is much and little is kept. It hides
+// the credentials of whoever runs them.
 func (t tests) Run() int {
+	debug.SetGCPercent(400)
 	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", "/nonexistent")); err != nil {
 		panic(err)
 	}

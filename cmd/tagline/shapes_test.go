@@ -85,7 +85,7 @@ func TestShapes(t *testing.T) {
 				}
 				t.Skip("bin/registry is missing: `make tools` installs it")
 			}
-			some := 10
+			some := 8
 			if backend == "olareg" || *update {
 				some = len(all)
 			}

@@ -36,13 +36,13 @@ func TestInterrupted(t *testing.T) {
 	for i, test := range []struct {
 		name   string
 		signal syscall.Signal
-		push   ocitest.Action
+		later  time.Duration // a push ends, after the signal
 		says   string
 		done   bool // what was under way
 	}{
-		{"SIGINT", syscall.SIGINT, ocitest.Delay(time.Second), "", true},
-		{"SIGTERM", syscall.SIGTERM, ocitest.Delay(time.Second), "", true},
-		{"SIGTERM, and a push that hangs", syscall.SIGTERM, ocitest.Delay(time.Hour), `! a\d+ +error: push .*: cut off after the interruption, and it is not known whether it was done`, false},
+		{"SIGINT", syscall.SIGINT, time.Second, "", true},
+		{"SIGTERM", syscall.SIGTERM, time.Second, "", true},
+		{"SIGTERM, and a push that hangs", syscall.SIGTERM, time.Hour, `! a\d+ +error: push .*: cut off after the interruption, and it is not known whether it was done`, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +54,11 @@ func TestInterrupted(t *testing.T) {
 			}
 			h.write(t, "images.yaml", "images:\n  REPOSITORY:\n    aliases:\n"+aliases.String()+"      9: absent\n")
 			h.proxy.Reset()
-			h.proxy.Script(ocitest.Fault{Method: http.MethodPut, Do: test.push})
+			signaled := make(chan struct{})
+			h.proxy.Script(ocitest.Fault{Method: http.MethodPut, Do: func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
+				<-signaled
+				ocitest.Delay(test.later)(w, r, registry)
+			}})
 
 			cmd, out := h.command(t, "--concurrency", fmt.Sprint(atOnce))
 			if err := cmd.Start(); err != nil {
@@ -63,11 +67,13 @@ func TestInterrupted(t *testing.T) {
 			for puts := 0; puts < atOnce; puts = h.proxy.Count()["PUT manifest(tag)"] {
 				time.Sleep(time.Millisecond)
 			}
-			if err := cmd.Process.Signal(test.signal); err != nil {
+			err := cmd.Process.Signal(test.signal)
+			close(signaled)
+			if err != nil {
 				t.Fatal(err)
 			}
 			late := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
-			err := cmd.Wait()
+			err = cmd.Wait()
 			if !late.Stop() || cmd.ProcessState.ExitCode() != exitFailed {
 				t.Fatalf("%v:\n%s", err, out)
 			}

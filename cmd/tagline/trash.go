@@ -63,9 +63,9 @@ func (a *app) trashExists(dir string) error {
 	return nil
 }
 
-// trash opens the trash. It is nil if it is turned off. If there is no folder for
+// trash opens the trash for a run of this id. It is nil if it is turned off. If there is no folder for
 // it, every deletion fails: nothing is deleted for good unless the user says so.
-func (a *app) trash() (keep reconcile.Trash, done func()) {
+func (a *app) trash(run string) (keep reconcile.Trash, done func()) {
 	dir, err := a.trashFolder()
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func (a *app) trash() (keep reconcile.Trash, done func()) {
 	case dir == "":
 		return nil, func() {}
 	}
-	t := trash.Open(dir, ciJob())
+	t := trash.Open(dir, run, ciJob())
 	return t, func() {
 		if err := t.Close(); err != nil {
 			a.warn("%v; what is too old in it stays", err)

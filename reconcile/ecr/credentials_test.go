@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tagline/config"
+	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
@@ -108,7 +109,11 @@ func TestCredentialsCannotBeHad(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			c := ecr.New(ecr.Options{OCI: oci.Options{Patience: oci.Patience{Backoff: time.Millisecond, Headers: 500 * time.Millisecond}}})
+			patience := oci.Patience{Backoff: time.Millisecond}
+			if strings.Contains(tt.name, "hang") {
+				patience.Headers = 500 * time.Millisecond
+			}
+			c := ecr.New(ecr.Options{OCI: oci.Options{Patience: patience}})
 			defer c.Close()
 			want := strings.ReplaceAll(tt.want, "ADDRESS", strings.TrimPrefix(aws.URL, "http://"))
 			var asks []int64
@@ -126,5 +131,20 @@ func TestCredentialsCannotBeHad(t *testing.T) {
 				t.Errorf("calls of ECR: %v", calls)
 			}
 		})
+	}
+}
+
+// A token that ends soon is renewed.
+func TestTokenIsRenewed(t *testing.T) {
+	late := time.Now().Add(-12*time.Hour + 10*time.Minute) // makes tokens that end in ten minutes
+	server := emulate(t, ecrtest.Options{Now: func() time.Time { return late }})
+	if _, err := server.Seed("my-image", late, demo.Image{Tag: "10.10", Platforms: []string{"linux/amd64"}}); err != nil {
+		t.Fatal(err)
+	}
+	if p := plan(t, mine(t, "10: {amd64: 10.10}")); len(p.Pushes) != 1 {
+		t.Fatalf("plan %+v", p)
+	}
+	if n := server.Calls()["GetAuthorizationToken"]; n < 2 {
+		t.Errorf("%d tokens, want one for each request", n)
 	}
 }

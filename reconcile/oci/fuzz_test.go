@@ -50,7 +50,7 @@ func (b *besieged) client(t *testing.T, header string) *Client {
 	b.header, b.answers, b.dialled = header, 0, map[string]bool{}
 	b.mu.Unlock()
 	c := New(Options{Keychain: login{"me", "password"}, Logger: slog.New(slog.DiscardHandler), Patience: Patience{
-		Attempts: 1, Backoff: time.Microsecond, Headers: 5 * time.Second, Body: 5 * time.Second,
+		Attempts: 1, Backoff: time.Microsecond,
 	}})
 	t.Cleanup(c.Close)
 	c.base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {

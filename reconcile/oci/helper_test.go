@@ -61,7 +61,7 @@ func TestCredentialHelperOnce(t *testing.T) {
 		want   string
 	}{
 		"fails":         {"exit 1", time.Minute, "check this credential helper"},
-		"never answers": {"exec sleep 60", 200 * time.Millisecond, "no answer from docker-credential-fake within 200ms; does it wait for a password, or for a keyring to be unlocked?"},
+		"never answers": {"exec sleep 60", time.Second, "no answer from docker-credential-fake within 1s; does it wait for a password, or for a keyring to be unlocked?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			starts := helper(t, tt.script)

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"tagline/config"
 	"tagline/reconcile/registry"
@@ -230,7 +229,6 @@ func (g *goingAway) serve(conn net.Conn, first bool) {
 			if !g.refuses {
 				return
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
 			_, _ = io.Copy(io.Discard, conn)
 			return
 		}

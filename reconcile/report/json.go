@@ -57,6 +57,7 @@ type planPlatform struct {
 	Platform        string `json:"platform"`
 	Source          string `json:"source"`
 	SourceDigest    string `json:"source_digest"`
+	Origin          string `json:"origin,omitempty"`
 	Digest          string `json:"digest"`
 	OldSource       string `json:"old_source,omitempty"`
 	OldDigest       string `json:"old_digest,omitempty"`

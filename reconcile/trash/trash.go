@@ -7,7 +7,6 @@ package trash
 import (
 	"bytes"
 	"cmp"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -48,15 +47,11 @@ type Trash struct {
 
 var _ reconcile.Trash = (*Trash)(nil)
 
-// Open returns a trash in the folder dir, which the first Keep creates. job is
-// the address of the CI job, or "". Close the trash at the end of the run.
-func Open(dir, job string) *Trash {
-	return &Trash{dir: dir, run: newRun(time.Now()), job: job, now: time.Now, kept: map[string]bool{}}
-}
-
-// newRun returns the id of a run. Ids sort by time.
-func newRun(at time.Time) string {
-	return at.UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:6])
+// Open returns a trash in the folder dir, which the first Keep creates. run is the
+// id of the run, see [reconcile.NewRun]. job is the address of the CI job, or "".
+// Close the trash at the end of the run.
+func Open(dir, run, job string) *Trash {
+	return &Trash{dir: dir, run: run, job: job, now: time.Now, kept: map[string]bool{}}
 }
 
 // Keep stores the manifests in one file. The file's name depends only on its

@@ -54,7 +54,7 @@ func TestKeepAndRead(t *testing.T) {
 	if got, errs := Read(dir, everything); len(got)+len(errs) > 0 {
 		t.Errorf("a trash that is not there: %v, %v", got, errs)
 	}
-	one, two := Open(dir, "https://ci.test/1"), Open(dir, "")
+	one, two := Open(dir, "1", "https://ci.test/1"), Open(dir, "2", "")
 	clock := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	one.now, two.now = func() time.Time { return clock }, func() time.Time { return clock.Add(time.Hour) }
 	what := []reconcile.Kept{
@@ -94,7 +94,7 @@ func TestKeepAndRead(t *testing.T) {
 func TestTheSameIsKeptOnce(t *testing.T) {
 	dir := t.TempDir()
 	for range 3 {
-		run := Open(dir, "")
+		run := Open(dir, reconcile.NewRun(time.Now()), "")
 		must(t, run.Keep(app, []reconcile.Kept{kept("{}", reconcile.KeptTag{Tag: "9"})}))
 		must(t, run.Keep(app, []reconcile.Kept{kept("{}", reconcile.KeptTag{Tag: "8"})}))
 		must(t, run.Close())
@@ -110,7 +110,7 @@ func TestConcurrentRuns(t *testing.T) {
 	dir := t.TempDir()
 	var wg sync.WaitGroup
 	for i := range 4 {
-		run := Open(dir, "")
+		run := Open(dir, reconcile.NewRun(time.Now()), "")
 		var repositories sync.WaitGroup
 		for k := range 8 {
 			keep := func() {
@@ -137,7 +137,7 @@ func TestConcurrentRuns(t *testing.T) {
 // Old records are removed if space is needed, but a run's own records stay.
 func TestBounds(t *testing.T) {
 	dir := t.TempDir()
-	old := Open(dir, "")
+	old := Open(dir, reconcile.NewRun(time.Now()), "")
 	must(t, old.Keep(app, []reconcile.Kept{kept("too old")}))
 	must(t, old.Keep(app, []reconcile.Kept{kept("old")}))
 	must(t, old.Close())
@@ -145,7 +145,7 @@ func TestBounds(t *testing.T) {
 		name := filepath.Join(dir, layout, nameOf(reconcile.Record{Repository: app, Kept: []reconcile.Kept{kept([]string{"too old", "old"}[i])}}))
 		must(t, os.Chtimes(name, time.Now(), time.Now().Add(-age)))
 	}
-	run := Open(dir, "")
+	run := Open(dir, reconcile.NewRun(time.Now()), "")
 	must(t, run.Keep(app, []reconcile.Kept{kept("new")}))
 	must(t, run.Close())
 	got, errs := Read(dir, everything)
@@ -158,7 +158,7 @@ func TestBounds(t *testing.T) {
 func TestKeepFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	err := Open(filepath.Join(file, "trash"), "").Keep(app, []reconcile.Kept{kept("{}")})
+	err := Open(filepath.Join(file, "trash"), "1", "").Keep(app, []reconcile.Kept{kept("{}")})
 	if err == nil || !strings.Contains(err.Error(), "--trash off") || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v", err)
 	}
@@ -168,7 +168,7 @@ func TestKeepFails(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, layout), 0o700))
 	must(t, os.Chmod(filepath.Join(dir, layout), 0o777))
-	if err := Open(dir, "").Keep(app, []reconcile.Kept{kept("{}")}); err == nil || !strings.Contains(err.Error(), "other users") {
+	if err := Open(dir, reconcile.NewRun(time.Now()), "").Keep(app, []reconcile.Kept{kept("{}")}); err == nil || !strings.Contains(err.Error(), "other users") {
 		t.Errorf("a folder of others: %v", err)
 	}
 	if _, errs := Read(dir, everything); len(errs) != 1 {
@@ -204,7 +204,7 @@ func TestHostileFiles(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			run := Open(dir, "")
+			run := Open(dir, reconcile.NewRun(time.Now()), "")
 			must(t, run.Keep(app, []reconcile.Kept{kept("good")}))
 			must(t, run.Close())
 			must(t, os.WriteFile(filepath.Join(dir, layout, "x"+suffix), []byte(test.content), 0o600))

@@ -18,7 +18,7 @@ type Requests struct{ Cold, Warm int }
 // Calls counts the requests for a number of aliases in a repository of three times as
 // many tags, by the listing and tag by tag. want says how many they should be.
 func Calls(t *testing.T, k Kind, want func(aliases int) (listing, tagByTag Requests)) {
-	n := 100
+	n := 40
 	if text := os.Getenv("TAGLINE_TEST_ALIASES"); text != "" { // the pages state the numbers for 1,000
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {

@@ -37,10 +37,10 @@ func Cut(t *testing.T, k Kind) {
 			reading = append(reading, at)
 		}
 	}
-	for _, i := range ocitest.Sample(t, len(reading), 3) {
+	for _, i := range ocitest.Sample(t, len(reading), 2) {
 		cuts = append(cuts, reading[i])
 	}
-	for _, i := range ocitest.Sample(t, len(writing), 6) {
+	for _, i := range ocitest.Sample(t, len(writing), 4) {
 		cuts = append(cuts, writing[i])
 	}
 	for _, at := range cuts {

@@ -42,7 +42,7 @@ func story(t *testing.T, k Kind, artifact bool) {
 		t.Errorf("a dry run sent %q", sent)
 	}
 	dir := t.TempDir()
-	kept := trash.Open(dir, "test")
+	kept := trash.Open(dir, "run", "test")
 	plan, err := k.Apply(t, image, Run{AtOnce: 8, Trash: kept})
 	if err != nil || len(plan.DeleteManifests) != 10+20+10 {
 		t.Errorf("the purge: %d deletions, %v", len(plan.DeleteManifests), err)

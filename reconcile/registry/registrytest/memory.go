@@ -60,6 +60,9 @@ type Memory struct {
 	// a test has put it into a map by hand, is in all of them.
 	placed map[string]map[config.Repository]bool
 
+	// references are those of each body: tests ask for them again and again.
+	references map[string]References
+
 	Asked   []string // every question, in order: "repository reference"
 	Puts    []string // "tag digest"
 	Deleted []string // digests of manifests, in order
@@ -158,8 +161,15 @@ type References struct {
 
 // References reads a manifest. One that is not there has none.
 func (m *Memory) References(digest string) References {
-	var r References
-	_ = json.Unmarshal(m.Manifests[digest].Body, &r)
+	body := m.Manifests[digest].Body
+	r, known := m.references[string(body)]
+	if !known {
+		_ = json.Unmarshal(body, &r)
+		if m.references == nil {
+			m.references = map[string]References{}
+		}
+		m.references[string(body)] = r
+	}
 	return r
 }
 

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tagline/reconcile/journal"
+	"tagline/reconcile/report"
+)
+
+func (a *app) historyCommand() *cobra.Command {
+	var at, output string
+	var files []string
+	c := &cobra.Command{
+		Use:   "history REPOSITORY:TAG --journal FILE...",
+		Short: "Show what a tag named over time, who moved it, and how to go back",
+		Long: `Show what a tag named over time, who moved it, and how to go back.
+
+The journals are the files that apply and restore had as their --journal. Several are
+read as one, whatever their order, and what two of them have in common counts once.
+No registry is asked. A repository without a host is an image of images.yaml by its
+name there, or is on the --registry.
+
+A date is the whole day, in UTC. What images.yaml needs to go back is written for what
+the tag named then, or without --at for what it named before its last move. With
+versions the tag gets the same digest as long as those tags name what they did; with
+digests it gets the same images as long as the registry has them.`,
+		Example: `  tagline history my-image:10 --journal journal.jsonl
+  tagline history my-image:10 --at 2026-01-02 --journal journal.jsonl
+  tagline history my-image:10 --at 7d --journal parts/`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("history wants one REPOSITORY:TAG, such as my-image:10, not %d", len(args))
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeReference,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := parseAt(at, cmd.Flags().Changed("at"), time.Now())
+			if err != nil {
+				return err
+			}
+			to, err := a.openAnswer(output)
+			if err != nil {
+				return err
+			}
+			ref, err := a.reference(args[0], cmd.Flags().Changed("file"))
+			if err != nil {
+				return err
+			}
+			if ref.Tag == "" {
+				return fmt.Errorf("%s names no tag; a digest never changes", args[0])
+			}
+			moves, skipped, err := a.readJournals(files, func(m journal.Move) bool { return m.Repository.Place() == ref.Repository.Place() })
+			if err != nil {
+				return err
+			}
+			h := journal.NewLog(moves).History(ref.Repository, ref.Tag)
+			if len(h.States) == 0 {
+				has := "the journal has"
+				if len(files) > 1 {
+					has = "the journals have"
+				}
+				return fmt.Errorf("%s no move of %s:%s", has, ref.Repository, ref.Tag)
+			}
+			if to.json {
+				return to.write(report.HistoryJSON(h, opts, skipped))
+			}
+			var out bytes.Buffer
+			text := report.NewText(&out, report.TextOptions{Verbose: a.verbose > 0, Color: !to.toFile && a.colored(a.stdout)})
+			return errors.Join(text.History(h, opts), to.write(out.Bytes()))
+		},
+	}
+	c.Flags().StringVar(&at, "at", "", "only what it named `WHEN`: on 2026-01-02, at 2026-01-02T03:04:05Z, or 7d or 2h30m ago")
+	a.journalsFlag(c, &files)
+	answerFlag(c, &output)
+	a.fileFlag(c)
+	a.registryFlag(c)
+	return c
+}
+
+// journalsFlag is the flag of the commands that read journals.
+func (a *app) journalsFlag(c *cobra.Command, files *[]string) {
+	c.Flags().StringArrayVar(files, "journal", nil, "a `FILE` that apply had as its --journal, or a folder with such files, named *"+journal.Suffix+" (repeatable)")
+}
+
+// readJournals reads journals, and warns of the lines that it skips.
+func (a *app) readJournals(paths []string, wanted func(journal.Move) bool) ([]journal.Move, []journal.Skipped, error) {
+	if len(paths) == 0 {
+		return nil, nil, errors.New("there is no journal; name the FILE that apply had with --journal FILE")
+	}
+	files, err := journal.Files(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	moves, skipped, err := journal.Read(files, wanted)
+	const told = 10
+	for _, s := range skipped[:min(told, len(skipped))] {
+		a.warn("%s; it is skipped", s)
+	}
+	if more := len(skipped) - told; more > 0 {
+		a.warn("%s more skipped", report.Count(more, "line"))
+	}
+	return moves, skipped, err
+}
+
+func parseAt(text string, given bool, now time.Time) (report.HistoryOptions, error) {
+	if !given {
+		return report.HistoryOptions{}, nil
+	}
+	from, to, ok := parseTime(text, now)
+	if !ok {
+		return report.HistoryOptions{}, fmt.Errorf("--at is %q, which is neither a date such as 2026-01-02, nor a time such as 2026-01-02T03:04:05Z, nor a duration such as 7d or 2h30m", text)
+	}
+	return report.HistoryOptions{At: text, From: from, To: to}, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"tagline/reconcile/journal"
+	"tagline/reconcile/report"
+)
+
+func (a *app) journalFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.journalFile, "journal", "", "add a line to this `FILE` for each tag that is moved, made or deleted, for history")
+	_ = c.MarkFlagFilename("journal", "jsonl")
+}
+
+// recording is a run's journal. It is nil if there is none.
+type recording struct {
+	*app
+	to     *journal.Writer
+	mu     sync.Mutex
+	failed error
+	lost   int // moves that are not in the journal
+}
+
+// record opens the journal of a run. A run goes on without one that can't be
+// written, and fails if there was something to write. outputs are the flags of the
+// reports.
+func (a *app) record(cmd *cobra.Command, run string, outputs ...string) (*recording, error) {
+	switch {
+	case !cmd.Flags().Changed("journal"):
+		return nil, nil
+	case a.journalFile == "":
+		return nil, errors.New("--journal is empty; name a file, or leave the flag out")
+	}
+	for _, flag := range outputs {
+		if _, path, found := strings.Cut(flag, "="); found && absolute(path) == absolute(a.journalFile) {
+			return nil, fmt.Errorf("--output %s would replace the journal; name another file", flag)
+		}
+	}
+	if err := journal.Check(a.journalFile); err != nil {
+		a.warn("%v; what the run moves will be in no journal", err)
+	}
+	return &recording{app: a, to: journal.NewWriter(a.journalFile, run, doer())}, nil
+}
+
+// add records moves. It is safe for concurrent use.
+func (r *recording) add(moves []journal.Move) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.to.Append(moves); err != nil {
+		r.failed, r.lost = cmp.Or(r.failed, err), r.lost+len(moves)
+	}
+}
+
+// close says what is not in the journal, and returns the error to end the command
+// with, given that of the run.
+func (r *recording) close(err error) error {
+	if r == nil || r.failed == nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(r.stderr, message(fmt.Errorf("%w; the registry has changed all the same, and the journal lacks %s", r.failed, report.Count(r.lost, "move"))))
+	if code := exitCode(0); err == nil || errors.As(err, &code) {
+		return exitCode(exitFailed)
+	}
+	return err
+}
+
+// doer says who runs this: the CI job and its commit, or else the user.
+func doer() journal.By {
+	if url := ciJob(); url != "" {
+		return journal.By{URL: url, Commit: ciCommit()}
+	}
+	by := journal.By{}
+	if u, err := user.Current(); err == nil {
+		by.User = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		by.User += "@" + host
+	}
+	return by
+}
+
+// ciCommit returns the commit that the CI job has checked out, "" if that is not known.
+func ciCommit() string {
+	return cmp.Or(os.Getenv("GITHUB_SHA"), os.Getenv("CI_COMMIT_SHA"), os.Getenv("GIT_COMMIT"))
+}

@@ -1,0 +1,215 @@
+package catalogue
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// browser opens a page in Debian's chromium. The tests that need it are skipped where
+// it is missing.
+type browser struct{ path string }
+
+func chromium(t *testing.T) browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium is missing: apt-get install chromium")
+	}
+	return browser{path}
+}
+
+// run calls chromium with a profile of its own, and returns what it prints.
+func (b browser) run(t *testing.T, args ...string) (stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, b.path, append([]string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars", "--disable-dev-shm-usage", "--user-data-dir=" + t.TempDir(),
+		"--enable-logging=stderr", "--timeout=120000", "--virtual-time-budget=5000",
+	}, args...)...)
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &log, 10*time.Second
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("chromium: %v\n%s", err, &log)
+	}
+	return out.String(), log.String()
+}
+
+// dom returns a page as it is after its script has run. The browser must have no
+// complaint, such as one of the Content-Security-Policy.
+func (b browser) dom(t *testing.T, url string) string {
+	t.Helper()
+	dom, log := b.run(t, "--dump-dom", url)
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, ":CONSOLE") {
+			t.Errorf("the browser says: %s", line)
+		}
+	}
+	if !strings.Contains(dom, `data-ready=""`) {
+		t.Fatalf("the script of the page did not run to its end:\n%.2000s\n%s", dom, log)
+	}
+	return dom
+}
+
+// served serves a page, and returns its address and what has been asked for.
+func served(t *testing.T, content []byte) (url string, asked func() []string) {
+	var mu sync.Mutex
+	var paths []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		paths = append(paths, r.URL.Path)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(content)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/pages/", func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return paths
+	}
+}
+
+// An alias that the address names is open, and nothing else is asked for than the page.
+func TestAnchor(t *testing.T) {
+	b := chromium(t)
+	url, asked := served(t, render(t, sample()))
+	dom := b.dom(t, url+"#team/app:10")
+	for _, want := range []string{
+		"image: r.test/team/app:10</code>",
+		"image: r.test/team/app:10@" + sha("index 10") + "</code>",
+		"<td>linux/arm64</td><td class=\"v\">10.20</td>",
+		`<a href="https://ci.test/7" rel="noreferrer noopener">run</a>`,
+		`<code>0123456789ab</code>`,
+		`It was <span class="v">10.9</span>`,
+		"The next run moves it to 10.21.",
+	} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("the page lacks %q:\n%s", want, opened(dom))
+		}
+	}
+	if n := strings.Count(dom, `class="body"`); n != 1 {
+		t.Errorf("%d aliases are open, want one", n)
+	}
+	if paths := asked(); len(paths) != 1 {
+		t.Errorf("asked for %q, want the page alone", paths)
+	}
+}
+
+// opened is the part of a page that tells of the alias that is open.
+func opened(dom string) string {
+	_, after, _ := strings.Cut(dom, `class="body"`)
+	return after[:min(len(after), 3000)]
+}
+
+// The page works from a disk, and a search leaves what fits.
+func TestSearch(t *testing.T) {
+	b := chromium(t)
+	path := filepath.Join(t.TempDir(), "index.html")
+	write(t, path, render(t, sample()))
+	for _, test := range []struct {
+		query, want string
+	}{
+		{"", ""},
+		{"app 10.20", "2 of 6"},
+		{"MIXED", "2 of 6"},
+		{"team " + sha("image 10 arm64")[:20], "1 of 6"},
+		{"nothing like it", "0 of 6"},
+	} {
+		t.Run(test.query, func(t *testing.T) {
+			dom := b.dom(t, "file://"+path+"?q="+strings.ReplaceAll(test.query, " ", "+"))
+			if !strings.Contains(dom, `<p role="status">`+test.want+`</p>`) {
+				_, status, _ := strings.Cut(dom, `role="status">`)
+				t.Errorf("%.40q, want %q", status, test.want)
+			}
+		})
+	}
+}
+
+// A click opens a row and closes it, the buttons copy what they stand beside, and what
+// is typed searches.
+func TestClicks(t *testing.T) {
+	b := chromium(t)
+	was := script
+	defer func() { script = was }()
+	script += `
+		const copied = [], row = id => document.getElementById(id), click = e => e.click();
+		Object.defineProperty(navigator, "clipboard", {value: {writeText: async text => { copied.push(text); }}});
+		click(row("team/app:10").querySelector("button"));
+		row("team/app:10").querySelectorAll(".c").forEach(click);
+		click(row("team/app:11").querySelector("button"));
+		click(row("team/app:11").querySelector("button"));
+		const input = document.querySelector("input");
+		input.value = "latest";
+		input.dispatchEvent(new Event("input"));
+		setTimeout(() => {
+			document.body.dataset.result = JSON.stringify({copied, open: document.querySelectorAll(".open").length, expanded: row("team/app:10").querySelector("button").ariaExpanded,
+				shown: document.querySelectorAll("section[data-r] ul>li:not([hidden])").length, says: row("team/app:10").querySelector(".c").textContent});
+		}, 500);`
+	path := filepath.Join(t.TempDir(), "index.html")
+	write(t, path, render(t, sample()))
+	_, result, _ := strings.Cut(b.dom(t, "file://"+path), `data-result="`)
+	result, _, _ = strings.Cut(result, `"`)
+	var got struct {
+		Copied         []string
+		Open, Shown    int
+		Expanded, Says string
+	}
+	if err := json.Unmarshal([]byte(html.UnescapeString(result)), &got); err != nil {
+		t.Fatalf("%q: %v", result, err)
+	}
+	want := []string{
+		"image: r.test/team/app:10", "image: r.test/team/app:10@" + sha("index 10"), sha("image 10 amd64"), sha("image 10 arm64"), sha("old 10"),
+	}
+	if !slices.Equal(got.Copied, want) || got.Open != 1 || got.Expanded != "true" || got.Shown != 1 || got.Says != "Copied" {
+		t.Errorf("got %+v, copied want %q", got, want)
+	}
+}
+
+// Whatever registries, journals and images.yaml say stays text.
+func TestHostileText(t *testing.T) {
+	b := chromium(t)
+	url, asked := served(t, render(t, hostile()))
+	dom := b.dom(t, url+"#team/app:10")
+	if strings.Contains(dom, "<img") || strings.Contains(dom, `href="javascript:`) || strings.Contains(dom, `id="pwned"`) || !strings.Contains(dom, "<title>Images") {
+		t.Errorf("text has become HTML:\n%s", dom)
+	}
+	if n := strings.Count(dom, "<script"); n != 2 {
+		t.Errorf("%d scripts, want 2", n)
+	}
+	if n := strings.Count(opened(dom), "&lt;img src=x"); n < 4 {
+		t.Errorf("hostile text is shown %d times:\n%s", n, opened(dom))
+	}
+	if strings.ContainsAny(dom, "\u202e\x1b") {
+		t.Error("text can be reordered")
+	}
+	if paths := asked(); len(paths) != 1 {
+		t.Errorf("asked for %q, want the page alone", paths)
+	}
+}
+
+// Ten thousand aliases can be searched and opened.
+func TestLargePage(t *testing.T) {
+	content := render(t, large(10_000))
+	t.Logf("10,000 aliases: %d bytes", len(content))
+	b := chromium(t)
+	path := filepath.Join(t.TempDir(), "index.html")
+	write(t, path, content)
+	began := time.Now()
+	dom := b.dom(t, "file://"+path+"?q=service-0999#team/service-0999:9")
+	t.Logf("searched in %v", time.Since(began))
+	if !strings.Contains(dom, "10 of 10000") || !strings.Contains(opened(dom), "image: r.test/team/service-0999:9") {
+		t.Errorf("not found, or not open:\n%s", opened(dom))
+	}
+}

@@ -1,0 +1,204 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"tagline/config"
+)
+
+// maxLine exceeds every line that tagline writes.
+const maxLine = 16 << 20
+
+// Suffix is that of the files of a folder that are journals.
+const Suffix = ".jsonl"
+
+// Files returns the files of journals. A folder stands for all files below it with
+// the [Suffix].
+func Files(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, failure(path, err)
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() && strings.HasSuffix(name, Suffix) {
+				files = append(files, name)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, failure(path, err)
+		}
+	}
+	return files, nil
+}
+
+// Skipped is a line that can't be read.
+type Skipped struct {
+	File   string
+	Line   int
+	Reason string
+}
+
+func (s Skipped) String() string { return fmt.Sprintf("%s:%d: %s", s.File, s.Line, s.Reason) }
+
+// Read returns the wanted moves of all files, oldest first. Parts of a journal may
+// have lines in common; each counts once. A line that was torn or is foreign is
+// skipped.
+func Read(files []string, wanted func(Move) bool) (moves []Move, skipped []Skipped, err error) {
+	type what struct {
+		run        string
+		repository config.Repository
+		tag        string
+		before     string
+		after      string
+	}
+	seen := map[what]bool{}
+	for _, file := range files {
+		not, err := readFile(file, func(m Move) {
+			key := what{m.Run, m.Repository, m.Tag, m.Old, m.New}
+			if wanted(m) && !seen[key] {
+				seen[key] = true
+				moves = append(moves, m)
+			}
+		})
+		if err != nil {
+			return nil, nil, failure(file, err)
+		}
+		skipped = append(skipped, not...)
+	}
+	slices.SortStableFunc(moves, func(a, b Move) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Run, b.Run)) })
+	return moves, skipped, nil
+}
+
+func readFile(name string, each func(Move)) (skipped []Skipped, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	r := bufio.NewReaderSize(f, 1<<16)
+	for n := 1; ; n++ {
+		text, long, err := readLine(r)
+		switch {
+		case errors.Is(err, io.EOF):
+			return skipped, nil
+		case err != nil:
+			return nil, err
+		case long:
+			skipped = append(skipped, Skipped{name, n, fmt.Sprintf("it is longer than %d MiB", maxLine>>20)})
+			continue
+		}
+		for _, reason := range parts(text, each) {
+			skipped = append(skipped, Skipped{name, n, reason})
+		}
+	}
+}
+
+// readLine returns the next line, and whether it is too long to keep. The error is
+// io.EOF after the last line.
+func readLine(r *bufio.Reader) (text []byte, long bool, err error) {
+	for {
+		part, more, err := r.ReadLine()
+		if err != nil {
+			return nil, false, err
+		}
+		if long = long || len(text)+len(part) > maxLine; !long {
+			text = append(text, part...)
+		}
+		if !more {
+			return text, long, nil
+		}
+	}
+}
+
+// parts reads a line. Parts of a journal that were joined with a torn line between
+// them leave a line that follows the torn one without a break.
+func parts(text []byte, each func(Move)) (reasons []string) {
+	for text = bytes.TrimSpace(text); len(text) > 0; {
+		part := text
+		m, err := parse(text)
+		if err != nil {
+			// Within a line quotes are escaped, so this is not found there.
+			if next := bytes.Index(text[1:], []byte(beginning)); next >= 0 {
+				part = text[:1+next]
+				m, err = parse(part)
+			}
+		}
+		if err != nil {
+			reasons = append(reasons, err.Error())
+		} else {
+			each(m)
+		}
+		text = bytes.TrimSpace(text[len(part):])
+	}
+	return reasons
+}
+
+func parse(text []byte) (Move, error) {
+	var l line
+	var about *json.SyntaxError
+	switch err := json.Unmarshal(text, &l); {
+	case errors.As(err, &about):
+		return Move{}, fmt.Errorf("it is torn, or no line of a journal: %w", err)
+	case err != nil || l.Journal == "":
+		return Move{}, errors.New("it is no line of a journal")
+	}
+	if major, _, _ := strings.Cut(l.Journal, "."); major != "1" {
+		return Move{}, fmt.Errorf("its format is %q, which this version of tagline can't read", l.Journal)
+	}
+	repository, err := config.ParseRepository(l.Repository, "")
+	m := Move{
+		Time: l.Time.UTC(), Run: l.Run, By: l.By, Repository: repository, Tag: l.Tag, Action: l.Action, Old: value(l.Old), New: value(l.New),
+		Reason: l.Reason, Platforms: l.Platforms,
+	}
+	switch {
+	case err != nil || repository.String() != l.Repository:
+		return Move{}, fmt.Errorf("%q is no repository", l.Repository)
+	case config.CheckTag(l.Tag) != nil:
+		return Move{}, fmt.Errorf("%q is no tag", l.Tag)
+	case m.Time.IsZero():
+		return Move{}, errors.New("it has no time")
+	case l.Run == "":
+		return Move{}, errors.New("it has no run")
+	case !slices.Contains([]string{Pushed, Deleted, Restored}, l.Action):
+		return Move{}, fmt.Errorf("its action is %q, which this version of tagline does not know", l.Action)
+	case m.New == "" && l.Action != Deleted:
+		return Move{}, errors.New("it has no new digest")
+	}
+	all := []string{m.Old, m.New}
+	for _, p := range m.Platforms {
+		all = append(all, p.Digest, p.SourceDigest, p.OldDigest)
+	}
+	for _, text := range all {
+		if d := digest.Digest(text); d != "" && (d.Validate() != nil || d.Algorithm() != digest.SHA256) {
+			return Move{}, fmt.Errorf("%q is no digest", text)
+		}
+	}
+	return m, nil
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
