@@ -16,12 +16,12 @@ const absent = "absent"
 // alias reads one alias of an image in the repository own. Its Tag is "" if the
 // key is not a valid tag.
 func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
-	earlier := len(w.findings)
 	alias := Alias{Pos: w.pos(key)}
 	if err := CheckTag(key.Value); err != nil {
 		w.report(key, findings.InvalidTag, "%v", err)
 	} else {
-		alias.Tag = key.Value
+		alias.Tag, w.about = key.Value, key.Value
+		defer func() { w.about = "" }()
 	}
 	what := "alias " + quote(key.Value)
 	switch {
@@ -37,9 +37,6 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 			alias.Sources = []Source{s}
 		}
 	}
-	for _, f := range w.findings[earlier:] {
-		f.Alias = alias.Tag
-	}
 	return alias
 }
 
@@ -48,12 +45,14 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	if isEmpty(n) {
 		w.report(n, findings.EmptyValue, "%s is an empty map; expected at least one platform and its source", what)
 	}
-	var sources []Source
+	sources := make([]Source, 0, len(n.Content)/2)
 	first := newTaken()
 	for key, value := range w.entries(n, what, "") {
-		if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
-			w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
-			continue
+		if _, known := parsePlatform(key.Value); !known {
+			if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
+				w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
+				continue
+			}
 		}
 		p, _ := w.platform(key, first)
 		if value.Kind == yaml.ScalarNode && value.Value == absent {

@@ -2,27 +2,47 @@
 // from which sources, under which policies.
 //
 // It knows the file format and the names of things, and nothing about
-// registries. [Parse] is its entry point.
+// registries. [Load] is its entry point, and [Parse] for one file in memory.
 package config
 
 import "cmp"
 
-// Config is a valid images.yaml. Parse never returns one that is not.
+// Config is a valid images.yaml, in one file or in several. Load and Parse never
+// return one that is not.
 type Config struct {
-	SHA256   string  // hex digest of the file's bytes
-	Registry string  // the host of repositories that name none; "" if there is none
-	Images   []Image // in the order of their repositories
+	SHA256   string   // hex digest of the file's bytes; of several files, of their names and bytes
+	Registry string   // the host of repositories that name none; "" if there is none
+	Images   []Image  // those that Options.Keep asks for, in the order of their repositories
+	Files    int      // how many were read
+	Listed   []Listed // all images, in the order of their repositories
 	// Registries is what the file says of hosts, in lower case. See [KindOf].
 	Registries map[string]Registry
 	Warnings   []*Finding
+}
+
+// Aliases returns the number of aliases of all images.
+func (c *Config) Aliases() int {
+	n := 0
+	for _, l := range c.Listed {
+		n += l.Aliases
+	}
+	return n
+}
+
+// Listed is what a Config has of every image, kept or not.
+type Listed struct {
+	Name       string // as images.yaml spells it
+	Repository Repository
+	Aliases    int // how many
+	Pos        Pos
 }
 
 // Image is one repository and the alias tags it should carry.
 type Image struct {
 	Name       string // as images.yaml spells it
 	Repository Repository
-	Aliases    []Alias // in the order of their tags, see [CompareTags]
-	Policies   Settings
+	Aliases    []Alias           // in the order of their tags, see [CompareTags]
+	Policies   Settings          // may be those of other images, too: not to be changed
 	Pinned     []string          // digests of this repository that sources of any image name
 	Used       map[string]string // who names which tag of this repository as a source, in any image
 	Pos        Pos

@@ -42,7 +42,7 @@ func ReadYAML(file string, data []byte) ([]*yaml.Node, error) {
 			roots = append(roots, d.Content[0])
 		}
 	}
-	return roots, join(w.findings)
+	return roots, w.findings.err()
 }
 
 // document returns the root of the one YAML document in data. If there is none

@@ -20,6 +20,14 @@ type Pos struct {
 	Column int
 }
 
+// String returns "images.yaml:12:7", or the file alone for a place without a line.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
 // Finding is something that is wrong and where: a problem of images.yaml, or
 // a violation, where a registry's content or a policy forbids an action.
 type Finding struct {
@@ -33,23 +41,69 @@ type Finding struct {
 // Error is "images.yaml:12:7: error[unknown-field]: …", or without line and
 // column for a problem of the whole file.
 func (f *Finding) Error() string {
-	at := f.Pos.File
-	if f.Pos.Line > 0 {
-		at = fmt.Sprintf("%s:%d:%d", f.Pos.File, f.Pos.Line, f.Pos.Column)
-	}
 	severity := "error"
 	if f.Warning {
 		severity = "warning"
 	}
-	return fmt.Sprintf("%s: %s[%s]: %s", at, severity, f.ID, f.Message)
+	return fmt.Sprintf("%s: %s[%s]: %s", f.Pos, severity, f.ID, f.Message)
 }
 
-// join makes one error of the findings, in the order of their places and with
-// a line for each; nil if there are none.
-func join(findings []*Finding) error {
-	slices.SortStableFunc(findings, func(a, b *Finding) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+// maxFindings is how many problems, and how many warnings, of images.yaml are
+// told at once.
+const maxFindings = 100
+
+// found collects findings: the first in the order of their places, and the number
+// of all. So a million problems take no more memory than a hundred.
+type found struct {
+	first []*Finding
+	all   int
+	order map[string]int // of files; those that are not in it come first
+}
+
+func (c *found) add(f *Finding) {
+	c.all++
+	c.keep(f)
+}
+
+// join adds what was found elsewhere.
+func (c *found) join(o found) {
+	c.all += o.all
+	c.keep(o.first...)
+}
+
+func (c *found) keep(more ...*Finding) {
+	if c.first = append(c.first, more...); len(c.first) > 4*maxFindings {
+		c.sort()
+		clear(c.first[maxFindings+1:])
+		c.first = c.first[:maxFindings+1]
+	}
+}
+
+func (c *found) sort() {
+	slices.SortStableFunc(c.first, func(a, b *Finding) int {
+		return cmp.Or(cmp.Compare(c.order[a.Pos.File], c.order[b.Pos.File]), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})
+}
+
+// told returns the findings to tell, in the order of their places. If there are
+// too many, the last one counts the others.
+func (c *found) told() []*Finding {
+	c.sort()
+	if c.all <= maxFindings {
+		return c.first
+	}
+	next := c.first[maxFindings]
+	what := "problems"
+	if next.Warning {
+		what = "warnings"
+	}
+	return append(c.first[:maxFindings:maxFindings], &Finding{ID: findings.MoreProblems, Pos: next.Pos, Warning: next.Warning,
+		Message: fmt.Sprintf("%d more %s, from here on, are not shown; correct those above first", c.all-maxFindings, what)})
+}
+
+// err makes one error of the findings, with a line for each; nil if there are
+// none.
+func (c *found) err() error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
 		lines := make([]string, len(errs))
 		for i, err := range errs {
@@ -57,7 +111,7 @@ func join(findings []*Finding) error {
 		}
 		return strings.Join(lines, "\n")
 	}}
-	for _, f := range findings {
+	for _, f := range c.told() {
 		all.Errors = append(all.Errors, f)
 	}
 	return all.ErrorOrNil()

@@ -10,11 +10,13 @@ import (
 
 // testPolicies has one policy of each kind, and one with a planned value.
 func testPolicies() []PolicyKey {
+	same := func(least, value Setting) bool { return least.Value == value.Value }
+	more := func(least, value Setting) bool { return len(value.Platforms) >= len(least.Platforms) }
 	return []PolicyKey{
-		{Name: "platforms", Kind: PlatformList},
-		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep"},
-		{Name: "prune", Values: []string{"false", "true"}, Default: "false"},
-		{Name: "grace", Kind: Duration, Default: "24h"},
+		{Name: "platforms", Kind: PlatformList, Holds: more, Stricter: "more platforms"},
+		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep", Holds: same},
+		{Name: "prune", Values: []string{"false", "true"}, Default: "false", Holds: same},
+		{Name: "grace", Kind: Duration, Default: "24h", Holds: same},
 	}
 }
 
@@ -48,8 +50,8 @@ func TestParseRefuses(t *testing.T) {
 		{"control character", "images:\n  # bell: \a\n", `images.yaml:2:11: error[encoding]: character U+0007 is not allowed; remove it`},
 		{"line separator", "images:\n  é\u2028: 1\n", `images.yaml:2:4: error[encoding]: character U+2028 is not allowed; remove it`},
 		{"carriage return alone", "images:\r  app:\r", `images.yaml:1:8: error[encoding]: character U+000D is not allowed; remove it`},
-		{"not a map", "my-image:10\n", `images.yaml:1:1: error[wrong-type]: the file is the text "my-image:10"; expected a map of registry, registries, policies, images`},
-		{"a list", "- my-image\n", `images.yaml:1:1: error[wrong-type]: the file is a list; expected a map of registry, registries, policies, images`},
+		{"not a map", "my-image:10\n", `images.yaml:1:1: error[wrong-type]: the file is the text "my-image:10"; expected a map of registry, registries, policies, locked, images`},
+		{"a list", "- my-image\n", `images.yaml:1:1: error[wrong-type]: the file is a list; expected a map of registry, registries, policies, locked, images`},
 		{"second document", aliases("1: 1.1") + "---\nimages: {}\n", `images.yaml:6:1: error[multiple-documents]: file has a second document; expected one, without a "---" after its start`},
 		{"no images", "registry: localhost:5000\n", `images.yaml: error[missing-images]: file has no images; expected "images:" with at least one repository`},
 		{"images empty", "registry: localhost:5000\nimages:\n", `images.yaml:2:1: error[missing-images]: images is empty; expected "images:" with at least one repository`},
@@ -118,7 +120,7 @@ images.yaml:5:15: error[wrong-type]: platform "<<" is a map; expected a source, 
 images.yaml: error[missing-images]: file has no images; expected "images:" with at least one repository
 images.yaml:1:1: error[unknown-field]: "image" is not a key of the file; did you mean "images"?
 `},
-		{"unknown key of the file, nothing close", aliases("1: 1.1") + "version: 3\n", `images.yaml:6:1: error[unknown-field]: "version" is not a key of the file; expected one of registry, registries, policies, images`},
+		{"unknown key of the file, nothing close", aliases("1: 1.1") + "version: 3\n", `images.yaml:6:1: error[unknown-field]: "version" is not a key of the file; expected one of registry, registries, policies, locked, images`},
 		{"policy outside of policies", aliases("1: 1.1") + "platforms: [amd64]\n", `images.yaml:6:1: error[unknown-field]: "platforms" is not a key of the file; put it under "policies"`},
 		{"unknown key of an image", "images:\n  localhost/app:\n    alias: {1: 1.1}\n", `
 images.yaml:2:3: error[missing-aliases]: image "localhost/app" has no aliases; expected "aliases:" with at least one tag

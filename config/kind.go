@@ -1,14 +1,8 @@
 package config
 
 import (
-	"cmp"
 	"regexp"
-	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
-
-	"tagline/config/findings"
 )
 
 // RegistryKind is a kind of registry: whose API is used beside the OCI protocol.
@@ -27,11 +21,6 @@ const (
 // namedKinds are those that images.yaml can give to a host. ECR is known by its
 // hosts alone: they name the account and the region.
 var namedKinds = []RegistryKind{OCI, GitHub, Google, Azure, Harbor}
-
-// Registry is what images.yaml says of one host.
-type Registry struct {
-	Kind RegistryKind
-}
 
 // kindHosts tells the kinds of services by their hosts: GitHub's container
 // registry, Google's Artifact Registry and the gcr.io that it serves, and Azure's
@@ -60,38 +49,6 @@ func KindOf(host string, said map[string]Registry) RegistryKind {
 		}
 	}
 	return OCI
-}
-
-// registries reads what the file says of hosts.
-func (w *walk) registries(n *yaml.Node) map[string]Registry {
-	if n == nil {
-		return nil
-	}
-	said := map[string]Registry{}
-	for key, value := range w.entries(n, "registries", "a map from host to its settings") {
-		host, err := ParseHost(key.Value)
-		if err != nil {
-			w.report(key, findings.InvalidRegistry, "%v", err)
-			continue
-		}
-		if _, ok := ParseECRHost(host); ok {
-			w.report(key, findings.InvalidRegistry, "%s is Amazon ECR by its name, and needs no setting", quote(key.Value))
-			continue
-		}
-		fields, ok := w.fields(value, "registry "+quote(key.Value), "kind")
-		if !ok || fields["kind"] == nil {
-			if ok {
-				w.report(cmp.Or(value, key), findings.EmptyValue, "registry %s has no kind; expected %s", quote(key.Value), wantKind())
-			}
-			continue
-		}
-		text, ok := w.scalar(fields["kind"], "kind", wantKind())
-		if ok && !slices.Contains(namedKinds, RegistryKind(text)) {
-			w.report(fields["kind"], findings.InvalidValue, "kind is %s; expected %s", quote(text), wantKind())
-		}
-		said[strings.ToLower(host)] = Registry{Kind: RegistryKind(text)}
-	}
-	return said
 }
 
 func wantKind() string { return "one of " + strings.Join(Kinds(), ", ") }

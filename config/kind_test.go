@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"strings"
 	"testing"
 
 	"tagline/config"
@@ -25,30 +24,5 @@ func TestKindOf(t *testing.T) {
 	}
 	if got := config.KindOf("ghcr.io", nil); got != config.GitHub {
 		t.Errorf("ghcr.io is %q", got)
-	}
-}
-
-func TestRegistries(t *testing.T) {
-	const images = "\nimages: {a: {aliases: {1: 1.0}}}\n"
-	cfg, err := config.Parse("images.yaml", []byte("registries: {Harbor.example.com: {kind: harbor}}"+images), config.Options{Registry: "r.test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := cfg.Registries["harbor.example.com"].Kind; got != config.Harbor {
-		t.Errorf("kind is %q", got)
-	}
-	for text, want := range map[string]string{
-		"registries: {harbor.example.com: {kind: harbour}}":                                 `images.yaml:1:41: error[invalid-value]: kind is "harbour"; expected one of oci, github, google, azure, harbor`,
-		"registries: {harbor.example.com: {sort: harbor}}":                                  `error[unknown-field]`,
-		"registries: {harbor.example.com: {}}":                                              `has no kind; expected one of`,
-		"registries: {https://harbor.example.com: {kind: harbor}}":                          `error[invalid-registry]`,
-		"registries: {123456789012.dkr.ecr.eu-west-1.amazonaws.com: {kind: oci}}":           `is Amazon ECR by its name, and needs no setting`,
-		"registries: [harbor.example.com]":                                                  `error[wrong-type]: registries is a list; expected a map from host to its settings`,
-		"registries: {harbor.example.com: {kind: harbor}, harbor.example.com: {kind: oci}}": `error[duplicate-key]`,
-	} {
-		_, err := config.Parse("images.yaml", []byte(text+images), config.Options{Registry: "r.test"})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %s", text, err, want)
-		}
 	}
 }

@@ -66,7 +66,7 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 }
 
 func (w *walk) reportSource(of Alias, s Source, id findings.ID, format string, args ...any) {
-	w.findings = append(w.findings, &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)})
+	w.findings.add(&Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)})
 }
 
 // arrows returns "10 -> latest -> 11", shortened if it is long.

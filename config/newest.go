@@ -191,7 +191,10 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	if v := fields["downgrade"]; v != nil {
 		for _, policy := range w.policies {
 			if policy.Name == "downgrade" {
-				chosen.Downgrade = w.setting(policy, v)
+				before := w.findings.all
+				if chosen.Downgrade = w.setting(policy, v); w.findings.all == before {
+					w.hold(policy, chosen.Downgrade, v)
+				}
 			}
 		}
 	}
@@ -222,7 +225,7 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 		return s, false
 	}
 	if !chosen.Range.Possible() {
-		w.warnings = append(w.warnings, &Finding{ID: findings.InvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
+		w.warnings.add(&Finding{ID: findings.InvalidRange, Warning: true, Pos: w.pos(fields["newest"]),
 			Message: fmt.Sprintf("no version can ever be in the range %s", quote(text))})
 	}
 	s.Text = "newest " + text
@@ -258,7 +261,7 @@ func newestKey(n *yaml.Node) *yaml.Node {
 // waitFor reports sources of tags that name their platform where it is not said
 // which platforms are wanted: a build that is late would be dropped.
 func (w *walk) waitFor(image Image) {
-	if len(image.Policies["platforms"].Platforms) > 0 {
+	if len(image.Policies["platforms"].Platforms) > 0 || w.root.unread {
 		return
 	}
 	for _, alias := range image.Aliases {

@@ -2,42 +2,35 @@ package config
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
 	"tagline/config/findings"
 )
 
-// Options is what [Parse] has to know besides the file.
+// Options is what [Load] and [Parse] have to know besides the files.
 type Options struct {
 	Registry     string      // overrides the file's registry; "" for none
 	RegistryFrom string      // where Registry was given, for messages: "--registry"
 	Policies     []PolicyKey // what a policies map may hold
+	// Keep reports whether the caller needs an image; nil for all. It is called from
+	// several goroutines. An image that it does not keep still counts for the others.
+	Keep  func(Image) bool
+	Stdin io.Reader // for the file "-"
 }
 
 // Parse reads an images.yaml. file is its name in positions.
 //
-// The error is a [*multierror.Error] with every problem, each a [*Finding], in
-// the order of their positions.
+// The error is a [*multierror.Error] with the problems, each a [*Finding], in the
+// order of their positions. After the first hundred, one Finding counts the rest.
 func Parse(file string, data []byte, opts Options) (*Config, error) {
-	w := &walk{file: file, policies: opts.Policies, refused: map[*yaml.Node]bool{}}
-	if opts.Registry != "" {
-		w.host = w.registry(opts.Registry, Pos{File: cmp.Or(opts.RegistryFrom, "--registry")})
-	}
-	var images []Image
-	if root := w.document(data); root != nil {
-		images = w.images(root)
-	}
-	if err := join(w.findings); err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(data)
-	return &Config{SHA256: hex.EncodeToString(sum[:]), Registry: w.host, Images: images, Registries: w.said, Warnings: w.warnings}, nil
+	l := &loading{opts: opts, parts: make([]part, 1)}
+	l.parse(0, file, data)
+	return l.config()
 }
 
 // unreadHost stands in for a registry host that is missing or refused, so that
@@ -53,25 +46,27 @@ func (w *walk) registry(text string, pos Pos) string {
 	return host
 }
 
-// images walks the file from its root.
-func (w *walk) images(root *yaml.Node) []Image {
-	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "images")
+// images walks the file from its root, and returns its images.
+func (w *walk) images(root *yaml.Node) []known {
+	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "locked", "images")
 	if !ok {
 		return nil
 	}
-	if n := top["registry"]; n != nil {
-		host := unreadHost
-		if text, ok := w.scalar(n, "registry", "a host, such as ghcr.io or localhost:5000"); ok {
-			host = w.registry(text, w.pos(n))
-		}
-		w.host = cmp.Or(w.host, host)
+	if w.root == nil {
+		w.readRoot(top)
+	} else {
+		w.leaveToRoot(root)
 	}
-	w.said = w.registries(top["registries"])
-	defaults := w.defaults()
-	maps.Copy(defaults, w.settings(top["policies"]))
+	defaults := w.root.policies
+	if !w.leads && top["policies"] != nil {
+		defaults = maps.Clone(defaults)
+		maps.Copy(defaults, w.settings(top["policies"]))
+	}
 
 	const want = `expected "images:" with at least one repository`
 	switch {
+	case top["images"] == nil && w.leads && !w.alone:
+		return nil
 	case top["images"] == nil:
 		w.reportFile(findings.MissingImages, "file has no images; %s", want)
 		return nil
@@ -79,65 +74,15 @@ func (w *walk) images(root *yaml.Node) []Image {
 		w.report(top["images"], findings.MissingImages, "images is empty; %s", want)
 		return nil
 	}
-	var images []Image
-	first := map[Repository]*yaml.Node{}
-	for key, value := range w.entries(top["images"], "images", "a map from repository to its aliases") {
-		image := w.image(key, value, defaults)
-		if before := first[image.Repository.Place()]; before == nil {
-			first[image.Repository.Place()] = key
-		} else {
-			w.report(key, findings.DuplicateRepository, "repository %s is the same as %s in line %d (%s); put their aliases together", quote(key.Value), quote(before.Value), before.Line, image.Repository)
-		}
-		images = append(images, image)
+	var images []known
+	for key, value := range w.lastEntries(top["images"], "images", "a map from repository to its aliases") {
+		images = append(images, w.know(w.image(key, value, defaults)))
 	}
-	slices.SortFunc(images, func(a, b Image) int { return a.Repository.Compare(b.Repository) })
-	w.relate(images)
 	return images
 }
 
-// relate notes in each image which of its tags and digests are sources of any
-// image. It reports sources that another image sets to absent.
-func (w *walk) relate(images []Image) {
-	pinned, used := map[Repository][]string{}, map[Repository]map[string]string{}
-	absent := map[Repository]map[string]string{} // the image by tag
-	for _, image := range images {
-		at := image.Repository.Place()
-		absent[at], used[at] = map[string]string{}, map[string]string{}
-		for _, alias := range image.Aliases {
-			if alias.Absent {
-				absent[at][alias.Tag] = image.Name
-			}
-		}
-	}
-	for _, image := range images {
-		for _, alias := range image.Aliases {
-			for _, s := range alias.Sources {
-				at := s.Repository.Place()
-				if s.Digest != "" {
-					pinned[at] = append(pinned[at], s.Digest)
-				}
-				if s.Tag == "" || used[at] == nil {
-					continue
-				}
-				if used[at][s.Tag] == "" {
-					used[at][s.Tag] = fmt.Sprintf("alias %q of %s", alias.Tag, image.Name)
-				}
-				if of := absent[at][s.Tag]; of != "" && s.Repository != image.Repository { // see link
-					w.reportSource(alias, s, findings.AbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", s.Text, of)
-				}
-			}
-		}
-	}
-	for i := range images {
-		at := images[i].Repository.Place()
-		digests := pinned[at]
-		slices.Sort(digests)
-		images[i].Pinned, images[i].Used = slices.Compact(digests), used[at]
-	}
-}
-
 func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
-	image := Image{Name: key.Value, Repository: w.repository(key), Policies: maps.Clone(defaults), Pos: w.pos(key)}
+	image := Image{Name: key.Value, Repository: w.repository(key), Policies: defaults, Pos: w.pos(key)}
 	var parts map[string]*yaml.Node
 	if !isEmpty(value) {
 		var ok bool
@@ -145,13 +90,17 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 			return image
 		}
 	}
-	maps.Copy(image.Policies, w.settings(parts["policies"]))
+	if own := w.settings(parts["policies"]); len(own) > 0 {
+		image.Policies = maps.Clone(defaults)
+		maps.Copy(image.Policies, own)
+	}
 	aliases := parts["aliases"]
 	if isEmpty(aliases) {
 		w.report(cmp.Or(aliases, key), findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
 		return image
 	}
-	for key, value := range w.entries(aliases, "aliases", "a map from alias tag to source") {
+	image.Aliases = make([]Alias, 0, len(aliases.Content)/2)
+	for key, value := range w.lastEntries(aliases, "aliases", "a map from alias tag to source") {
 		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
 	}
 	w.link(image)
@@ -164,7 +113,14 @@ func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
 func (w *walk) repository(key *yaml.Node) Repository {
 	host := w.host
 	if named, _ := splitHost(key.Value); named == "" && host == "" {
-		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value))
+		set := ""
+		if w.root.file != "" {
+			set = strings.Replace(inTheFile, "the file", w.root.file, 1)
+		}
+		if w.leads {
+			set = inTheFile
+		}
+		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value, set))
 		if host = unreadHost; isRegistry(key.Value) {
 			return Repository{Host: host, Path: key.Value}
 		}

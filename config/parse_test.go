@@ -50,10 +50,15 @@ images:
 	want := &Config{
 		SHA256:   got.SHA256,
 		Registry: "localhost:5000",
+		Files:    1,
+		Listed: []Listed{
+			{Name: "ghcr.io/team/other", Repository: Repository{"ghcr.io", "team/other"}, Aliases: 1, Pos: at(17, 3)},
+			{Name: "my-image", Repository: mine, Aliases: 3, Pos: at(9, 3)},
+		},
 		Images: []Image{
 			{
 				Name: "ghcr.io/team/other", Repository: Repository{"ghcr.io", "team/other"}, Pos: at(17, 3),
-				Policies: settings(Setting{Value: "24h", Duration: 24 * time.Hour}), Used: map[string]string{},
+				Policies: settings(Setting{Value: "24h", Duration: 24 * time.Hour}),
 				Aliases: []Alias{{Tag: "1", Pos: at(19, 7), Sources: []Source{{
 					Repository: Repository{"ghcr.io", "my-image"}, Digest: digest, Text: "my-image@" + digest, Pos: at(19, 10),
 				}}}},

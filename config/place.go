@@ -34,6 +34,27 @@ func ParseECRHost(name string) (h ECRHost, ok bool) {
 	return ECRHost{Account: m[1], FIPS: m[2] != "", Region: m[3], DualStack: strings.HasPrefix(m[4], "on.")}, true
 }
 
+// partitions are the parts of AWS by how the names of their regions begin. Each
+// has accounts, credentials and services of its own (AWS fault isolation
+// boundaries, "partitions"; the table is that of aws-sdk-go-v2, partitions.json).
+var partitions = []struct{ regions, name string }{
+	{"cn-", "aws-cn"}, {"us-gov-", "aws-us-gov"}, {"eusc-", "aws-eusc"},
+	{"us-iso-", "aws-iso"}, {"us-isob-", "aws-iso-b"}, {"eu-isoe-", "aws-iso-e"}, {"us-isof-", "aws-iso-f"},
+}
+
+// Partition returns the partition of a region of AWS: "aws", "aws-cn", "aws-us-gov".
+func Partition(region string) string {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.regions) {
+			return p.name
+		}
+	}
+	return "aws"
+}
+
+// Partition returns the partition of the registry.
+func (h ECRHost) Partition() string { return Partition(h.Region) }
+
 // Place returns the repository under one name for its host, to compare it with
 // others. A registry of Amazon ECR has up to four host names, and so has loopback. Two
 // repositories of one place may be the same, so what one must keep the other must

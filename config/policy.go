@@ -18,6 +18,9 @@ type PolicyKey struct {
 	Kind    Kind
 	Values  []string // of a Choice
 	Default string   // of a Choice or a Duration
+	// Holds reports whether a value is at least as strict as another.
+	Holds    func(least, value Setting) bool
+	Stricter string // which values are stricter, in words; "" if none is
 }
 
 // Kind is the form of a policy's value.
@@ -62,16 +65,25 @@ func (w *walk) settings(n *yaml.Node) Settings {
 	for key, value := range w.entries(n, "policies", "a map from policy to value") {
 		i := slices.IndexFunc(w.policies, func(p PolicyKey) bool { return p.Name == key.Value })
 		if i < 0 {
-			names := make([]string, len(w.policies))
-			for i, policy := range w.policies {
-				names[i] = policy.Name
-			}
-			w.unknown(key, "a policy", names)
+			w.unknownPolicy(key)
 			continue
 		}
+		before := w.findings.all
 		named[key.Value] = w.setting(w.policies[i], value)
+		if w.findings.all == before {
+			w.hold(w.policies[i], named[key.Value], value)
+		}
 	}
 	return named
+}
+
+// unknownPolicy reports a name that is not one of a policy.
+func (w *walk) unknownPolicy(n *yaml.Node) {
+	names := make([]string, len(w.policies))
+	for i, policy := range w.policies {
+		names[i] = policy.Name
+	}
+	w.unknown(n, "a policy", names)
 }
 
 func (w *walk) setting(policy PolicyKey, n *yaml.Node) Setting {

@@ -104,6 +104,9 @@ func TestOrderOfKeysDoesNotMatter(t *testing.T) {
 // withoutPlaces drops what the order of a file's keys does change.
 func withoutPlaces(c *Config) *Config {
 	c.SHA256 = ""
+	for i := range c.Listed {
+		c.Listed[i].Pos = Pos{}
+	}
 	for i := range c.Images {
 		image := &c.Images[i]
 		image.Pos = Pos{}
@@ -147,6 +150,7 @@ func FuzzParse(f *testing.F) {
 		aliases("10: {amd64: 10.10, arm64: 10.20}", "latest: 10", "9: absent"),
 		aliases("1: app@"+digest, `2: {newest: "2.x"}`, "3: &a 3.1", "4: *a", "5: !!str 5.1", "<<: {6: 6.1}"),
 		policies("platforms: [amd64, linux/arm/v7]", "provenance: drop", "grace: 24h"),
+		"locked: [prune, platforms]\nimages: {localhost/app: {policies: {prune: true, platforms: [amd64]}, aliases: {1: 1.1}}}\n",
 		"images:\n\tapp:\n",
 		"? [a, {b: c}]\n: - |2-\n  d\n  - >+\n\n...\n---\n",
 		"\ufeff%YAML 1.1\r\n---\r\nimages: {'a': \"\\x41\\u2028\"} # é\r\n",

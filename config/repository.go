@@ -46,11 +46,11 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 	bare, tag := cutTag(text)
 	switch {
 	case host == "" && tag != "" && isRegistry(text):
-		return Repository{}, errNoRegistry(text)
+		return Repository{}, errNoRegistry(text, inTheFile)
 	case tag != "" && pathPattern.MatchString(path[:len(path)-len(tag)-1]):
 		return Repository{}, fmt.Errorf("repository %s has a tag; write %s", quote(text), quote(bare))
 	case host == "" && defaultHost == "":
-		return Repository{}, errNoRegistry(text)
+		return Repository{}, errNoRegistry(text, inTheFile)
 	}
 	host, err := ParseHost(cmp.Or(host, defaultHost))
 	if err != nil {
@@ -74,11 +74,16 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 	return Repository{Host: host, Path: path}, nil
 }
 
-func errNoRegistry(text string) error {
+// inTheFile is where a registry can be set.
+const inTheFile = `add "registry: host" to the file, `
+
+// errNoRegistry is for a repository without a host. set is where a registry can be
+// set for it, "" if there is no such file.
+func errNoRegistry(text, set string) error {
 	if isRegistry(text) {
 		return fmt.Errorf("%s is a registry; name a repository, such as %s", quote(text), quote(text+"/team/image"))
 	}
-	return fmt.Errorf("repository %s has no registry; write it as host/repository, add \"registry: host\" to the file, or give --registry (or TAGLINE_REGISTRY)", quote(text))
+	return fmt.Errorf("repository %s has no registry; write it as host/repository, %sor give --registry (or TAGLINE_REGISTRY)", quote(text), set)
 }
 
 // isRegistry reports whether a text names a host and no repository.

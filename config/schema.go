@@ -19,6 +19,10 @@ var Schema []byte
 type Grammar struct {
 	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration string
 
+	// ECR is a registry of Amazon ECR, in lower case and without a port. The rest is
+	// what images.yaml says of one.
+	ECR, Role, ExternalID, Region, Profile string
+
 	// A source is a Digest, or a Source that is not an OtherDigest: no
 	// repository is called sha256.
 	Source, Digest, OtherDigest string
@@ -64,9 +68,11 @@ func Spelling() Grammar {
 		OtherDigest: `^(?:sha256|sha384|sha512|blake3):`,
 		Platform: whole(`(?:(?:` + strings.Join(systems, "|") + `)/|windows\(` + ofWindows + `\)/|(?:` + versioned + `)\(` + ofOthers + `\)/)?` + architecture +
 			`|windows/` + architecture + `:` + ofWindows + `|(?:` + versioned + `)/` + architecture + `:` + ofOthers),
-		Range:    `[0-9xX*]`, // the words of Masterminds/semver, loosely
-		Tags:     whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
-		Variant:  whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
+		Range:   `[0-9xX*]`, // the words of Masterminds/semver, loosely
+		Tags:    whole(`[a-zA-Z0-9._-]*(?:\{arch\}[a-zA-Z0-9._-]+)?\{version\}(?:[a-zA-Z0-9._-]+\{arch\})?[a-zA-Z0-9._-]*`),
+		Variant: whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
+		ECR:     ecrPattern.String(), Role: roleARNPattern.String(), ExternalID: externalIDPattern.String(),
+		Region: regionPattern.String(), Profile: profilePattern.String(),
 		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),
 	}
 }

@@ -30,6 +30,7 @@ var beyondSchema = map[string]string{
 	"version of Windows twice":                   spellings,
 	"versions of Windows that overlap":           otherKeys,
 	"version of Windows within another":          otherKeys,
+	"no images":                                  "other files may have them",
 	"no registry":                                "a flag or a variable may name it",
 	"repository too long":                        "the length counts the registry's host, which is elsewhere in the file",
 	"repository twice":                           spellings,
@@ -44,6 +45,9 @@ var beyondSchema = map[string]string{
 	"newest of builds, and no platforms":         otherKeys,
 	"absent in another case":                     "it is a tag to a schema",
 	"one repository under two names of its host": spellings,
+	"one host twice":                             spellings,
+	"role of another partition":                  otherKeys,
+	"region of another partition":                otherKeys,
 }
 
 // Reasons of more than one.
@@ -150,6 +154,15 @@ func TestSchemaAcceptsTheExample(t *testing.T) {
 	goodForSchema(t, string(data))
 }
 
+// A root file may have no images, and one schema is for all files.
+func TestSchemaOfTrees(t *testing.T) {
+	goodForSchema(t, "registry: localhost\npolicies: {prune: false}\nlocked: [platforms, prune]\n")
+	goodForSchema(t, "policies: {prune: false}\nimages: {app: {aliases: {1: 1.1}}}\n")
+	for _, locked := range []string{"prune", "[]", "[plaforms]", "[prune, prune]"} {
+		badForSchema(t, "locked: "+locked, "locked: "+locked+"\nimages: {app: {aliases: {1: 1.1}}}\n")
+	}
+}
+
 // The schema's patterns say what Parse does, but for the lengths and numbers
 // that Spelling's comment excepts.
 func TestSpelling(t *testing.T) {
@@ -167,6 +180,10 @@ func TestSpelling(t *testing.T) {
 			rapid.StringMatching(`((localhost|LocalHost|a\.b|c:5|\[::1\]:5|A\.b:80|c|a-\.b)/)?(a|a/b|a__b|a---b|a\.b|A|-a)`)},
 		{"registry", g.Registry, func(s string) bool { _, err := ParseHost(s); return err == nil },
 			rapid.StringMatching(`(localhost|a\.b|c|a-b\.c|-a\.b|\[::1\]|\[fe80::2\])(:5000|:80|)(/|)`)},
+		{"ECR", g.ECR, func(s string) bool { _, ok := ParseECRHost(s); return ok },
+			rapid.StringMatching(`[0-9]{11,12}\.dkr[.-]ecr(-fips|)\.(eu-west-1|cn-north-1)\.(amazonaws\.com(\.cn|)|on\.aws|example\.com)`)},
+		{"role", g.Role, func(s string) bool { return roleProblem(s, ECRHost{Region: "cn-north-1"}) == "" },
+			rapid.StringMatching(`arn:aws-cn:(iam|sts)::[0-9]{11,12}:(role|user)/(a/b/|/|)[a-c@ ]?`)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pattern := regexp.MustCompile(test.pattern)

@@ -15,17 +15,22 @@ import (
 type walk struct {
 	file     string
 	policies []PolicyKey
-	host     string // of repositories without one; "" if there is none
-	said     map[string]Registry
-	findings []*Finding
-	warnings []*Finding
+	keep     func(Image) bool // Options.Keep
+	host     string           // of repositories without one; "" if there is none
+	root     *rootFile        // nil until the root file is read
+	leads    bool             // this is the root file
+	alone    bool             // there is no other file
+	about    string           // the alias that is being read, if any
+	findings found
+	warnings found
+	places   places
 	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them
 }
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
 
 func (w *walk) reportAt(pos Pos, id findings.ID, format string, args ...any) {
-	w.findings = append(w.findings, &Finding{ID: id, Pos: pos, Message: fmt.Sprintf(format, args...)})
+	w.findings.add(&Finding{ID: id, Alias: w.about, Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
 func (w *walk) report(n *yaml.Node, id findings.ID, format string, args ...any) {
@@ -74,22 +79,35 @@ func (w *walk) scalar(n *yaml.Node, what, want string) (text string, ok bool) {
 // entries ranges over the keys and values of a map. It reports keys that are not
 // text or are repeated.
 func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return w.pairs(n, what, want, false)
+}
+
+// lastEntries is entries for a large map that is not needed again: each entry is
+// dropped after its turn.
+func (w *walk) lastEntries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return w.pairs(n, what, want, true)
+}
+
+func (w *walk) pairs(n *yaml.Node, what, want string, drop bool) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if n.Kind != yaml.MappingNode {
 			w.mismatch(n, what, want)
 			return
 		}
-		first := make(map[string]*yaml.Node, len(n.Content)/2)
+		first := make(map[string]int, len(n.Content)/2) // the line by the key
 		for pair := range slices.Chunk(n.Content, 2) {
 			key, value := pair[0], pair[1]
+			if drop {
+				pair[0], pair[1] = nil, nil
+			}
 			if key.Kind != yaml.ScalarNode || isNull(key) {
 				w.mismatch(key, "key of "+what, "text")
 				continue
 			}
-			if before := first[key.Value]; before != nil {
-				w.refuse(key, findings.DuplicateKey, "%s is given twice in %s, first in line %d; keep one", quote(key.Value), what, before.Line)
+			if line := first[key.Value]; line > 0 {
+				w.refuse(key, findings.DuplicateKey, "%s is given twice in %s, first in line %d; keep one", quote(key.Value), what, line)
 			} else {
-				first[key.Value] = key
+				first[key.Value] = key.Line
 			}
 			if isNull(value) && value.Value == "" { // nothing has no place of its own
 				value.Line, value.Column = key.Line, key.Column

@@ -35,20 +35,20 @@ type Entry struct {
 	RefersTo  string          // the digest of the image that it belongs to, or of what else it refers to
 	MediaType string
 	Digest    string
-	Size      int64          // bytes of the manifest
-	Source    string         // as images.yaml spells it; of a newest source, the tag it chose
-	Origin    string         // the tag or digest behind an alias as a source, else as Source
+	Size      int64           // bytes of the manifest
+	Source    string          // as images.yaml spells it; of a newest source, the tag it chose
+	Origin    string          // the tag or digest behind an alias as a source, else as Source
 	Version   *config.Version // of Origin, shared by all entries of a source; nil if that is no version
-	Newest    bool           // a newest source chose it
-	Was       *Past          // of a Newest one that may not be lower, what the alias has for the platform now
+	Newest    bool            // a newest source chose it
+	Was       *Past           // of a Newest one that may not be lower, what the alias has for the platform now
 }
 
 // Past is what an alias has today for one platform.
 type Past struct {
 	Digest  string
 	Version *config.Version // of the tag it came from; nil if that is not known
-	Float   bool           // it may be any version that Version covers
-	Outside string         // the range, if it does not have Version
+	Float   bool            // it may be any version that Version covers
+	Outside string          // the range, if it does not have Version
 }
 
 // Kind is what a manifest of an index is.

@@ -10,6 +10,7 @@ var Companions = Policy[bool]{
 	Name:   "companions",
 	Doc:    "whether aliases carry the artifacts that belong to their images, such as SOCI indexes",
 	Values: words[bool]{{"keep", true}, {"drop", false}},
+	Strict: same[bool](),
 	Apply: func(keep bool, a Alias) (Alias, []Finding) {
 		if keep {
 			return a, nil

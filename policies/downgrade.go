@@ -19,6 +19,7 @@ var Downgrade = Policy[bool]{
 	Name:   "downgrade",
 	Doc:    "whether newest may choose a lower version than the alias has",
 	Values: words[bool]{{"deny", false}, {"allow", true}},
+	Strict: orFalse("deny"),
 	Apply: func(_ bool, a Alias) (Alias, []Finding) {
 		var found []Finding
 		for _, e := range a.Images() {

@@ -21,6 +21,7 @@ var Format = Policy[string]{
 	Name:   "format",
 	Doc:    "media type of the indexes that tagline composes",
 	Values: words[string]{{"oci", ocispec.MediaTypeImageIndex}, {"docker", DockerManifestList}},
+	Strict: same[string](),
 	Apply: func(mediaType string, a Alias) (Alias, []Finding) {
 		a.MediaType = mediaType
 		if mediaType != DockerManifestList || !a.Composed() {

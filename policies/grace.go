@@ -8,6 +8,7 @@ var Grace = Policy[time.Duration]{
 	Name:   "grace",
 	Doc:    "how old an untagged manifest must be before it is deleted; written out, it holds for what a run replaces, too",
 	Values: duration{hours: 24},
+	Strict: Strictness[time.Duration]{"longer", func(least, own time.Duration) bool { return own >= least }},
 }
 
 // HoldsReplaced reports whether grace holds for what a run itself replaces: if

@@ -15,6 +15,7 @@ var MixedVersions = Policy[bool]{
 	Name:   "mixed-versions",
 	Doc:    "whether the platforms of an alias may come from different versions",
 	Values: words[bool]{{"allow", true}, {"deny", false}},
+	Strict: orFalse("deny"),
 	Apply: func(allowed bool, a Alias) (Alias, []Finding) {
 		images := a.Images()
 		if allowed || len(images) == 0 {

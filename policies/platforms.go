@@ -16,6 +16,11 @@ var Platforms = Policy[[]config.Platform]{
 	Name:   "platforms",
 	Doc:    "platforms that every alias must offer",
 	Values: platformList{},
+	Strict: Strictness[[]config.Platform]{"more platforms", func(least, own []config.Platform) bool {
+		return !slices.ContainsFunc(least, func(want config.Platform) bool {
+			return !slices.ContainsFunc(own, func(p config.Platform) bool { return p.Is(want) })
+		})
+	}},
 	Apply: func(required []config.Platform, a Alias) (Alias, []Finding) {
 		var has []string
 		for _, e := range a.Images() {

@@ -5,8 +5,10 @@
 // To add a policy, write its file and its test, and put it on one of the two
 // lists here. [forAliases] is for rules that decide what an alias may be; they
 // have an Apply. [forRepository] is for rules about what else the repository
-// holds; they have a value alone, which package reconcile reads. Then run
-// `go generate ./config`, which writes the JSON Schema.
+// holds; they have a value alone, which package reconcile reads. Each says in
+// Strict which of its values are stricter, for `locked` of images.yaml: [same] if
+// none is, because a team may need either. Then run `go generate ./config`, which
+// writes the JSON Schema.
 //
 // An Apply may look at its own value and at the [Alias] it is given, and at
 // nothing else: no other policy, no registry, no clock.

@@ -38,6 +38,61 @@ func platforms(names ...string) []config.Platform {
 	return all
 }
 
+// What images.yaml locks can only be overridden by what is at least as strict.
+func TestStrictness(t *testing.T) {
+	word := func(value string) config.Setting { return config.Setting{Value: value} }
+	hours := func(n int) config.Setting {
+		return config.Setting{Value: "set", Duration: time.Duration(n) * time.Hour}
+	}
+	list := func(names ...string) config.Setting { return config.Setting{Platforms: platforms(names...)} }
+	tested := map[string]bool{}
+	for _, test := range []struct {
+		policy      policy
+		lax, strict config.Setting // or two values without an order
+		ordered     bool
+	}{
+		{Provenance, word("keep"), word("drop"), false},
+		{Provenance, word("drop"), word("purge"), false},
+		{Companions, word("keep"), word("drop"), false},
+		{Format, word("oci"), word("docker"), false},
+		{Platforms, list(), list("amd64"), true},
+		{Platforms, list("amd64"), list("amd64", "arm64"), true},
+		{Platforms, list("amd64"), list("arm64"), false},
+		{Platforms, list("amd64"), list("amd64/v3"), false},
+		{Platforms, list("windows/amd64"), list("windows(10.0.17763)/amd64"), true},
+		{MixedVersions, word("allow"), word("deny"), true},
+		{Downgrade, word("allow"), word("deny"), true},
+		{Prune, word("false"), word("true"), false},
+		{Untagged, word("keep"), word("delete"), false},
+		{Grace, hours(1), hours(24), true},
+		{Grace, hours(0), hours(1), true},
+		{Signed, word("purge"), word("keep"), true},
+		{Referrers, word("copy"), word("leave"), false},
+	} {
+		key := test.policy.Key()
+		tested[key.Name] = true
+		for _, same := range []config.Setting{test.lax, test.strict} {
+			if !key.Holds(same, same) {
+				t.Errorf("%s: %s does not hold itself", key.Name, same)
+			}
+		}
+		if key.Holds(test.strict, test.lax) {
+			t.Errorf("%s: %s overrides %s", key.Name, test.lax, test.strict)
+		}
+		if got := key.Holds(test.lax, test.strict); got != test.ordered {
+			t.Errorf("%s: %s overrides %s: %v", key.Name, test.strict, test.lax, got)
+		}
+		if test.ordered && key.Stricter == "" {
+			t.Errorf("%s has an order, and no words for it", key.Name)
+		}
+	}
+	for _, key := range Keys() {
+		if !tested[key.Name] {
+			t.Errorf("nothing says which values of %s are stricter", key.Name)
+		}
+	}
+}
+
 func TestPolicies(t *testing.T) {
 	docker := image("amd64", "1.0")
 	docker.MediaType = DockerManifest

@@ -12,6 +12,9 @@ type Policy[T any] struct {
 	Name   string // its key in images.yaml
 	Doc    string // one line, for editors
 	Values Values[T]
+	// Strict says which values are stricter than others. If images.yaml locks the
+	// policy, only these can override the locked one.
+	Strict Strictness[T]
 	// Apply returns what the policy makes of the alias, and what it has against
 	// it. It changes no entry that it is given, and does no I/O. A policy of the
 	// repository as a whole has none.
@@ -44,8 +47,29 @@ func (p Policy[T]) Written(r Rules) bool { return p.Pos(r).Line > 0 }
 // Key returns how images.yaml spells the policy.
 func (p Policy[T]) Key() config.PolicyKey {
 	key := p.Values.key()
-	key.Name, key.Doc = p.Name, p.Doc
+	key.Name, key.Doc, key.Stricter = p.Name, p.Doc, p.Strict.Words
+	key.Holds = func(least, value config.Setting) bool {
+		return p.Strict.Holds(p.Values.decode(least), p.Values.decode(value))
+	}
 	return key
+}
+
+// Strictness orders the values of a policy, as far as they have an order. A value
+// is stricter than another if it forbids more, or deletes less.
+type Strictness[T any] struct {
+	Words string                  // which values are stricter, for messages; "" if none is
+	Holds func(least, own T) bool // reports whether a value is at least as strict
+}
+
+// same is for policies whose values have no order: each lets something through that
+// the other does not.
+func same[T comparable]() Strictness[T] {
+	return Strictness[T]{Holds: func(least, own T) bool { return least == own }}
+}
+
+// orFalse is for policies of two values, the stricter of which is false.
+func orFalse(word string) Strictness[bool] {
+	return Strictness[bool]{word, func(least, own bool) bool { return !own || least }}
 }
 
 // policy is a Policy of any type.

@@ -23,6 +23,7 @@ var Provenance = Policy[Attestations]{
 	Name:   "provenance",
 	Doc:    "whether aliases carry the attestation manifests of their sources, or with purge any tag",
 	Values: attestations,
+	Strict: same[Attestations](),
 	Apply: func(value Attestations, a Alias) (Alias, []Finding) {
 		if value == Keep {
 			return a, nil

@@ -6,4 +6,5 @@ var Prune = Policy[bool]{
 	Name:   "prune",
 	Doc:    "whether alias tags that tagline made and images.yaml no longer lists are deleted",
 	Values: words[bool]{{"false", false}, {"true", true}},
+	Strict: same[bool](),
 }

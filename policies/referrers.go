@@ -6,4 +6,5 @@ var Referrers = Policy[bool]{
 	Name:   "referrers",
 	Doc:    "whether signatures, SBOMs and other referrers are copied with an image from another repository",
 	Values: words[bool]{{"copy", true}, {"leave", false}},
+	Strict: same[bool](),
 }

@@ -6,4 +6,5 @@ var Signed = Policy[bool]{
 	Name:   "signed",
 	Doc:    "whether purge rewrites tags that have a signature or another referrer",
 	Values: words[bool]{{"keep", false}, {"purge", true}},
+	Strict: orFalse("keep"),
 }

@@ -5,4 +5,5 @@ var Untagged = Policy[bool]{
 	Name:   "untagged",
 	Doc:    "whether untagged manifests that nothing needs are deleted",
 	Values: words[bool]{{"keep", false}, {"delete", true}},
+	Strict: same[bool](),
 }

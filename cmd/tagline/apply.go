@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
@@ -37,7 +38,14 @@ Exit codes:
 					return err
 				}
 			}
-			cfg, err := a.load()
+			var plan *saved
+			if cmd.Flags().Changed("plan") {
+				if planFile == "" {
+					return errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
+				}
+				plan = readSaved(planFile)
+			}
+			cfg, err := a.load(func(image config.Image) bool { return s.has(image.Repository) && plan.has(image.Repository) })
 			if err != nil {
 				return err
 			}
@@ -46,12 +54,9 @@ Exit codes:
 			}
 			a.shallow = cmd.Flags().Changed("deep") && !a.deep
 			out.config(cfg)
-			images, saved := cfg.Images, savedPlans(nil)
-			if cmd.Flags().Changed("plan") {
-				if planFile == "" {
-					return errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
-				}
-				if images, saved, err = a.loadPlan(planFile, cfg); err != nil {
+			images, plans := cfg.Images, savedPlans(nil)
+			if plan != nil {
+				if images, plans, err = a.matchPlan(plan, cfg); err != nil {
 					return err
 				}
 			}
@@ -66,7 +71,6 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			images = s.keep(images)
 			a.ecrPushRate /= float64(max(s.count, 1))
 			client := a.client(images...)
 			defer client.Close()
@@ -82,14 +86,14 @@ Exit codes:
 			}
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
-				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: saved, Planned: store.Release},
+				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Planned: store.Release},
 				images: images, out: out, record: record, stats: client.Stats,
 			})
 			if err != nil {
 				return record.close(err)
 			}
 			if planFile != "" && done.stale {
-				a.warn("the registry has changed since %s was made; to plan again, with the other flags as they are: %s", planFile, again(planFile))
+				a.warn("the registry has changed since %s was made; to plan again, with the other flags as they are: %s", planFile, a.again(planFile))
 			}
 			if dryRun && done.deletes {
 				a.checkTrash()

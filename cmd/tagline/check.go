@@ -7,12 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tagline/config"
 	"tagline/config/compose"
 	"tagline/reconcile/report"
 )
 
 func (a *app) checkCommand() *cobra.Command {
 	var composeFiles []string
+	var fix bool
 	formats := formatNames("metrics") // they are of requests, and there are none
 	c := &cobra.Command{
 		Use:   "check",
@@ -23,17 +25,25 @@ With --compose, each service's image is checked if its repository is in
 images.yaml. It must be an alias there that has the service's platform or,
 without one, all platforms that the policy requires. Findings lead to exit code 3.
 
-Each --compose is a project. Files of one project are joined with ":", as in
+Without a FILE, --compose takes that of the current folder, such as compose.yaml.
+A folder stands for the file in it, and FOLDER/... for all compose files below.
+
+Each FILE is a project. Files of one project are joined with ":", as in
 COMPOSE_FILE; the later override the earlier. A file with a default name, such
 as compose.yml, brings compose.override.yml beside it, as docker compose does
 if no file is named.
+
+With --fix, a tag that one alias alone takes images from, or follows, is replaced
+with that alias in the compose file, unless the text has variables in it.
 
 Variables come from the environment and from .env, as for docker compose.
 "include" and "extends" are followed within the git work tree of the file.
 Without one, that is within the current folder if the file is below it, or else
 within the file's own folder. Nothing is fetched.`,
 		Example: `  tagline check
-  tagline check --compose compose.yml --compose deploy/compose.yml
+  tagline check --compose
+  tagline check --compose compose.yml deploy/compose.yml
+  tagline check --compose ./...
   tagline check --compose compose.yml:compose.prod.yml`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch none := noArguments(cmd, args); {
@@ -41,11 +51,13 @@ within the file's own folder. Nothing is fetched.`,
 				return fmt.Errorf("%w; name another file with --file, or compose files with --compose", none)
 			case slices.ContainsFunc(slices.Concat(composeFiles, args), namesNoFile):
 				return errors.New("--compose is empty; name a file")
+			case fix && len(composeFiles) == 0:
+				return errors.New("--fix changes compose files; name them with --compose")
 			}
 			return nil
 		},
 		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error {
-			cfg, err := a.load()
+			cfg, err := a.load(func(config.Image) bool { return len(composeFiles) > 0 })
 			if err != nil {
 				return err
 			}
@@ -54,25 +66,38 @@ within the file's own folder. Nothing is fetched.`,
 				_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
 			}
 			if len(composeFiles) > 0 {
-				return a.checkCompose(cfg, append(composeFiles, cmd.Flags().Args()...), out)
+				projects, err := composeProjects(cmd)
+				if err != nil {
+					return err
+				}
+				return a.checkCompose(cfg, projects, fix, out)
 			}
 			if a.quiet {
 				return nil
 			}
-			aliases := 0
-			for _, image := range cfg.Images {
-				aliases += len(image.Aliases)
-			}
-			_, err = fmt.Fprintf(out.textTo, "%s is valid: %s, %s.\n", a.file, report.Count(len(cfg.Images), "image"), report.Count(aliases, "alias"))
+			_, err = fmt.Fprintf(out.textTo, "%s%s, %s.\n", a.valid(cfg), report.Count(len(cfg.Listed), "image"), report.Count(cfg.Aliases(), "alias"))
 			return err
 		}),
 	}
 	a.fileFlag(c)
 	a.registryFlag(c)
 	a.outputFlag(c, formats)
-	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "compose `FILE` to check against images.yaml (repeatable, or followed by several files; FILE:FILE is one project)")
+	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "check compose files against images.yaml: that of the current folder, or each `FILE` that follows (FILE:FILE is one project)")
+	c.Flags().BoolVar(&fix, "fix", false, "write the alias into compose files where a tag leaves one choice")
+	c.Flags().Lookup("compose").NoOptDefVal = thisFolder
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
+}
+
+// valid says that what -f names is valid, and how many files that is.
+func (a *app) valid(cfg *config.Config) string {
+	switch {
+	case len(a.files) > 1:
+		return fmt.Sprintf("%s are valid: %s, ", a.source(), report.Count(cfg.Files, "file"))
+	case cfg.Files > 1:
+		return fmt.Sprintf("%s is valid: %s, ", a.source(), report.Count(cfg.Files, "file"))
+	}
+	return a.source() + " is valid: "
 }
 
 // namesNoFile reports whether a project, or one of its files, has no name.

@@ -11,24 +11,27 @@ import (
 	"tagline/reconcile/report"
 )
 
-// named returns the images of images.yaml for the shell, of any registry. There
-// are none if the file can't be read.
-func (a *app) named() []config.Image {
+// named returns the images of images.yaml for the shell, of any registry, and keeps
+// those that keep does. There are none if the files can't be read.
+func (a *app) named(keep func(config.Image) bool) *config.Config {
 	a.images, a.registry = nil, cmp.Or(a.registry, "localhost")
-	cfg, err := a.load()
-	if err != nil {
-		return nil
+	if slices.Contains(a.files, config.Stdin) {
+		return &config.Config{} // it is the shell's
 	}
-	return cfg.Images
+	cfg, err := a.load(keep)
+	if err != nil {
+		return &config.Config{}
+	}
+	return cfg
 }
 
 // completeImage completes a value of --image.
 func (a *app) completeImage(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	given := a.images
 	var all []string
-	for _, image := range a.named() {
+	for _, image := range a.named(func(config.Image) bool { return false }).Listed {
 		if !slices.Contains(given, image.Name) {
-			all = append(all, cobra.CompletionWithDesc(image.Name, report.Count(len(image.Aliases), "alias")))
+			all = append(all, cobra.CompletionWithDesc(image.Name, report.Count(image.Aliases, "alias")))
 		}
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp
@@ -40,10 +43,13 @@ func (a *app) completeReference(_ *cobra.Command, args []string, begun string) (
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var images, tags []string
-	for _, image := range a.named() {
+	cfg := a.named(func(image config.Image) bool { return strings.HasPrefix(begun, image.Name+":") })
+	for _, image := range cfg.Listed {
 		images = append(images, image.Name+":")
+	}
+	for _, image := range cfg.Images {
 		for _, alias := range image.Aliases {
-			if !alias.Absent && strings.HasPrefix(begun, image.Name+":") {
+			if !alias.Absent {
 				tags = append(tags, image.Name+":"+alias.Tag)
 			}
 		}

@@ -11,16 +11,43 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
 
 	"tagline/config"
 	"tagline/config/compose"
 	"tagline/reconcile/report"
 )
 
+// thisFolder is the value of --compose without one. pflag takes what follows such
+// a flag for an argument: "--compose FILE" is this value, and an argument.
+const thisFolder = "./"
+
+// composeProjects returns the projects that --compose and the arguments name.
+func composeProjects(cmd *cobra.Command) (projects []string, err error) {
+	named, err := cmd.Flags().GetStringArray("compose")
+	if err != nil {
+		return nil, err
+	}
+	if args := cmd.Flags().Args(); len(args) > 0 {
+		named = append(slices.DeleteFunc(named, func(name string) bool { return name == thisFolder }), args...)
+	}
+	for _, name := range named {
+		found, err := compose.Projects(name)
+		if err == nil && len(found) == 0 {
+			err = fmt.Errorf("--compose %s: there is no compose file", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		projects = append(projects, found...)
+	}
+	return projects, nil
+}
+
 // checkCompose checks the images of compose projects against images.yaml and
 // prints what it finds. A project that can't be loaded doesn't stop the others.
 // What several projects share is printed once.
-func (a *app) checkCompose(cfg *config.Config, projects []string, out *outputs) error {
+func (a *app) checkCompose(cfg *config.Config, projects []string, fix bool, out *outputs) error {
 	// compose-go logs unset variables; the findings have them with their places.
 	logrus.SetOutput(io.Discard)
 	environment := map[string]string{}
@@ -54,6 +81,11 @@ func (a *app) checkCompose(cfg *config.Config, projects []string, out *outputs) 
 			read[key] = true
 		}
 		services, err := compose.Load(project, environment)
+		if fixes := compose.Check(cfg, services).Fixes; err == nil && fix && len(fixes) > 0 {
+			if err = a.fix(project, fixes, out); err == nil {
+				services, err = compose.Load(project, environment)
+			}
+		}
 		if err != nil {
 			failed = true
 			for _, e := range leaves(err) {
@@ -93,6 +125,17 @@ func (a *app) checkCompose(cfg *config.Config, projects []string, out *outputs) 
 		return exitCode(exitBlocked)
 	}
 	return nil
+}
+
+// fix writes fixes into the files of a project and says which.
+func (a *app) fix(project string, fixes []compose.Fix, out *outputs) error {
+	applied, err := compose.Apply(project, fixes)
+	for _, f := range applied {
+		if !a.quiet {
+			_, _ = fmt.Fprintln(out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: fixed: %q is now %q", f.Pos.File, f.Pos.Line, f.Pos.Column, f.From, f.To)))
+		}
+	}
+	return err
 }
 
 // leaves returns the errors that an error joins, or the error itself.

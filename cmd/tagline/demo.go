@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -167,27 +168,23 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 // on a host, which has an address, too. It refuses a file that names another
 // registry: the demo neither writes to it nor reads from it.
 func demoImages(file, host, address string) ([]config.Image, error) {
-	name, data := "images.yaml", []byte(demo.ImagesYAML())
+	options := config.Options{Registry: host, Policies: policies.Keys(), Stdin: os.Stdin}
+	cfg, err := config.Parse("images.yaml", []byte(demo.ImagesYAML()), options)
 	if file != "" {
-		var err error
-		if data, err = readFile(file, config.MaxBytes); err != nil {
-			return nil, err
-		}
-		name = file
+		cfg, err = config.Load([]string{file}, options)
 	}
-	cfg, err := config.Parse(name, data, config.Options{Registry: host, Policies: policies.Keys()})
 	if err != nil {
 		return nil, err
 	}
 	elsewhere := func(of config.Repository) bool { return of.Host != host && of.Host != address }
 	for _, image := range cfg.Images {
 		if elsewhere(image.Repository) {
-			return nil, fmt.Errorf("%s:%d:%d: image %q is on another registry; the demo writes only to its own", name, image.Pos.Line, image.Pos.Column, image.Name)
+			return nil, fmt.Errorf("%s: image %q is on another registry; the demo writes only to its own", image.Pos, image.Name)
 		}
 		for _, alias := range image.Aliases {
 			for _, s := range alias.Sources {
 				if elsewhere(s.Repository) {
-					return nil, fmt.Errorf("%s:%d:%d: source %q is on another registry; the demo reads only its own", name, s.Pos.Line, s.Pos.Column, s.Text)
+					return nil, fmt.Errorf("%s: source %q is on another registry; the demo reads only its own", s.Pos, s.Text)
 				}
 			}
 		}

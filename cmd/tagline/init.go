@@ -55,8 +55,9 @@ Exit codes:
 				return err
 			}
 			repository, err := a.repository(args[0], cmd.Flags().Changed("file"))
-			if info, unread := os.Stat(a.file); err != nil && unread == nil && info.Mode().IsRegular() && info.Size() == 0 {
-				return fmt.Errorf("%s is empty, so it names no registry for %q: a redirection with > empties a file before it is read; use -o, or write host/repository", a.file, args[0])
+			file := a.files[0]
+			if info, unread := os.Stat(file); err != nil && unread == nil && info.Mode().IsRegular() && info.Size() == 0 {
+				return fmt.Errorf("%s is empty, so it names no registry for %q: a redirection with > empties a file before it is read; use -o, or write host/repository", file, args[0])
 			}
 			if err != nil {
 				return err

@@ -81,7 +81,7 @@ func (a *app) onRegistry(named bool, parse func(host string) error) error {
 	if err == nil && !named {
 		return nil
 	}
-	cfg, unread := a.load()
+	cfg, unread := a.load(func(config.Image) bool { return false })
 	switch {
 	case errors.Is(unread, fs.ErrNotExist) && !named:
 		return err

@@ -127,12 +127,16 @@ type document struct {
 func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		dryRun := cmd.Flags().Lookup("dry-run")
-		inputs := append([]string{a.file}, args...)
+		inputs := slices.Concat(a.files, args)
 		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
 			inputs = append(inputs, plan.Value.String())
 		}
-		if projects, err := cmd.Flags().GetStringArray("compose"); err == nil {
-			for _, project := range slices.Concat(projects, args) {
+		if cmd.Flags().Lookup("compose") != nil {
+			projects, err := composeProjects(cmd)
+			if err != nil {
+				return err
+			}
+			for _, project := range projects {
 				inputs = append(inputs, compose.Files(project)...)
 			}
 		}
@@ -157,7 +161,7 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 		switch {
 		case path == "" && onStdout != "":
 			return nil, fmt.Errorf("--output %s and %s both go to stdout; give one of them a path, such as %s=FILE", onStdout, name, name)
-		case path != "" && slices.ContainsFunc(inputs, func(input string) bool { return absolute(path) == absolute(input) }):
+		case path != "" && slices.ContainsFunc(inputs, func(input string) bool { return isInput(path, input) }):
 			return nil, fmt.Errorf("--output %s would replace a file that is read; name another one", flag)
 		case path != "" && o.paths[absolute(path)] != "":
 			return nil, fmt.Errorf("--output %s and %s are one file; give each its own", o.paths[absolute(path)], flag)
@@ -178,6 +182,13 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 	o.text = a.newText(o.textTo, dryRun)
 	o.actions()
 	return o, nil
+}
+
+// isInput reports whether a file is read when a file or a folder of them is.
+func isInput(path, input string) bool {
+	path, input = absolute(path), absolute(input)
+	within, err := filepath.Rel(input, path)
+	return path == input || err == nil && filepath.IsLocal(within) && config.InFolder(within)
 }
 
 // asked reports whether a flag asks for a format.

@@ -45,7 +45,7 @@ Exit codes:
 			if dir == "" {
 				return errors.New("--out names no folder; name the DIR for index.html")
 			}
-			cfg, err := a.load()
+			cfg, err := a.load(nil)
 			if err != nil {
 				return err
 			}

@@ -91,7 +91,7 @@ func runPage(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	dir, bin := t.TempDir(), filepath.Dir(self(t))
-	named := regexp.MustCompile(`^(?:[a-z0-9]+/)*[a-z0-9.-]+\.ya?ml$`)
+	named := regexp.MustCompile(`^(?:[a-z0-9.-]+/)*[a-z0-9.-]+\.ya?ml$`)
 	local := regexp.MustCompile(`(127\.0\.0\.1|localhost):\d{4,}`) // the demo's port may be in use
 	run := func(line string) string {
 		cmd := exec.Command("sh", "-c", line)

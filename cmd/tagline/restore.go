@@ -274,7 +274,9 @@ func (a *app) afterTrash(err error, damaged []error) error {
 // nextRun says that the next run deletes again what was put back, as far as
 // images.yaml is there to tell. It is "" if that asks for no such deletion.
 func (a *app) nextRun(all []reconcile.Restored) string {
-	cfg, err := a.load()
+	cfg, err := a.load(func(image config.Image) bool {
+		return slices.ContainsFunc(all, func(r reconcile.Restored) bool { return image.Repository.Place() == r.Repository.Place() })
+	})
 	var asks []string
 	for _, r := range all {
 		i := -1
@@ -293,7 +295,7 @@ func (a *app) nextRun(all []reconcile.Restored) string {
 	if len(asks) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s still asks for these deletions (%s); change it before the next run.", a.file, strings.Join(asks, ", "))
+	return fmt.Sprintf("%s still asks for these deletions (%s); change it before the next run.", a.source(), strings.Join(asks, ", "))
 }
 
 // restoredExit returns nil or an exitCode.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -12,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -32,9 +36,10 @@ var version, commit = "devel", ""
 
 // app is what the commands share: the streams and the common flags.
 type app struct {
+	stdin          func() ([]byte, error) // for -f -, read once
 	stdout, stderr io.Writer
 
-	file         string
+	files        []string
 	registry     string
 	registryFrom string // the flag or the variable
 	images       []string
@@ -56,7 +61,9 @@ type app struct {
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{stdout: stdout, stderr: stderr, stdin: sync.OnceValues(func() ([]byte, error) {
+		return io.ReadAll(io.LimitReader(os.Stdin, config.MaxBytes+1))
+	})}
 	root := &cobra.Command{
 		Use:   "tagline",
 		Short: "Keep a container registry's stable tags true to images.yaml",
@@ -180,9 +187,12 @@ func oneOf(c *cobra.Command, why, flag string, others ...string) {
 	}
 }
 
+// defaultFile is what is read without -f.
+const defaultFile = "images.yaml"
+
 // fileFlag and the functions below add the flags that not every command has.
 func (a *app) fileFlag(c *cobra.Command) {
-	c.Flags().StringVarP(&a.file, "file", "f", "images.yaml", "`FILE` to read")
+	c.Flags().StringArrayVarP(&a.files, "file", "f", []string{defaultFile}, "`FILE` to read, or a folder with such files, or - for stdin; the first is the root file (repeatable)")
 	_ = c.MarkFlagFilename("file", "yaml", "yml")
 }
 
@@ -194,7 +204,7 @@ func (a *app) registryFlag(c *cobra.Command) {
 func (a *app) connectionFlags(c *cobra.Command) {
 	a.registryFlag(c)
 	c.Flags().StringArrayVar(&a.insecure, "insecure-registry", nil, "accept any certificate of this `HOST[:PORT]`, and plain http if it speaks no https, as Docker's insecure-registries does; no CIDR; plain http on loopback needs no flag (repeatable)")
-	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host")
+	c.Flags().IntVar(&a.concurrency, "concurrency", oci.DefaultConcurrency, "requests in flight per registry host, unless images.yaml says another number for the host")
 }
 
 func (a *app) imageFlag(c *cobra.Command) {
@@ -236,40 +246,71 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	return nil
 }
 
-// load reads images.yaml and keeps the images that --image asks for.
-func (a *app) load() (*config.Config, error) {
-	data, err := readFile(a.file, config.MaxBytes)
-	if err != nil {
-		return nil, fmt.Errorf("%w; name another file with --file", err)
+// load reads images.yaml, and keeps the images that --image asks for and that keep
+// does; nil for all.
+func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
+	stdin := io.Reader(nil)
+	if slices.Contains(a.files, config.Stdin) {
+		data, err := a.stdin()
+		if err != nil {
+			return nil, err
+		}
+		stdin = bytes.NewReader(data)
 	}
-	cfg, err := config.Parse(a.file, data, config.Options{
-		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(),
+	cfg, err := config.Load(a.files, config.Options{
+		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(), Stdin: stdin,
+		Keep: func(image config.Image) bool {
+			return (keep == nil || keep(image)) && (len(a.images) == 0 || slices.ContainsFunc(a.images, func(name string) bool {
+				return is(name, image.Name, image.Repository)
+			}))
+		},
 	})
-	if err != nil {
+	switch at := (*fs.PathError)(nil); {
+	case errors.Is(err, fs.ErrNotExist) && slices.Equal(a.files, []string{defaultFile}):
+		return nil, fmt.Errorf("%w; name another file with --file, or draft one: tagline init REPOSITORY -o %s", err, defaultFile)
+	case errors.As(err, &at):
+		return nil, fmt.Errorf("%w; name another file with --file", err)
+	case err != nil:
 		return nil, err
 	}
 	a.said = cfg.Registries
-	if len(a.images) == 0 {
-		return cfg, nil
-	}
-	var names []string
-	var kept []config.Image
-	is := func(image config.Image, name string) bool {
-		return name == image.Name || name == image.Repository.String()
-	}
-	for _, image := range cfg.Images {
-		names = append(names, image.Name)
-		if slices.ContainsFunc(a.images, func(name string) bool { return is(image, name) }) {
-			kept = append(kept, image)
-		}
-	}
 	for _, name := range a.images {
-		if !slices.ContainsFunc(cfg.Images, func(image config.Image) bool { return is(image, name) }) {
-			return nil, fmt.Errorf("--image %q is not in %s, which has %s", name, a.file, strings.Join(names, ", "))
+		if !slices.ContainsFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) }) {
+			return nil, fmt.Errorf("--image %q is not in %s, which has %s", name, a.source(), some(name, cfg.Listed))
 		}
 	}
-	cfg.Images = kept
 	return cfg, nil
+}
+
+// is reports whether a value of --image means an image.
+func is(asked, name string, repository config.Repository) bool {
+	return asked == name || asked == repository.String()
+}
+
+// some names the images, or of many the one that is nearest to a name.
+func some(name string, images []config.Listed) string {
+	var names []string
+	for _, l := range images {
+		names = append(names, l.Name)
+	}
+	switch near := config.Closest(name, names); {
+	case len(names) <= 20:
+		return strings.Join(names, ", ")
+	case near != "":
+		return fmt.Sprintf("%s; did you mean %q?", report.Count(len(names), "image"), near)
+	}
+	return report.Count(len(names), "image")
+}
+
+// source names what -f does, for messages.
+func (a *app) source() string {
+	names := slices.Clone(a.files)
+	for i, name := range names {
+		if name == config.Stdin {
+			names[i] = "stdin"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // readFile reads a file up to one byte above a limit, since the file may be an
@@ -308,9 +349,14 @@ func (a *app) client(images ...config.Image) *kinds.Client {
 // registries is what images.yaml says of hosts. A command that needs no
 // images.yaml still reads it, if it is there, for this.
 func (a *app) registries() map[string]config.Registry {
-	if a.said == nil && a.file != "" {
-		if _, err := a.load(); err != nil {
-			a.logger().Debug("images.yaml says nothing of registries", "reason", err.Error())
+	if a.said == nil && len(a.files) > 0 {
+		none := func(config.Image) bool { return false }
+		if _, err := a.load(none); err != nil {
+			level := slog.LevelWarn // it may say how to be let in
+			if errors.Is(err, fs.ErrNotExist) {
+				level = slog.LevelDebug
+			}
+			a.logger().Log(context.Background(), level, "images.yaml says nothing of registries", "reason", err.Error())
 		}
 	}
 	return a.said

@@ -42,9 +42,6 @@ func TestSamples(t *testing.T) {
 			}
 			for _, match := range found {
 				args := strings.Fields(match[1] + match[2] + strings.ReplaceAll(match[3], ",", " "))
-				if slices.Equal(args, []string{"check", "--compose"}) { // pre-commit adds the files
-					args = append(args, "compose.yml", "more/compose.yml")
-				}
 				if err := accepts(args); err != nil {
 					t.Errorf("tagline %s: %v", strings.Join(args, " "), err)
 				}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -14,16 +15,43 @@ import (
 // savedPlans are the plans of a file, nil if there is none.
 type savedPlans map[config.Repository]reconcile.Plan
 
-// loadPlan reads a saved plan and the images that it is for. It refuses a plan
-// that was not made from this images.yaml, or asks for anything else.
-func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPlans, error) {
+// saved is the file of a saved plan, as far as it can be read without images.yaml.
+type saved struct {
+	file string
+	*report.Saved
+	of       map[config.Repository]bool // what it has plans of
+	problems []error
+	err      error // the file can't be read
+}
+
+func readSaved(file string) *saved {
+	s := &saved{file: file, of: map[config.Repository]bool{}}
 	data, err := readFile(file, report.MaxPlan)
 	if err != nil {
-		return nil, nil, err
+		s.err = err
+		return s
 	}
-	saved, problems := report.ReadPlan(data)
+	if s.Saved, s.problems = report.ReadPlan(data); s.Saved != nil {
+		for _, p := range s.Plans {
+			s.of[p.Repository] = true
+		}
+	}
+	return s
+}
+
+// has reports whether there is a plan of a repository. No plan at all has every
+// one.
+func (s *saved) has(repository config.Repository) bool { return s == nil || s.of[repository] }
+
+// matchPlan returns the images and the plans of a saved plan. It refuses a plan
+// that was not made from this images.yaml, or asks for anything else.
+func (a *app) matchPlan(saved *saved, cfg *config.Config) ([]config.Image, savedPlans, error) {
+	if saved.err != nil {
+		return nil, nil, saved.err
+	}
+	file, problems := saved.file, saved.problems
 	if len(problems) == 0 && saved.ConfigSHA256 != cfg.SHA256 {
-		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; plan again: %s", saved.ConfigSHA256, a.file, cfg.SHA256, again(file)))
+		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; plan again: %s", saved.ConfigSHA256, a.source(), cfg.SHA256, a.again(file)))
 	}
 	if len(problems) > 0 {
 		return nil, nil, refusedPlan(file, problems)
@@ -47,14 +75,22 @@ func (a *app) loadPlan(file string, cfg *config.Config) ([]config.Image, savedPl
 	}
 	for _, p := range saved.Plans {
 		if !known[p.Repository] {
-			problems = append(problems, fmt.Errorf("it is for %s, which is not in %s; was it made with another --registry?", p.Repository, a.file))
+			problems = append(problems, fmt.Errorf("it is for %s, which is not in %s; was it made with another --registry?", p.Repository, a.source()))
 		}
 	}
 	return images, plans, refusedPlan(file, problems)
 }
 
 // again is the command that makes a saved plan.
-func again(file string) string { return "tagline apply --dry-run -o json=" + file }
+func (a *app) again(file string) string {
+	command := "tagline apply --dry-run"
+	if !slices.Equal(a.files, []string{defaultFile}) {
+		for _, name := range a.files {
+			command += " -f " + name
+		}
+	}
+	return command + " -o json=" + file
+}
 
 // refusedPlan joins all problems, nil if there are none.
 func refusedPlan(file string, problems []error) error {

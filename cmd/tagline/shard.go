@@ -48,19 +48,13 @@ func parseShard(text string) (shard, error) {
 	return shard{index, count}, nil
 }
 
-// keep returns the images of this part. Which part a repository belongs to
-// depends on its name and on the number of parts, on nothing else, and never
-// changes: the first eight bytes of the SHA-256 of "host/path", modulo count.
-func (s shard) keep(images []config.Image) []config.Image {
+// has reports whether a repository is of this part. That depends on its name and
+// on the number of parts, on nothing else, and never changes: the first eight bytes
+// of the SHA-256 of "host/path", modulo count.
+func (s shard) has(repository config.Repository) bool {
 	if s.count == 0 {
-		return images
+		return true
 	}
-	var kept []config.Image
-	for _, image := range images {
-		sum := sha256.Sum256([]byte(image.Repository.String()))
-		if binary.BigEndian.Uint64(sum[:])%uint64(s.count) == uint64(s.index) {
-			kept = append(kept, image)
-		}
-	}
-	return kept
+	sum := sha256.Sum256([]byte(repository.String()))
+	return binary.BigEndian.Uint64(sum[:])%uint64(s.count) == uint64(s.index)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -193,10 +194,10 @@ func program(t testing.TB, name string) string {
 	return path
 }
 
-// floor sends one HEAD for each alias and each of its sources, some at a time,
+// floor sends one HEAD for each alias and each of its sources, 16 at a time,
 // with nothing to parse and nothing to decide: the least that can tell whether
 // they moved.
-func (f *farm) floor(repositories []string, aliases, atOnce int) time.Duration {
+func (f *farm) floor(repositories []string, aliases int) time.Duration {
 	var trace []ocitest.Request
 	for _, r := range repositories {
 		for i := range aliases {
@@ -205,7 +206,7 @@ func (f *farm) floor(repositories []string, aliases, atOnce int) time.Duration {
 			}
 		}
 	}
-	return replay(f.t, f.proxy.Host, trace, atOnce)
+	return replay(f.t, f.proxy.Host, trace, 16)
 }
 
 // forget deletes the alias tags.
@@ -235,6 +236,7 @@ func TestSideBySide(t *testing.T) {
 		{"concurrency", p.concurrency},
 		{"ten thousand", p.tenThousand},
 		{"shards", p.shards},
+		{"trees", p.trees},
 		{"start", p.start},
 		{"profile", func(*farm) { p.profile() }},
 	} {
@@ -384,7 +386,7 @@ func (p *page) twoHundred(f *farm) {
 		var floor []time.Duration
 		var warm, cold, create, first series
 		for range runs {
-			least := f.floor([]string{"bench"}, aliases, 16)
+			least := f.floor([]string{"bench"}, aliases)
 			floor = append(floor, least)
 			warm.add(f.apply(file, "--concurrency", "16", "--cache-dir", cache), least)
 			cold.add(f.apply(file, "--concurrency", "16", "--cache-dir", f.t.TempDir()), least)
@@ -484,7 +486,7 @@ func (p *page) tenThousand(f *farm) {
 	var create, warm, off series
 	c := f.apply(file, "--cache-dir", cache)
 	create.add(c, replay(f.t, f.proxy.Host, c.trace, 16))
-	least := f.floor([]string{"large"}, aliases, 16)
+	least := f.floor([]string{"large"}, aliases)
 	for range 3 {
 		warm.add(f.apply(file, "--cache-dir", cache), least)
 	}
@@ -550,7 +552,7 @@ func (p *page) shards(f *farm) {
 		return paths
 	}
 	cache := f.t.TempDir()
-	least := f.floor(names, aliases, 16)
+	least := f.floor(names, aliases)
 	var warm, off series
 	off.add(f.apply(file, "--cache-dir", cache), least)
 	whole := f.apply(file, "--cache-dir", cache)
@@ -574,6 +576,69 @@ func (p *page) shards(f *farm) {
 	p.bar("1,000 repositories x 10 aliases, 4 shards", "together the whole; each at most 1.3 x a quarter",
 		fmt.Sprintf("the same requests: %v; %.2f x the requests, %.2f x the wall time at most", same, worstRequests, worstWall),
 		same && worstRequests <= 1.3 && worstWall <= 1.3)
+}
+
+// trees are ten thousand files of a repository each. The registry has the
+// repositories of one part in a hundred.
+func (p *page) trees(f *farm) {
+	const aliases, parts = 100, 100
+	p.say("## Many files: `check`\n\n| files | aliases | wall ms | processor ms | MB |\n| --- | --- | --- | --- | --- |")
+	folder := ""
+	for _, files := range []int{100, 1000, 10000} {
+		folder = f.tree(files, aliases)
+		var check series
+		for range 3 {
+			check.add(f.run(program(f.t, "tagline"), "check", "-f", folder, "--registry", f.proxy.Host), 1)
+		}
+		cpu := median(collect(check.costs, func(c cost) time.Duration { return c.cpu }))
+		p.say("| %d | %d | %s | %s | %.0f |", files, files*aliases, ms(check.wall()), ms(cpu), check.memory())
+		if files == 10000 {
+			p.bar("check of 10,000 files, 1,000,000 aliases", "15 s on two processors, 400 MB",
+				fmt.Sprintf("%.1f s, of the processors %.1f s, %.0f MB", check.wall().Seconds(), cpu.Seconds(), check.memory()),
+				check.wall() < 15*time.Second && check.memory() < 400)
+		}
+	}
+	p.say("")
+	var own []string
+	for i := range 10000 {
+		if name := treeName(i); (shard{0, parts}).has(config.Repository{Host: f.proxy.Host, Path: name}) {
+			own = append(own, name)
+		}
+	}
+	each(len(own), 8, func(i int) { f.seed(own[i], aliases) })
+	flat, cache := f.imagesYAML(own, aliases), f.t.TempDir()
+	f.apply(flat, "--cache-dir", cache)
+	least := f.floor(own, aliases)
+	var alone, part series
+	for range 3 {
+		alone.add(f.apply(flat, "--cache-dir", cache), least)
+		part.add(f.apply(folder, "--cache-dir", cache, "--shard", fmt.Sprintf("0/%d", parts)), least)
+	}
+	p.say("## One part in a hundred of 1,000,000 aliases, no latency\n\n%s\n%s\n%s\n", tableHead,
+		part.row(fmt.Sprintf("no-op, `--shard 0/%d` of 10,000 files", parts), len(own)*aliases), alone.row("no-op, a file with the same images alone", len(own)*aliases))
+	p.bar("part 0/100 of 1,000,000 aliases, no-op", "100 MB, the requests of its own aliases",
+		fmt.Sprintf("%.0f MB (a file of its own: %.0f MB), %d requests (%d)", part.memory(), alone.memory(), part.requests(), alone.requests()),
+		part.memory() < 100 && part.requests() == alone.requests())
+}
+
+// treeName is the repository of a file of a tree.
+func treeName(i int) string { return fmt.Sprintf("team-%d/app-%d", i%100, i) }
+
+// tree is a folder of files for what seed has made, with a repository each.
+func (f *farm) tree(files, aliases int) string {
+	folder := f.t.TempDir()
+	var list strings.Builder
+	for i := range aliases {
+		fmt.Fprintf(&list, "      %d: {amd64: %d.10, arm64: %d.20}\n", i, i, i)
+	}
+	for i := range files {
+		name := filepath.Join(folder, treeName(i)+".yaml")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700),
+			os.WriteFile(name, []byte("images:\n  "+treeName(i)+":\n    aliases:\n"+list.String()), 0o600)); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return folder
 }
 
 // start is what every run pays.

@@ -17,6 +17,7 @@ import (
 type Result struct {
 	Findings []*config.Finding // in the order of their places; some may be warnings
 	Managed  int               // services with an image of a repository of images.yaml
+	Fixes    []Fix             // of findings that leave one choice
 }
 
 // Check holds the images of services against images.yaml. It is the desired
@@ -175,6 +176,7 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 	switch {
 	case i < 0:
 		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), notAnAlias(image, tag, text))
+		c.fix(s, image, tag)
 	case image.Aliases[i].Absent:
 		c.report(text.Pos, tag, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
 	default:
@@ -188,8 +190,7 @@ func notAnAlias(image config.Image, tag string, text Text) string {
 	if text.Hidden {
 		named = "the tag"
 	}
-	of := aliasesWith(image, func(s config.Source) bool { return s.Tag == tag && s.Repository == image.Repository })
-	in := aliasesWith(image, func(s config.Source) bool { return s.Newest != nil && s.Newest.Takes(tag) })
+	of, in := aliasesFor(image, tag)
 	_, written, _ := divide(text.Written)
 	switch {
 	case written == "" && tag == "latest":
@@ -202,15 +203,18 @@ func notAnAlias(image config.Image, tag string, text Text) string {
 	return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag))
 }
 
-// aliasesWith are the aliases that have such a source.
-func aliasesWith(image config.Image, such func(config.Source) bool) []string {
-	var tags []string
+// aliasesFor are the aliases that may stand for a tag: those that take images
+// from it, and those that follow versions like it.
+func aliasesFor(image config.Image, tag string) (taking, following []string) {
 	for _, a := range image.Aliases {
-		if slices.ContainsFunc(a.Sources, such) {
-			tags = append(tags, a.Tag)
+		switch {
+		case slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Tag == tag && s.Repository == image.Repository }):
+			taking = append(taking, a.Tag)
+		case slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Newest != nil && s.Newest.Takes(tag) }):
+			following = append(following, a.Tag)
 		}
 	}
-	return tags
+	return taking, following
 }
 
 // instead proposes the alias that is nearest to the tag, or else names all.

@@ -1,11 +1,11 @@
-// Package compose loads compose projects with compose-go, the library of docker
-// compose, and checks their images against the aliases of images.yaml.
+// Package compose reads compose projects and checks their images against the
+// aliases of images.yaml.
 //
-// A compose file may come from a stranger's pull request, and compose-go opens
-// whatever a file names. So it is confined while it loads: each path must lead to
-// a plain file in the workspace, no link may lead out of it, nothing is fetched,
-// and sizes, nesting and work are bounded. compose-go does not tell where a value
-// is written; images and platforms carry a mark through it that tells.
+// A compose file may come from a stranger's pull request, and compose-go, the
+// library of docker compose, opens whatever a file names. So it gets each file
+// as a tree in memory, and says whether docker compose would take it. tagline
+// reads the files, in the workspace alone, and merges of them what it needs: the
+// image, the platform and the build of services. Each keeps its place.
 package compose
 
 import (
@@ -81,10 +81,13 @@ func printable(s string) string {
 // that say the same: services that extend each other share a line.
 func sorted(findings []*config.Finding) []*config.Finding {
 	compare := func(a, b *config.Finding) int {
-		return cmp.Or(
-			cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
+		return cmp.Or(comparePos(a.Pos, b.Pos),
 			cmp.Compare(a.ID, b.ID), cmp.Compare(a.Message, b.Message))
 	}
 	slices.SortFunc(findings, compare)
 	return slices.CompactFunc(findings, func(a, b *config.Finding) bool { return compare(a, b) == 0 })
+}
+
+func comparePos(a, b config.Pos) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }

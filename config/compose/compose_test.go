@@ -31,9 +31,9 @@ func workspaceOf(t testing.TB, archive string) {
 	}
 }
 
-func parseConfig(t testing.TB, text string) *config.Config {
+func parseConfig(t testing.TB) *config.Config {
 	t.Helper()
-	cfg, err := config.Parse("images.yaml", []byte(text), config.Options{Policies: policies.Keys()})
+	cfg, err := config.Parse("images.yaml", []byte(images), config.Options{Policies: policies.Keys()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func judge(t testing.TB, environment map[string]string, lines ...string) string 
 		return err.Error()
 	}
 	var all []string
-	for _, f := range Check(parseConfig(t, images), services).Findings {
+	for _, f := range Check(parseConfig(t), services).Findings {
 		all = append(all, f.Error())
 	}
 	return strings.Join(all, "\n")

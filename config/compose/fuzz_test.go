@@ -25,7 +25,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("include: [\"../${HOME}\"]\nservices: {a: {image: \"localhost:5000/app:${B}${HOME:?${HOME}}\", platform: \"$C\"}}"), []byte("B=$HOME\nC=x${B}\nHOME"))
 	f.Add([]byte("services: {a: {extends: \"$HOME\", image: \"localhost:5000/app:${NOPE:?${HOME}}\"}}"), []byte("A=${NOPE:?$HOME}"))
 	dir := f.TempDir()
-	cfg := parseConfig(f, images)
+	cfg := parseConfig(f)
 	f.Fuzz(func(t *testing.T, file, env []byte) {
 		for name, data := range map[string][]byte{"compose.yml": file, ".env": env} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {

@@ -2,8 +2,6 @@ package compose
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,31 +12,11 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
 	"github.com/compose-spec/compose-go/v2/loader"
-	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
 	"tagline/config/findings"
 )
-
-// Files returns the files of a project: one file, or several joined with the
-// separator of PATH, as in COMPOSE_FILE. A file with a default name brings the
-// override file beside it, which docker compose merges when no file is named.
-func Files(project string) []string {
-	if _, err := os.Lstat(project); err != nil && strings.ContainsRune(project, os.PathListSeparator) {
-		return strings.Split(project, string(os.PathListSeparator))
-	}
-	files := []string{project}
-	if slices.Contains(cli.DefaultFileNames, filepath.Base(project)) {
-		for _, name := range cli.DefaultOverrideFileNames {
-			override := filepath.Join(filepath.Dir(project), name)
-			if _, err := os.Lstat(override); err == nil {
-				return append(files, override)
-			}
-		}
-	}
-	return files
-}
 
 // Load reads the files of a project (see [Files]) and returns its services by
 // name, those of every profile. environment is that of the process.
@@ -51,6 +29,9 @@ func Files(project string) []string {
 // not one that docker compose would accept.
 func Load(name string, environment map[string]string) ([]Service, error) {
 	given := Files(name)
+	if info, err := os.Stat(given[0]); err == nil && info.IsDir() {
+		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "the folder has none of %s", strings.Join(cli.DefaultFileNames, ", "))
+	}
 	full, err := filepath.Abs(given[0])
 	if err != nil {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", err)
@@ -61,27 +42,12 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", reason(err))
 	}
 	defer func() { _ = root.Close() }()
-	p := newProject(root, dir, given, environment)
-	loaded, err := p.load()
-	if err != nil {
-		return nil, p.problems(err)
+	p := &project{root: root, dir: dir, given: given, opened: map[string]bool{}, files: map[string]*file{}}
+	p.process, p.hidden = environment, map[string]bool{}
+	services := p.load()
+	if len(p.errs) > 0 {
+		return nil, together(p.errs)
 	}
-	services := make([]Service, 0, len(loaded.Services))
-	for name, s := range loaded.Services {
-		service := Service{
-			Name:     name,
-			Image:    p.unmark(name, "image", s.Image),
-			Platform: p.unmark(name, "platform", s.Platform),
-			Build:    s.Build != nil,
-		}
-		if s.Build != nil {
-			for _, tag := range s.Build.Tags {
-				service.BuildTags = append(service.BuildTags, p.unmark(name, "build.tags", tag))
-			}
-		}
-		services = append(services, service)
-	}
-	slices.SortFunc(services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
 	return services, nil
 }
 
@@ -105,56 +71,24 @@ func workspace(full string) string {
 	return own
 }
 
-// project is one reading of a project. Paths are relative to the workspace. It
-// is the resource loader of compose-go, which confines it.
+// project is one reading of a project. Paths are relative to the workspace.
 type project struct {
 	root   *os.Root
 	dir    string   // the workspace, absolute
 	given  []string // the files that were asked for
 	folder string   // of the first one
 
-	files   map[string]bool
-	sources map[string]*source
-	order   []*source // in the order of reading
-	answers map[asked]*answer
-	errs    []error
-	paths   int  // that were looked at
-	stopped bool // too much is asked for
-
-	// Of the last Load.
-	from      *source // the file that names another
-	asked     string
-	gave      *source
-	unsettled *source // whose folder isn't known yet
-	level     string  // the last folder that files were included with
+	opened map[string]bool
+	files  map[string]*file
+	work   int
+	errs   []error
 
 	variables
-	last   Text             // what substitute returned last
-	lookup template.Mapping // and with which variables
-	texts  []Text           // of images and platforms; their marks are the index
-}
-
-func newProject(root *os.Root, dir string, given []string, environment map[string]string) *project {
-	return &project{
-		root: root, dir: dir, given: given,
-		files: map[string]bool{}, sources: map[string]*source{}, answers: map[asked]*answer{},
-		variables: variables{process: environment, hidden: map[string]bool{}, longest: types.Mapping{}},
-	}
 }
 
 func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
 	p.errs = append(p.errs, errorf(pos, id, format, args...))
 }
-
-// refused is an error if there are findings.
-func (p *project) refused() error {
-	if len(p.errs) > 0 {
-		return errRefused
-	}
-	return nil
-}
-
-func (p *project) full(path string) string { return filepath.Join(p.dir, path) }
 
 // shown is how messages name a file: relative to the first one, as the reader
 // spelled its folder.
@@ -166,55 +100,53 @@ func (p *project) shown(path string) string {
 	return filepath.Join(filepath.Dir(p.given[0]), rel)
 }
 
-// load has compose-go load the project.
+// load returns the services of the project, or reports why there are none.
 //
 // What needs the whole project, such as depends_on, is not checked: override
 // files and files to extend are checked alone, too.
-func (p *project) load() (loaded *types.Project, err error) {
-	defer func() {
-		// compose-go asserts types that its schema check would refuse later.
-		if r := recover(); r != nil {
-			err = fmt.Errorf("compose-go can't read this project: %v", r)
+func (p *project) load() (services []Service) {
+	var paths []string
+	for i, name := range p.given {
+		full, err := filepath.Abs(name)
+		path, outside := filepath.Rel(p.dir, full)
+		if err != nil || outside != nil || !filepath.IsLocal(path) {
+			p.report(config.Pos{File: name}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", p.given[0])
+			return nil
 		}
-	}()
-	details := types.ConfigDetails{}
-	for i, file := range p.given {
-		full, err := filepath.Abs(file)
-		if err != nil {
-			return nil, err
+		if paths = append(paths, path); i == 0 {
+			p.folder = filepath.Dir(path)
 		}
-		path, err := filepath.Rel(p.dir, full)
-		if err != nil || !filepath.IsLocal(path) {
-			p.report(config.Pos{File: file}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", p.given[0])
-			return nil, errRefused
-		}
-		if i == 0 {
-			p.folder, details.WorkingDir = filepath.Dir(path), filepath.Dir(full)
-		}
-		if s := p.source(path); s != nil {
-			s.folder, s.loads = p.folder, 1
-		}
-		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: full})
 	}
-	details.Environment = types.Mapping{}
-	maps.Copy(details.Environment, p.process)
+	s := scope{folder: p.folder, env: types.Mapping{}}
+	maps.Copy(s.env, p.process)
 	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); !off {
-		more, problem := p.readDefaultEnv(p.folder, details.Environment.Resolve)
-		if problem != nil {
-			p.errs = append(p.errs, problem)
+		found := types.Mapping{}
+		p.readDefaultEnv(p.folder, s.env, found)
+		s.env.Merge(found)
+	}
+	p.name(paths, s)
+	services = slices.Collect(maps.Values(p.services(paths, s)))
+	slices.SortFunc(services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
+	return services
+}
+
+// name gives COMPOSE_PROJECT_NAME the value that it has for docker compose: the
+// name of the project, or that of its folder.
+func (p *project) name(paths []string, s scope) {
+	if s.env[consts.ComposeProjectName] != "" {
+		return
+	}
+	name := Text{Value: filepath.Base(filepath.Join(p.dir, p.folder))}
+	for _, path := range paths {
+		if s.file = p.file(path); s.file == nil {
+			continue
 		}
-		details.Environment.Merge(more)
+		for _, root := range s.documents {
+			if n := child(root, "name"); n != nil {
+				name = p.text(&s, n)
+			}
+		}
 	}
-	if p.bound(config.Pos{File: p.given[0]}); len(p.errs) > 0 {
-		return nil, errRefused
-	}
-	name, explicit := details.Environment[consts.ComposeProjectName]
-	name = loader.NormalizeProjectName(cmp.Or(name, filepath.Base(details.WorkingDir)))
-	return loader.LoadWithContext(context.Background(), details, func(o *loader.Options) {
-		o.SetProjectName(cmp.Or(name, "default"), explicit)
-		o.ResourceLoaders = []loader.ResourceLoader{p}
-		o.Profiles = []string{"*"}
-		o.SkipConsistencyCheck, o.SkipResolveEnvironment, o.SkipResolveLabels = true, true, true
-		o.Interpolate = p.interpolation(details.LookupEnv)
-	})
+	s.env[consts.ComposeProjectName] = cmp.Or(loader.NormalizeProjectName(name.Value), "default")
+	p.hidden[consts.ComposeProjectName] = name.Hidden
 }

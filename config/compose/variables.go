@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/template"
-	"github.com/compose-spec/compose-go/v2/types"
 )
 
 // What variables may take at most. Without a bound a .env file of a few lines,
@@ -23,7 +22,6 @@ const (
 type variables struct {
 	process  map[string]string
 	hidden   map[string]bool // those of .env files that have something of the process in them
-	longest  types.Mapping   // of the values that .env files give a variable
 	spent    int             // of maxSubstitute
 	revealed bool            // the value of a hidden variable was used
 }

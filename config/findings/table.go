@@ -27,6 +27,11 @@ const (
 	DuplicatePlatform   ID = "duplicate-platform"
 	AliasCycle          ID = "alias-cycle"
 	AbsentSource        ID = "absent-source"
+	RootOnly            ID = "root-only"
+	LockedPolicy        ID = "locked-policy"
+	SameName            ID = "same-name"
+	LinkOutside         ID = "link-outside"
+	MoreProblems        ID = "more-problems"
 )
 
 // Findings about a registry's content, or what policies make of it.
@@ -87,7 +92,7 @@ const (
 var All = []Kind{
 	{Syntax, File, Error, "The file is not YAML.", "Correct the line that the message names."},
 	{Encoding, File, Error, "The file is not UTF-8 text, or has a control character.", "Save it as UTF-8, and remove the character that the message names."},
-	{TooLarge, File, Error, "The file is larger than 5 MiB.", "Split it by repository, and run each part by itself."},
+	{TooLarge, File, Error, "The file is larger than 5 MiB.", "Split it by repository into several files of one folder, and give the folder to `-f`."},
 	{TooDeep, File, Error, "Maps and lists are nested more than 100 deep.", "images.yaml needs four levels; look for a line with the wrong indentation."},
 	{MultipleDocuments, File, Error, "The file has a second YAML document, after `---`.", "Remove the `---`, or put the second document into a file of its own."},
 	{YAMLFeature, File, Error, "The file has an anchor, a YAML alias, a merge key or an explicit tag.", "Write the value out where it is used."},
@@ -110,6 +115,11 @@ var All = []Kind{
 	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7, and windows/amd64 is every version of it."},
 	{AliasCycle, File, Error, "Aliases follow each other in a circle.", "Have one of them name a source that is not an alias."},
 	{AbsentSource, File, Error, "An alias follows an alias that should be absent.", "Follow another tag, or keep the other alias."},
+	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
+	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
+	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},
+	{LinkOutside, File, Error, "A link in a folder of files leads to a folder, or out of the folder that `-f` names.", "Name the folder or the file that it leads to with a `-f` of its own."},
+	{MoreProblems, File, Either, "There are more problems, or more warnings, than are told at once.", "Correct those that are told, and check again."},
 
 	{MissingSource, Registry, Error, "A source does not exist. The alias keeps its old content.", "Push the source, or change images.yaml."},
 	{BrokenSource, Registry, Error, "A source exists, but something that it lists does not.", "Push the source again."},
@@ -146,7 +156,7 @@ var All = []Kind{
 	{ArchivedManifest, Registry, Warning, "An archived manifest may refer to anything, so no manifest is deleted.", "Restore it, or delete it by hand."},
 
 	{InvalidCompose, Loading, Error, "The project is not what the compose specification asks for.", "Correct what the message names; `docker compose config` says the same."},
-	{UnreadableFile, Loading, Error, "A file does not exist, is not a plain file, or can't be read.", "Correct the path or the permissions."},
+	{UnreadableFile, Loading, Error, "A file of a project, or of a folder of images.yaml files, does not exist, is not a plain file, or can't be read.", "Correct the path or the permissions."},
 	{OutsideWorkspace, Loading, Error, "A file is outside of the workspace.", "Move it into the git work tree, or run the check above it."},
 	{RemoteFile, Loading, Error, "`include` or `extends` names a file on the network. Nothing is fetched.", "Check a copy of it in the workspace."},
 	{TooMuch, Loading, Error, "The project has more files, variables or values than are read.", "Split the project."},

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -55,11 +56,13 @@ func file() *jsonschema.Schema {
 	s := object("tagline keeps the tags of a registry true to this file: which alias tags there are, from which tags each platform of them comes, and which policies hold.",
 		property{"registry", registry},
 		property{"registries", &jsonschema.Schema{
-			Type: "object", AdditionalProperties: kind(),
-			PropertyNames: text(grammar.Registry, "expected a host, such as harbor.example.com"),
-			Description:   "What kind of registry a host is, where its name does not tell.",
+			Type: "object", AdditionalProperties: plainRegistry(),
+			PatternProperties: map[string]*jsonschema.Schema{grammar.ECR: ecrRegistry()},
+			PropertyNames:     text(grammar.Registry, "expected a host, such as harbor.example.com"),
+			Description:       "How to be let in to a host, how many requests it gets at a time, and what kind it is where its name does not tell. Never a secret.",
 		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
+		property{"locked", locked()},
 		property{"images", &jsonschema.Schema{
 			Type: "object", MinProperties: one(), AdditionalProperties: ref("image", ""),
 			PropertyNames: text(grammar.Repository, "expected repository or host/repository, in lower case, without a scheme and a tag"),
@@ -68,7 +71,6 @@ func file() *jsonschema.Schema {
 	)
 	s.Version = jsonschema.Version
 	s.Title = "images.yaml of tagline"
-	s.Required = []string{"images"}
 	s.Definitions = jsonschema.Definitions{
 		"image":    image(),
 		"policies": settings(),
@@ -80,15 +82,66 @@ func file() *jsonschema.Schema {
 	return s
 }
 
-func kind() *jsonschema.Schema {
-	s := object("One registry.",
+func plainRegistry() *jsonschema.Schema {
+	s := object("One registry. Its login is that of docker login.",
 		property{"kind", &jsonschema.Schema{
 			Type: "string", Enum: enum(config.Kinds()),
 			Description: "The API that is used beside the OCI protocol. oci is for none.",
 		}},
+		property{"concurrency", concurrency()},
 	)
-	s.Required = []string{"kind"}
+	s.MinProperties = one()
 	return s
+}
+
+func ecrRegistry() *jsonschema.Schema {
+	goesWith := func(keys ...string) *jsonschema.Schema {
+		var any []*jsonschema.Schema
+		for _, key := range keys {
+			any = append(any, &jsonschema.Schema{Required: []string{key}})
+		}
+		return &jsonschema.Schema{AnyOf: any}
+	}
+	two, most := uint64(2), uint64(1224)
+	id := patterned("What the trust policy of the role asks for as sts:ExternalId. It is no secret.", grammar.ExternalID, `expected letters, digits and "_+=,.@:/-"`)
+	id.MinLength, id.MaxLength = &two, &most
+	s := object("One registry of Amazon ECR. Without these keys it is entered as the job itself.",
+		property{"aws-profile", textOrNumber(patterned("A profile in the files of the AWS CLI, whose identity the registry is entered with.", grammar.Profile, "expected the name of a profile", "prod"))},
+		property{"role-arn", patterned("A role that is assumed first, by the profile or by the job itself. It has the partition of the host; it can be of another account.",
+			grammar.Role, "expected arn:aws:iam::ACCOUNT:role/NAME", "arn:aws:iam::123456789012:role/tagline")},
+		property{"external-id", textOrNumber(id)},
+		property{"region", patterned("The region whose STS is asked for a role, if it is not that of the host.", grammar.Region, "expected a region, such as eu-central-1", "eu-central-1")},
+		property{"concurrency", concurrency()},
+	)
+	s.MinProperties = one()
+	s.DependentSchemas = map[string]*jsonschema.Schema{"external-id": goesWith("role-arn"), "region": goesWith("role-arn", "aws-profile")}
+	return s
+}
+
+// textOrNumber also takes what YAML reads as a number, such as an account.
+func textOrNumber(s *jsonschema.Schema) *jsonschema.Schema {
+	description, examples := s.Description, s.Examples
+	s.Description, s.Examples = "", nil
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, {Type: "number"}}, Description: description, Examples: examples}
+}
+
+func concurrency() *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(config.MaxConcurrency)),
+		Description: "Requests in flight to this host, instead of --concurrency.",
+	}
+}
+
+func locked() *jsonschema.Schema {
+	var names []string
+	for _, key := range policies.Keys() {
+		names = append(names, key.Name)
+	}
+	return &jsonschema.Schema{
+		Type: "array", MinItems: one(), UniqueItems: true,
+		Items:       &jsonschema.Schema{Type: "string", Enum: words(names)},
+		Description: "Policies that no other file and no image may set to something laxer. Only the root file can lock them.",
+	}
 }
 
 func enum(words []string) (all []any) {

@@ -2,6 +2,7 @@ package ecr
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -36,10 +37,12 @@ type account struct {
 	client *Client
 	name   string // its host
 	host   config.ECRHost
+	said   config.Registry // what images.yaml says of it
 	pushes *rate.Limiter
 
 	connecting sync.Once
 	api        *ecr.Client
+	network    *http.Client
 	err        error // why api is nil
 
 	token        tokens
@@ -49,7 +52,7 @@ type account struct {
 
 func newAccount(c *Client, name string, host config.ECRHost) *account {
 	r := &account{
-		client: c, name: name, host: host,
+		client: c, name: name, host: host, said: c.options.Registries[name],
 		// Two at once make up for the reads between batches.
 		pushes: rate.NewLimiter(rate.Limit(c.options.PushRate), 2),
 	}
@@ -63,8 +66,24 @@ func newAccount(c *Client, name string, host config.ECRHost) *account {
 
 // connect loads the credentials at the first call.
 func (r *account) connect(ctx context.Context) error {
-	r.connecting.Do(func() { r.api, r.err = r.client.connect(ctx, r.host) })
+	r.connecting.Do(func() { r.api, r.network, r.err = r.client.connect(ctx, r) })
 	return r.err
+}
+
+// refused says which registry could not be entered. The error is the same for all
+// repositories of it.
+func (r *account) refused(err error) error {
+	return &failure{text: r.name + ": " + err.Error(), causes: []error{err}}
+}
+
+// atOnce is how many requests may be in flight.
+func (r *account) atOnce() int { return r.client.options.OCI.AtOnce(r.name) }
+
+func (r *account) close() {
+	r.connecting.Do(func() {}) // after a connect that is under way
+	if r.network != nil {
+		r.network.CloseIdleConnections()
+	}
 }
 
 func (r *account) reads(ctx context.Context) (reads, error) {
@@ -92,7 +111,7 @@ const idsPerCall = 100
 // all calls do with the ids in batches of a hundred, several at a time.
 func (r *account) all(ids []string, do func(batch []string)) {
 	var group errgroup.Group
-	group.SetLimit(r.client.options.OCI.Concurrency)
+	group.SetLimit(r.atOnce())
 	for batch := range slices.Chunk(ids, idsPerCall) {
 		group.Go(func() error {
 			do(batch)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-
 	"net/http"
 	"net/url"
 	"os"
@@ -24,15 +23,30 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
+// noConfiguration says what is wrong with the files of the AWS CLI.
+func (s *session) noConfiguration(err error) error {
+	var missing awsconfig.SharedConfigProfileNotExistError
+	if s.identity.profile != "" && errors.As(err, &missing) {
+		return &failure{text: fmt.Sprintf("there is no profile %q in the files of the AWS CLI (%s)", s.identity.profile, strings.Join(missing.Filename, ", ")), causes: []error{err}}
+	}
+	return fmt.Errorf("AWS configuration: %w", err)
+}
+
 // noCredentials says where credentials were looked for, with advice if there is
 // any. If one source of credentials is configured, the SDK asks only that one.
 func (s *session) noCredentials(ctx context.Context, err error, patience time.Duration) error {
+	if s.onlyMetadata() && s.identity.profile != "" {
+		return fmt.Errorf("no AWS credentials: profile %q has none, and there is no EC2 instance role", s.identity.profile)
+	}
 	if s.onlyMetadata() {
 		return fmt.Errorf("no AWS credentials: none in the environment (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, "+
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI), none for profile %q in the files of the AWS CLI, "+
 			"and no EC2 instance role; set one of them up", profile())
 	}
 	text := "AWS credentials: "
+	if s.identity.profile != "" {
+		text = fmt.Sprintf("AWS credentials of profile %q: ", s.identity.profile)
+	}
 	if asked := s.asking(err); asked != "" {
 		text += asked + ": "
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	// Repositories are the repositories of the run. One call asks for the facts
 	// of all of them.
 	Repositories []config.Repository
+	// Registries are what images.yaml says of hosts: how to be let in.
+	Registries map[string]config.Registry
 }
 
 // DefaultPushRate stays below ECR's limit of 10 PutImage calls per second and
@@ -37,7 +39,8 @@ const DefaultPushRate = 8
 type Client struct {
 	options    Options
 	oci        *oci.Client
-	session    session
+	sessions   sync.Map // identity -> *session
+	roles      sync.Map // roleKey -> *role
 	registries sync.Map // host -> *account
 	endpoints  sync.Map // host that speaks the OCI protocol for a registry -> *account
 	counts     counts
@@ -62,7 +65,6 @@ func New(options Options) *Client {
 		options.OCI.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{options: options}
-	c.session.client = c
 	others := options.OCI
 	if others.Keychain == nil {
 		others.Keychain = oci.NewLogins(others.Patience, others.Logger)
@@ -85,7 +87,10 @@ func (c *Client) OCI() *oci.Client { return c.oci }
 
 // Close closes the idle connections.
 func (c *Client) Close() {
-	c.session.close()
+	c.registries.Range(func(_, r any) bool {
+		r.(*account).close()
+		return true
+	})
 	c.oci.Close()
 }
 

@@ -32,6 +32,10 @@ func (f *failure) Unwrap() []error { return f.causes }
 // wraps [registry.ErrNotFound] if ECR says that the image or its repository
 // does not exist.
 func (r *reader) failure(subject string, err error) error {
+	var role *roleError // its credentials could not be renewed
+	if errors.As(err, &role) {
+		return r.refused(role)
+	}
 	var ours *failure
 	if errors.As(err, &ours) || errors.Is(err, r.err) && r.err != nil {
 		return err

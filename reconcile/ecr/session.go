@@ -32,14 +32,30 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// session is the AWS configuration of a run: files, environment, credentials.
-// It is loaded at the first call, and if that fails, the whole run fails.
+// identity is who a registry is entered as, or who assumes the role for it.
+type identity struct {
+	profile   string // that images.yaml names; empty: the job's own
+	partition string // where it is used: its STS is asked, if any
+	region    string // of the STS that a profile asks, if images.yaml names one
+}
+
+func (i identity) String() string {
+	if i.profile == "" {
+		return "the job's own identity"
+	}
+	return fmt.Sprintf("profile %q", i.profile)
+}
+
+// session is the AWS configuration of an identity: files, environment,
+// credentials. It is loaded at the first call. If that fails, it fails for all
+// registries of the identity.
 type session struct {
-	client *Client
-	once   sync.Once
-	http   *awshttp.BuildableClient
-	config aws.Config
-	err    error
+	client   *Client
+	identity identity
+	once     sync.Once
+	http     *awshttp.BuildableClient
+	config   aws.Config
+	err      error
 
 	underWay atomic.Value // string: the service that is being asked for credentials
 }
@@ -58,26 +74,35 @@ const (
 )
 
 // load loads the usual sources of the AWS SDK. The host of each registry has
-// its region. The given region is for credentials, if nothing else names one.
+// its region. The given region is for credentials, if nothing else names one of
+// the partition.
 func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 	s.once.Do(func() {
 		s.http = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 			t.ResponseHeaderTimeout = headersTimeout
 			t.OnProxyConnectResponse = oci.ProxyAnswer
-			t.MaxIdleConnsPerHost = s.client.options.OCI.Concurrency
 		})
 		if s.err = checkEndpoints(); s.err != nil {
 			return
 		}
 		ctx = context.WithoutCancel(ctx) // the session serves the whole run, not only the first image
-		s.config, s.err = awsconfig.LoadDefaultConfig(ctx,
+		options := []func(*awsconfig.LoadOptions) error{
 			awsconfig.WithHTTPClient(s.http), awsconfig.WithDefaultRegion(region), awsconfig.WithLogger(s.client.log()),
-			awsconfig.WithAPIOptions([]func(*middleware.Stack) error{s.asked}))
+			awsconfig.WithAPIOptions([]func(*middleware.Stack) error{s.asked}),
+			awsconfig.WithSharedConfigProfile(s.identity.profile), awsconfig.WithRegion(s.identity.region), // empty: ignored
+		}
+		s.config, s.err = awsconfig.LoadDefaultConfig(ctx, options...)
+		if s.err == nil && config.Partition(s.config.Region) != s.identity.partition { // such as AWS_REGION for a registry in China
+			s.config, s.err = awsconfig.LoadDefaultConfig(ctx, append(options, awsconfig.WithRegion(region))...)
+		}
 		if s.err != nil {
-			s.err = fmt.Errorf("AWS configuration: %w", s.err)
+			s.err = s.noConfiguration(s.err)
 			return
 		}
-		patience := cmp.Or(s.client.options.OCI.Patience.Headers, credentialsTimeout)
+		if with, ok := s.config.HTTPClient.(*awshttp.BuildableClient); ok { // with AWS_CA_BUNDLE
+			s.http = with
+		}
+		patience := s.client.patience()
 		if s.onlyMetadata() {
 			patience = min(patience, metadataTimeout)
 		}
@@ -93,7 +118,7 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 // checkEndpoints refuses values that the SDK would accept as a URL and never
 // reach.
 func checkEndpoints() error {
-	for _, name := range []string{"AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL"} {
+	for _, name := range []string{"AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"} {
 		value := os.Getenv(name)
 		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return fmt.Errorf("%s is %q, which is no URL; write it as https://host", name, value)
@@ -108,28 +133,77 @@ func (s *session) onlyMetadata() bool {
 	return aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil))
 }
 
-func (s *session) close() {
-	if s.http != nil {
-		s.http.GetTransport().CloseIdleConnections()
+// network returns an HTTP client with connections of its own. All registries of a
+// region have one host for the API, and each keeps as many connections as it may
+// have requests in flight.
+func (s *session) network(atOnce int) *http.Client {
+	transport := s.http.GetTransport() // a copy
+	transport.MaxIdleConnsPerHost = atOnce
+	return &http.Client{
+		Transport: transport, Timeout: s.http.GetTimeout(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // no API redirects
 	}
 }
 
-// connect returns the SDK's client for a registry.
-func (c *Client) connect(ctx context.Context, host config.ECRHost) (*ecr.Client, error) {
-	cfg, err := c.session.load(ctx, host.Region)
-	if err != nil {
-		return nil, err
+// credentials returns the configuration of AWS for a registry, with the
+// credentials that images.yaml says, or else those of the job.
+func (c *Client) credentials(ctx context.Context, r *account) (*session, aws.Config, error) {
+	who := identity{profile: r.said.AWSProfile, partition: r.host.Partition()}
+	if who.profile != "" {
+		who.region = r.said.Region
 	}
+	known, _ := c.sessions.LoadOrStore(who, &session{client: c, identity: who})
+	s := known.(*session)
+	cfg, err := s.load(ctx, r.host.Region)
+	if err == nil && r.said.RoleARN != "" {
+		cfg.Credentials, err = c.assume(ctx, cfg, roleKey{who, r.said.RoleARN, r.said.ExternalID, c.stsRegion(r)})
+	}
+	return s, cfg, err
+}
+
+// stsRegion is the region whose STS is asked for a registry's role: the one that
+// images.yaml names, or else the registry's own. Registries of several regions with
+// one role share a call, so it is the first of their regions.
+func (c *Client) stsRegion(r *account) string {
+	if r.said.Region != "" {
+		return r.said.Region
+	}
+	region := r.host.Region
+	for name, said := range c.options.Registries {
+		said.Concurrency, said.Kind = r.said.Concurrency, r.said.Kind
+		if host, ok := config.ParseECRHost(name); ok && said == r.said {
+			region = min(region, host.Region)
+		}
+	}
+	return region
+}
+
+// connect returns the SDK's client for a registry, and its connections.
+func (c *Client) connect(ctx context.Context, r *account) (*ecr.Client, *http.Client, error) {
+	s, cfg, err := c.credentials(ctx, r)
+	if err != nil {
+		if r.said.AWSProfile != "" || r.said.RoleARN != "" {
+			err = r.refused(err)
+		}
+		return nil, nil, err
+	}
+	network := s.network(r.atOnce())
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
-		o.Region = host.Region
-		o.EndpointOptions = endpointOptions(o.EndpointOptions, host, o.BaseEndpoint != nil)
-		w := &wire{next: cfg.HTTPClient, client: c, slots: make(chan struct{}, c.options.OCI.Concurrency)}
+		o.Region = r.host.Region
+		o.EndpointOptions = endpointOptions(o.EndpointOptions, r.host, o.BaseEndpoint != nil)
+		w := &wire{next: network, client: c, slots: make(chan struct{}, r.atOnce())}
 		o.HTTPClient = w
 		o.Retryer = c.retryer(w)
-		if name, version, ok := strings.Cut(c.options.OCI.UserAgent, "/"); ok {
-			o.APIOptions = append(o.APIOptions, awsmiddleware.AddUserAgentKeyValue(name, version))
-		}
-	}), nil
+		o.APIOptions = append(o.APIOptions, c.userAgent()...)
+	}), network, nil
+}
+
+// userAgent adds tagline's name and version to those of the SDK.
+func (c *Client) userAgent() (options []func(*middleware.Stack) error) {
+	if name, version, ok := strings.Cut(c.options.OCI.UserAgent, "/"); ok {
+		options = append(options, awsmiddleware.AddUserAgentKeyValue(name, version))
+	}
+	return options
 }
 
 // endpointOptions chooses one of AWS's endpoints. It leaves an endpoint that

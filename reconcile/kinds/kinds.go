@@ -52,6 +52,10 @@ func New(options ecr.Options, said map[string]config.Registry) *Client {
 	if options.OCI.Keychain == nil {
 		options.OCI.Keychain = google.Logins(oci.NewLogins(options.OCI.Patience, options.OCI.Logger))
 	}
+	options.Registries, options.OCI.Shares = said, map[string]int{}
+	for host, r := range said {
+		options.OCI.Shares[host] = r.Concurrency
+	}
 	return &Client{Client: ecr.New(options), said: said, log: options.OCI.Logger}
 }
 

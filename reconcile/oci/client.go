@@ -28,6 +28,7 @@ import (
 // Options say how to talk to registries. The zero value is usable.
 type Options struct {
 	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
+	Shares      map[string]int // the same for some hosts, as images.yaml spells them, instead of Concurrency
 	Insecure    []string       // hosts whose certificate is not verified and that may speak plain HTTP, as loopback may; spelled as in images.yaml
 	Keychain    authn.Keychain // [NewLogins] if nil
 	UserAgent   string         // "tagline/1.2.3"
@@ -37,6 +38,23 @@ type Options struct {
 
 // DefaultConcurrency is what it takes to get a remote registry's full speed.
 const DefaultConcurrency = 16
+
+// AtOnce is how many requests to a host may be in flight.
+func (o Options) AtOnce(host string) int {
+	if name, err := config.ParseHost(host); err == nil {
+		host = name // Docker Hub has another name on the wire
+	}
+	return cmp.Or(o.Shares[host], o.Concurrency, DefaultConcurrency)
+}
+
+// most is how many that is for the host that may have most.
+func (o Options) most() int {
+	most := o.Concurrency
+	for _, share := range o.Shares {
+		most = max(most, share)
+	}
+	return most
+}
 
 // Patience is how often tagline retries and how long it waits for a registry.
 // Zero fields take their defaults.
@@ -93,8 +111,8 @@ func New(options Options) *Client {
 	}
 	c := &Client{
 		options: options,
-		base:    baseTransport(options.Concurrency),
-		hosts:   &hosts{concurrency: options.Concurrency, backoff: options.Patience.Backoff},
+		base:    baseTransport(options.most()),
+		hosts:   &hosts{atOnce: options.AtOnce, backoff: options.Patience.Backoff},
 		pings:   &pings{},
 	}
 	c.certificates = &certificates{base: c.base, insecure: c.insecure}
@@ -117,7 +135,7 @@ func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
 		remote.WithTransport(transport),
 		remote.WithAuthFromKeychain(c.options.Keychain),
 		remote.WithUserAgent(c.options.UserAgent),
-		remote.WithJobs(c.options.Concurrency),
+		remote.WithJobs(c.options.most()),
 		// The transport retries. A transport.Wrapper would also switch off
 		// go-containerregistry's retries, but its authentication with them.
 		remote.WithRetryPredicate(func(error) bool { return false }),

@@ -129,7 +129,7 @@ func ask[V any](r *reader, references []string, one func(name.Reference) (V, err
 func (c *Client) each(r repository, n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var group errgroup.Group
-	group.SetLimit(c.options.Concurrency)
+	group.SetLimit(c.options.AtOnce(r.Host))
 	refused := 0
 	for i := range n {
 		_, admitted := c.admitted.Load(r.Repository)

@@ -19,10 +19,10 @@ import (
 
 // hosts holds what a run knows about each host.
 type hosts struct {
-	concurrency int
-	backoff     time.Duration
-	known       sync.Map // "https://ghcr.io" -> *host
-	retried     atomic.Int64
+	atOnce  func(host string) int
+	backoff time.Duration
+	known   sync.Map // "https://ghcr.io" -> *host
+	retried atomic.Int64
 }
 
 type host struct {
@@ -44,7 +44,7 @@ func (h *hosts) of(u *url.URL) *host {
 	key := u.Scheme + "://" + u.Host
 	known, ok := h.known.Load(key)
 	if !ok {
-		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.concurrency), pace: newPace(h.backoff)})
+		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.atOnce(u.Host)), pace: newPace(h.backoff)})
 	}
 	return known.(*host)
 }

@@ -76,7 +76,7 @@ func (s *script) count() int {
 func newRetries(next http.RoundTripper) *retries {
 	return &retries{
 		next:     next,
-		hosts:    &hosts{concurrency: 1, backoff: 500 * time.Millisecond},
+		hosts:    &hosts{atOnce: func(string) int { return 1 }, backoff: 500 * time.Millisecond},
 		patience: Patience{Attempts: 5, Backoff: 500 * time.Millisecond, MaxRetryAfter: time.Minute},
 		log:      slog.New(slog.DiscardHandler),
 	}

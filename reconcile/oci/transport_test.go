@@ -307,7 +307,7 @@ func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inFlight, most := 0, 0
 		var mu sync.Mutex
-		s := &slots{hosts: &hosts{concurrency: 2}, next: roundTripper(func(*http.Request) (*http.Response, error) {
+		s := &slots{hosts: &hosts{atOnce: func(string) int { return 2 }}, next: roundTripper(func(*http.Request) (*http.Response, error) {
 			mu.Lock()
 			inFlight++
 			most = max(most, inFlight)
@@ -338,7 +338,7 @@ func TestSlots(t *testing.T) {
 
 func TestWaitForASlotHonoursTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slots{hosts: &hosts{concurrency: 1}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
+		s := &slots{hosts: &hosts{atOnce: func(string) int { return 1 }}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		})}

@@ -86,7 +86,7 @@ func (t taggable) MediaType() (types.MediaType, error) {
 }
 
 // AtOnce implements [registry.Writer].
-func (w *writer) AtOnce() int { return w.client.options.Concurrency }
+func (w *writer) AtOnce() int { return w.client.options.AtOnce(w.Host) }
 
 // Put implements [registry.Writer]. It returns no sentinel error.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {

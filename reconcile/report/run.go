@@ -21,7 +21,7 @@ import (
 // GitHub, SARIF and GitLab.
 type Run struct {
 	Version      string // of tagline
-	ConfigSHA256 string // hex digest of the bytes of images.yaml, "" if it is not valid
+	ConfigSHA256 string // that of config.Config, "" if it is not valid
 	DryRun       bool   // nothing was applied, so there are no results
 	ExitCode     int
 	Images       []config.Image // for the positions of aliases

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
+)
+
+// Load reads the files of images.yaml by the names that -f has: files, folders, and
+// "-" for Options.Stdin. The first file, or images.yaml in the first folder, is the
+// root file. If one of the files has problems, the others are checked all the same.
+//
+// The error is as that of [Parse], or one of the system for a file or folder that
+// is named and can't be read.
+func Load(names []string, opts Options) (*Config, error) {
+	files, problems, err := find(names)
+	if err != nil {
+		return nil, err
+	}
+	l := &loading{opts: opts, parts: make([]part, len(files)), problems: problems}
+	rest := files
+	if len(files) > 0 && files[0].root {
+		l.read(0, files[0], new(bytes.Buffer))
+		rest = files[1:]
+	} else {
+		l.noRoot()
+	}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(rest)) {
+		workers.Go(func() {
+			var buffer bytes.Buffer
+			for i := next.Add(1) - 1; i < int64(len(rest)); i = next.Add(1) - 1 {
+				l.read(len(files)-len(rest)+int(i), rest[i], &buffer)
+			}
+		})
+	}
+	workers.Wait()
+	for _, p := range l.parts {
+		if p.err != nil {
+			return nil, p.err
+		}
+	}
+	return l.config()
+}
+
+// loading is one call of Load or Parse.
+type loading struct {
+	opts     Options
+	root     *rootFile
+	parts    []part // by file, the root file first
+	problems found  // of no file's content
+}
+
+// part is what a file says.
+type part struct {
+	name, relative string
+	size           int
+	sum            [sha256.Size]byte
+	images         []known
+	problems       found
+	warnings       found
+	err            error
+}
+
+// read reads a file into its part.
+func (l *loading) read(i int, f file, buffer *bytes.Buffer) {
+	p := &l.parts[i]
+	p.name, p.relative = f.name, f.relative
+	buffer.Reset()
+	switch err := f.read(buffer, l.opts.Stdin); {
+	case err == nil:
+		l.parse(i, f.name, buffer.Bytes())
+		return
+	case f.named:
+		p.err = err
+	default:
+		p.problems.add(&Finding{ID: findings.UnreadableFile, Pos: Pos{File: f.name}, Message: fmt.Sprintf("file can't be read: %v", cause(err))})
+	}
+	if f.root {
+		w := l.walk(f.name)
+		w.readRoot(nil)
+		l.root = w.root
+	}
+}
+
+// read reads a file up to one byte above the limit, since it may be an endless
+// device or pipe.
+func (f file) read(to *bytes.Buffer, stdin io.Reader) error {
+	from := cmp.Or[io.Reader](stdin, strings.NewReader(""))
+	if f.path != "" {
+		opened, err := os.Open(f.path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = opened.Close() }()
+		from = opened
+	}
+	_, err := to.ReadFrom(io.LimitReader(from, MaxBytes+1))
+	return err
+}
+
+// walk begins to walk a file.
+func (l *loading) walk(file string) *walk {
+	w := &walk{
+		file: file, policies: l.opts.Policies, keep: l.opts.Keep, root: l.root, alone: len(l.parts) == 1,
+		refused: map[*yaml.Node]bool{}, places: places{},
+	}
+	switch {
+	case l.root != nil:
+		w.host = l.root.host
+	case l.opts.Registry != "":
+		w.host = w.registry(l.opts.Registry, Pos{File: cmp.Or(l.opts.RegistryFrom, "--registry")})
+	}
+	return w
+}
+
+// parse walks a file into its part. The first one is the root file, unless there is
+// none.
+func (l *loading) parse(i int, file string, data []byte) {
+	w := l.walk(file)
+	p := &l.parts[i]
+	p.name, p.size, p.sum = file, len(data), sha256.Sum256(data)
+	if top := w.document(data); top != nil {
+		p.images = w.images(top)
+	}
+	if w.root == nil {
+		w.readRoot(nil)
+	}
+	if l.root == nil {
+		l.root = w.root
+	}
+	p.problems, p.warnings = w.findings, w.warnings
+}
+
+// noRoot is for files without a root file.
+func (l *loading) noRoot() {
+	w := l.walk("")
+	w.readRoot(nil)
+	l.root = w.root
+	l.problems.join(w.findings)
+}
+
+// config puts the parts together.
+func (l *loading) config() (*Config, error) {
+	order := make(map[string]int, len(l.parts))
+	var all []*known
+	for i, p := range l.parts {
+		order[p.name] = i + 1
+		for k := range p.images {
+			all = append(all, &p.images[k])
+		}
+	}
+	w := l.walk("")
+	w.findings, w.warnings.order = l.problems, order
+	w.findings.order = order
+	for _, p := range l.parts {
+		w.findings.join(p.problems)
+		w.warnings.join(p.warnings)
+	}
+	w.relate(all)
+	if err := w.findings.err(); err != nil {
+		return nil, err
+	}
+	cfg := &Config{
+		SHA256: l.sum(), Registry: l.root.host, Registries: l.root.registries,
+		Files: len(l.parts), Listed: make([]Listed, len(all)), Warnings: w.warnings.told(),
+	}
+	for i, k := range all {
+		cfg.Listed[i] = k.Listed
+		if k.image != nil {
+			cfg.Images = append(cfg.Images, *k.image)
+		}
+	}
+	return cfg, nil
+}
+
+// sum returns the SHA-256 of a single file, or one of the names and contents of
+// all: of the root file, then of the others by name.
+func (l *loading) sum() string {
+	if len(l.parts) == 1 {
+		return hex.EncodeToString(l.parts[0].sum[:])
+	}
+	parts := slices.Clone(l.parts)
+	if l.root.file != "" {
+		parts = parts[1:]
+	}
+	slices.SortFunc(parts, func(a, b part) int {
+		return cmp.Or(strings.Compare(a.relative, b.relative), bytes.Compare(a.sum[:], b.sum[:]))
+	})
+	if l.root.file != "" {
+		parts = append([]part{l.parts[0]}, parts...)
+	}
+	all := sha256.New()
+	for _, p := range parts {
+		_, _ = fmt.Fprintf(all, "%q %d %x\n", p.relative, p.size, p.sum)
+	}
+	return hex.EncodeToString(all.Sum(nil))
+}
