@@ -7,6 +7,8 @@ GOLANGCI_VERSION     := v2.15.0
 DEADCODE_VERSION     := v0.52.0
 GOVULNCHECK_VERSION  := v1.4.0
 ACTIONLINT_VERSION   := v1.7.12
+MERMAID_VERSION      := 12.3.0
+MERMAID_SHA256       := be0684e8d20bfc874df12c0f04927a5c482f57f2200eec54cca52a4583fd4040
 
 GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -16,7 +18,7 @@ RACE    := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 REGISTRY = reconcile/oci/ocitest/registry
 install  = GOBIN=$(BIN) GOFLAGS= $(GO) install
 
-.PHONY: build extras module quick test test-all lint fmt demo bench vuln tools clean
+.PHONY: build extras module quick test test-all graphs lint fmt demo bench vuln tools clean
 
 build: ## bin/tagline, the same bytes wherever a commit is built with the same Go
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(BIN)/tagline ./cmd/tagline
@@ -51,6 +53,10 @@ test: tools ## every test with the race detector, on the embedded registry and o
 # Tests of these packages run a sample of their cases; here they run all.
 test-all: test ## and then every cut, interleaving and fault, without the race detector
 	TAGLINE_TEST_TOOLS=1 TAGLINE_TEST_ALL=1 $(GO) test -timeout 1h ./cmd/tagline ./reconcile $(addprefix ./reconcile/,ecr/... github google azure harbor)
+
+# Chromium and npm are Debian's: apt-get install chromium npm.
+graphs: $(BIN)/mermaid-$(MERMAID_VERSION).min.js ## the graphs of random plans, drawn by the real Mermaid
+	TAGLINE_TEST_MERMAID=1 $(GO) test -count 1 -v -run TestMermaid ./reconcile/report
 
 lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) $(BIN)/deadcode-$(DEADCODE_VERSION) $(BIN)/actionlint-$(ACTIONLINT_VERSION)
 	$< run ./...
@@ -100,6 +106,14 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 $(BIN)/actionlint-$(ACTIONLINT_VERSION):
 	$(install) github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 	mv $(BIN)/actionlint $@
+
+$(BIN)/mermaid-$(MERMAID_VERSION).min.js:
+	mkdir -p $(BIN)
+	cd $(BIN) && npm pack --silent mermaid@$(MERMAID_VERSION)
+	echo '$(MERMAID_SHA256)  $(BIN)/mermaid-$(MERMAID_VERSION).tgz' | sha256sum -c -
+	tar -xzOf $(BIN)/mermaid-$(MERMAID_VERSION).tgz package/dist/mermaid.min.js > $@.part
+	mv $@.part $@
+	rm $(BIN)/mermaid-$(MERMAID_VERSION).tgz
 
 $(BIN)/deadcode-$(DEADCODE_VERSION):
 	$(install) golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)

@@ -35,6 +35,7 @@ type Finding struct {
 	Alias   string // the alias tag it is about, if any
 	Pos     Pos
 	Warning bool   // nothing is refused for it
+	Source  string // that it is about, as images.yaml spells it; "" if it is about no source, or about several
 	Message string // what was found, what was expected, what to do
 }
 

@@ -105,7 +105,7 @@ func (p *planner) plan() Plan {
 		}
 		plan.Violations = append(plan.Violations, v.violations...)
 		for _, err := range v.failures {
-			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: reason(err)})
+			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: reason(err), Cause: registry.Cause(err)})
 		}
 		if v.open {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: errUnknown.Error()})

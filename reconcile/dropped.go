@@ -185,7 +185,7 @@ func (s scope) putBackLeft(plan *Plan) {
 			}
 		}
 		if err != nil {
-			plan.Errors = append(plan.Errors, Failure{Message: reason(fmt.Errorf("manifest %s, which a tag left in a run that was cut: %w", left, err))})
+			plan.Errors = append(plan.Errors, Failure{Message: reason(fmt.Errorf("manifest %s, which a tag left in a run that was cut: %w", left, err)), Cause: registry.Cause(err)})
 		}
 	}
 }

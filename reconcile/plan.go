@@ -222,4 +222,5 @@ type Swept struct {
 type Failure struct {
 	Alias   string
 	Message string
+	Cause   string // see [registry.Cause]
 }

@@ -93,6 +93,9 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 	default:
 		ps.fail(fmt.Errorf("source %q: %w", s.Text, err))
 	}
+	for _, v := range ps.violations {
+		v.Source = s.Text
+	}
 	return content{}, ps
 }
 

@@ -68,7 +68,7 @@ func measure(b *testing.B, proxy *ocitest.RegistryProxy, file string, prepare fu
 		trace := proxy.Trace()
 		requests += len(trace)
 		memory = max(memory, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
-		floor += replay(b, proxy.Host, trace, 16)
+		floor += replay(b, proxy.Host, trace)
 		b.StartTimer()
 	}
 	n := float64(b.N)
@@ -93,9 +93,10 @@ func self(tb testing.TB) string {
 	return link
 }
 
-// replay sends the requests of a trace again, some at a time, and returns how
-// long that took. What is put is what the registry has.
-func replay(b testing.TB, host string, trace []ocitest.Request, atOnce int) time.Duration {
+// replay sends the requests of a trace again, as many at a time as tagline does, and
+// returns how long that took. What is put is what the registry has.
+func replay(b testing.TB, host string, trace []ocitest.Request) time.Duration {
+	const atOnce = 16
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	bodies := map[string][]byte{}

@@ -65,7 +65,10 @@ func (h *harness) write(t *testing.T, name, text string) {
 
 // tagline applies, and returns everything it wrote.
 func (h *harness) tagline(ctx context.Context, args ...string) (int, string) {
-	args = append([]string{"apply", "--registry", h.proxy.Host, "--cache-dir", h.cacheDir, "--trash", filepath.Join(h.dir, "trash"), "--max-deletions", "5", "-f", "images.yaml"}, args...)
+	args = append([]string{"apply", "--registry", h.proxy.Host, "--cache-dir", h.cacheDir, "--trash", filepath.Join(h.dir, "trash"), "--max-deletions", "5"}, args...)
+	if !slices.Contains(args, "-f") {
+		args = append(args, "-f", "images.yaml")
+	}
 	for i, arg := range args {
 		if i > 0 && args[i-1] == "-f" {
 			args[i] = filepath.Join(h.dir, arg)

@@ -150,7 +150,7 @@ func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error
 }
 
 func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*outputs, error) {
-	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout()}}
+	o := &outputs{a: a, textTo: io.Discard, paths: map[string]string{}, metered: metered{started: time.Now()}, run: report.Run{Version: versionName(), DryRun: dryRun, Folder: inCheckout(), Forge: forge()}}
 	onStdout := ""
 	text := false
 	for _, flag := range a.outputs {
@@ -238,6 +238,7 @@ func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
 // config sets the images.yaml of the run.
 func (o *outputs) config(cfg *config.Config) {
 	o.run.ConfigSHA256, o.run.Images, o.run.Findings = cfg.SHA256, cfg.Images, cfg.Warnings
+	o.run.Listed, o.run.Aliases = len(cfg.Listed), cfg.Aliases()
 }
 
 // Repository reports on one repository, in the order of images.

@@ -133,6 +133,65 @@ func TestActionKnowsTheOutputs(t *testing.T) {
 	}
 }
 
+// The sample jobs find their comment by the line that a report begins with.
+func TestSamplesKnowTheMarker(t *testing.T) {
+	marker, _, _ := strings.Cut(string(report.Markdown(report.Run{})), "\n")
+	for _, name := range []string{".github/examples/pull-request.yml", ".ci/gitlab.yml"} {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(data), `startswith("`+marker+`")`) {
+			t.Errorf("%s looks for another marker than %s", name, marker)
+		}
+	}
+}
+
+// The action keeps a binary under a digest of what it is built from: another one for
+// each change of a source, and the same wherever the action is checked out to. No
+// path of the cache has "..", which GitHub's glob library refuses.
+func TestActionFindsTheSource(t *testing.T) {
+	action, err := os.ReadFile(filepath.Join(root, ".github/actions/tagline/action.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := regexp.MustCompile(`(?s)\n      id: source\n.*?\n      run: \|\n(.*?)\n    - `).FindStringSubmatch(string(action))
+	path := regexp.MustCompile(`\n        path: (.*)\n`).FindStringSubmatch(string(action))
+	if script == nil || path == nil || strings.Contains(path[1], "..") {
+		t.Fatalf("script %q, path %q", script, path)
+	}
+	digest := func(changed string) string {
+		t.Helper()
+		dir := t.TempDir()
+		for _, name := range []string{"go.mod", "go.sum", "cmd/main.go", "config/config.go", "policies/a b.go", "reconcile/run.go", "README.md", ".github/actions/tagline/action.yml"} {
+			file := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(map[bool]string{name == changed: "changed"}[true]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		output := filepath.Join(dir, "output")
+		cmd := exec.Command("bash", "-e", "-c", script[1])
+		cmd.Env = append(os.Environ(), "GITHUB_ACTION_PATH="+dir+"/.github/actions/tagline", "GITHUB_OUTPUT="+output)
+		if printed, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, printed)
+		}
+		got, err := os.ReadFile(output)
+		if err != nil || !regexp.MustCompile(`^digest=[0-9a-f]{64}\n$`).Match(got) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		return string(got)
+	}
+	first := digest("")
+	for changed, same := range map[string]bool{"README.md": true, "go.sum": false, "policies/a b.go": false, "cmd/main.go": false} {
+		if got := digest(changed); (got == first) != same {
+			t.Errorf("after a change of %s: %s, was %s", changed, got, first)
+		}
+	}
+}
+
 // The step that keeps the journal on a branch loses no line, also if another job has
 // pushed to it meanwhile.
 func TestJournalBranch(t *testing.T) {

@@ -206,7 +206,7 @@ func (f *farm) floor(repositories []string, aliases int) time.Duration {
 			}
 		}
 	}
-	return replay(f.t, f.proxy.Host, trace, 16)
+	return replay(f.t, f.proxy.Host, trace)
 }
 
 // forget deletes the alias tags.
@@ -395,7 +395,7 @@ func (p *page) twoHundred(f *farm) {
 			for s, dir := range map[*series]string{&create: cache, &first: f.t.TempDir()} {
 				f.forget("bench", aliases)
 				c := f.apply(file, "--concurrency", "16", "--cache-dir", dir)
-				s.add(c, replay(f.t, f.proxy.Host, c.trace, 16))
+				s.add(c, replay(f.t, f.proxy.Host, c.trace))
 			}
 		}
 		p.say("%v of latency:\n\n%s", latency, tableHead)
@@ -485,7 +485,7 @@ func (p *page) tenThousand(f *farm) {
 	cache := f.t.TempDir()
 	var create, warm, off series
 	c := f.apply(file, "--cache-dir", cache)
-	create.add(c, replay(f.t, f.proxy.Host, c.trace, 16))
+	create.add(c, replay(f.t, f.proxy.Host, c.trace))
 	least := f.floor([]string{"large"}, aliases)
 	for range 3 {
 		warm.add(f.apply(file, "--cache-dir", cache), least)

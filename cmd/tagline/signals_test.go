@@ -218,7 +218,7 @@ func TestThisMachineFails(t *testing.T) {
 		if code != exitFailed || !strings.Contains(out, "tagline: error: --output json=") || !strings.Contains(out, "Applied: 2 pushed") {
 			t.Errorf("exit code %d:\n%s", code, out)
 		}
-		run("grep", "-q", "pushed", filepath.Join(h.dir, "run.md"))
+		run("grep", "-q", "### 1 tag moved, 1 is new, 2 were deleted", filepath.Join(h.dir, "run.md"))
 		if code, out := h.tagline(t.Context(), "--detailed-exitcode"); code != exitDone {
 			t.Errorf("the next run: exit code %d\n%s", code, out)
 		}

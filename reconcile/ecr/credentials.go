@@ -56,7 +56,8 @@ func (s *session) noCredentials(ctx context.Context, err error, patience time.Du
 	)
 	switch {
 	case ctx.Err() != nil:
-		return &failure{fmt.Sprintf("%sno answer within %v", text, patience), []error{err}}
+		text += fmt.Sprintf("no answer within %v", patience)
+		return &failure{text, text, []error{err}}
 	case errors.As(err, &api):
 		text += strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
 	case errors.As(err, &file):
@@ -67,7 +68,7 @@ func (s *session) noCredentials(ctx context.Context, err error, patience time.Du
 	if login := s.login(err); login != "" {
 		text += fmt.Sprintf("; log in with %q", login)
 	}
-	return &failure{text, []error{err}}
+	return &failure{text, text, []error{err}}
 }
 
 // asked records which service is being asked for credentials, and at which

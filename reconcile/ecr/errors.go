@@ -22,10 +22,12 @@ import (
 // failure is an error in one line, without the SDK's request ids and layers.
 type failure struct {
 	text   string
+	cause  string // see [registry.Cause]
 	causes []error
 }
 
 func (f *failure) Error() string   { return f.text }
+func (f *failure) Cause() string   { return f.cause }
 func (f *failure) Unwrap() []error { return f.causes }
 
 // failure says what went wrong with a subject, with advice if there is any. It
@@ -41,37 +43,45 @@ func (r *reader) failure(subject string, err error) error {
 		return err
 	}
 	if errors.Is(err, context.Canceled) {
-		return &failure{subject + ": interrupted", []error{err}}
+		return &failure{subject + ": interrupted", r.Host + ": interrupted", []error{err}}
+	}
+	said := func(reason, cause, advice string, causes ...error) error {
+		operation := operationOf(err) + ": "
+		return &failure{subject + ": " + operation + reason + advice, r.Host + ": " + operation + cause + advice, append(causes, err)}
 	}
 	if answer := notFromECR(err); answer != "" {
-		return &failure{fmt.Sprintf("%s: %s: %s", subject, operationOf(err), answer), []error{err}}
+		return said(answer, answer, "")
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return &failure{fmt.Sprintf("%s: %s: %s", subject, operationOf(err), root(err)), []error{err}}
+		reason, cause := root(err).Error(), root(err).Error()
+		if network := (*net.OpError)(nil); errors.As(err, &network) {
+			cause = network.Err.Error() // without addresses and ports
+		}
+		return said(reason, cause, "")
 	}
-	text := fmt.Sprintf("%s: %s: %s", subject, operationOf(err), api.ErrorCode())
+	text := api.ErrorCode()
 	if message := strings.TrimSuffix(strings.Join(strings.Fields(api.ErrorMessage()), " "), "."); message != "" {
 		text += ": " + message
 	}
-	causes := []error{err}
+	advice, causes := "", []error(nil)
 	switch api.ErrorCode() {
 	case "AccessDeniedException":
-		text += fmt.Sprintf("; allow ecr:%s to whoever runs tagline, and if the registry is another account's, in the repository's policy", operationOf(err))
+		advice = fmt.Sprintf("; allow ecr:%s to whoever runs tagline, and if the registry is another account's, in the repository's policy", operationOf(err))
 	case "ExpiredTokenException", "UnrecognizedClientException":
-		text += "; renew the AWS credentials"
+		advice = "; renew the AWS credentials"
 	case "InvalidSignatureException":
-		text += "; check the secret key, this machine's clock, the region in the registry's host, and AWS_ENDPOINT_URL_ECR if that is set"
+		advice = "; check the secret key, this machine's clock, the region in the registry's host, and AWS_ENDPOINT_URL_ECR if that is set"
 	case "LimitExceededException":
-		text += "; a quota of the repository is full: delete images, or ask AWS for more"
+		advice = "; a quota of the repository is full: delete images, or ask AWS for more"
 	case "ImageTagAlreadyExistsException":
-		text += "; the tag is immutable"
+		advice = "; the tag is immutable"
 	case "RepositoryNotFoundException":
 		causes = append(causes, registry.ErrNotFound, registry.ErrNoRepository)
 	case "ImageNotFoundException":
 		causes = append(causes, registry.ErrNotFound)
 	}
-	return &failure{text, causes}
+	return said(text, api.ErrorCode(), advice, causes...)
 }
 
 // notFromECR describes an HTTP answer that does not come from ECR, such as the

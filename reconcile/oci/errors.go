@@ -72,29 +72,51 @@ func (e *requestError) Unwrap() error { return e.error }
 // failure is an error that prints as one line, whatever its causes would print.
 type failure struct {
 	text   string
+	cause  string // see [registry.Cause]
 	causes []error
 }
 
 func (f *failure) Error() string   { return f.text }
+func (f *failure) Cause() string   { return f.cause }
 func (f *failure) Unwrap() []error { return f.causes }
 
 // failure says what went wrong with a subject of this repository, with advice
 // if there is any.
 func (r repository) failure(subject string, err error) error {
-	reason := r.reason(err)
+	reason, advice := r.reason(err), ""
 	if status := statusOf(err); status != nil {
 		switch status.StatusCode {
 		case http.StatusUnauthorized:
-			reason += fmt.Sprintf("; log in, or log in again, with \"docker login %s\"", r.Host)
+			advice = fmt.Sprintf("; log in, or log in again, with \"docker login %s\"", r.Host)
 		case http.StatusForbidden:
-			reason += fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
+			advice = fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
 		}
 	}
 	causes := []error{err}
 	if isOfHost(err) {
-		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason})
+		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason + advice})
 	}
-	return &failure{subject + ": " + reason, causes}
+	return &failure{subject + ": " + reason + advice, r.cause(err, reason) + advice, causes}
+}
+
+// cause is the cause of an error with this reason. It leaves out what differs from
+// request to request: the registry's own message, addresses and ports, and how long
+// is still to be waited.
+func (r repository) cause(err error, reason string) string {
+	var (
+		wait *waitError
+		dial *net.OpError
+	)
+	switch status := statusOf(err); {
+	case errors.Is(err, context.Canceled):
+	case status != nil:
+		reason = fmt.Sprintf("%d %s", status.StatusCode, http.StatusText(status.StatusCode))
+	case errors.As(err, &wait):
+		reason = fmt.Sprintf("the registry asks to wait (Retry-After), longer than the %v that tagline waits", wait.limit)
+	case errors.As(err, &dial):
+		reason = printable(dial.Err.Error())
+	}
+	return r.Host + ": " + reason
 }
 
 // answer is failure, but wraps ErrNotFound if the registry said that the
@@ -112,7 +134,7 @@ func (r repository) answer(subject string, err error) error {
 	if slices.ContainsFunc(statusOf(err).Errors, func(d transport.Diagnostic) bool { return d.Code == transport.NameUnknownErrorCode }) {
 		causes = append(causes, registry.ErrNoRepository)
 	}
-	return &failure{text, causes}
+	return &failure{text, "", causes}
 }
 
 func statusOf(err error) *transport.Error {

@@ -82,7 +82,14 @@ func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 }
 
 func (h *host) tooLong(asked, limit time.Duration) error {
-	return ofHost(h.name, fmt.Errorf("the registry asks to wait %v (Retry-After), longer than the %v that tagline waits", asked.Round(time.Second), limit))
+	return ofHost(h.name, &waitError{asked.Round(time.Second), limit})
+}
+
+// waitError is a pause that a registry asks for, and that is too long.
+type waitError struct{ asked, limit time.Duration }
+
+func (e *waitError) Error() string {
+	return fmt.Sprintf("the registry asks to wait %v (Retry-After), longer than the %v that tagline waits", e.asked, e.limit)
 }
 
 // retries repeats requests that may be repeated. If the last attempt ends with

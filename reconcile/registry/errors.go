@@ -38,6 +38,20 @@ type HostError struct {
 
 func (e *HostError) Error() string { return e.Host + ": " + e.Reason }
 
+// Cause is what is behind an error, without what was asked for: the host, and its
+// status or what is wrong with it. Errors with the same text have the same cause.
+// The text is "" for an error that does not know.
+func Cause(err error) string {
+	var known interface {
+		error
+		Cause() string
+	}
+	if errors.As(err, &known) {
+		return known.Cause()
+	}
+	return ""
+}
+
 // Line is the text of an error in one line.
 func Line(err error) string { return OneLine(err.Error()) }
 

@@ -35,10 +35,10 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 			err = result.Removed[i].Err
 		}
 		switch {
-		case err != nil && (i == 0 || !many || err.Error() != result.Removed[i-1].Err.Error()):
-			rows = append(rows, row{"!", []string{t.digest(d.Digest) + "  error: " + registry.Line(err)}})
+		case err != nil && (i == 0 || !many || !alike(err, result.Removed[i-1].Err)):
+			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, t.digest(d.Digest)+"  error: "+registry.Line(err)))
 		case err == nil && !many && !t.opts.Quiet:
-			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(d.Digest), d.Reason, bytes(d.Bytes))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(d.Digest), d.Reason, bytes(d.Bytes))}})
 		}
 	}
 	if !many || t.opts.Quiet {
@@ -48,7 +48,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	n.add(plan, result)
 	for _, k := range kinds {
 		if got := n.reclaimed[k.kind]; got.n > 0 {
-			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  that nothing needs (%s)", Count(got.n, k.what), bytes(got.bytes))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  that nothing needs (%s)", Count(got.n, k.what), bytes(got.bytes))}})
 		}
 	}
 	return rows
@@ -138,7 +138,10 @@ func (n *notes) uncounted() string {
 	return fmt.Sprintf("--max-deletions does not count %d of these deletions: provenance: purge asks for %s.", n.purged, verb(n.purged, "it", "them"))
 }
 
-func (n *notes) lines(dryRun bool) []string {
+func (n *notes) lines(dryRun bool) []string { return append(n.freed(dryRun), n.remarks(dryRun)...) }
+
+// freed says how much was deleted, by kind.
+func (n *notes) freed(dryRun bool) []string {
 	var lines []string
 	does := "Reclaimed"
 	if dryRun {
@@ -149,6 +152,12 @@ func (n *notes) lines(dryRun bool) []string {
 			lines = append(lines, fmt.Sprintf("%s: %s, %s.", does, Count(got.n, k.what), bytes(got.bytes)))
 		}
 	}
+	return lines
+}
+
+// remarks say what is not, or not yet, deleted.
+func (n *notes) remarks(dryRun bool) []string {
+	var lines []string
 	if dryRun && n.doubtful {
 		lines = append(lines, "Whether this registry allows deletions shows only when the first is sent. If it refuses, the tags stay as they are.")
 	}

@@ -53,12 +53,6 @@ func property(text string) string {
 // job the results: counts, and whether there are changes.
 func StepOutputs(run Run) []byte {
 	n := run.totals()
-	violations := 0
-	for _, f := range run.judged() {
-		if !f.Warning {
-			violations++
-		}
-	}
 	return fmt.Appendf(nil, "changes=%t\npushes=%d\ndeletions=%d\nviolations=%d\nexit-code=%d\n",
-		n.pushes+n.deleteTags+n.deleteManifests > 0, n.pushes, n.deleteTags+n.deleteManifests, violations, run.ExitCode)
+		n.pushes+n.deleteTags+n.deleteManifests > 0, n.pushes, n.deleteTags+n.deleteManifests, count(run.concerns(), isBlocked), run.ExitCode)
 }

@@ -71,7 +71,7 @@ func (t *Text) state(s journal.State, ends bool) {
 	}
 	var rows []row
 	for _, p := range s.Images {
-		rows = append(rows, row{" ", []string{p.Platform, version(p), t.digest(p.Digest)}})
+		rows = append(rows, row{mark: " ", cells: []string{p.Platform, version(p), t.digest(p.Digest)}})
 	}
 	for _, r := range align(rows) {
 		t.printf("      %s\n", r.line())

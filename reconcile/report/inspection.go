@@ -47,17 +47,17 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 		if p.Missing {
 			size, tells = "-", "missing: listed, and not there any more"
 		}
-		rows = append(rows, row{" ", []string{what, cmp.Or(p.Source, "-"), p.Digest, size, tells}})
+		rows = append(rows, row{mark: " ", cells: []string{what, cmp.Or(p.Source, "-"), p.Digest, size, tells}})
 	}
 	for _, r := range in.Referrers {
-		rows = append(rows, row{" ", []string{"referrer", "-", r.Digest, bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
+		rows = append(rows, row{mark: " ", cells: []string{"referrer", "-", r.Digest, bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
 	}
 	for _, t := range in.Cosign {
 		size := "-"
 		if t.Size > 0 {
 			size = bytes(t.Size)
 		}
-		rows = append(rows, row{" ", []string{"cosign", "-", t.Digest, size, "tag " + t.Tag}})
+		rows = append(rows, row{mark: " ", cells: []string{"cosign", "-", t.Digest, size, "tag " + t.Tag}})
 	}
 	for _, r := range align(rows) {
 		fmt.Fprintf(&b, "  %s\n", r.line())

@@ -137,7 +137,9 @@ type planSwept struct {
 // planOutcome is the outcome of an action. A dry run has none.
 type planOutcome struct {
 	Outcome string `json:"outcome,omitempty"`
+	Already bool   `json:"already,omitempty"`
 	Error   string `json:"error,omitempty"`
+	Cause   string `json:"cause,omitempty"`
 }
 
 type planFinding struct {
@@ -147,6 +149,7 @@ type planFinding struct {
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
 	Warning bool   `json:"warning,omitempty"`
+	Source  string `json:"source,omitempty"`
 	Message string `json:"message"`
 }
 
@@ -154,6 +157,7 @@ type planError struct {
 	Repository string `json:"repository"`
 	Alias      string `json:"alias"`
 	Message    string `json:"message"`
+	Cause      string `json:"cause,omitempty"`
 }
 
 // JSON returns plan.json. For a dry run, this is the saved plan that [ReadPlan]
@@ -174,7 +178,7 @@ func JSON(run Run) []byte {
 	for _, r := range run.Repositories {
 		file.Repositories = append(file.Repositories, jsonRepository(r))
 		for _, e := range r.Errors {
-			file.Errors = append(file.Errors, planError{r.Repository.String(), e.Alias, e.Message})
+			file.Errors = append(file.Errors, planError{r.Repository.String(), e.Alias, e.Message, e.Cause})
 		}
 	}
 	return encode(file)
@@ -241,15 +245,15 @@ func jsonOutcome(outcomes []reconcile.Outcome, i int) planOutcome {
 	case !yes:
 		return planOutcome{}
 	case err == nil:
-		return planOutcome{Outcome: done}
+		return planOutcome{Outcome: done, Already: isAlready(outcomes, i)}
 	}
-	return planOutcome{outcome(err), registry.Line(err)}
+	return planOutcome{Outcome: outcome(err), Error: registry.Line(err), Cause: registry.Cause(err)}
 }
 
 func findingsOf(from []*config.Finding) []planFinding {
 	all := []planFinding{}
 	for _, f := range from {
-		all = append(all, planFinding{string(f.ID), f.Alias, f.Pos.File, f.Pos.Line, f.Pos.Column, f.Warning, f.Message})
+		all = append(all, planFinding{string(f.ID), f.Alias, f.Pos.File, f.Pos.Line, f.Pos.Column, f.Warning, f.Source, f.Message})
 	}
 	return all
 }

@@ -68,7 +68,7 @@ func ReadPlan(data []byte) (*Saved, []error) {
 		if e.Repository == "" {
 			r.problem(fmt.Sprintf("errors[%d]", i), "the run that made it failed: %s", e.Message)
 		}
-		r.failures[e.Repository] = append(r.failures[e.Repository], reconcile.Failure{Alias: e.Alias, Message: e.Message})
+		r.failures[e.Repository] = append(r.failures[e.Repository], reconcile.Failure{Alias: e.Alias, Message: e.Message, Cause: e.Cause})
 	}
 	saved := &Saved{ConfigSHA256: file.ConfigSHA256}
 	for i, repository := range file.Repositories {
@@ -354,7 +354,7 @@ func (*planReader) findings(from []planFinding, warning bool) []*config.Finding 
 	var all []*config.Finding
 	for _, f := range from {
 		all = append(all, &config.Finding{
-			ID: findings.ID(f.ID), Alias: f.Alias, Pos: config.Pos{File: f.File, Line: f.Line, Column: f.Column}, Warning: warning, Message: f.Message,
+			ID: findings.ID(f.ID), Alias: f.Alias, Pos: config.Pos{File: f.File, Line: f.Line, Column: f.Column}, Warning: warning, Source: f.Source, Message: f.Message,
 		})
 	}
 	return all

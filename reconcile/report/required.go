@@ -15,13 +15,13 @@ func (t *Text) putBack(plan reconcile.Plan, result reconcile.Result) []row {
 		err, applied := tried(result.Ensured, i)
 		switch {
 		case err != nil:
-			rows = append(rows, row{"!", []string{t.digest(k.Digest) + "  error: " + whyRequired(k) + ": " + registry.Line(err)}})
+			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, t.digest(k.Digest)+"  error: "+whyRequired(k)+": "+registry.Line(err)))
 		case isPutBack(k, result.Ensured, i) && !t.opts.Quiet:
 			does := "is put back"
 			if applied {
 				does = "was put back"
 			}
-			rows = append(rows, row{"+", []string{t.digest(k.Digest) + "  " + does + ": the registry had dropped it, and " + whyRequired(k)}})
+			rows = append(rows, row{mark: "+", cells: []string{t.digest(k.Digest) + "  " + does + ": the registry had dropped it, and " + whyRequired(k)}})
 		}
 	}
 	return rows

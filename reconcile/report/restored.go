@@ -21,37 +21,37 @@ func (t *Text) Restored(r reconcile.Restored) {
 		name := t.digest(o.Digest)
 		switch {
 		case o.Err != nil:
-			rows = append(rows, row{"!", []string{name + "  error: " + registry.Line(o.Err)}})
+			rows = append(rows, row{mark: "!", cells: []string{name + "  error: " + registry.Line(o.Err)}})
 		case o.Blocked != "":
-			rows = append(rows, row{"!", []string{name + "  " + o.Blocked}})
+			rows = append(rows, row{mark: "!", cells: []string{name + "  " + o.Blocked}})
 		case o.Already && t.opts.Verbose:
-			rows = append(rows, row{"=", []string{name + "  is there"}})
+			rows = append(rows, row{mark: "=", cells: []string{name + "  is there"}})
 		case o.Already || t.opts.Quiet:
 		case many:
 			sum := done[o.Kind]
 			done[o.Kind] = amount{sum.n + 1, sum.bytes + o.Bytes}
 		default:
-			rows = append(rows, row{"+", []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, bytes(o.Bytes))}})
+			rows = append(rows, row{mark: "+", cells: []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, bytes(o.Bytes))}})
 		}
 	}
 	for _, kind := range []string{"index", "image", "attestation", "artifact"} {
 		if got := done[kind]; got.n > 0 {
-			rows = append(rows, row{"+", []string{fmt.Sprintf("%s (%s)", Count(got.n, kind), bytes(got.bytes))}})
+			rows = append(rows, row{mark: "+", cells: []string{fmt.Sprintf("%s (%s)", Count(got.n, kind), bytes(got.bytes))}})
 		}
 	}
 	for _, o := range r.Tags {
 		switch {
 		case o.Err != nil:
-			rows = append(rows, row{"!", []string{o.Tag, "error: " + registry.Line(o.Err)}})
+			rows = append(rows, row{mark: "!", cells: []string{o.Tag, "error: " + registry.Line(o.Err)}})
 		case o.Blocked != "":
-			rows = append(rows, row{"!", []string{o.Tag, o.Blocked}})
+			rows = append(rows, row{mark: "!", cells: []string{o.Tag, o.Blocked}})
 		case o.Already && t.opts.Verbose:
-			rows = append(rows, row{"=", []string{o.Tag, t.digest(o.Digest)}})
+			rows = append(rows, row{mark: "=", cells: []string{o.Tag, t.digest(o.Digest)}})
 		case o.Already || t.opts.Quiet:
 		case o.Was != "":
-			rows = append(rows, row{"~", []string{o.Tag, t.digest(o.Digest) + "  (was " + t.digest(o.Was) + ")"}})
+			rows = append(rows, row{mark: "~", cells: []string{o.Tag, t.digest(o.Digest) + "  (was " + t.digest(o.Was) + ")"}})
 		default:
-			rows = append(rows, row{"+", []string{o.Tag, t.digest(o.Digest)}})
+			rows = append(rows, row{mark: "+", cells: []string{o.Tag, t.digest(o.Digest)}})
 		}
 	}
 	if len(rows) == 0 {
@@ -207,7 +207,7 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 	for _, k := range all {
 		for _, tag := range k.Tags {
 			tagged[k.Manifest.Digest] = true
-			rows = append(rows, row{"-", []string{tag.Tag, fmt.Sprintf("%s  %s", t.digest(k.Manifest.Digest), k.Reason)}})
+			rows = append(rows, row{mark: "-", cells: []string{tag.Tag, fmt.Sprintf("%s  %s", t.digest(k.Manifest.Digest), k.Reason)}})
 		}
 	}
 	untagged := slices.DeleteFunc(slices.Clone(all), func(k reconcile.Kept) bool { return tagged[k.Manifest.Digest] })
@@ -216,11 +216,11 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 		of := registry.SizeOf(k.Manifest)
 		size += of
 		if len(untagged) <= manyManifests || t.opts.Verbose {
-			rows = append(rows, row{"-", []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, bytes(of))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, bytes(of))}})
 		}
 	}
 	if len(untagged) > manyManifests && !t.opts.Verbose {
-		rows = append(rows, row{"-", []string{fmt.Sprintf("%s without a tag (%s)", Count(len(untagged), "manifest"), bytes(size))}})
+		rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s without a tag (%s)", Count(len(untagged), "manifest"), bytes(size))}})
 	}
 	return rows
 }

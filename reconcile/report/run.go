@@ -20,17 +20,21 @@ import (
 // Run is a whole run, for the formats that need it at once: JSON, Markdown,
 // GitHub, SARIF and GitLab.
 type Run struct {
-	Version      string // of tagline
-	ConfigSHA256 string // that of config.Config, "" if it is not valid
-	DryRun       bool   // nothing was applied, so there are no results
-	ExitCode     int
-	Images       []config.Image // for the positions of aliases
-	Repositories []Repository
-	Findings     []*config.Finding // of images.yaml and compose files
-	Failures     []string          // why the run stopped
+	Version         string // of tagline
+	ConfigSHA256    string // that of config.Config, "" if it is not valid
+	DryRun          bool   // nothing was applied, so there are no results
+	ExitCode        int
+	Images          []config.Image // for the positions of aliases
+	Listed, Aliases int            // how many images and aliases there are in all
+	Repositories    []Repository
+	Findings        []*config.Finding // of images.yaml and compose files
+	Failures        []string          // why the run stopped
 	// Folder is the folder of the findings' files inside the checkout that a
 	// forge shows; "" means its root.
 	Folder string
+	Forge  Forge // for links
+
+	images map[config.Repository]config.Image // Images, once they are looked for
 }
 
 // Repository is the plan for one repository, and its result.
@@ -60,6 +64,14 @@ func outcome(err error) string {
 		return unsupported
 	}
 	return failed
+}
+
+// alike reports whether two actions have the same outcome, and for the same reason.
+func alike(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return registry.Line(a) == registry.Line(b)
 }
 
 // tried returns the error of an action, by its index in the plan. yes is false
@@ -108,7 +120,7 @@ func (r *Run) problems() []*config.Finding {
 			})
 		}
 		for i, o := range repository.Removed { // often many for one reason
-			if o.Err != nil && (i == 0 || repository.Removed[i-1].Err == nil || o.Err.Error() != repository.Removed[i-1].Err.Error()) {
+			if o.Err != nil && (i == 0 || !alike(o.Err, repository.Removed[i-1].Err)) {
 				all = append(all, &config.Finding{
 					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
 					Message: fmt.Sprintf("manifest %s of %s: %s", o.Tag, repository.Image, registry.Line(o.Err)),
@@ -159,18 +171,31 @@ func (r *Run) judged() []*config.Finding {
 
 // place returns the position of an alias in images.yaml, or else of its image.
 func (r *Run) place(repository config.Repository, tag string) config.Pos {
-	for _, image := range r.Images {
-		if image.Repository != repository {
-			continue
+	if at := r.aliasPlace(repository, tag); at != (config.Pos{}) {
+		return at
+	}
+	return r.declared(repository).Pos
+}
+
+// aliasPlace returns the position of an alias in images.yaml, if it is there.
+func (r *Run) aliasPlace(repository config.Repository, tag string) config.Pos {
+	for _, alias := range r.declared(repository).Aliases {
+		if alias.Tag == tag {
+			return alias.Pos
 		}
-		for _, alias := range image.Aliases {
-			if alias.Tag == tag {
-				return alias.Pos
-			}
-		}
-		return image.Pos
 	}
 	return config.Pos{}
+}
+
+// declared returns what images.yaml says of a repository.
+func (r *Run) declared(repository config.Repository) config.Image {
+	if r.images == nil {
+		r.images = map[config.Repository]config.Image{}
+		for _, image := range r.Images {
+			r.images[image.Repository] = image
+		}
+	}
+	return r.images[repository]
 }
 
 // file returns the name by which a forge knows a finding's file.

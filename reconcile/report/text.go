@@ -22,13 +22,27 @@ import (
 //
 //   - a tag that is made   ~ a tag that moves   - a deletion
 //     ! a problem   = in sync (verbose only)
+//
+// Changes are written as the run goes on: in full, then in a line per image, then
+// only their number. So are the first problems of each cause. The others are
+// counted in the last lines, before the line that sums up. A verbose report has all
+// of it in full.
 type Text struct {
-	w     io.Writer
-	opts  TextOptions
-	total totals
-	notes notes
-	err   error
+	w       io.Writer
+	opts    TextOptions
+	total   totals
+	notes   notes
+	causes  causes
+	changed int // images with changes
+	err     error
 }
+
+// How many images with changes are written in full, and how many more in a line
+// each.
+const (
+	fullImages  = 50
+	shortImages = 450
+)
 
 // TextOptions say how a report looks.
 type TextOptions struct {
@@ -89,17 +103,92 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.add(plan, result)
 	t.notes.add(plan, result)
 	rows := t.rows(plan, result)
-	if len(rows) == 0 {
+	short := ""
+	if !t.opts.Verbose {
+		rows, short = t.shorten(t.fold(rows), plan, result)
+	}
+	if len(rows) == 0 && short == "" {
 		return
 	}
-	t.printf("%s\n", Printable(plan.Image))
+	t.printf("%s%s\n", Printable(plan.Image), short)
 	for _, r := range align(rows) {
 		t.printf("  %s %s\n", t.paint(r.mark), r.line())
 	}
 }
 
-// Summary writes the last line, and returns the first error of all writes.
+// fold takes out the problems that are only counted.
+func (t *Text) fold(rows []row) []row {
+	aliases := map[string]int{} // by cause
+	for _, r := range rows {
+		aliases[r.cause.key] += r.aliases
+	}
+	tell := map[string]bool{"": true}
+	var kept []row
+	for _, r := range rows {
+		key := r.cause.key
+		if _, known := tell[key]; !known {
+			tell[key] = t.causes.add(r.cause, aliases[key])
+		}
+		if tell[key] {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// shorten takes out the changes of an image after the first images. short is what
+// stands behind the name of the image in their place.
+func (t *Text) shorten(rows []row, plan reconcile.Plan, result reconcile.Result) (kept []row, short string) {
+	problems := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.mark != "!" })
+	if len(problems) == len(rows) { // no changes
+		return rows, ""
+	}
+	switch t.changed++; {
+	case t.changed <= fullImages:
+		return rows, ""
+	case t.changed > fullImages+shortImages:
+		return problems, ""
+	}
+	var n totals
+	n.add(plan, result)
+	counts := map[string]int{"+": n.putBack, "-": n.deleteTags + n.deleteManifests}
+	for i, p := range plan.Pushes {
+		switch err, _ := tried(result.Pushed, i); {
+		case err != nil || isAlready(result.Pushed, i):
+		case p.Old == "":
+			counts["+"]++
+		default:
+			counts["~"]++
+		}
+	}
+	for _, mark := range []string{"+", "~", "-"} {
+		if counts[mark] > 0 {
+			short += fmt.Sprintf("  %s %d", t.paint(mark), counts[mark])
+		}
+	}
+	return problems, short
+}
+
+// folded writes what was only counted.
+func (t *Text) folded() {
+	first, rest := t.causes.folded()
+	for _, g := range first {
+		t.printf("%s %s: %s\n", t.paint("!"), g.count(), Printable(g.text))
+	}
+	for _, g := range rest {
+		t.printf("%s %s: %s, for %s\n", t.paint("!"), g.count(), Printable(g.kind), Count(g.others, "other reason"))
+	}
+	if left := t.changed - fullImages - shortImages; left > 0 {
+		t.printf("%s with changes are left out.\n", Count(left, "more image"))
+	}
+	if len(first) > 0 || t.changed > fullImages {
+		t.printf("-v and -o json have all of it.\n")
+	}
+}
+
+// Summary writes the last lines, and returns the first error of all writes.
 func (t *Text) Summary() error {
+	t.folded()
 	if !t.opts.Quiet {
 		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
 		if line := t.notes.pinned(t.opts.DryRun); line != "" {
@@ -173,9 +262,14 @@ const wideTag = 64
 
 // row is one line under a repository.
 type row struct {
-	mark  string
-	cells []string // the last one is not padded
+	mark    string
+	cells   []string // the last one is not padded
+	cause   cause    // of a problem
+	aliases int      // that it is about
 }
+
+// problem returns the row of a problem.
+func problem(c cause, aliases int, cells ...string) row { return row{"!", cells, c, aliases} }
 
 func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
@@ -185,7 +279,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			err = result.Pushed[i].Err
 		}
 		if err != nil {
-			rows = append(rows, row{"!", []string{p.Tag, "error: " + registry.Line(err)}})
+			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, p.Tag, "error: "+registry.Line(err)))
 			continue
 		}
 		if t.opts.Quiet || isAlready(result.Pushed, i) {
@@ -201,22 +295,22 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			if len(tag) > wideTag {
 				cells = []string{strings.Join(cells, "  ")}
 			}
-			rows = append(rows, row{mark, cells})
+			rows = append(rows, row{mark: mark, cells: cells})
 			continue
 		}
 		for _, c := range p.Platforms {
-			rows = append(rows, row{mark, []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
+			rows = append(rows, row{mark: mark, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
 		}
 		rows = append(rows, t.choice(plan, p.Tag)...)
 		if t.opts.Verbose {
-			rows = append(rows, row{mark, []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
+			rows = append(rows, row{mark: mark, cells: []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
 		for _, c := range p.Copies {
-			rows = append(rows, row{mark, []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
+			rows = append(rows, row{mark: mark, cells: []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
 		}
 		for _, c := range late(p) {
-			rows = append(rows, row{mark, []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
+			rows = append(rows, row{mark: mark, cells: []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
@@ -226,29 +320,24 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		switch {
 		case err != nil:
-			rows = append(rows, row{"!", []string{d.Tag, "error: " + registry.Line(err)}})
+			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, d.Tag, "error: "+registry.Line(err)))
 		case !t.opts.Quiet && !isAlready(result.Deleted, i):
 			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
 			if len(d.Tag) > wideTag {
 				cells = []string{strings.Join(cells, "  ")}
 			}
-			rows = append(rows, row{"-", cells})
+			rows = append(rows, row{mark: "-", cells: cells})
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
 	rows = append(rows, t.putBack(plan, result)...)
-	for i, v := range plan.Violations {
-		rows = append(rows, row{"!", named(v.Alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)})
-		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
-			rows = append(rows, t.choice(plan, v.Alias)...)
-		}
-	}
+	rows = append(rows, t.violations(plan)...)
 	for _, e := range together(plan.Errors) {
-		rows = append(rows, row{"!", named(e.Alias, "error: "+e.Message)})
+		rows = append(rows, problem(causeOfFailure(plan.Repository, e.Failure), e.aliases, named(e.Alias, "error: "+e.Message)...))
 	}
 	for _, tag := range plan.InSync {
 		if t.opts.Verbose {
-			rows = append(rows, row{"=", []string{tag, "in sync"}})
+			rows = append(rows, row{mark: "=", cells: []string{tag, "in sync"}})
 			rows = append(rows, t.choice(plan, tag)...)
 		}
 	}
@@ -292,27 +381,68 @@ func late(p reconcile.Push) []reconcile.Copy {
 	return all
 }
 
+// violations returns the rows of what is forbidden, in a verbose report with what
+// a newest source looked at. If one cause blocks many aliases, it has one row, with
+// the place of the first.
+func (t *Text) violations(plan reconcile.Plan) []row {
+	var rows []row
+	aliases := map[string][]string{} // by cause
+	for _, v := range plan.Violations {
+		key := causeOfFinding(plan.Repository, v).key
+		aliases[key] = append(aliases[key], v.Alias)
+	}
+	for i, v := range plan.Violations {
+		c, alias, n := causeOfFinding(plan.Repository, v), v.Alias, 1
+		if of := aliases[c.key]; !t.opts.Verbose && len(of) > mostNamed {
+			if of[0] == "" {
+				continue // it is told already
+			}
+			alias, n = names(of), len(of)
+			aliases[c.key] = make([]string, len(of))
+		}
+		rows = append(rows, problem(c, n, named(alias, placed(v.Pos)+"error["+string(v.ID)+"]: "+v.Message)...))
+		if last := i == len(plan.Violations)-1 || plan.Violations[i+1].Alias != v.Alias; last {
+			rows = append(rows, t.choice(plan, v.Alias)...)
+		}
+	}
+	return rows
+}
+
+// shared is a failure of several aliases.
+type shared struct {
+	reconcile.Failure
+	aliases int
+}
+
 // together merges failures with the same message into one, for several aliases.
-func together(errs []reconcile.Failure) []reconcile.Failure {
-	const most = 3
+func together(errs []reconcile.Failure) []shared {
 	aliases := map[string][]string{}
 	for _, e := range errs {
 		aliases[e.Message] = append(aliases[e.Message], e.Alias)
 	}
-	var all []reconcile.Failure
+	var all []shared
 	for _, e := range errs {
-		switch of := aliases[e.Message]; {
-		case of == nil: // already merged
+		of := aliases[e.Message]
+		if of == nil { // already merged
 			continue
-		case len(of) > most:
-			e.Alias = fmt.Sprintf("%s and %d more", strings.Join(of[:most-1], ", "), len(of)-most+1)
-		default:
-			e.Alias = strings.Join(of, ", ")
 		}
-		all = append(all, e)
+		e.Alias = names(of)
+		all = append(all, shared{e, len(of)})
 		delete(aliases, e.Message)
 	}
 	return all
+}
+
+// mostNamed is the highest number of aliases that are named where they share a
+// problem.
+const mostNamed = 3
+
+// names is "10, 11 and 5 more".
+func names(aliases []string) string {
+	if len(aliases) > mostNamed {
+		return fmt.Sprintf("%s and %d more", strings.Join(aliases[:mostNamed-1], ", "), len(aliases)-mostNamed+1)
+	}
+	return strings.Join(aliases, ", ")
 }
 
 // named returns the cells for a tag, or for a whole repository.
@@ -336,7 +466,7 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 				passed[candidate.Reason] = append(passed[candidate.Reason], candidate.Tag)
 				continue
 			}
-			rows = append(rows, row{" ", []string{"", candidate.Platform, candidate.Tag, candidate.Reason}})
+			rows = append(rows, row{mark: " ", cells: []string{"", candidate.Platform, candidate.Tag, candidate.Reason}})
 		}
 		for _, reason := range slices.Sorted(maps.Keys(passed)) {
 			const most = 10
@@ -345,7 +475,7 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 			if len(tags) > most {
 				more = fmt.Sprintf(" and %d more", len(tags)-most)
 			}
-			rows = append(rows, row{" ", []string{"", "passed over", "",
+			rows = append(rows, row{mark: " ", cells: []string{"", "passed over", "",
 				reason + ": " + strings.Join(tags[:min(most, len(tags))], ", ") + more}})
 		}
 	}

@@ -29,7 +29,7 @@ func everything() reconcile.Plan {
 				{Platform: "linux/s390x", OldSource: "10.9", OldDigest: one},
 			}},
 			{Tag: "chart", New: two, Platforms: []reconcile.PlatformChange{{Source: "1.0", Digest: two}}},
-			{Tag: "latest", New: two, Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "10", Digest: one, Attestations: 2}},
+			{Tag: "latest", New: two, Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "10", Origin: "10.10", Digest: one, Attestations: 2}},
 				Copies: []reconcile.Copy{{From: config.Repository{Host: "r.test", Path: "base"}, Digest: two}}},
 		},
 		DeleteTags: []reconcile.DeleteTag{{Tag: "9", Old: one, Reason: "set to absent"}},

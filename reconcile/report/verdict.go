@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"tagline/reconcile"
+)
+
+// act is what a push does to its tag.
+type act int
+
+const (
+	moves     act = iota
+	isNew         // there is no such tag yet
+	completes     // the tag stays, and what is missing of it is copied
+	purges        // the tag loses its attestations
+)
+
+func actOf(p reconcile.Push) act {
+	switch {
+	case p.Purged > 0:
+		return purges
+	case p.Old == "":
+		return isNew
+	case p.Old == p.New:
+		return completes
+	}
+	return moves
+}
+
+// phrase is a part of a verdict: "3 tags move".
+type phrase struct {
+	n         int
+	noun      string
+	one, many string
+}
+
+// verdict says in words what a run did, or would do: "3 tags move, 1 is new, 2 are
+// blocked".
+func (r *Run) verdict(concerns []concern) string {
+	if len(r.Repositories) == 0 {
+		return r.verdictOfFiles(concerns)
+	}
+	totals := r.totals()
+	pushes, freed := map[act]int{}, int64(0)
+	for _, repository := range r.Repositories {
+		for i, p := range repository.Pushes {
+			if err, _ := tried(repository.Pushed, i); err == nil && !isAlready(repository.Pushed, i) {
+				pushes[actOf(p)]++
+			}
+		}
+		for i, d := range repository.DeleteManifests {
+			if err, _ := tried(repository.Removed, i); err == nil && !isAlready(repository.Removed, i) {
+				freed += d.Bytes
+			}
+		}
+	}
+	var failedTags, blockedTags, blockedImages, stuck, inFiles, stopped int
+	for _, c := range concerns {
+		switch {
+		case c.state == isWarned:
+		case c.manifests > 0:
+			stuck += c.manifests
+		case c.image == "" && c.state == isFailed:
+			stopped++
+		case c.state == isFailed:
+			failedTags++
+		case c.image == "":
+			inFiles++
+		case c.tag == "":
+			blockedImages++
+		default:
+			blockedTags++
+		}
+	}
+	move, loses, lose, is, are := "moved", "lost its attestations", "lost their attestations", "was", "were"
+	movesOne := move
+	if r.DryRun {
+		movesOne, move, loses, lose, is, are = "moves", "move", "loses its attestations", "lose their attestations", "is", "are"
+	}
+	amount := ""
+	if freed > 0 {
+		amount = " (" + bytes(freed) + ")"
+	}
+	line := sentence([]phrase{
+		{pushes[moves], "tag", movesOne, move},
+		{pushes[isNew], "tag", "is new", "are new"},
+		{blockedTags, "tag", "is blocked", "are blocked"},
+		{failedTags, "tag", "failed", "failed"},
+		{pushes[completes], "tag", is + " completed", are + " completed"},
+		{pushes[purges], "tag", loses, lose},
+		{totals.deleteTags, "tag", is + " deleted", are + " deleted"},
+		{blockedImages, "image", "is blocked in part", "are blocked in part"},
+		{totals.deleteManifests, "manifest", is + " deleted" + amount, are + " deleted" + amount},
+		{totals.putBack, "manifest", is + " put back", are + " put back"},
+		{stuck, "manifest", "could not be deleted or put back", "could not be deleted or put back"},
+		{inFiles, "problem", "is in the files", "are in the files"},
+		{stopped, "problem", "stopped the run", "stopped the run"},
+	})
+	switch {
+	case line != "":
+		return line
+	case totals.waiting > 0:
+		return fmt.Sprintf("Nothing to do now: %s in sync", Count(totals.inSync, "alias"))
+	}
+	return fmt.Sprintf("Nothing to do: %s in sync", Count(totals.inSync, "alias"))
+}
+
+// sentence joins phrases. A noun is not said again: "3 tags move, 1 is new".
+func sentence(phrases []phrase) string {
+	var parts []string
+	said := ""
+	for _, p := range phrases {
+		if p.n == 0 {
+			continue
+		}
+		text := fmt.Sprint(p.n)
+		if p.noun != said {
+			text, said = Count(p.n, p.noun), p.noun
+		}
+		parts = append(parts, text+" "+verb(p.n, p.one, p.many))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// verdictOfFiles is the verdict of a check, or of a run that stopped before it
+// looked at a repository.
+func (r *Run) verdictOfFiles(concerns []concern) string {
+	warned := count(concerns, isWarned)
+	switch wrong := len(concerns) - warned; {
+	case wrong > 0 && warned > 0:
+		return Count(wrong, "problem") + ", " + Count(warned, "warning")
+	case wrong > 0:
+		return Count(wrong, "problem")
+	case warned > 0:
+		return "No problem, " + Count(warned, "warning")
+	case r.Listed == 0:
+		return "No problem found"
+	}
+	return fmt.Sprintf("No problem found in %s, %s", Count(r.Listed, "image"), Count(r.Aliases, "alias"))
+}
