@@ -25,7 +25,7 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 	}
 	what := "alias " + quote(key.Value)
 	switch {
-	case value.Kind == yaml.MappingNode && newestKey(value) == nil:
+	case value.Kind == yaml.MappingNode && newestKey(value) == nil && fromKey(value) == nil:
 		alias.Sources = w.sources(value, what, own)
 	case value.Kind == yaml.ScalarNode && value.Value == absent:
 		alias.Absent = true
@@ -49,8 +49,8 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	first := newTaken()
 	for key, value := range w.entries(n, what, "") {
 		if _, known := parsePlatform(key.Value); !known {
-			if hint := didYouMean(key.Value, []string{"newest"}); hint != "" {
-				w.report(key, findings.UnknownField, "%s is neither a platform nor newest%s", quote(key.Value), hint)
+			if hint := didYouMean(key.Value, []string{"newest", "from"}); hint != "" {
+				w.report(key, findings.UnknownField, "%s is neither a platform nor a key of a source%s", quote(key.Value), hint)
 				continue
 			}
 		}
@@ -118,6 +118,9 @@ func (t taken) take(p Platform, n *yaml.Node) (before *yaml.Node, same bool) {
 func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source, ok bool) {
 	if newestKey(n) != nil {
 		return w.newest(n, own)
+	}
+	if fromKey(n) != nil {
+		return w.from(n)
 	}
 	text, ok := w.scalar(n, what, want)
 	if !ok {

@@ -12,11 +12,13 @@ import "cmp"
 type Config struct {
 	SHA256   string   // hex digest of the file's bytes; of several files, of their names and bytes
 	Registry string   // the host of repositories that name none; "" if there is none
+	HostPos  Pos      // where Registry was given: in a file, or by the flag or the variable
 	Images   []Image  // those that Options.Keep asks for, in the order of their repositories
 	Files    int      // how many were read
 	Listed   []Listed // all images, in the order of their repositories
 	// Registries is what the file says of hosts, in lower case. See [KindOf].
 	Registries map[string]Registry
+	Locked     map[string]Pos // where the root file locks which policy
 	Warnings   []*Finding
 }
 
@@ -52,6 +54,9 @@ type Image struct {
 type Alias struct {
 	Tag    string
 	Absent bool // the tag should not exist; Sources is empty then
+	// Profile is the name of the profile that has the alias, "" if the image has
+	// it itself.
+	Profile string
 	// Sources is one source without a platform (the alias is what that source
 	// is), or one source for each named platform, in the order of
 	// [Platform.Compare].
@@ -67,7 +72,7 @@ type Source struct {
 	Digest     string  // "sha256:" and 64 hex digits
 	Newest     *Newest // the tag has to be found
 	Alias      bool    // Tag is another alias of the same image: what that will be after this run
-	Text       string  // as images.yaml spells it
+	Text       string  // as images.yaml spells it; of {from: …}, the whole reference
 	Pos        Pos
 }
 

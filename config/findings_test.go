@@ -14,8 +14,8 @@ func testPolicies() []PolicyKey {
 	more := func(least, value Setting) bool { return len(value.Platforms) >= len(least.Platforms) }
 	return []PolicyKey{
 		{Name: "platforms", Kind: PlatformList, Holds: more, Stricter: "more platforms"},
-		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep", Holds: same},
-		{Name: "prune", Values: []string{"false", "true"}, Default: "false", Holds: same},
+		{Name: "provenance", Values: []string{"keep", "drop", "purge"}, Default: "keep", Deletes: "purge", Holds: same},
+		{Name: "prune", Values: []string{"false", "true"}, Default: "false", Deletes: "true", Holds: same},
 		{Name: "grace", Kind: Duration, Default: "24h", Holds: same},
 	}
 }
@@ -50,8 +50,8 @@ func TestParseRefuses(t *testing.T) {
 		{"control character", "images:\n  # bell: \a\n", `images.yaml:2:11: error[encoding]: character U+0007 is not allowed; remove it`},
 		{"line separator", "images:\n  é\u2028: 1\n", `images.yaml:2:4: error[encoding]: character U+2028 is not allowed; remove it`},
 		{"carriage return alone", "images:\r  app:\r", `images.yaml:1:8: error[encoding]: character U+000D is not allowed; remove it`},
-		{"not a map", "my-image:10\n", `images.yaml:1:1: error[wrong-type]: the file is the text "my-image:10"; expected a map of registry, registries, policies, locked, images`},
-		{"a list", "- my-image\n", `images.yaml:1:1: error[wrong-type]: the file is a list; expected a map of registry, registries, policies, locked, images`},
+		{"not a map", "my-image:10\n", `images.yaml:1:1: error[wrong-type]: the file is the text "my-image:10"; expected a map of registry, registries, policies, locked, profiles, use, images`},
+		{"a list", "- my-image\n", `images.yaml:1:1: error[wrong-type]: the file is a list; expected a map of registry, registries, policies, locked, profiles, use, images`},
 		{"second document", aliases("1: 1.1") + "---\nimages: {}\n", `images.yaml:6:1: error[multiple-documents]: file has a second document; expected one, without a "---" after its start`},
 		{"no images", "registry: localhost:5000\n", `images.yaml: error[missing-images]: file has no images; expected "images:" with at least one repository`},
 		{"images empty", "registry: localhost:5000\nimages:\n", `images.yaml:2:1: error[missing-images]: images is empty; expected "images:" with at least one repository`},
@@ -101,14 +101,14 @@ images.yaml:1:9: error[wrong-type]: images is a list; expected a map from reposi
 images.yaml:1:108: error[too-deep]: maps and lists are nested more than 100 deep
 `},
 		{"nested far too deep", strings.Repeat("{a: ", 20000), `images.yaml:1:1: error[too-deep]: maps and lists are nested more than 100 deep`},
-		{"anchor", aliases("1: &stable 1.1"), `images.yaml:5:10: error[yaml-feature]: YAML anchor "&stable" is not supported; remove it`},
+		{"anchor", aliases("1: &stable 1.1"), `images.yaml:5:10: error[yaml-feature]: YAML anchor "&stable" is not supported; remove it, and put what images share into a profile`},
 		{"anchor and YAML alias", aliases("1: &stable {amd64: 1.1}", "2: *stable"), `
-images.yaml:5:10: error[yaml-feature]: YAML anchor "&stable" is not supported; remove it
-images.yaml:6:10: error[yaml-feature]: YAML alias "*stable" is not supported; write its value out
+images.yaml:5:10: error[yaml-feature]: YAML anchor "&stable" is not supported; remove it, and put what images share into a profile
+images.yaml:6:10: error[yaml-feature]: YAML alias "*stable" is not supported; write its value out, or put what images share into a profile
 `},
 		{"YAML alias of nothing", aliases("1: 1.1", "2: *stable", "3: 1.1"), `images.yaml:6:7: error[syntax]: file is not YAML: unknown anchor 'stable' referenced`},
 		{"merge key", aliases("1: {<<: {amd64: 1.1}, arm64: 1.2}"), `
-images.yaml:5:11: error[yaml-feature]: YAML merge key "<<" is not supported; write its values out
+images.yaml:5:11: error[yaml-feature]: YAML merge key "<<" is not supported; write its values out, or put what images share into a profile
 images.yaml:5:15: error[wrong-type]: platform "<<" is a map; expected a source, such as 10.2
 `},
 		{"YAML tag", aliases("1: !!binary MS4x"), `images.yaml:5:10: error[yaml-feature]: YAML tag "!!binary" is not supported; remove it`},
@@ -120,7 +120,7 @@ images.yaml:5:15: error[wrong-type]: platform "<<" is a map; expected a source, 
 images.yaml: error[missing-images]: file has no images; expected "images:" with at least one repository
 images.yaml:1:1: error[unknown-field]: "image" is not a key of the file; did you mean "images"?
 `},
-		{"unknown key of the file, nothing close", aliases("1: 1.1") + "version: 3\n", `images.yaml:6:1: error[unknown-field]: "version" is not a key of the file; expected one of registry, registries, policies, locked, images`},
+		{"unknown key of the file, nothing close", aliases("1: 1.1") + "version: 3\n", `images.yaml:6:1: error[unknown-field]: "version" is not a key of the file; expected one of registry, registries, policies, locked, profiles, use, images`},
 		{"policy outside of policies", aliases("1: 1.1") + "platforms: [amd64]\n", `images.yaml:6:1: error[unknown-field]: "platforms" is not a key of the file; put it under "policies"`},
 		{"unknown key of an image", "images:\n  localhost/app:\n    alias: {1: 1.1}\n", `
 images.yaml:2:3: error[missing-aliases]: image "localhost/app" has no aliases; expected "aliases:" with at least one tag
@@ -137,10 +137,10 @@ images.yaml:3:5: error[unknown-field]: "alias" is not a key of image "localhost/
 
 		// Images.
 		{"image without aliases", "images:\n  localhost/app:\n", `images.yaml:2:3: error[missing-aliases]: image "localhost/app" has no aliases; expected "aliases:" with at least one tag`},
-		{"image with policies alone", "images:\n  localhost/app:\n    policies: {provenance: drop}\n", `images.yaml:2:3: error[missing-aliases]: image "localhost/app" has no aliases; expected "aliases:" with at least one tag`},
+		{"image with policies alone", "images:\n  localhost/app:\n    policies: {provenance: drop}\n", `images.yaml:2:3: error[missing-aliases]: image "localhost/app" has no aliases; expected "aliases:" with at least one tag, or a policy of its own that deletes something (provenance: purge, prune: true)`},
 		{"aliases empty", "images:\n  localhost/app:\n    aliases:\n", `images.yaml:3:5: error[missing-aliases]: image "localhost/app" has no aliases; expected "aliases:" with at least one tag`},
 		{"aliases a list", "images:\n  localhost/app:\n    aliases: [10, 11]\n", `images.yaml:3:14: error[wrong-type]: aliases is a list; expected a map from alias tag to source`},
-		{"image a scalar", "images:\n  localhost/app: 10.1\n", `images.yaml:2:18: error[wrong-type]: image "localhost/app" is the text "10.1"; expected a map of aliases, policies`},
+		{"image a scalar", "images:\n  localhost/app: 10.1\n", `images.yaml:2:18: error[wrong-type]: image "localhost/app" is the text "10.1"; expected a map of use, aliases, policies`},
 		{"no registry", "images:\n  app: {aliases: {1: 1.1}}\n  localhost/app: {aliases: {1: 1.1}}\n", `images.yaml:2:3: error[missing-registry]: repository "app" has no registry; write it as host/repository, add "registry: host" to the file, or give --registry (or TAGLINE_REGISTRY)`},
 		{"no registry and no valid name", "images:\n  App: {aliases: {1: other:1.1}}\n", `
 images.yaml:2:3: error[missing-registry]: repository "App" has no registry; write it as host/repository, add "registry: host" to the file, or give --registry (or TAGLINE_REGISTRY)
@@ -271,7 +271,7 @@ images.yaml:7:18: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 3 -> 1
 images.yaml:9:10: error[alias-cycle]: aliases lead in a cycle: 4 -> 5 -> 4
 `},
 		{"absent in another case", aliases("9: Absent"), `images.yaml:5:10: error[invalid-source]: alias "9" is "Absent"; did you mean "absent"? A tag of that name can be written with its repository`},
-		{"newest misspelled", aliases("9: {newst: 9.x}"), `images.yaml:5:11: error[unknown-field]: "newst" is neither a platform nor newest; did you mean "newest"?`},
+		{"newest misspelled", aliases("9: {newst: 9.x}"), `images.yaml:5:11: error[unknown-field]: "newst" is neither a platform nor a key of a source; did you mean "newest"?`},
 		{"source that another image wants absent", `registry: localhost:5000
 images:
   app: {aliases: {9: absent, 10: 10.1}}
@@ -364,9 +364,9 @@ images.yaml:2:15: error[wrong-type]: platform is a map; expected text, such as a
 images.yaml:2:31: error[empty-value]: platform is "~", which is no text unless quoted; expected text, such as amd64
 images.yaml:2:34: error[wrong-type]: platform is a list; expected text, such as amd64
 `},
-		{"bad duration", policies("grace: 7d"), `images.yaml:2:10: error[invalid-value]: grace is "7d"; expected a duration of hours, minutes or seconds, such as 24h or 90m`},
-		{"negative duration", policies("grace: -1h"), `images.yaml:2:10: error[invalid-value]: grace is "-1h"; expected a duration of hours, minutes or seconds, such as 24h or 90m`},
-		{"duration a map", policies("grace: {hours: 1}"), `images.yaml:2:10: error[wrong-type]: grace is a map; expected a duration, such as 24h`},
+		{"bad duration", policies("grace: 7y"), `images.yaml:2:10: error[invalid-value]: grace is "7y"; expected a duration of weeks, days, hours, minutes or seconds, such as 7d, 24h or 90m`},
+		{"negative duration", policies("grace: -1h"), `images.yaml:2:10: error[invalid-value]: grace is "-1h"; expected a duration of weeks, days, hours, minutes or seconds, such as 7d, 24h or 90m`},
+		{"duration a map", policies("grace: {hours: 1}"), `images.yaml:2:10: error[wrong-type]: grace is a map; expected a duration, such as 24h or 7d`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config, err := parse(test.input)

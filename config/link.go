@@ -22,21 +22,22 @@ func (w *walk) link(image Image) {
 			switch {
 			case !ok || s.Tag == "" || s.Repository != image.Repository:
 			case target == i:
-				w.reportSource(alias, *s, findings.AliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag)
+				w.reportSource(image, alias, *s, findings.AliasCycle, "alias %q names itself; expected another tag, or a digest", s.Tag)
 			case image.Aliases[target].Absent:
-				w.reportSource(alias, *s, findings.AbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag)
+				w.reportSource(image, alias, *s, findings.AbsentSource, "source %q is an alias that should be absent; name a tag that stays", s.Tag)
 			default:
 				s.Alias = true
 			}
 		}
 	}
-	w.cycles(image.Aliases, index)
+	w.cycles(image, index)
 }
 
 // cycles walks the aliases depth first, and reports each one that leads back to
-// an earlier one on its path. index is the position of each tag in aliases.
-func (w *walk) cycles(aliases []Alias, index map[string]int) {
+// an earlier one on its path. index is the position of each tag in the aliases.
+func (w *walk) cycles(image Image, index map[string]int) {
 	const done = -1
+	aliases := image.Aliases
 	steps := make([]int, len(aliases)) // up to and with this alias, while it is on the path
 	var path []string
 	var visit func(i int)
@@ -52,7 +53,7 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 				visit(target)
 			case steps[target] > 0:
 				closed[target] = true
-				w.reportSource(aliases[i], s, findings.AliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag)
+				w.reportSource(image, aliases[i], s, findings.AliasCycle, "aliases lead in a cycle: %s -> %s", arrows(path[steps[target]-1:]), s.Tag)
 			}
 		}
 		path = path[:len(path)-1]
@@ -65,8 +66,15 @@ func (w *walk) cycles(aliases []Alias, index map[string]int) {
 	}
 }
 
-func (w *walk) reportSource(of Alias, s Source, id findings.ID, format string, args ...any) {
-	w.findings.add(&Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)})
+// reportSource reports a source of an image. What several images have from one
+// profile is one finding.
+func (w *walk) reportSource(image Image, of Alias, s Source, id findings.ID, format string, args ...any) {
+	f := &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)}
+	if of.Profile != "" {
+		w.repeats.add(*f, image.Name)
+		return
+	}
+	w.findings.add(f)
 }
 
 // arrows returns "10 -> latest -> 11", shortened if it is long.

@@ -73,6 +73,9 @@ type part struct {
 	images         []known
 	problems       found
 	warnings       found
+	repeats        repeats
+	profiles       []*profile // its own
+	used           map[*profile]bool
 	err            error
 }
 
@@ -117,15 +120,23 @@ func (f file) read(to *bytes.Buffer, stdin io.Reader) error {
 func (l *loading) walk(file string) *walk {
 	w := &walk{
 		file: file, policies: l.opts.Policies, keep: l.opts.Keep, root: l.root, alone: len(l.parts) == 1,
-		refused: map[*yaml.Node]bool{}, places: places{},
+		refused: map[*yaml.Node]bool{}, places: places{}, repeats: repeats{},
 	}
 	switch {
 	case l.root != nil:
-		w.host = l.root.host
+		w.host, w.profiles = l.root.host, l.root.profiles
 	case l.opts.Registry != "":
-		w.host = w.registry(l.opts.Registry, Pos{File: cmp.Or(l.opts.RegistryFrom, "--registry")})
+		w.host = w.registry(l.opts.Registry, l.hostPos())
 	}
 	return w
+}
+
+// hostPos returns where the host of repositories without one is named.
+func (l *loading) hostPos() Pos {
+	if l.opts.Registry != "" {
+		return Pos{File: cmp.Or(l.opts.RegistryFrom, "--registry")}
+	}
+	return l.root.saidAt
 }
 
 // parse walks a file into its part. The first one is the root file, unless there is
@@ -144,6 +155,7 @@ func (l *loading) parse(i int, file string, data []byte) {
 		l.root = w.root
 	}
 	p.problems, p.warnings = w.findings, w.warnings
+	p.repeats, p.profiles, p.used = w.repeats, w.ownProfiles, w.used
 }
 
 // noRoot is for files without a root file.
@@ -172,12 +184,27 @@ func (l *loading) config() (*Config, error) {
 		w.warnings.join(p.warnings)
 	}
 	w.relate(all)
+	for _, p := range l.parts {
+		w.repeats.join(p.repeats)
+	}
+	for f := range w.repeats.findings() {
+		w.findings.add(f)
+	}
 	if err := w.findings.err(); err != nil {
 		return nil, err
 	}
+	for _, f := range l.unused() {
+		w.warnings.add(f)
+	}
 	cfg := &Config{
-		SHA256: l.sum(), Registry: l.root.host, Registries: l.root.registries,
+		SHA256: l.sum(), Registry: l.root.host, HostPos: l.hostPos(), Registries: l.root.registries,
 		Files: len(l.parts), Listed: make([]Listed, len(all)), Warnings: w.warnings.told(),
+	}
+	for name, lock := range l.root.locks {
+		if cfg.Locked == nil {
+			cfg.Locked = map[string]Pos{}
+		}
+		cfg.Locked[name] = lock.at
 	}
 	for i, k := range all {
 		cfg.Listed[i] = k.Listed

@@ -247,10 +247,13 @@ func noVariant(text string, v Version, err error) string {
 const wantVariant = "what follows the dash of the tags, such as alpine"
 
 // newestKey returns the key of {newest: …}, nil if n is something else.
-func newestKey(n *yaml.Node) *yaml.Node {
+func newestKey(n *yaml.Node) *yaml.Node { return keyOf(n, "newest") }
+
+// keyOf returns a key of a map, nil if n has no such key or is no map.
+func keyOf(n *yaml.Node, name string) *yaml.Node {
 	if n.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == "newest" {
+			if n.Content[i].Value == name {
 				return n.Content[i]
 			}
 		}
@@ -267,7 +270,7 @@ func (w *walk) waitFor(image Image) {
 	for _, alias := range image.Aliases {
 		for _, s := range alias.Sources {
 			if s.Newest != nil && s.Newest.Tags.Arch && s.Platform == (Platform{}) {
-				w.reportSource(alias, s, findings.InvalidValue,
+				w.reportSource(image, alias, s, findings.InvalidValue,
 					`tags has {arch}, and nothing says which platforms the alias should have; add the policy "platforms", or name the platforms of this alias`)
 			}
 		}

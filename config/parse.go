@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"io"
 	"maps"
 	"slices"
@@ -48,7 +47,7 @@ func (w *walk) registry(text string, pos Pos) string {
 
 // images walks the file from its root, and returns its images.
 func (w *walk) images(root *yaml.Node) []known {
-	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "locked", "images")
+	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "locked", "profiles", "use", "images")
 	if !ok {
 		return nil
 	}
@@ -61,6 +60,15 @@ func (w *walk) images(root *yaml.Node) []known {
 	if !w.leads && top["policies"] != nil {
 		defaults = maps.Clone(defaults)
 		maps.Copy(defaults, w.settings(top["policies"]))
+	}
+	w.base = defaults
+	if !w.leads {
+		w.readProfiles(top["profiles"])
+	}
+	w.useKnown = true
+	if n := top["use"]; n != nil {
+		w.use, w.useKnown = w.uses(n, "")
+		w.marked(w.use)
 	}
 
 	const want = `expected "images:" with at least one repository`
@@ -76,33 +84,51 @@ func (w *walk) images(root *yaml.Node) []known {
 	}
 	var images []known
 	for key, value := range w.lastEntries(top["images"], "images", "a map from repository to its aliases") {
-		images = append(images, w.know(w.image(key, value, defaults)))
+		images = append(images, w.know(w.image(key, value)))
 	}
 	return images
 }
 
-func (w *walk) image(key, value *yaml.Node, defaults Settings) Image {
-	image := Image{Name: key.Value, Repository: w.repository(key), Policies: defaults, Pos: w.pos(key)}
+func (w *walk) image(key, value *yaml.Node) Image {
+	image := Image{Name: key.Value, Repository: w.repository(key), Policies: w.base, Pos: w.pos(key)}
 	var parts map[string]*yaml.Node
 	if !isEmpty(value) {
 		var ok bool
-		if parts, ok = w.fields(value, "image "+quote(key.Value), "aliases", "policies"); !ok {
+		if parts, ok = w.fields(value, "image "+quote(key.Value), "use", "aliases", "policies"); !ok {
 			return image
 		}
 	}
-	if own := w.settings(parts["policies"]); len(own) > 0 {
-		image.Policies = maps.Clone(defaults)
+	uses, known := w.use, w.useKnown
+	if n := parts["use"]; n != nil {
+		uses, known = w.uses(n, "; [] is for none")
+		w.marked(uses)
+	}
+	shared, own := w.body(uses), w.settings(parts["policies"])
+	image.Policies = shared.all
+	if len(own) > 0 {
+		image.Policies = maps.Clone(shared.all)
 		maps.Copy(image.Policies, own)
 	}
-	aliases := parts["aliases"]
-	if isEmpty(aliases) {
-		w.report(cmp.Or(aliases, key), findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
+	switch aliases := parts["aliases"]; {
+	case aliases == nil && len(shared.aliases) == 0 && known:
+		w.withoutAliases(key, image.Policies, shared.policies, own)
+	case aliases == nil:
+	case isEmpty(aliases) && len(shared.aliases) > 0:
+		w.report(aliases, findings.EmptyValue, "aliases of image %s is empty; name a tag, or remove it", quote(key.Value))
+	case isEmpty(aliases):
+		w.report(aliases, findings.MissingAliases, `image %s has no aliases; expected "aliases:" with at least one tag`, quote(key.Value))
 		return image
+	default:
+		image.Aliases = make([]Alias, 0, len(aliases.Content)/2)
+		for key, value := range w.lastEntries(aliases, "aliases", "a map from alias tag to source") {
+			alias := w.alias(key, value, image.Repository)
+			for i := range alias.Sources {
+				w.complete(&alias.Sources[i], alias, image)
+			}
+			image.Aliases = append(image.Aliases, alias)
+		}
 	}
-	image.Aliases = make([]Alias, 0, len(aliases.Content)/2)
-	for key, value := range w.lastEntries(aliases, "aliases", "a map from alias tag to source") {
-		image.Aliases = append(image.Aliases, w.alias(key, value, image.Repository))
-	}
+	w.inherit(&image, shared)
 	w.link(image)
 	w.waitFor(image)
 	slices.SortFunc(image.Aliases, func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })

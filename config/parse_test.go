@@ -49,8 +49,8 @@ images:
 	mine := Repository{"localhost:5000", "my-image"}
 	want := &Config{
 		SHA256:   got.SHA256,
-		Registry: "localhost:5000",
-		Files:    1,
+		Registry: "localhost:5000", HostPos: at(2, 11),
+		Files: 1,
 		Listed: []Listed{
 			{Name: "ghcr.io/team/other", Repository: Repository{"ghcr.io", "team/other"}, Aliases: 1, Pos: at(17, 3)},
 			{Name: "my-image", Repository: mine, Aliases: 3, Pos: at(9, 3)},

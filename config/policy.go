@@ -18,6 +18,7 @@ type PolicyKey struct {
 	Kind    Kind
 	Values  []string // of a Choice
 	Default string   // of a Choice or a Duration
+	Deletes string   // the value of a Choice that deletes something in the repository, "" for none
 	// Holds reports whether a value is at least as strict as another.
 	Holds    func(least, value Setting) bool
 	Stricter string // which values are stricter, in words; "" if none is
@@ -30,7 +31,7 @@ type Kind int
 const (
 	Choice       Kind = iota // one word out of PolicyKey.Values
 	PlatformList             // a list of platforms, not empty
-	Duration                 // as time.ParseDuration reads it, not negative
+	Duration                 // as ParseDuration reads it
 )
 
 // Settings holds a value for every policy, the defaults included, by name.
@@ -42,6 +43,7 @@ type Setting struct {
 	Platforms []Platform    // of a PlatformList, in the order of [Platform.Compare]
 	Duration  time.Duration // of a Duration
 	Pos       Pos           // of the value; zero for a default
+	Profile   string        // the name of the profile that has it, "" if the file or the image has it itself
 }
 
 func (w *walk) defaults() Settings {
@@ -49,7 +51,7 @@ func (w *walk) defaults() Settings {
 	for _, policy := range w.policies {
 		s := Setting{Value: policy.Default}
 		if policy.Kind == Duration {
-			s.Duration, _ = time.ParseDuration(policy.Default) // a test of package policies checks it
+			s.Duration, _ = ParseDuration(policy.Default) // a test of package policies checks it
 		}
 		all[policy.Name] = s
 	}
@@ -92,10 +94,10 @@ func (w *walk) setting(policy PolicyKey, n *yaml.Node) Setting {
 	case PlatformList:
 		s.Platforms = w.platforms(policy.Name, n)
 	case Duration:
-		text, ok := w.scalar(n, policy.Name, "a duration, such as 24h")
-		d, err := time.ParseDuration(text)
-		if ok && (err != nil || d < 0) {
-			w.report(n, findings.InvalidValue, `%s is %s; expected a duration of hours, minutes or seconds, such as 24h or 90m`, policy.Name, quote(text))
+		text, ok := w.scalar(n, policy.Name, "a duration, such as 24h or 7d")
+		d, err := ParseDuration(text)
+		if ok && err != nil {
+			w.report(n, findings.InvalidValue, "%s is %v", policy.Name, err)
 		}
 		s.Value, s.Duration = text, d
 	case Choice:

@@ -103,7 +103,7 @@ func TestOrderOfKeysDoesNotMatter(t *testing.T) {
 
 // withoutPlaces drops what the order of a file's keys does change.
 func withoutPlaces(c *Config) *Config {
-	c.SHA256 = ""
+	c.SHA256, c.HostPos = "", Pos{}
 	for i := range c.Listed {
 		c.Listed[i].Pos = Pos{}
 	}
@@ -126,10 +126,11 @@ func withoutPlaces(c *Config) *Config {
 
 func TestMutatedFilesHaveFindingsWithPlaces(t *testing.T) {
 	seed := aliases("10: {amd64: 10.10, arm64: 10.20}", "latest: 10", "9: absent", "# and", `8: "8.1"`) +
+		"  b: {use: [p, q]}\nuse: p\nprofiles:\n  p: {aliases: {10: {from: ghcr.io/x, tag: 1}, 11: 10}}\n  q: {use: p, policies: {grace: 1w2d}, aliases: {8: absent}}\n" +
 		"policies:\n  platforms: [amd64, arm64]\n  grace: 24h\n"
 	pieces := []string{
 		"\t", " ", "\n", "\r\n", "\r", "- ", "? ", "[", "]", "{", "}", "'", `"`, ":", ": ", ",", "#", "&a ", "*a", "!!str ", "!x!y ",
-		"|", ">-\n", "@", "%", "...\n", "---\n", "<<", "~", "null", "é", "\u2028", "\ufeff", "\x00", "\xff", "10", "absent", "newest", "@sha256:", "//",
+		"|", ">-\n", "@", "%", "...\n", "---\n", "<<", "~", "null", "é", "\u2028", "\ufeff", "\x00", "\xff", "10", "absent", "newest", "from", "use: q", "p", "[]", "localhost:5000", "@sha256:", "//",
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		input := seed
@@ -151,6 +152,7 @@ func FuzzParse(f *testing.F) {
 		aliases("1: app@"+digest, `2: {newest: "2.x"}`, "3: &a 3.1", "4: *a", "5: !!str 5.1", "<<: {6: 6.1}"),
 		policies("platforms: [amd64, linux/arm/v7]", "provenance: drop", "grace: 24h"),
 		"locked: [prune, platforms]\nimages: {localhost/app: {policies: {prune: true, platforms: [amd64]}, aliases: {1: 1.1}}}\n",
+		"registry: localhost:5000\nprofiles: {a: {aliases: {1: {from: ghcr.io}, 2: x:1}}, b: {use: [a], policies: {prune: true}}}\nuse: b\nimages: {app: , c: {use: []}}\n",
 		"images:\n\tapp:\n",
 		"? [a, {b: c}]\n: - |2-\n  d\n  - >+\n\n...\n---\n",
 		"\ufeff%YAML 1.1\r\n---\r\nimages: {'a': \"\\x41\\u2028\"} # é\r\n",

@@ -47,6 +47,8 @@ type group struct {
 	of     Repository
 	before string // what the text of each has before its tag or digest
 	whole  bool   // before is the text of each
+	file   string // where they stand
+	shared bool   // their aliases are of a profile
 }
 
 // mentionsOf returns the sources that name a tag or a digest: of all repositories,
@@ -60,7 +62,7 @@ func mentionsOf(image *Image, own bool) []mentions {
 				continue
 			}
 			before, ends := strings.CutSuffix(s.Text, s.Reference())
-			in := group{s.Repository, before, !ends}
+			in := group{s.Repository, before, !ends, s.Pos.File, alias.Profile != ""}
 			i, known := index[in]
 			if !known {
 				i = len(groups)
@@ -198,9 +200,13 @@ func (r *relations) mentioned(k *known, group mentions) {
 	alias, by := "", "" // who mentions it: one text for an alias of many sources
 	for m := range group.all {
 		if of := absent[m.reference]; of != "" {
-			r.about = m.alias
-			r.reportAt(Pos{k.Pos.File, m.line, m.column}, findings.AbsentSource, "source %q is an alias of image %q that should be absent; name a tag that stays", m.text, of)
-			r.about = ""
+			f := &Finding{ID: findings.AbsentSource, Alias: m.alias, Pos: Pos{group.file, m.line, m.column},
+				Message: fmt.Sprintf("source %q is an alias of image %q that should be absent; name a tag that stays", m.text, of)}
+			if group.shared {
+				r.repeats.add(*f, k.Name)
+			} else {
+				r.findings.add(f)
+			}
 		}
 		switch {
 		case !kept:

@@ -20,6 +20,7 @@ type rootFile struct {
 	registries map[string]Registry
 	policies   Settings // with every default
 	locks      map[string]lock
+	profiles   profiles
 }
 
 // readRoot reads the keys that the root file has for all. top may be nil.
@@ -45,6 +46,8 @@ func (w *walk) readRoot(top map[string]*yaml.Node) {
 	if locks := w.locks(top["locked"]); valid {
 		w.root.locks = locks
 	}
+	w.readProfiles(top["profiles"])
+	w.root.profiles = w.profiles
 }
 
 // leaveToRoot reports the keys of another file that only the root file may have. A

@@ -17,7 +17,7 @@ var Schema []byte
 // Grammar is how names are spelled in images.yaml. These regular expressions
 // match whole texts, in the syntax that Go and ECMA-262 share.
 type Grammar struct {
-	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration string
+	Registry, Repository, Tag, Platform, Range, Tags, Variant, Duration, ProfileName, From string
 
 	// ECR is a registry of Amazon ECR, in lower case and without a port. The rest is
 	// what images.yaml says of one.
@@ -36,7 +36,7 @@ func Spelling() Grammar {
 		label   = `[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?`
 		address = `\[[0-9A-Fa-f:.]+\]`
 		port    = `:[0-9]{1,5}`
-		number  = `(?:[0-9]+\.?[0-9]*|\.[0-9]+)`
+		times   = `(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))`
 	)
 	var (
 		host       = `(?:(?:` + address + `|` + label + `(?:\.` + label + `)+|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt])(?:` + port + `)?|` + label + port + `)`
@@ -73,6 +73,8 @@ func Spelling() Grammar {
 		Variant: whole(`[A-Za-z0-9_.][A-Za-z0-9_.-]*`),
 		ECR:     ecrPattern.String(), Role: roleARNPattern.String(), ExternalID: externalIDPattern.String(),
 		Region: regionPattern.String(), Profile: profilePattern.String(),
-		Duration: whole(`\+?(?:0|(?:` + number + `(?:ns|us|µs|μs|ms|s|m|h))+)`),
+		Duration:    whole(`\+?(?:0|[0-9]{1,6}w(?:[0-9]{1,6}d)?` + times + `*|[0-9]{1,6}d` + times + `*|` + times + `+)`),
+		ProfileName: profileNamePattern.String(),
+		From:        whole(host + `(?:/` + inner(pathPattern.String()) + `)?`),
 	}
 }

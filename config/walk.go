@@ -25,6 +25,16 @@ type walk struct {
 	warnings found
 	places   places
 	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them
+
+	base        Settings   // policies of the file
+	profiles    profiles   // that the file can use
+	ownProfiles []*profile // of these, those that it has
+	use         []*profile // of images that say nothing else
+	useKnown    bool       // whether use could be read
+	used        map[*profile]bool
+	bodies      map[string]body // of lists of profiles, by their names
+	shared      int             // how many aliases came from profiles
+	repeats     repeats
 }
 
 func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }

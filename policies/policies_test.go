@@ -257,11 +257,14 @@ func TestKeys(t *testing.T) {
 		if k.Name == "" || k.Doc == "" {
 			t.Errorf("%+v lacks a name or a doc", k)
 		}
-		if d, err := time.ParseDuration(k.Default); k.Kind == config.Duration && (err != nil || d < 0) {
+		if _, err := config.ParseDuration(k.Default); k.Kind == config.Duration && err != nil {
 			t.Errorf("%s defaults to %q, which is no duration", k.Name, k.Default)
 		}
 		if k.Kind == config.Choice && !slices.Contains(k.Values, k.Default) {
 			t.Errorf("%s defaults to %q, which is none of %q", k.Name, k.Default, k.Values)
+		}
+		if k.Deletes != "" && (!slices.Contains(k.Values, k.Deletes) || k.Deletes == k.Default) {
+			t.Errorf("%s deletes with %q, which is its default or none of %q", k.Name, k.Deletes, k.Values)
 		}
 	}
 }

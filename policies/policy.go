@@ -12,6 +12,9 @@ type Policy[T any] struct {
 	Name   string // its key in images.yaml
 	Doc    string // one line, for editors
 	Values Values[T]
+	// Deletes is the value, as images.yaml spells it, that deletes something in the
+	// repository, aliases or not. It is "" if there is none.
+	Deletes string
 	// Strict says which values are stricter than others. If images.yaml locks the
 	// policy, only these can override the locked one.
 	Strict Strictness[T]
@@ -47,7 +50,7 @@ func (p Policy[T]) Written(r Rules) bool { return p.Pos(r).Line > 0 }
 // Key returns how images.yaml spells the policy.
 func (p Policy[T]) Key() config.PolicyKey {
 	key := p.Values.key()
-	key.Name, key.Doc, key.Stricter = p.Name, p.Doc, p.Strict.Words
+	key.Name, key.Doc, key.Deletes, key.Stricter = p.Name, p.Doc, p.Deletes, p.Strict.Words
 	key.Holds = func(least, value config.Setting) bool {
 		return p.Strict.Holds(p.Values.decode(least), p.Values.decode(value))
 	}

@@ -20,10 +20,11 @@ func (a Attestations) String() string { return attestations[a].text }
 // an alias, Purge is Drop. What it does to other tags is the work of package
 // reconcile.
 var Provenance = Policy[Attestations]{
-	Name:   "provenance",
-	Doc:    "whether aliases carry the attestation manifests of their sources, or with purge any tag",
-	Values: attestations,
-	Strict: same[Attestations](),
+	Name:    "provenance",
+	Doc:     "whether aliases carry the attestation manifests of their sources, or with purge any tag",
+	Values:  attestations,
+	Strict:  same[Attestations](),
+	Deletes: "purge",
 	Apply: func(value Attestations, a Alias) (Alias, []Finding) {
 		if value == Keep {
 			return a, nil

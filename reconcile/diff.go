@@ -117,5 +117,6 @@ func (p *planner) plan() Plan {
 	} else {
 		p.requireLeft(&plan, p.knownOf(plan, verdicts))
 	}
+	plan.Violations, plan.Warnings = ofProfile(p.image, plan.Violations), ofProfile(p.image, plan.Warnings)
 	return plan
 }

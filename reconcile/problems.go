@@ -58,6 +58,19 @@ func warning(alias config.Alias, pos config.Pos, id findings.ID, format string, 
 	return w
 }
 
+// ofProfile returns the findings of an image. Where one is about a place in a
+// profile, which many images share, its message names the image.
+func ofProfile(image config.Image, all []*config.Finding) []*config.Finding {
+	for i, f := range all {
+		if profile := image.ProfileAt(f.Pos); profile != "" {
+			named := *f
+			named.Message += fmt.Sprintf(" (image %q, profile %q)", image.Name, profile)
+			all[i] = &named
+		}
+	}
+	return all
+}
+
 // reason says what an error means. A failure of the host itself reads the same
 // for every alias.
 func reason(err error) string {

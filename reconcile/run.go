@@ -132,11 +132,11 @@ func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, 
 
 // with returns a plan with the warnings that only carrying it out could give.
 func (p Plan) with(result Result, image config.Image) Plan {
-	p.Warnings = slices.Concat(p.Warnings, result.Warned)
 	aliases := byTag(image)
 	for _, w := range result.Warned {
 		w.Pos = aliases[w.Alias].Pos
 	}
+	p.Warnings = slices.Concat(p.Warnings, ofProfile(image, slices.Clone(result.Warned)))
 	return p
 }
 

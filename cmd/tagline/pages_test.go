@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -52,7 +53,8 @@ var fenced = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 // Each page has a folder and a registry of its own. The registry holds the
 // demo's samples and stands in for localhost:5000. The blocks of a page run in
 // order. `make demo` runs for real; `make test` does not, since it runs this
-// test. With -update each page gets what its commands print.
+// test. localhost:5001 to localhost:5009 are further registries, which are empty.
+// With -update each page gets what its commands print.
 func TestPages(t *testing.T) {
 	commands := 0
 	for name, text := range pages(t) {
@@ -90,11 +92,21 @@ func runPage(t *testing.T, text string) string {
 	if _, err := demo.Seed(t.Context(), host); err != nil {
 		t.Fatal(err)
 	}
+	hosts := map[string]string{"localhost:5000": host}
+	for _, other := range regexp.MustCompile(`localhost:500[1-9]`).FindAllString(text, -1) {
+		if hosts[other] == "" {
+			hosts[other] = ocitest.Olareg(t)
+		}
+	}
+	stands := regexp.MustCompile(`localhost:500[0-9]`)
+	real := func(text string) string { // the hosts that the page's stand for
+		return stands.ReplaceAllStringFunc(text, func(name string) string { return cmp.Or(hosts[name], name) })
+	}
 	dir, bin := t.TempDir(), filepath.Dir(self(t))
 	named := regexp.MustCompile(`^(?:[a-z0-9.-]+/)*[a-z0-9.-]+\.ya?ml$`)
 	local := regexp.MustCompile(`(127\.0\.0\.1|localhost):\d{4,}`) // the demo's port may be in use
 	run := func(line string) string {
-		cmd := exec.Command("sh", "-c", line)
+		cmd := exec.Command("sh", "-c", real(line))
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TAGLINE_REGISTRY=", "GITHUB_ACTIONS=",
 			"GORACE=atexit_sleep_ms=0", "HOME="+dir, "XDG_CACHE_HOME=")
@@ -102,7 +114,14 @@ func runPage(t *testing.T, text string) string {
 			cmd.Dir, cmd.Env = root, append(os.Environ(), "MAKELEVEL=", "MAKEFLAGS=") // as if typed in a shell
 		}
 		printed, _ := cmd.CombinedOutput() // exit codes are shown by `echo`
-		return local.ReplaceAllString(string(printed), "localhost:5000")
+		return local.ReplaceAllStringFunc(string(printed), func(name string) string {
+			for page, host := range hosts {
+				if name == host {
+					return page
+				}
+			}
+			return "localhost:5000"
+		})
 	}
 	return fenced.ReplaceAllStringFunc(text, func(block string) string {
 		match := fenced.FindStringSubmatch(block)
@@ -114,7 +133,7 @@ func runPage(t *testing.T, text string) string {
 				if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(file)), 0o700); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(filepath.Join(dir, file), []byte(strings.ReplaceAll(body, "localhost:5000", host)), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(real(body)), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

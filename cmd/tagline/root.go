@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type app struct {
 	registry     string
 	registryFrom string // the flag or the variable
 	images       []string
+	imagesFrom   string // what names images, if it is not --image
 	outputs      []string
 	insecure     []string
 	concurrency  int
@@ -104,7 +106,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// With Args it refuses an unknown shell. cobra alone would print its help,
@@ -276,7 +278,7 @@ func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
 	a.said = cfg.Registries
 	for _, name := range a.images {
 		if !slices.ContainsFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) }) {
-			return nil, fmt.Errorf("--image %q is not in %s, which has %s", name, a.source(), some(name, cfg.Listed))
+			return nil, fmt.Errorf("%s %q is not in %s, which has %s", cmp.Or(a.imagesFrom, "--image"), name, a.source(), some(name, cfg.Listed))
 		}
 	}
 	return cfg, nil

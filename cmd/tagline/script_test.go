@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -50,6 +51,7 @@ func (t tests) Run() int {
 // TestScripts runs each script of testdata/script on each registry, and those of
 // testdata/zot on one that drops manifests with their last tag. $REGISTRY
 // is a transparent proxy in front of it, and TAGLINE_REGISTRY names it too.
+// $FLEET is a tree of files of forty services.
 // Beside testscript's own commands there are:
 //
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
@@ -59,11 +61,17 @@ func (t tests) Run() int {
 //	gone REPOSITORY FILE         prints how many of the digests in it can't be pulled
 //	fault METHOD PATH ACTION [N] the first N matching requests go wrong, see faults
 //	nofault
+//	registry NAME                starts another registry, and $NAME is its host
+//	fill FILE...                 puts variables in the place of their names, such as $REGISTRY
 //	schema FILE...               each is JSON as plan.schema.json has it
 //	requests [METHOD...]         no other methods were used since the last call
 //	exactly ['N METHOD KIND'...] these requests were sent since the last call, see ocitest.Request
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	fleet, err := filepath.Abs("../../config/testdata/fleet")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, registry := range map[string]struct {
 		start func(testing.TB) string
 		dir   string
@@ -89,6 +97,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("REGISTRY", s.proxy.Host)
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
 					env.Setenv("HOME", env.WorkDir)
+					env.Setenv("FLEET", fleet)
 					env.Setenv("TAGLINE_TEST_ALL", os.Getenv("TAGLINE_TEST_ALL"))
 					env.Setenv("NO_COLOR", "")
 					env.Setenv("GOGC", "400")                 // a command has little to collect, and there are hundreds
@@ -103,9 +112,13 @@ func TestScripts(t *testing.T) {
 					"nofault":  command((*scripted).nofault),
 					"requests": command((*scripted).requests),
 					"schema":   schema,
-					"digests":  reading(printDigests),
-					"gone":     reading(printGone),
-					"exactly":  command((*scripted).exactly),
+					"fill":     fill,
+					"registry": func(ts *testscript.TestScript, _ bool, args []string) {
+						ts.Setenv(args[0], registry.start(ts.Value("registry").(*scripted).t))
+					},
+					"digests": reading(printDigests),
+					"gone":    reading(printGone),
+					"exactly": command((*scripted).exactly),
 				},
 			})
 		})
@@ -121,6 +134,12 @@ func schema(ts *testscript.TestScript, negated bool, files []string) {
 		if err := plan.Validate(document); (err != nil) != negated {
 			ts.Fatalf("%s: %v", file, err)
 		}
+	}
+}
+
+func fill(ts *testscript.TestScript, _ bool, files []string) {
+	for _, file := range files {
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o600))
 	}
 }
 

@@ -27,6 +27,10 @@ const (
 	DuplicatePlatform   ID = "duplicate-platform"
 	AliasCycle          ID = "alias-cycle"
 	AbsentSource        ID = "absent-source"
+	UnknownProfile      ID = "unknown-profile"
+	ProfileCycle        ID = "profile-cycle"
+	DuplicateProfile    ID = "duplicate-profile"
+	UnusedProfile       ID = "unused-profile"
 	RootOnly            ID = "root-only"
 	LockedPolicy        ID = "locked-policy"
 	SameName            ID = "same-name"
@@ -95,14 +99,14 @@ var All = []Kind{
 	{TooLarge, File, Error, "The file is larger than 5 MiB.", "Split it by repository into several files of one folder, and give the folder to `-f`."},
 	{TooDeep, File, Error, "Maps and lists are nested more than 100 deep.", "images.yaml needs four levels; look for a line with the wrong indentation."},
 	{MultipleDocuments, File, Error, "The file has a second YAML document, after `---`.", "Remove the `---`, or put the second document into a file of its own."},
-	{YAMLFeature, File, Error, "The file has an anchor, a YAML alias, a merge key or an explicit tag.", "Write the value out where it is used."},
+	{YAMLFeature, File, Error, "The file has an anchor, a YAML alias, a merge key or an explicit tag.", "Write the value out where it is used. Put what several images share into a profile."},
 	{EmptyFile, File, Error, "The file has nothing but comments.", "Add an image with an alias. `tagline init REPOSITORY` drafts a file."},
 	{WrongType, File, Error, "A map, a list or text is where another of them belongs.", "Write what the message expects."},
 	{EmptyValue, File, Error, "A value is missing or null.", "Write the value, or remove the key. An alias that should not exist is `absent`."},
 	{DuplicateKey, File, Error, "A map has one key twice.", "Remove one of them."},
 	{UnknownField, File, Error, "The file has a key that images.yaml does not know.", "Correct the spelling; the message suggests the nearest key."},
 	{MissingImages, File, Error, "The file has no images.", "Add an image with an alias. An empty file would look like a wish to delete everything."},
-	{MissingAliases, File, Error, "An image has no aliases.", "Add an alias, or remove the image."},
+	{MissingAliases, File, Error, "An image has no aliases, and no policy of its own that deletes something.", "Add an alias, use a profile that has one, or remove the image. A repository that is only to be cleaned needs the policy in its own `policies`."},
 	{MissingRegistry, File, Error, "An image names no registry, and the file has no default.", "Set `registry:`, or give --registry or TAGLINE_REGISTRY."},
 	{InvalidRegistry, File, Error, "A registry is not a host.", "Write `host` or `host:port`, without a scheme or a path."},
 	{InvalidRepository, File, Error, "An image is not the name of a repository.", "Write `repository` or `host/repository`, in lower case."},
@@ -115,6 +119,10 @@ var All = []Kind{
 	{DuplicatePlatform, File, Error, "One platform stands twice, perhaps in two spellings.", "Remove one of them: arm64 and arm64/v8 are one platform, so are arm and arm/v7, and windows/amd64 is every version of it."},
 	{AliasCycle, File, Error, "Aliases follow each other in a circle.", "Have one of them name a source that is not an alias."},
 	{AbsentSource, File, Error, "An alias follows an alias that should be absent.", "Follow another tag, or keep the other alias."},
+	{UnknownProfile, File, Error, "`use` names a profile that does not exist.", "Correct the name, or add the profile. A file sees its own profiles and those of the root file."},
+	{ProfileCycle, File, Error, "Profiles use each other in a circle.", "Move what they share into a profile that uses none of them."},
+	{DuplicateProfile, File, Error, "A file has a profile of the same name as the root file.", "Give it another name: one name has one meaning in all files."},
+	{UnusedProfile, File, Warning, "No image uses a profile.", "Use it, or remove it."},
 	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
 	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
 	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},

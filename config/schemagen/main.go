@@ -63,16 +63,26 @@ func file() *jsonschema.Schema {
 		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
 		property{"locked", locked()},
+		property{"profiles", &jsonschema.Schema{
+			Type: "object", AdditionalProperties: ref("profile", ""),
+			PropertyNames: text(grammar.ProfileName, "expected letters, digits, dots, dashes and underscores"),
+			Description:   "Policies and aliases that images share, by a name for use.",
+		}},
+		property{"use", ref("use", "The profiles of every image in this file that has no use of its own.")},
 		property{"images", &jsonschema.Schema{
-			Type: "object", MinProperties: one(), AdditionalProperties: ref("image", ""),
-			PropertyNames: text(grammar.Repository, "expected repository or host/repository, in lower case, without a scheme and a tag"),
-			Description:   "The images, by repository: its name on the file's registry, or host/name.",
+			Type: "object", MinProperties: one(),
+			AdditionalProperties: &jsonschema.Schema{AnyOf: []*jsonschema.Schema{ref("image", ""), {Type: "null"}}},
+			PropertyNames:        text(grammar.Repository, "expected repository or host/repository, in lower case, without a scheme and a tag"),
+			Description:          "The images, by repository: its name on the file's registry, or host/name.",
 		}},
 	)
 	s.Version = jsonschema.Version
 	s.Title = "images.yaml of tagline"
 	s.Definitions = jsonschema.Definitions{
 		"image":    image(),
+		"profile":  profile(),
+		"use":      use(),
+		"from":     from(),
 		"policies": settings(),
 		"alias":    alias(),
 		"newest":   newest(),
@@ -153,14 +163,54 @@ func enum(words []string) (all []any) {
 
 func image() *jsonschema.Schema {
 	s := object("One image: the aliases of a repository.",
-		property{"aliases", &jsonschema.Schema{
-			Type: "object", MinProperties: one(), AdditionalProperties: ref("alias", ""),
-			PropertyNames: text(grammar.Tag, `expected a tag: letters, digits, "_", "." and "-"`),
-			Description:   "The alias tags, and what each should be. 10.10 and 1e3 are tags as they stand; quotes are never needed.",
+		property{"use", &jsonschema.Schema{
+			AnyOf:       []*jsonschema.Schema{ref("use", ""), {Type: "array", MaxItems: new(uint64)}},
+			Description: "The profiles of this image, instead of those of the file. [] is for none.",
 		}},
-		property{"policies", ref("policies", "Policies of this image alone. They override those of the file key by key.")},
+		property{"aliases", aliases("The alias tags, and what each should be. They override those of profiles. 10.10 and 1e3 are tags as they stand; quotes are never needed.")},
+		property{"policies", ref("policies", "Policies of this image alone. They override those of the file and of profiles key by key.")},
 	)
-	s.Required = []string{"aliases"}
+	return s
+}
+
+func aliases(description string) *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Type: "object", MinProperties: one(), AdditionalProperties: ref("alias", ""),
+		PropertyNames: text(grammar.Tag, `expected a tag: letters, digits, "_", "." and "-"`),
+		Description:   description,
+	}
+}
+
+func profile() *jsonschema.Schema {
+	s := object("Policies and aliases that images share.",
+		property{"use", ref("use", "The profiles that this one builds on. What it has itself overrides theirs.")},
+		property{"policies", ref("policies", "Policies of the images. They override those of the file key by key.")},
+		property{"aliases", aliases("Aliases of the images. A source without a repository is of the image.")},
+	)
+	s.MinProperties = one()
+	return s
+}
+
+func use() *jsonschema.Schema {
+	name := text(grammar.ProfileName, "expected the name of a profile")
+	return &jsonschema.Schema{
+		Description: "A profile, or a list of them; the later override the earlier ones.",
+		AnyOf: []*jsonschema.Schema{name, {Type: "number", Minimum: "0"}, {
+			Type: "array", MinItems: one(), UniqueItems: true, Items: &jsonschema.Schema{AnyOf: []*jsonschema.Schema{name, {Type: "number", Minimum: "0"}}},
+		}},
+	}
+}
+
+func from() *jsonschema.Schema {
+	s := object("The same tag of the same repository on another registry.",
+		property{"from", patterned("The other registry, with a path before the names of its repositories if it has one.",
+			grammar.From, "expected a host, with or without a path, such as staging.example.com", "staging.example.com", "ghcr.io/mirror")},
+		property{"tag", &jsonschema.Schema{
+			AnyOf:       []*jsonschema.Schema{text(grammar.Tag, "expected a tag, such as 10.2"), {Type: "number", Minimum: "0"}, {Type: "boolean"}},
+			Description: "A tag there, if it is not the one of the alias.",
+		}},
+	)
+	s.Required = []string{"from"}
 	return s
 }
 
@@ -172,13 +222,13 @@ func alias() *jsonschema.Schema {
 		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64, windows(10.0.17763)/amd64.",
 		PropertyNames: text(grammar.Platform, wantPlatform),
 		AdditionalProperties: &jsonschema.Schema{
-			AnyOf: []*jsonschema.Schema{ref("source", ""), ref("newest", "")},
+			AnyOf: []*jsonschema.Schema{ref("source", ""), ref("newest", ""), ref("from", "")},
 			Not:   &jsonschema.Schema{Const: "absent"},
 		},
 	}
 	return &jsonschema.Schema{
-		Description: "What the alias should be: a source, a map from platform to source, the newest version of a range, or absent.",
-		AnyOf:       []*jsonschema.Schema{absent, ref("newest", ""), byPlatform},
+		Description: "What the alias should be: a source, a map from platform to source, the newest version of a range, the same alias of another registry, or absent.",
+		AnyOf:       []*jsonschema.Schema{absent, ref("newest", ""), ref("from", ""), byPlatform},
 	}
 }
 
@@ -264,8 +314,8 @@ func setting(key config.PolicyKey) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "array", MinItems: one(), UniqueItems: true, Items: ref("platform", ""), Description: doc}
 	case config.Duration:
 		return &jsonschema.Schema{
-			AnyOf:       []*jsonschema.Schema{text(grammar.Duration, "expected hours, minutes or seconds, such as 24h or 90m"), {Const: 0}},
-			Description: doc + " Hours, minutes or seconds, such as 24h or 90m.", Default: key.Default,
+			AnyOf:       []*jsonschema.Schema{text(grammar.Duration, "expected weeks, days, hours, minutes or seconds, such as 7d, 24h or 90m"), {Const: 0}},
+			Description: doc + " Weeks, days, hours, minutes or seconds, such as 7d, 24h or 90m.", Default: key.Default,
 		}
 	}
 	return choice(doc, key.Values, key.Default)
