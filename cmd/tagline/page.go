@@ -128,11 +128,11 @@ func (a *app) makePage(ctx context.Context, images []config.Image, o catalogue.O
 	defer client.Close()
 	store := a.cache()
 	defer store.Close()
-	progress := a.startProgress(len(images), client.Stats)
+	progress := a.startProgress(len(images), client)
 	defer progress.stop()
 	job := reconcile.Job{
 		Readers: store.Readers(client, images), Limit: reconcile.Limit{Max: reconcile.DefaultMaxDeletions}, Deep: reconcile.DeepNever,
-		Carried: true, Planned: store.Release,
+		Carried: true, Planned: store.Release, Begun: progress.begin,
 	}
 	made = catalogue.New(o)
 	var first error
