@@ -17,7 +17,7 @@ type Registry struct {
 	Kind        RegistryKind // empty: what the host's name tells
 	Concurrency int          // requests in flight; 0: what --concurrency says
 
-	// How to be let in to a registry of Amazon ECR. None of it is a secret.
+	// How to log in to a registry of Amazon ECR. None of it is a secret.
 	AWSProfile string // a profile in the files of the AWS CLI; empty: the job's own identity
 	RoleARN    string // a role that this identity assumes
 	ExternalID string // what the trust policy of the role may ask for
@@ -117,7 +117,7 @@ func (e hostEntry) invalid(name, format string, args ...any) {
 	e.report(e.fields[name], findings.InvalidValue, "%s is "+format, append([]any{name}, args...)...)
 }
 
-// aws reads how to be let in to a registry of Amazon ECR.
+// aws reads how to log in to a registry of Amazon ECR.
 func (e hostEntry) aws(r *Registry, place ECRHost) {
 	r.AWSProfile = e.text("aws-profile", wantProfile)
 	if r.AWSProfile != "" && !profilePattern.MatchString(r.AWSProfile) {
