@@ -116,7 +116,7 @@ func ecrRegistry() *jsonschema.Schema {
 	id := patterned("What the trust policy of the role asks for as sts:ExternalId. It is no secret.", grammar.ExternalID, `expected letters, digits and "_+=,.@:/-"`)
 	id.MinLength, id.MaxLength = &two, &most
 	s := object("One registry of Amazon ECR. Without these keys, the job's own AWS credentials are used.",
-		property{"aws-profile", textOrNumber(patterned("A profile in the files of the AWS CLI, whose identity the registry is entered with.", grammar.Profile, "expected the name of a profile", "prod"))},
+		property{"aws-profile", textOrNumber(patterned("A profile in the files of the AWS CLI, to log in with.", grammar.Profile, "expected the name of a profile", "prod"))},
 		property{"role-arn", patterned("A role that is assumed first, by the profile or by the job itself. It has the partition of the host; it can be of another account.",
 			grammar.Role, "expected arn:aws:iam::ACCOUNT:role/NAME", "arn:aws:iam::123456789012:role/tagline")},
 		property{"external-id", textOrNumber(id)},
