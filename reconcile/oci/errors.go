@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,7 +94,13 @@ func (r repository) failure(subject string, err error) error {
 			advice = fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
 		}
 	}
+	if cert := (x509.CertificateInvalidError{}); errors.As(err, &cert) && cert.Reason == x509.Expired {
+		advice = "; check this machine's clock, and the registry's certificate"
+	}
 	causes := []error{err}
+	if status := statusOf(err); status != nil && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout {
+		causes = append(causes, registry.ErrRefused)
+	}
 	if isOfHost(err) {
 		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason + advice})
 	}
