@@ -33,8 +33,8 @@ import (
 	"tagline/reconcile/report"
 )
 
-// version is set by the Makefile.
-var version = "devel"
+// version and commit are set by whoever builds a release.
+var version, commit = "devel", ""
 
 // app is what the commands share: the streams and the common flags.
 type app struct {
@@ -442,8 +442,21 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
+// versionText is "tagline v1.2.3 (commit 0123abcd…, go1.26.8 linux/amd64)". A build
+// outside of git knows no commit.
 func versionText() string {
-	return fmt.Sprintf("tagline %s (%s %s/%s)", versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	from := commit
+	if info, ok := debug.ReadBuildInfo(); ok && from == "" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				from = s.Value
+			}
+		}
+	}
+	if from != "" {
+		from = "commit " + from + ", "
+	}
+	return fmt.Sprintf("tagline %s (%s%s %s/%s)", versionName(), from, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func versionName() string {
