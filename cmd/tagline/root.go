@@ -356,7 +356,7 @@ func (a *app) registries() map[string]config.Registry {
 	if a.said == nil && len(a.files) > 0 {
 		none := func(config.Image) bool { return false }
 		if _, err := a.load(none); err != nil {
-			level := slog.LevelWarn // it may say how to be let in
+			level := slog.LevelWarn // it may say how to log in
 			if errors.Is(err, fs.ErrNotExist) {
 				level = slog.LevelDebug
 			}

@@ -33,7 +33,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// identity is who a registry is entered as, or who assumes the role for it.
+// identity is who logs in to a registry, or who assumes the role for it.
 type identity struct {
 	profile   string // that images.yaml names; empty: the job's own
 	partition string // where it is used: its STS is asked, if any

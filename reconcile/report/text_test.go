@@ -235,7 +235,7 @@ func TestBytes(t *testing.T) {
 		0: "0 B", 999: "999 B", 1000: "1.0 kB", 12_345_678: "12.3 MB", 999_999_999: "1000.0 MB",
 		1e9: "1.0 GB", 5e12: "5.0 TB", 5e18: "5000000.0 TB",
 	} {
-		if got := bytes(n); got != want {
+		if got := Bytes(n); got != want {
 			t.Errorf("%d is %q, want %q", n, got, want)
 		}
 	}
