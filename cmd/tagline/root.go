@@ -366,9 +366,13 @@ func (a *app) registries() map[string]config.Registry {
 	return a.said
 }
 
-// logger logs warnings to stderr, and with -vv every request.
+// logger logs warnings to stderr, as JSON also what a run does, and with -vv every
+// request.
 func (a *app) logger() *slog.Logger {
 	level := slog.LevelWarn
+	if a.logFormat == "json" {
+		level = slog.LevelInfo // with what a run did
+	}
 	switch {
 	case a.quiet:
 		level = slog.LevelError
