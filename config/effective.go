@@ -87,7 +87,7 @@ func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) 
 		if key.Kind == PlatformList {
 			var names []string
 			for _, p := range s.Platforms {
-				names = append(names, plain(shortPlatform(p)))
+				names = append(names, plain(p.Short()))
 			}
 			if value = "[" + strings.Join(names, ", ") + "]"; len(names) == 0 {
 				value = "none"
@@ -115,7 +115,7 @@ func (l *lines) alias(alias Alias) {
 	default:
 		l.add(3, key, from)
 		for _, s := range alias.Sources {
-			l.add(4, plain(shortPlatform(s.Platform))+": "+s.yaml(), origin(s.Pos, alias.Profile))
+			l.add(4, plain(s.Platform.Short())+": "+s.yaml(), origin(s.Pos, alias.Profile))
 		}
 	}
 }
@@ -158,8 +158,6 @@ func (s Source) yaml() string {
 	}
 	return text + "}"
 }
-
-func shortPlatform(p Platform) string { return strings.TrimPrefix(p.String(), "linux/") }
 
 // origin returns the comment for what is at a place.
 func origin(pos Pos, profile string) string {

@@ -33,6 +33,9 @@ type Platform struct {
 	OSVersion    string // "10.0.17763.5458", as Windows images have it; in images.yaml also the first numbers of it
 }
 
+// Short returns the platform without the "linux/" that images.yaml implies.
+func (p Platform) Short() string { return strings.TrimPrefix(p.String(), "linux/") }
+
 // String returns "linux/arm64", "linux/arm/v7" or "windows(10.0.17763)/amd64".
 func (p Platform) String() string {
 	if p == (Platform{}) {

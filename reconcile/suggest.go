@@ -41,7 +41,7 @@ func partOf(tag string, t tagged) string {
 		return ""
 	}
 	p := images[0].Platform.Normal()
-	name := strings.TrimPrefix(p.String(), "linux/")
+	name := p.Short()
 	for _, spelling := range append([]string{p.Architecture, strings.ReplaceAll(name, "/", "-")}, spellings[name]...) {
 		for _, separator := range []string{"-", "_"} {
 			for _, word := range []string{p.OS + separator + spelling, spelling} {

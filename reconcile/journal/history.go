@@ -157,7 +157,7 @@ func (h History) Sources(s State) (byVersion, byDigest string) {
 		if err != nil {
 			return "", s.Digest
 		}
-		name := strings.TrimPrefix(platform.String(), "linux/")
+		name := platform.Short()
 		version := h.scalar(image.Version())
 		known = known && version != ""
 		pinned := image.Digest

@@ -142,7 +142,7 @@ func newest(d reconcile.Draft) string {
 		var platforms []string
 		for _, s := range a.Sources {
 			if s.Platform != (config.Platform{}) {
-				platforms = append(platforms, short(s.Platform))
+				platforms = append(platforms, s.Platform.Short())
 			}
 		}
 		if text += "}"; len(platforms) > 0 {
@@ -184,7 +184,7 @@ func patterned(d reconcile.Draft) string {
 	}
 	var names []string
 	for _, p := range slices.SortedFunc(slices.Values(platforms[best]), config.Platform.Compare) {
-		names = append(names, short(p))
+		names = append(names, p.Short())
 	}
 	return fmt.Sprintf("# To follow new versions without an edit:\n#   %s: {newest: \"%s.x\", tags: %q} with policies: {platforms: [%s]}\n",
 		best.major, best.major, best.pattern, strings.Join(names, ", "))
@@ -206,7 +206,7 @@ func everywhere(d reconcile.Draft) string {
 			}
 		}
 		if _, err := config.ParsePlatform(p.String()); err == nil && (p.OSVersion == "" || p.OS == "windows") && in == len(d.Aliases) {
-			common = append(common, short(p))
+			common = append(common, p.Short())
 		}
 	}
 	return strings.Join(common, ", ")
@@ -219,7 +219,7 @@ func sources(d reconcile.Draft, a config.Alias) string {
 	}
 	parts := make([]string, len(a.Sources))
 	for i, s := range a.Sources {
-		parts[i] = short(s.Platform) + ": " + source(d, s)
+		parts[i] = s.Platform.Short() + ": " + source(d, s)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -230,9 +230,6 @@ func source(d reconcile.Draft, s config.Source) string {
 	}
 	return scalar(s.Text)
 }
-
-// short removes the "linux/" that images.yaml implies.
-func short(p config.Platform) string { return strings.TrimPrefix(p.String(), "linux/") }
 
 // scalar quotes text that YAML would not read as a string: tags that mean null,
 // and an IPv6 address, which looks like a list.
