@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"tagline/config"
 	"tagline/reconcile/report"
 )
 
 // Alerts and dashboard ask for metrics and labels that -o metrics writes. The rules
-// are tested by promtool, see .github/examples/prometheus-rules-test.yml.
+// are tested by promtool, see .github/examples/monitoring/prometheus-rules-test.yml.
 func TestAlertsAndDashboard(t *testing.T) {
 	m := report.Metrics{Costs: report.Costs{Requests: []report.Requests{{Method: "GET", Kind: "ping", Status: 200, Count: 1}}}, LastSuccess: time.Unix(1, 0)}
 	known := map[string]string{} // the labels of each metric
@@ -26,7 +25,7 @@ func TestAlertsAndDashboard(t *testing.T) {
 		}
 	}
 	read := func(name string) []byte {
-		data, err := os.ReadFile(filepath.Join("../../.github/examples", name))
+		data, err := os.ReadFile(filepath.Join("../../.github/examples/monitoring", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +36,12 @@ func TestAlertsAndDashboard(t *testing.T) {
 			Rules []struct{ Alert, Expr string }
 		}
 	}
-	if err := yaml.Unmarshal(read("prometheus-rules.yml"), &rules); err != nil {
+	const file = "prometheus-rules.yml"
+	documents, err := config.ReadYAML(file, read(file))
+	if err != nil || len(documents) != 1 {
+		t.Fatal(len(documents), err)
+	}
+	if err := documents[0].Decode(&rules); err != nil {
 		t.Fatal(err)
 	}
 	var expressions []string
