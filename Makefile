@@ -12,15 +12,31 @@ MERMAID_SHA256       := be0684e8d20bfc874df12c0f04927a5c482f57f2200eec54cca52a45
 
 GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 BIN     := $(CURDIR)/bin
 RACE    := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 REGISTRY = reconcile/oci/ocitest/registry
 install  = GOBIN=$(BIN) GOFLAGS= $(GO) install
 
-.PHONY: build quick test test-all graphs lint fmt demo bench vuln tools clean
+.PHONY: build extras module quick test test-all graphs lint fmt demo bench vuln tools clean
 
 build: ## bin/tagline, the same bytes wherever a commit is built with the same Go
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/tagline ./cmd/tagline
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(BIN)/tagline ./cmd/tagline
+
+extras: build ## shell completions and man pages, for packages: bin/extras
+	rm -rf $(BIN)/extras
+	mkdir -p $(BIN)/extras/completions
+	for shell in bash fish zsh; do $(BIN)/tagline completion $$shell > $(BIN)/extras/completions/tagline.$$shell || exit 1; done
+	$(BIN)/tagline man $(BIN)/extras/man
+
+# The path is in go.mod, in the imports, and in the workflows that use the action.
+module: ## publish tagline under a path of your own: make module MODULE=github.com/you/tagline
+	@case '$(MODULE)' in */*) ;; *) echo 'name the path: make module MODULE=github.com/you/tagline'; exit 2;; esac
+	old=$$($(GO) list -m) && \
+	find cmd config policies reconcile -name '*.go' -exec sed -i.old "s#\"$$old/\(cmd\|config\|policies\|reconcile\)#\"$(MODULE)/\1#" {} + && \
+	find .github -name '*.yml' -exec sed -i.old 's#OWNER/tagline/#$(patsubst github.com/%,%,$(MODULE))/#' {} + && \
+	find cmd config policies reconcile .github -name '*.old' -exec rm {} + && \
+	$(GO) mod edit -module $(MODULE)
 
 quick: ## the inner packages, in seconds
 	$(GO) test ./config/... ./policies ./reconcile ./reconcile/registry/... ./reconcile/report ./reconcile/cache

@@ -33,6 +33,9 @@ type Job struct {
 	Carried bool                       // have plans say what aliases name now, too
 	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
 	Applied func(Plan, Result)         // is told what was done to each image, at once and from several goroutines; may be nil
+	// Begun is told when an image's turn comes, and what it returns, when the image is
+	// done. Several images are under way at once. It may be nil.
+	Begun func(config.Image) (ended func())
 }
 
 // Deepness says when a run asks whether everything that aliases in sync list
@@ -49,6 +52,9 @@ const (
 // Run is the story of one image: observe, diff, guard, apply. Without writers it
 // ends with the plan, and the result is zero.
 func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
+	if job.Begun != nil {
+		defer job.Begun(image)()
+	}
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		left := job.leave(image, plan)

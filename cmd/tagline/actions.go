@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -13,6 +14,17 @@ import (
 // inActions reports whether GitHub Actions runs this (docs.github.com,
 // "Variables reference").
 func inActions() bool { return os.Getenv("GITHUB_ACTIONS") == "true" }
+
+// grouped reports whether a stream is the log of a step in GitHub Actions, which is a
+// pipe. A report that is redirected to a file has no groups.
+func (a *app) grouped(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || w != a.stdout || !inActions() {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && !info.Mode().IsRegular()
+}
 
 // actions adds what a step of GitHub Actions should have without flags: the step
 // summary, the outputs of the step, and annotations, on stderr because stdout is
@@ -143,5 +155,5 @@ func githubCommit() string {
 
 // warn writes a warning to stderr.
 func (a *app) warn(format string, args ...any) {
-	_, _ = fmt.Fprintln(a.stderr, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintln(above{a}, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
 }

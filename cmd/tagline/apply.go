@@ -12,6 +12,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
 )
 
 func (a *app) applyCommand() *cobra.Command {
@@ -37,6 +38,7 @@ Exit codes:
 				if s, err = parseShard(part); err != nil {
 					return err
 				}
+				out.run.Shard = &report.Shard{Index: s.index, Count: s.count, Limited: a.deletions.Set}
 			}
 			var plan *saved
 			if cmd.Flags().Changed("plan") {
@@ -87,7 +89,7 @@ Exit codes:
 			out.meter(client, store)
 			done, err := a.reconcile(cmd.Context(), job{
 				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Planned: store.Release},
-				images: images, out: out, record: record, stats: client.Stats,
+				images: images, out: out, record: record, client: client,
 			})
 			if err != nil {
 				return record.close(err)

@@ -148,7 +148,7 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 		}
 		done, err := a.reconcile(ctx, job{
 			Job:    reconcile.Job{Readers: client, Writers: writers},
-			images: images, out: &outputs{text: a.newText(a.stdout, !write)}, stats: client.Stats,
+			images: images, out: &outputs{text: a.newText(a.stdout, !write)}, client: client,
 		})
 		if err != nil {
 			return err

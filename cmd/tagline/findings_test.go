@@ -26,7 +26,7 @@ func TestFindingIDs(t *testing.T) {
 	}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile,
-	}, "tagline/...")
+	}, "tagline/cmd/...", "tagline/config/...", "tagline/policies/...", "tagline/reconcile/...")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os/exec"
-	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -50,9 +49,10 @@ var mayImport = map[string][]string{
 var knowNoRegistry = []string{"config/findings", "config", "config/compose", "policies", "reconcile/registry", "reconcile"}
 
 func TestImports(t *testing.T) {
-	for _, line := range golist(t, "{{.ImportPath}} {{join .Imports \" \"}}", "tagline/...") {
+	module := golist(t, "{{.Path}}", "-m")[0] + "/"
+	for _, line := range golist(t, "{{.ImportPath}} {{join .Imports \" \"}}", module+"...") {
 		words := strings.Fields(line)
-		name := strings.TrimPrefix(words[0], "tagline/")
+		name := strings.TrimPrefix(words[0], module)
 		if name == "cmd/tagline" {
 			continue
 		}
@@ -61,14 +61,14 @@ func TestImports(t *testing.T) {
 			t.Errorf("package %s is not in the plan of the house", name)
 		}
 		for _, imported := range words[1:] {
-			if other, ours := strings.CutPrefix(imported, "tagline/"); ours && !slices.Contains(allowed, other) {
+			if other, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(allowed, other) {
 				t.Errorf("package %s must not import %s", name, other)
 			}
 		}
 	}
 	var inner []string
 	for _, name := range knowNoRegistry {
-		inner = append(inner, path.Join("tagline", name))
+		inner = append(inner, module+name)
 	}
 	for _, line := range golist(t, "{{.ImportPath}} {{join .Deps \" \"}}", inner...) {
 		name, deps, _ := strings.Cut(line, " ")

@@ -194,7 +194,7 @@ func (a *app) toDraft(cmd *cobra.Command, client *kinds.Client, args []string, t
 // one that was named.
 func (a *app) drafts(ctx context.Context, client *kinds.Client, wanted []wantedRepository) (drafts []reconcile.Draft, failed []error, err error) {
 	const atOnce = 8
-	progress := a.startProgress(len(wanted), client.Stats)
+	progress := a.startProgress(len(wanted), client)
 	defer progress.stop()
 	var group errgroup.Group
 	group.SetLimit(atOnce)

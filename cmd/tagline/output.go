@@ -231,7 +231,7 @@ func (o *outputs) open(flag, format, path string) error {
 
 func (a *app) newText(w io.Writer, dryRun bool) *report.Text {
 	return report.NewText(w, report.TextOptions{
-		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w), Limited: a.deletions.Set,
+		DryRun: dryRun, Verbose: a.verbose > 0, Quiet: a.quiet, Color: a.colored(w), Width: a.width(w), Groups: a.grouped(w), Limited: a.deletions.Set,
 	})
 }
 
@@ -254,6 +254,9 @@ func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 // to end the command with.
 func (o *outputs) close(err error) error {
 	o.ended(err)
+	if o.run.Shard != nil {
+		o.run.Shard.Costs = o.costs()
+	}
 	for _, d := range o.documents {
 		if failed := d.write(d.render(o.run)); failed != nil {
 			_, _ = fmt.Fprintln(o.a.stderr, message(fmt.Errorf("--output %s: %w", d.name, failed)))

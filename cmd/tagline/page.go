@@ -144,11 +144,11 @@ func (a *app) survey(ctx context.Context, images []config.Image, add func(config
 	defer client.Close()
 	store := a.cache()
 	defer store.Close()
-	progress := a.startProgress(len(images), client.Stats)
+	progress := a.startProgress(len(images), client)
 	defer progress.stop()
 	job := reconcile.Job{
 		Readers: store.Readers(client, images), Limit: reconcile.Limit{Max: reconcile.DefaultMaxDeletions}, Deep: reconcile.DeepNever,
-		Carried: true, Planned: store.Release,
+		Carried: true, Planned: store.Release, Begun: progress.begin,
 	}
 	n := 0 // plans come in the order of the images
 	reconcile.RunAll(ctx, job, images, func(plan reconcile.Plan, _ reconcile.Result) {

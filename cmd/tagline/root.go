@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -32,8 +33,8 @@ import (
 	"tagline/reconcile/report"
 )
 
-// version is set by the Makefile.
-var version = "devel"
+// version and commit are set by whoever builds a release.
+var version, commit = "devel", ""
 
 // app is what the commands share: the streams and the common flags.
 type app struct {
@@ -59,6 +60,7 @@ type app struct {
 	cacheDir     string
 	trashDir     string
 	journalFile  string
+	progress     atomic.Pointer[progress]   // of the run that is under way, if one is
 	said         map[string]config.Registry // of images.yaml, once it is loaded
 }
 
@@ -106,7 +108,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.statusCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.reportCommand(), a.statusCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// With Args it refuses an unknown shell. cobra alone would print its help,
@@ -387,9 +389,9 @@ func (a *app) logger() *slog.Logger {
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if a.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(a.stderr, opts))
+		return slog.New(slog.NewJSONHandler(above{a}, opts))
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, opts))
+	return slog.New(slog.NewTextHandler(above{a}, opts))
 }
 
 // colored decides for one stream (https://no-color.org).
@@ -401,6 +403,20 @@ func (a *app) colored(w io.Writer) bool {
 		return false
 	}
 	return isTerminal(w)
+}
+
+// width returns what COLUMNS says of stdout, or the width of a terminal, in
+// characters. It is 0 for what is no terminal.
+func (a *app) width(w io.Writer) int {
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 && w == a.stdout {
+		return max(columns, report.LeastWidth)
+	}
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return max(columns, report.LeastWidth)
+		}
+	}
+	return 0
 }
 
 func isTerminal(w io.Writer) bool {
@@ -434,8 +450,21 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
+// versionText is "tagline v1.2.3 (commit 0123abcd…, go1.26.8 linux/amd64)". A build
+// outside of git knows no commit.
 func versionText() string {
-	return fmt.Sprintf("tagline %s (%s %s/%s)", versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	from := commit
+	if info, ok := debug.ReadBuildInfo(); ok && from == "" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				from = s.Value
+			}
+		}
+	}
+	if from != "" {
+		from = "commit " + from + ", "
+	}
+	return fmt.Sprintf("tagline %s (%s%s %s/%s)", versionName(), from, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func versionName() string {

@@ -9,7 +9,6 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
-	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
@@ -19,16 +18,17 @@ type job struct {
 	reconcile.Job
 	images []config.Image
 	out    *outputs
+	client asked
 	record *recording
-	stats  func() oci.Stats
 }
 
 // reconcile does a job, and reports in the order of images.
 func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
-	progress := a.startProgress(len(j.images), j.stats)
+	progress := a.startProgress(len(j.images), j.client)
 	defer progress.stop()
 	j.Limit = a.deletions
 	j.Deep = a.deepness()
+	j.Begun = progress.begin
 	if j.record != nil {
 		j.Applied = func(plan reconcile.Plan, result reconcile.Result) { j.record.add(journal.Moves(plan, result)) }
 	}

@@ -94,15 +94,21 @@ func (a *app) again(file string) string {
 
 // refusedPlan joins all problems, nil if there are none.
 func refusedPlan(file string, problems []error) error {
-	all := &multierror.Error{ErrorFormat: func(errs []error) string {
+	var all []error
+	for _, p := range problems {
+		all = append(all, fmt.Errorf("%s: error: %w", file, p))
+	}
+	return inLines(all)
+}
+
+// inLines makes one error of several, each in its own line; nil if there are none.
+func inLines(errs []error) error {
+	all := &multierror.Error{Errors: errs, ErrorFormat: func(errs []error) string {
 		lines := make([]string, len(errs))
 		for i, err := range errs {
-			lines[i] = report.Printable(err.Error()) // in one line
+			lines[i] = report.Printable(err.Error())
 		}
 		return strings.Join(lines, "\n")
 	}}
-	for _, p := range problems {
-		all.Errors = append(all.Errors, fmt.Errorf("%s: error: %w", file, p))
-	}
 	return all.ErrorOrNil()
 }

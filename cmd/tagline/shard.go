@@ -17,6 +17,8 @@ import (
 // all of it.
 type shard struct{ index, count int }
 
+func (s shard) String() string { return fmt.Sprintf("%d/%d", s.index, s.count) }
+
 func shardFlag(c *cobra.Command, text *string) {
 	c.Flags().StringVar(text, "shard", "",
 		"only part `I/N` of the repositories, counted from 0/N; N alone takes I from JOB_COMPLETION_INDEX")

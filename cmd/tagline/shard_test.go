@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,7 +125,11 @@ func TestShardExamples(t *testing.T) {
 	}{
 		{"Indexed Job", pods, func(t *testing.T, index int) []string {
 			t.Setenv("JOB_COMPLETION_INDEX", strconv.Itoa(index))
-			return job
+			args := slices.Clone(job)
+			for i := range args {
+				args[i] = strings.NewReplacer("$(JOB_COMPLETION_INDEX)", strconv.Itoa(index), "/reports/", "").Replace(args[i])
+			}
+			return args
 		}},
 		{"matrix", jobs, func(_ *testing.T, index int) []string {
 			return strings.Fields(strings.NewReplacer(
@@ -161,6 +167,13 @@ func TestShardExamples(t *testing.T) {
 			}
 			if pushed != repositories {
 				t.Errorf("%d parts pushed %d aliases, want %d", test.parts, pushed, repositories)
+			}
+			files, err := filepath.Glob("part-*.json")
+			if err != nil || len(files) != test.parts {
+				t.Fatalf("%d parts wrote %q, %v", test.parts, files, err)
+			}
+			if joined := apply(append([]string{"report", "join"}, files...)...); !strings.HasSuffix(joined, fmt.Sprintf("\nApplied: %d pushed, 0 tags and 0 manifests deleted, 0 blocked.\n", repositories)) {
+				t.Errorf("joined:\n%s", joined)
 			}
 			if whole := apply("apply"); whole != fmt.Sprintf("Nothing to do: %d aliases in sync.\n", repositories) {
 				t.Errorf("they left this to be done:\n%s", whole)

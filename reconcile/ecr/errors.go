@@ -43,11 +43,11 @@ func (r *reader) failure(subject string, err error) error {
 		return err
 	}
 	if errors.Is(err, context.Canceled) {
-		return &failure{subject + ": interrupted", r.Host + ": interrupted", []error{err}}
+		return &failure{subject + ": interrupted", cmp.Or(r.Host, r.name) + ": interrupted", []error{err}}
 	}
 	said := func(reason, cause, advice string, causes ...error) error {
 		operation := operationOf(err) + ": "
-		return &failure{subject + ": " + operation + reason + advice, r.Host + ": " + operation + cause + advice, append(causes, err)}
+		return &failure{subject + ": " + operation + reason + advice, cmp.Or(r.Host, r.name) + ": " + operation + cause + advice, append(causes, err)}
 	}
 	if answer := notFromECR(err); answer != "" {
 		return said(answer, answer, "")

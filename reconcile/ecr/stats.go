@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 
+	"tagline/config"
 	"tagline/reconcile/oci"
 )
 
@@ -28,6 +29,9 @@ func (c *Client) Stats() oci.Stats {
 	s.BytesReceived += c.counts.received
 	return s
 }
+
+// Sent returns the bytes of blobs that were sent to a repository so far.
+func (c *Client) Sent(to config.Repository) int64 { return c.oci.Sent(to) }
 
 // Counts returns the numbers of requests so far. The kind of a call to ECR is
 // the name of its operation.

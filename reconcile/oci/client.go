@@ -92,6 +92,7 @@ type Client struct {
 	admitted     sync.Map // repositories with an answer other than a refused login; each repository may have its own login
 
 	requests, bytesSent, bytesReceived atomic.Int64
+	sent                               sync.Map // "host/path" -> *atomic.Int64, bytes of blobs
 	counts                             sync.Map // Count -> *atomic.Int64
 }
 

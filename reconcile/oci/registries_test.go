@@ -316,6 +316,8 @@ func TestCopyBetweenRegistries(t *testing.T) {
 		}
 		if sent := c.Stats().BytesSent; sent < blobs {
 			t.Errorf("%d bytes sent, want %d at least", sent, blobs)
+		} else if to, from := c.Sent(mirror), c.Sent(app); to != sent || from != 0 {
+			t.Errorf("%d of %d bytes went to the copy, and %d to where it comes from", to, sent, from)
 		}
 		if a := c.Reader(mirror).Manifests(t.Context(), []string{digests["10.30"]})[0]; a.Err != nil {
 			t.Error(a.Err)

@@ -3,6 +3,8 @@ package oci
 import (
 	"net/http"
 	"sync/atomic"
+
+	"tagline/config"
 )
 
 // Stats are counts since [New].
@@ -27,6 +29,21 @@ func (c *Client) Stats() Stats {
 		Requests: c.requests.Load(), Retries: c.hosts.retried.Load(),
 		BytesSent: c.bytesSent.Load(), BytesReceived: c.bytesReceived.Load(),
 	}
+}
+
+// Sent returns the bytes of blobs that were sent to a repository so far, for a display
+// of progress. Uploads to a URL of the registry's choice that does not name the
+// repository are not among them.
+func (c *Client) Sent(to config.Repository) int64 {
+	named := c.named(to)
+	if named.err != nil {
+		return 0
+	}
+	n, ok := c.sent.Load(named.name.RegistryStr() + "/" + named.name.RepositoryStr())
+	if !ok {
+		return 0
+	}
+	return n.(*atomic.Int64).Load()
 }
 
 // Counts returns the numbers of requests so far, by kind. It may be called at

@@ -244,6 +244,10 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	if isUpload(req) && req.Body != nil && req.Body != http.NoBody {
 		req = req.Clone(req.Context())
 		req.Body = &countedBody{ReadCloser: req.Body, count: &m.client.bytesSent}
+		if of := uploadedTo(req); of != "" {
+			count, _ := m.client.sent.LoadOrStore(of, new(atomic.Int64))
+			req.Body = &countedBody{ReadCloser: req.Body, count: count.(*atomic.Int64)}
+		}
 	}
 	start := time.Now()
 	resp, err := m.next.RoundTrip(req)
@@ -306,6 +310,16 @@ func routeOf(req *http.Request) route {
 // registry chooses its URL (the Location of the upload).
 func isUpload(req *http.Request) bool {
 	return req.Method == http.MethodPatch || req.Method == http.MethodPut && routeOf(req).resource != "manifests"
+}
+
+// uploadedTo returns the repository of an upload, with the host that is asked. It is
+// "" if the registry has chosen a URL that does not say.
+func uploadedTo(req *http.Request) string {
+	rest, ok := strings.CutPrefix(req.URL.Path, "/v2/")
+	if path, _, found := strings.Cut(rest, "/blobs/uploads/"); ok && found {
+		return req.URL.Host + "/" + path
+	}
+	return ""
 }
 
 // closeBody closes the body of a request that a RoundTripper does not pass on,

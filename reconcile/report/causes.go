@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
@@ -34,6 +35,9 @@ type cause struct {
 	key  string
 	kind string // the ID of a finding, or the outcome of an action: "failed"
 	text string // for a summary, without what differs between images
+
+	finding *config.Finding // the violation, nil for a failure
+	later   bool            // it is done once the problem is solved that it waits for
 }
 
 // causeOfFinding is the cause of a violation, or of a warning.
@@ -47,7 +51,7 @@ func causeOfFinding(of config.Repository, f *config.Finding) cause {
 	if f.Warning {
 		severity = "warning"
 	}
-	return cause{key: string(f.ID) + ": " + what, kind: string(f.ID), text: fmt.Sprintf("%s[%s]: %s", severity, f.ID, text)}
+	return cause{key: string(f.ID) + ": " + what, kind: string(f.ID), text: fmt.Sprintf("%s[%s]: %s", severity, f.ID, text), finding: f, later: f.ID == findings.BlockedSource}
 }
 
 // causeOfFailure is the cause of what could not be found out.
@@ -63,7 +67,7 @@ func causeOfError(of config.Repository, err error) cause {
 	if kind == stale {
 		text = "stale: the registry is not what the plan saw; plan again"
 	}
-	return cause{key: kind + ": " + text, kind: kind, text: "error: " + text}
+	return cause{key: kind + ": " + text, kind: kind, text: "error: " + text, later: kind == skipped && registry.Cause(err) == ""}
 }
 
 // own is a message about an image that fits other images, too.
@@ -116,18 +120,20 @@ func (c *causes) add(of cause, aliases int) bool {
 	return true
 }
 
+// all returns the causes, those of most images first.
+func (c *causes) all() []group {
+	var all []group
+	for _, g := range c.groups {
+		all = append(all, *g)
+	}
+	slices.SortFunc(all, byImages)
+	return all
+}
+
 // folded returns the causes of which not all was told in place, those of most
 // images first, and what remains by kind if there are too many.
 func (c *causes) folded() (first, rest []group) {
-	for _, g := range c.groups {
-		if g.folded {
-			first = append(first, *g)
-		}
-	}
-	order := func(a, b group) int {
-		return cmp.Or(cmp.Compare(b.images, a.images), cmp.Compare(b.aliases, a.aliases), cmp.Compare(a.key, b.key))
-	}
-	slices.SortFunc(first, order)
+	first = slices.DeleteFunc(c.all(), func(g group) bool { return !g.folded })
 	if len(first) <= mostCauses {
 		return first, nil
 	}
@@ -145,6 +151,11 @@ func (c *causes) folded() (first, rest []group) {
 	for _, k := range kinds {
 		rest = append(rest, *k)
 	}
-	slices.SortFunc(rest, order)
+	slices.SortFunc(rest, byImages)
 	return first[:mostCauses], rest
+}
+
+// byImages puts what concerns most images first.
+func byImages(a, b group) int {
+	return cmp.Or(cmp.Compare(b.images, a.images), cmp.Compare(b.aliases, a.aliases), cmp.Compare(a.key, b.key))
 }

@@ -30,7 +30,7 @@ func Drafts(w io.Writer, drafts []reconcile.Draft) error {
 		fmt.Fprintf(&b, "registry: %s\n\n", scalar(host))
 		hints(&b, d)
 		fmt.Fprintf(&b, "images:\n%s", indented(entry(d, host, false), 2))
-		others(&b, d)
+		suggested(&b, d)
 		several(&b, d)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -45,7 +45,7 @@ func DraftEntries(drafts []reconcile.Draft, host string, explicit bool) string {
 	for _, d := range drafts {
 		var b strings.Builder
 		counts(&b, d)
-		others(&b, d)
+		suggested(&b, d)
 		hints(&b, d)
 		comments := strings.ReplaceAll(strings.TrimSpace(b.String()), "\n\n", "\n")
 		parts = append(parts, comments+"\n"+entry(d, host, explicit))
@@ -90,8 +90,8 @@ func counts(b *strings.Builder, d reconcile.Draft) {
 	more(b, unread)
 }
 
-// others comments on aliases that the file could have, and on tags that are one image.
-func others(b *strings.Builder, d reconcile.Draft) {
+// suggested comments on aliases that the file could have, and on tags that are one image.
+func suggested(b *strings.Builder, d reconcile.Draft) {
 	if len(d.Aliases) > 0 {
 		comments(b, d, d.Near, "These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest")
 		comments(b, d, d.New, "These would be new. The names of the tags suggest them")

@@ -2,7 +2,9 @@ package report
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
+	"time"
 
 	"tagline/config"
 	"tagline/reconcile"
@@ -19,9 +21,39 @@ type planFile struct {
 	TaglineVersion string           `json:"tagline_version"`
 	ConfigSHA256   string           `json:"config_sha256"`
 	DryRun         bool             `json:"dry_run"`
+	Shard          *planShard       `json:"shard,omitempty"`
 	Repositories   []planRepository `json:"repositories"`
 	Findings       []planFinding    `json:"findings"`
 	Errors         []planError      `json:"errors"`
+}
+
+// planShard says which part of a run this is, and what join needs to know of it.
+type planShard struct {
+	Index         int            `json:"index"`
+	Count         int            `json:"count"`
+	Limited       bool           `json:"limited,omitempty"`
+	Started       time.Time      `json:"started"`
+	Ended         time.Time      `json:"ended"`
+	Requests      []planRequests `json:"requests"`
+	Retries       int64          `json:"retries"`
+	BytesReceived int64          `json:"received_bytes"`
+	BytesSent     int64          `json:"sent_bytes"`
+	CacheHits     int64          `json:"cache_hits"`
+	CacheMisses   int64          `json:"cache_misses"`
+}
+
+type planRequests struct {
+	Method string `json:"method"`
+	Kind   string `json:"kind"`
+	Status int    `json:"status"`
+	Count  int64  `json:"count"`
+}
+
+type planPlace struct {
+	Alias  string `json:"alias"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
 }
 
 type planRepository struct {
@@ -36,6 +68,7 @@ type planRepository struct {
 	InSync          []string             `json:"in_sync"`
 	Tags            []planTag            `json:"tags,omitempty"`
 	Swept           *planSwept           `json:"swept,omitempty"`
+	Places          []planPlace          `json:"places,omitempty"`
 }
 
 type planPush struct {
@@ -175,13 +208,58 @@ func JSON(run Run) []byte {
 	for _, message := range run.Failures {
 		file.Errors = append(file.Errors, planError{Message: message})
 	}
+	file.Shard = jsonShard(run.Shard)
 	for _, r := range run.Repositories {
 		file.Repositories = append(file.Repositories, jsonRepository(r))
+		if run.Shard != nil {
+			file.Repositories[len(file.Repositories)-1].Places = run.places(r)
+		}
 		for _, e := range r.Errors {
 			file.Errors = append(file.Errors, planError{r.Repository.String(), e.Alias, e.Message, e.Cause})
 		}
 	}
 	return encode(file)
+}
+
+func jsonShard(s *Shard) *planShard {
+	if s == nil {
+		return nil
+	}
+	out := &planShard{
+		Index: s.Index, Count: s.Count, Limited: s.Limited, Started: s.Started.UTC(), Ended: s.Ended.UTC(), Requests: []planRequests{},
+		Retries: s.Retries, BytesReceived: s.BytesReceived, BytesSent: s.BytesSent, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses,
+	}
+	for _, r := range slices.SortedFunc(slices.Values(s.Requests), Requests.compare) {
+		out.Requests = append(out.Requests, planRequests(r))
+	}
+	return out
+}
+
+// places returns where an image and the aliases that its plan changes, or could not
+// decide, are in images.yaml. A report names these places.
+func (run *Run) places(r Repository) []planPlace {
+	i := slices.IndexFunc(run.Images, func(image config.Image) bool { return image.Repository == r.Repository })
+	if i < 0 {
+		return nil
+	}
+	told := map[string]bool{}
+	for _, p := range r.Pushes {
+		told[p.Tag] = true
+	}
+	for _, d := range r.DeleteTags {
+		told[d.Tag] = true
+	}
+	for _, e := range r.Errors {
+		told[e.Alias] = true
+	}
+	place := func(alias string, at config.Pos) planPlace { return planPlace{alias, at.File, at.Line, at.Column} }
+	all := []planPlace{place("", run.Images[i].Pos)}
+	for _, alias := range run.Images[i].Aliases {
+		if told[alias.Tag] {
+			all = append(all, place(alias.Tag, alias.Pos))
+		}
+	}
+	return all
 }
 
 func jsonRepository(r Repository) planRepository {

@@ -150,6 +150,9 @@ func TestSchemaSaysWhatIsWritten(t *testing.T) {
 		{planSwept{}, definition("swept")},
 		{planFinding{}, definition("finding")},
 		{planError{}, definition("error")},
+		{planShard{}, definition("shard")},
+		{planRequests{}, definition("requests")},
+		{planPlace{}, definition("place")},
 	} {
 		var names, always []string
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(test.of)) {

@@ -12,16 +12,10 @@ import (
 
 // Metrics are the costs and results of a run.
 type Metrics struct {
-	Requests      []Requests
-	BytesSent     int64 // of blobs, for copies
-	BytesReceived int64
-	Retries       int64
-	CacheHits     int64 // manifests and platforms found in the cache
-	CacheMisses   int64
-	Actions       Actions
-	Duration      time.Duration
-	LastSuccess   time.Time // the end of the last run without a failure, this one or an earlier one; zero if there is none
-	Failed        bool      // this run failed, by its exit code
+	Costs
+	Actions     Actions
+	LastSuccess time.Time // the end of the last run without a failure, this one or an earlier one; zero if there is none
+	Failed      bool      // this run failed, by its exit code
 }
 
 // Requests is the number of requests of one kind and status.
@@ -30,6 +24,10 @@ type Requests struct {
 	Kind   string // "manifests"
 	Status int    // 0: no answer
 	Count  int64
+}
+
+func (r Requests) compare(o Requests) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Method, o.Method), cmp.Compare(r.Status, o.Status))
 }
 
 // Actions counts aliases and actions in all repositories.
@@ -70,9 +68,7 @@ func (m Metrics) Text() []byte {
 
 	metric("run_requests", "Requests of the last run by how they were answered; status 0 is no answer.")
 	requests := slices.Clone(m.Requests)
-	slices.SortFunc(requests, func(a, b Requests) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Method, b.Method), cmp.Compare(a.Status, b.Status))
-	})
+	slices.SortFunc(requests, Requests.compare)
 	for _, r := range requests {
 		fmt.Fprintf(&b, "tagline_run_requests{kind=%s,method=%s,status=\"%d\"} %d\n", labelValue(r.Kind), labelValue(r.Method), r.Status, r.Count)
 	}
@@ -93,7 +89,7 @@ func (m Metrics) Text() []byte {
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"blocked\"} %d\n", m.Actions.Blocked)
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"failed\"} %d\n", m.Actions.Failed)
 
-	gauge("run_duration_seconds", "How long the last run took.", m.Duration.Seconds())
+	gauge("run_duration_seconds", "How long the last run took.", m.Ended.Sub(m.Started).Seconds())
 	failed := 0
 	if m.Failed {
 		failed = 1

@@ -14,13 +14,14 @@ func TestMetrics(t *testing.T) {
 		Pushed:  []reconcile.Outcome{{Tag: "10"}, {Tag: "chart"}, {Tag: "latest", Err: errors.New("403 Forbidden")}},
 		Deleted: []reconcile.Outcome{{Tag: "9"}},
 	}
-	m := Metrics{
+	m := Metrics{Costs: Costs{
 		Requests: []Requests{
 			{"HEAD", "manifests", 404, 2}, {"HEAD", "manifests", 200, 30}, {"GET", "ping", 200, 1},
 			{"GET", "manifests", 0, 1}, {"PO\"ST\\\n", "token", 200, 1},
 		},
 		BytesSent: 1 << 33, BytesReceived: 1234567890, Retries: 1, CacheHits: 20, CacheMisses: 3,
-		Duration: 1500 * time.Millisecond, LastSuccess: time.Unix(1700000000, 0), Failed: true,
+		Started: time.Unix(1700000000, 0), Ended: time.Unix(1700000001, 500_000_000)},
+		LastSuccess: time.Unix(1700000000, 0), Failed: true,
 	}
 	m.Actions.Add(everything(), failed, false)
 	m.Actions.Add(reconcile.Plan{InSync: []string{"a", "b"}}, reconcile.Result{}, false)

@@ -37,25 +37,9 @@ var (
 // input: each manifest must match its digest, and must not be ambiguous. It
 // ignores fields of newer minor versions. It returns all problems at once.
 func ReadPlan(data []byte) (*Saved, []error) {
-	var file planFile
-	var version struct {
-		Text string `json:"format_version"`
-	}
-	if len(data) > MaxPlan {
-		return nil, []error{fmt.Errorf("it has %d bytes; at most %d are read", len(data), MaxPlan)}
-	}
-	if err := registry.CheckKeys(data); err != nil {
-		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
-	}
-	// The version comes first: another version may have another structure.
-	if err := json.Unmarshal(data, &version); err != nil {
-		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
-	}
-	if !versionPattern.MatchString(version.Text) {
-		return nil, []error{fmt.Errorf("its format_version is %q, and this version reads 1.x; make the plan with the tagline that applies it", version.Text)}
-	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	file, problems := parseFile(data)
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	r := planReader{failures: map[string][]reconcile.Failure{}}
 	switch {
@@ -74,21 +58,35 @@ func ReadPlan(data []byte) (*Saved, []error) {
 	for i, repository := range file.Repositories {
 		saved.Plans = append(saved.Plans, r.repository(fmt.Sprintf("repositories[%d]", i), repository))
 	}
-	for i, p := range saved.Plans {
-		if slices.ContainsFunc(saved.Plans[:i], func(o reconcile.Plan) bool { return o.Repository == p.Repository }) {
-			r.problem(fmt.Sprintf("repositories[%d]", i), "%s is there twice", p.Repository)
-		}
-	}
-	for repository := range r.failures {
-		if repository != "" && !slices.ContainsFunc(saved.Plans, func(p reconcile.Plan) bool { return p.Repository.String() == repository }) {
-			r.problem("errors", "%q is not among the repositories", repository)
-		}
-	}
+	r.eachOnce(saved.Plans)
 	if len(r.found) > 0 {
-		slices.SortStableFunc(r.found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-		return nil, r.found
+		return nil, r.sorted()
 	}
 	return saved, nil
+}
+
+// parseFile parses plan.json, and checks its version.
+func parseFile(data []byte) (file planFile, problems []error) {
+	var version struct {
+		Text string `json:"format_version"`
+	}
+	if len(data) > MaxPlan {
+		return file, []error{fmt.Errorf("it has %d bytes; at most %d are read", len(data), MaxPlan)}
+	}
+	if err := registry.CheckKeys(data); err != nil {
+		return file, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	}
+	// The version comes first: another version may have another structure.
+	if err := json.Unmarshal(data, &version); err != nil {
+		return file, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	}
+	if !versionPattern.MatchString(version.Text) {
+		return file, []error{fmt.Errorf("its format_version is %q, and this version reads 1.x; make the plan with the tagline that applies it", version.Text)}
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return file, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
+	}
+	return file, nil
 }
 
 // planReader turns the document into plans, and collects its problems.
@@ -102,6 +100,29 @@ func (r *planReader) problem(at, format string, args ...any) {
 		at += ": "
 	}
 	r.found = append(r.found, errors.New(at+fmt.Sprintf(format, args...)))
+}
+
+// eachOnce refuses a repository that is there twice, and failures of one that is not
+// there.
+func (r *planReader) eachOnce(plans []reconcile.Plan) {
+	known := map[string]bool{"": true}
+	for i, p := range plans {
+		if known[p.Repository.String()] {
+			r.problem(fmt.Sprintf("repositories[%d]", i), "%s is there twice", p.Repository)
+		}
+		known[p.Repository.String()] = true
+	}
+	for repository := range r.failures {
+		if !known[repository] {
+			r.problem("errors", "%q is not among the repositories", repository)
+		}
+	}
+}
+
+// sorted returns the problems.
+func (r *planReader) sorted() []error {
+	slices.SortStableFunc(r.found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return r.found
 }
 
 func (r *planReader) repository(at string, from planRepository) reconcile.Plan {

@@ -29,6 +29,7 @@ type Run struct {
 	Repositories    []Repository
 	Findings        []*config.Finding // of images.yaml and compose files
 	Failures        []string          // why the run stopped
+	Shard           *Shard            // nil for a whole run
 	// Folder is the folder of the findings' files inside the checkout that a
 	// forge shows; "" means its root.
 	Folder string

@@ -50,6 +50,8 @@ type TextOptions struct {
 	Verbose bool // also shows aliases in sync, and whole digests
 	Quiet   bool // only problems
 	Color   bool
+	Width   int  // of the terminal, in characters; 0 if there is none
+	Groups  bool // the changes of an image are a group of a log of GitHub Actions
 	Limited bool // --max-deletions is given, so the report says what it does not count
 }
 
@@ -106,14 +108,48 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	short := ""
 	if !t.opts.Verbose {
 		rows, short = t.shorten(t.fold(rows), plan, result)
+	} else {
+		t.fold(rows)
 	}
 	if len(rows) == 0 && short == "" {
 		return
 	}
-	t.printf("%s%s\n", Printable(plan.Image), short)
-	for _, r := range align(rows) {
-		t.printf("  %s %s\n", t.paint(r.mark), r.line())
+	if t.opts.Groups {
+		changes, problems := apart(rows)
+		if len(changes) > 0 {
+			t.printf("::group::%s\n", data(plan.Image+t.marks(plan, result)))
+			t.write(changes)
+			t.printf("::endgroup::\n")
+		}
+		if rows = problems; len(rows) == 0 && short == "" {
+			return
+		}
 	}
+	t.printf("%s%s\n", Printable(plan.Image), short)
+	t.write(rows)
+}
+
+func (t *Text) write(rows []row) {
+	for _, line := range t.fit(rows) {
+		t.printf("%s\n", line)
+	}
+}
+
+// apart returns the rows of changes, and those of problems, which a group would
+// hide. A row without a mark belongs to the one before.
+func apart(rows []row) (changes, problems []row) {
+	mark := ""
+	for _, r := range rows {
+		if r.mark != " " {
+			mark = r.mark
+		}
+		if mark == "!" {
+			problems = append(problems, r)
+		} else {
+			changes = append(changes, r)
+		}
+	}
+	return changes, problems
 }
 
 // fold takes out the problems that are only counted.
@@ -149,6 +185,11 @@ func (t *Text) shorten(rows []row, plan reconcile.Plan, result reconcile.Result)
 	case t.changed > fullImages+shortImages:
 		return problems, ""
 	}
+	return problems, t.marks(plan, result)
+}
+
+// marks counts the changes of an image: "  + 2  ~ 1".
+func (t *Text) marks(plan reconcile.Plan, result reconcile.Result) string {
 	var n totals
 	n.add(plan, result)
 	counts := map[string]int{"+": n.putBack, "-": n.deleteTags + n.deleteManifests}
@@ -161,22 +202,26 @@ func (t *Text) shorten(rows []row, plan reconcile.Plan, result reconcile.Result)
 			counts["~"]++
 		}
 	}
+	text := ""
 	for _, mark := range []string{"+", "~", "-"} {
 		if counts[mark] > 0 {
-			short += fmt.Sprintf("  %s %d", t.paint(mark), counts[mark])
+			text += fmt.Sprintf("  %s %d", t.paint(mark), counts[mark])
 		}
 	}
-	return problems, short
+	return text
 }
 
 // folded writes what was only counted.
 func (t *Text) folded() {
+	if t.opts.Verbose {
+		return
+	}
 	first, rest := t.causes.folded()
 	for _, g := range first {
-		t.printf("%s %s: %s\n", t.paint("!"), g.count(), Printable(g.text))
+		t.line(t.paint("!") + " " + g.count() + ": " + Printable(g.text))
 	}
 	for _, g := range rest {
-		t.printf("%s %s: %s, for %s\n", t.paint("!"), g.count(), Printable(g.kind), Count(g.others, "other reason"))
+		t.line(t.paint("!") + " " + g.count() + ": " + Printable(g.kind) + ", for " + Count(g.others, "other reason"))
 	}
 	if left := t.changed - fullImages - shortImages; left > 0 {
 		t.printf("%s with changes are left out.\n", Count(left, "more image"))
@@ -190,15 +235,20 @@ func (t *Text) folded() {
 func (t *Text) Summary() error {
 	t.folded()
 	if !t.opts.Quiet {
-		t.printf("%s\n", t.total.sentence(t.opts.DryRun))
+		t.line(t.total.sentence(t.opts.DryRun))
 		if line := t.notes.pinned(t.opts.DryRun); line != "" {
-			t.printf("%s\n", t.bold(line))
+			t.line(t.bold(line))
 		}
 		if line := t.notes.uncounted(); line != "" && t.opts.Limited {
-			t.printf("%s\n", line)
+			t.line(line)
 		}
 		for _, note := range t.notes.lines(t.opts.DryRun) {
-			t.printf("%s\n", note)
+			t.line(note)
+		}
+	}
+	if t.opts.Width > 0 && !t.opts.Quiet {
+		for _, step := range t.causes.next() {
+			t.line(Printable(step))
 		}
 	}
 	return t.err
@@ -264,12 +314,15 @@ const wideTag = 64
 type row struct {
 	mark    string
 	cells   []string // the last one is not padded
+	digest  int      // the index of the cell that has a digest, if the terminal may be too narrow for it; 0 for none
 	cause   cause    // of a problem
 	aliases int      // that it is about
 }
 
 // problem returns the row of a problem.
-func problem(c cause, aliases int, cells ...string) row { return row{"!", cells, c, aliases} }
+func problem(c cause, aliases int, cells ...string) row {
+	return row{mark: "!", cells: cells, cause: c, aliases: aliases}
+}
 
 func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
@@ -299,7 +352,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			continue
 		}
 		for _, c := range p.Platforms {
-			rows = append(rows, row{mark: mark, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
 			mark, tag = " ", ""
 		}
 		rows = append(rows, t.choice(plan, p.Tag)...)
@@ -307,10 +360,10 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			rows = append(rows, row{mark: mark, cells: []string{tag, "index", "", t.digest(p.New), "(was " + cmp.Or(t.digest(p.Old), "nothing") + ")"}})
 		}
 		for _, c := range p.Copies {
-			rows = append(rows, row{mark: mark, cells: []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, "copy", c.From.String(), t.digest(c.Digest), with(p, c)}})
 		}
 		for _, c := range late(p) {
-			rows = append(rows, row{mark: mark, cells: []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, "attach", c.From.String(), t.digest(c.Digest), "(" + attached(p, c) + ")"}})
 		}
 	}
 	for i, d := range plan.DeleteTags {
