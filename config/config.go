@@ -1,8 +1,3 @@
-// Package config reads images.yaml: which alias tags a registry should carry,
-// from which sources, under which policies.
-//
-// It knows the file format and the names of things, and nothing about
-// registries. [Load] is its entry point, and [Parse] for one file in memory.
 package config
 
 import "cmp"

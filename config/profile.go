@@ -1,14 +1,9 @@
 package config
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"iter"
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -32,11 +27,8 @@ type profiles map[string]*profile
 // registry has its host: RFC 2606.
 var nowhere = Repository{Host: "profile.invalid"}
 
-// Bounds of profiles. A few lines of them can stand for very many aliases.
-const (
-	maxProfileDepth  = 16
-	maxSharedAliases = 250_000 // of one file
-)
+// maxProfileDepth is how many profiles may use each other in a chain.
+const maxProfileDepth = 16
 
 var profileNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
@@ -108,57 +100,6 @@ func (w *walk) profileAliases(of string, n *yaml.Node) []Alias {
 	return all
 }
 
-// uses reads the profiles that a use names: one name, or a list. ok is false if
-// it can't be known what they give.
-func (w *walk) uses(n *yaml.Node, none string) (used []*profile, ok bool) {
-	want := "the name of a profile, or a list of names" + none
-	items := n.Content
-	switch {
-	case n.Kind == yaml.ScalarNode && !isNull(n):
-		items = []*yaml.Node{n}
-	case n.Kind != yaml.SequenceNode:
-		w.mismatch(n, "use", want)
-		return nil, false
-	case len(items) == 0 && none == "":
-		w.report(n, findings.EmptyValue, "use is an empty list; expected %s", want)
-	}
-	ok = true
-	for _, item := range items {
-		name, isText := w.scalar(item, "use", "the name of a profile")
-		if !isText {
-			ok = false
-			continue
-		}
-		p := w.profiles[name]
-		switch {
-		case p == nil && w.root.unread: // it may be there
-			ok = false
-		case p == nil:
-			w.report(item, findings.UnknownProfile, "profile %s does not exist%s", quote(name), w.knownProfiles(name))
-			ok = false
-		case slices.Contains(used, p):
-			w.report(item, findings.DuplicateKey, "profile %s is given twice in use; keep one", quote(name))
-		default:
-			used = append(used, p)
-		}
-	}
-	return used, ok
-}
-
-// knownProfiles says which profile may be meant.
-func (w *walk) knownProfiles(name string) string {
-	known := slices.Sorted(maps.Keys(w.profiles))
-	switch hint := didYouMean(name, known); {
-	case hint != "":
-		return hint
-	case len(known) == 0:
-		return `; the file has no "profiles"`
-	case len(known) > 10:
-		known = append(known[:9], fmt.Sprintf("%d more", len(known)-9))
-	}
-	return "; there are " + strings.Join(known, ", ")
-}
-
 // profileCycles reports profiles that lead back to themselves, and chains that
 // are too long. It cuts them there. nodes has the use of each profile of the file;
 // those of the root file, which other files read at the same time, are done.
@@ -204,210 +145,4 @@ func nodeOf(use *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return use
-}
-
-// body is what profiles give to an image.
-type body struct {
-	policies Settings
-	all      Settings // those of the file, too
-	aliases  []Alias  // of nowhere, in the order of their tags
-}
-
-// body puts profiles together: the later override the earlier ones, and a profile
-// overrides those that it uses, alias by alias and policy by policy.
-func (w *walk) body(uses []*profile) body {
-	names := make([]string, len(uses))
-	for i, p := range uses {
-		names[i] = p.name
-	}
-	key := strings.Join(names, " ")
-	if b, ok := w.bodies[key]; ok {
-		return b
-	}
-	b := body{policies: Settings{}, all: w.base}
-	aliases := map[string]Alias{}
-	put := func(policies Settings, of []Alias) {
-		if !w.share(len(of)) {
-			return
-		}
-		maps.Copy(b.policies, policies)
-		for _, alias := range of {
-			aliases[alias.Tag] = alias
-		}
-	}
-	for _, p := range uses {
-		below := w.body(p.uses)
-		put(below.policies, below.aliases)
-		put(p.policies, p.aliases)
-	}
-	if len(b.policies) > 0 {
-		b.all = maps.Clone(w.base)
-		maps.Copy(b.all, b.policies)
-	}
-	b.aliases = slices.SortedFunc(maps.Values(aliases), func(a, b Alias) int { return CompareTags(a.Tag, b.Tag) })
-	if w.bodies == nil {
-		w.bodies = map[string]body{}
-	}
-	w.bodies[key] = b
-	return b
-}
-
-// share counts the aliases that a file has from profiles. It reports, once,
-// that there are too many.
-func (w *walk) share(count int) bool {
-	before := w.shared
-	if w.shared += count; w.shared <= maxSharedAliases {
-		return true
-	}
-	if before <= maxSharedAliases {
-		w.reportFile(findings.TooLarge, "profiles give the images of the file more than %d aliases; divide the images among several files", maxSharedAliases)
-	}
-	return false
-}
-
-// inherit adds to an image the aliases of its profiles that it does not have
-// itself.
-func (w *walk) inherit(image *Image, from body) {
-	if !w.share(len(from.aliases)) {
-		return
-	}
-	own := make(map[string]bool, len(image.Aliases))
-	for _, alias := range image.Aliases {
-		own[alias.Tag] = true
-	}
-	image.Aliases = slices.Grow(image.Aliases, len(from.aliases))
-	for _, alias := range from.aliases {
-		if own[alias.Tag] {
-			continue
-		}
-		alias.Sources = slices.Clone(alias.Sources)
-		for i := range alias.Sources {
-			w.complete(&alias.Sources[i], alias, *image)
-		}
-		image.Aliases = append(image.Aliases, alias)
-	}
-}
-
-// complete gives a source its repository, where that depends on the image.
-func (w *walk) complete(s *Source, of Alias, image Image) {
-	own := image.Repository
-	var err error
-	switch {
-	case s.Repository == nowhere:
-		s.Repository = own
-	case s.Repository.Host == nowhere.Host:
-		s.Repository, err = ParseRepository(s.Repository.Path, own.Host)
-	case isFrom(*s):
-		err = s.completeFrom(of.Tag, own)
-	}
-	if err != nil && own.Host != unreadHost {
-		id := findings.InvalidSource
-		if errors.Is(err, errItself) {
-			id = findings.AliasCycle
-		}
-		w.reportSource(image, of, *s, id, "%v", err)
-	}
-}
-
-// repeats are findings about a place in a profile, and the images that they
-// are about.
-type repeats map[Finding]*repeat
-
-type repeat struct {
-	first string // of the images, by name
-	count int
-}
-
-func (r repeats) add(f Finding, image string) {
-	if r[f] == nil {
-		r[f] = &repeat{first: image}
-	}
-	r[f].first = min(r[f].first, image)
-	r[f].count++
-}
-
-// join adds those of another file.
-func (r repeats) join(more repeats) {
-	for f, of := range more {
-		if r[f] == nil {
-			r[f] = &repeat{first: of.first}
-		}
-		r[f].first = min(r[f].first, of.first)
-		r[f].count += of.count
-	}
-}
-
-// findings ranges over each finding once, with the images that it is about.
-func (r repeats) findings() iter.Seq[*Finding] {
-	return func(yield func(*Finding) bool) {
-		for _, f := range slices.SortedFunc(maps.Keys(r), func(a, b Finding) int { return cmp.Compare(a.Error(), b.Error()) }) {
-			of := r[f]
-			f.Message += fmt.Sprintf(" (image %s", quote(of.first))
-			if of.count > 1 {
-				f.Message += fmt.Sprintf(" and %d more", of.count-1)
-			}
-			f.Message += ")"
-			if !yield(&f) {
-				return
-			}
-		}
-	}
-}
-
-// unused warns of the profiles that no image uses.
-func (l *loading) unused() []*Finding {
-	reached := map[*profile]bool{}
-	var reach func(p *profile)
-	reach = func(p *profile) {
-		if !reached[p] {
-			reached[p] = true
-			for _, next := range p.uses {
-				reach(next)
-			}
-		}
-	}
-	for _, part := range l.parts {
-		for p := range part.used {
-			reach(p)
-		}
-	}
-	var all []*Finding
-	for _, part := range l.parts {
-		for _, p := range part.profiles {
-			if !reached[p] {
-				all = append(all, &Finding{ID: findings.UnusedProfile, Warning: true, Pos: p.pos,
-					Message: fmt.Sprintf("no image uses profile %s; use it, or remove it", quote(p.name))})
-			}
-		}
-	}
-	return all
-}
-
-// ProfileAt returns the profile that has an alias, a source or a policy of the
-// image at a place. It is "" if that place is the image's own, or the file's.
-func (i Image) ProfileAt(pos Pos) string {
-	for _, alias := range i.Aliases {
-		if alias.Profile == "" {
-			continue
-		}
-		if alias.Pos == pos || slices.ContainsFunc(alias.Sources, func(s Source) bool { return s.Pos == pos }) {
-			return alias.Profile
-		}
-	}
-	for _, s := range i.Policies {
-		if s.Profile != "" && s.Pos == pos {
-			return s.Profile
-		}
-	}
-	return ""
-}
-
-// marked notes that profiles are used.
-func (w *walk) marked(used []*profile) {
-	for _, p := range used {
-		if w.used == nil {
-			w.used = map[*profile]bool{}
-		}
-		w.used[p] = true
-	}
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,39 +17,12 @@ type Registry struct {
 	Kind        RegistryKind // empty: what the host's name tells
 	Concurrency int          // requests in flight; 0: what --concurrency says
 
-	// How to be let in to a registry of Amazon ECR. None of it is a secret.
+	// How to log in to a registry of Amazon ECR. None of it is a secret.
 	AWSProfile string // a profile in the files of the AWS CLI; empty: the job's own identity
 	RoleARN    string // a role that this identity assumes
 	ExternalID string // what the trust policy of the role may ask for
 	Region     string // whose STS is asked; empty: the host's
 }
-
-// String is "{role-arn: arn:aws:iam::123456789012:role/t, concurrency: 4}": the
-// settings as images.yaml has them.
-func (r Registry) String() string {
-	var fields []string
-	add := func(key, value string) {
-		switch {
-		case value == "":
-			return
-		case !plainPattern.MatchString(value) || strings.EqualFold(value, "null"):
-			value = strconv.Quote(value)
-		}
-		fields = append(fields, key+": "+value)
-	}
-	add("kind", string(r.Kind))
-	add("aws-profile", r.AWSProfile)
-	add("role-arn", r.RoleARN)
-	add("external-id", r.ExternalID)
-	add("region", r.Region)
-	if r.Concurrency > 0 {
-		add("concurrency", strconv.Itoa(r.Concurrency))
-	}
-	return "{" + strings.Join(fields, ", ") + "}"
-}
-
-// plainPattern matches what YAML reads as it stands, in a map in braces.
-var plainPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9:/._@+-]*[A-Za-z0-9])?$`)
 
 // MaxConcurrency is how many requests to one host may be in flight.
 const MaxConcurrency = 1000
@@ -78,13 +50,13 @@ func (w *walk) registries(n *yaml.Node) map[string]Registry {
 			continue
 		}
 		first[host] = key
-		said[host] = w.entry(key, value, host)
+		said[host] = w.hostSettings(key, value, host)
 	}
 	return said
 }
 
-// entry reads the settings of one host.
-func (w *walk) entry(key, value *yaml.Node, host string) (r Registry) {
+// hostSettings reads what registries says of one host.
+func (w *walk) hostSettings(key, value *yaml.Node, host string) (r Registry) {
 	place, isECR := ParseECRHost(host)
 	names := plainKeys
 	if isECR {
@@ -103,108 +75,82 @@ func (w *walk) entry(key, value *yaml.Node, host string) (r Registry) {
 			w.foreign(key, what, isECR, names)
 		}
 	}
-	text := func(name, want string) string {
-		if fields[name] == nil {
-			return ""
-		}
-		text, ok := w.scalar(fields[name], name, want)
-		if ok && text == "" {
-			w.report(fields[name], findings.EmptyValue, "%s is empty; expected %s", name, want)
-		}
-		return text
-	}
-	invalid := func(name, format string, args ...any) {
-		w.report(fields[name], findings.InvalidValue, "%s is "+format, append([]any{name}, args...)...)
-	}
-
-	if kind := text("kind", wantKind()); kind != "" {
+	e := hostEntry{w, what, fields}
+	if kind := e.text("kind", wantKind()); kind != "" {
 		r.Kind = RegistryKind(kind)
 		if !slices.Contains(namedKinds, r.Kind) {
-			invalid("kind", "%s; expected %s", quote(kind), wantKind())
+			e.invalid("kind", "%s; expected %s", quote(kind), wantKind())
 		}
 	}
-	if n := text("concurrency", wantConcurrency); n != "" {
+	if n := e.text("concurrency", wantConcurrency); n != "" {
 		var err error
 		if r.Concurrency, err = strconv.Atoi(n); err != nil || strconv.Itoa(r.Concurrency) != n || r.Concurrency < 1 || r.Concurrency > MaxConcurrency {
-			invalid("concurrency", "%s; expected %s", quote(n), wantConcurrency)
+			e.invalid("concurrency", "%s; expected %s", quote(n), wantConcurrency)
 		}
 	}
-	r.AWSProfile = text("aws-profile", wantProfile)
-	if r.AWSProfile != "" && !profilePattern.MatchString(r.AWSProfile) {
-		invalid("aws-profile", "%s; expected %s", quote(r.AWSProfile), wantProfile)
-	}
-	if r.RoleARN = text("role-arn", wantRole(place)); r.RoleARN != "" {
-		if problem := roleProblem(r.RoleARN, place); problem != "" {
-			invalid("role-arn", "%s", problem)
-		}
-	}
-	if r.ExternalID = text("external-id", wantExternalID); r.ExternalID != "" {
-		switch {
-		case !externalIDPattern.MatchString(r.ExternalID) || len(r.ExternalID) < 2 || len(r.ExternalID) > maxExternalID:
-			invalid("external-id", "%s; expected %s", quote(r.ExternalID), wantExternalID)
-		case fields["role-arn"] == nil:
-			w.report(fields["external-id"], findings.InvalidValue, "external-id goes with a role, and %s has no role-arn", what)
-		}
-	}
-	if r.Region = text("region", wantRegion(place)); r.Region != "" {
-		switch {
-		case !regionPattern.MatchString(r.Region):
-			invalid("region", "%s; expected %s", quote(r.Region), wantRegion(place))
-		case Partition(r.Region) != place.Partition():
-			invalid("region", "%s, of the partition %s, and the host is in %s; expected %s",
-				quote(r.Region), Partition(r.Region), place.Partition(), wantRegion(place))
-		case fields["role-arn"] == nil && fields["aws-profile"] == nil:
-			w.report(fields["region"], findings.InvalidValue,
-				"region is where a role is asked for, and %s has neither role-arn nor aws-profile; the registry's own region is in its host", what)
-		}
+	if isECR {
+		e.aws(&r, place)
 	}
 	return r
 }
 
-const (
-	wantConcurrency = "a whole number from 1 to 1000"
-	wantProfile     = "the name of a profile in the files of the AWS CLI"
-	wantExternalID  = `2 to 1224 letters, digits and "_+=,.@:/-"`
-
-	maxExternalID = 1224
-)
-
-// What AWS accepts (STS API reference, AssumeRole: ExternalId; IAM API reference,
-// Role: Path and RoleName).
-var (
-	externalIDPattern = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]+$`)
-	roleARNPattern    = regexp.MustCompile(`^arn:(aws(?:-[a-z]+)*):iam::[0-9]{12}:role/(?:[!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
-	sessionARNPattern = regexp.MustCompile(`^arn:(aws(?:-[a-z]+)*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/`)
-	regionPattern     = regexp.MustCompile(`^[a-z]{2,4}(?:-[a-z]+)+-[0-9]+$`)
-	profilePattern    = regexp.MustCompile(`^[^\s\[\]](?:[^\t\r\n\[\]]*[^\s\[\]])?$`)
-)
-
-func wantRole(host ECRHost) string {
-	return fmt.Sprintf("arn:%s:iam::%s:role/NAME, with the account of the role", host.Partition(), cmp.Or(host.Account, "ACCOUNT"))
+// hostEntry is what one host has in registries, by key.
+type hostEntry struct {
+	*walk
+	what   string // the host, for messages
+	fields map[string]*yaml.Node
 }
 
-func wantRegion(host ECRHost) string {
-	return "a region of AWS, such as " + cmp.Or(host.Region, "eu-central-1")
-}
-
-// roleProblem says what is wrong with the ARN of a role for a host, or "". The role
-// may be of another account: a repository's policy can let it in. It can't be of
-// another partition: no credentials are valid in two (IAM user guide,
-// id_roles_providers_outbound_cross_partition).
-func roleProblem(arn string, host ECRHost) string {
-	if m := sessionARNPattern.FindStringSubmatch(arn); m != nil {
-		return fmt.Sprintf("%s, a session of a role; write the role's own ARN: arn:%s:iam::%s:role/%s, with the path that it may have", quote(arn), m[1], m[2], m[3])
+// text returns the text of a key, "" if there is none.
+func (e hostEntry) text(name, want string) string {
+	if e.fields[name] == nil {
+		return ""
 	}
-	m := roleARNPattern.FindStringSubmatch(arn)
-	switch {
-	case m == nil || len(arn) > 2048:
-		return fmt.Sprintf("%s; expected %s", quote(arn), wantRole(host))
-	case m[1] != host.Partition():
-		return fmt.Sprintf("%s, of the partition %s, and the host is in %s; credentials of the one are not valid in the other: expected %s",
-			quote(arn), m[1], host.Partition(), wantRole(host))
+	text, ok := e.scalar(e.fields[name], name, want)
+	if ok && text == "" {
+		e.report(e.fields[name], findings.EmptyValue, "%s is empty; expected %s", name, want)
 	}
-	return ""
+	return text
 }
+
+func (e hostEntry) invalid(name, format string, args ...any) {
+	e.report(e.fields[name], findings.InvalidValue, "%s is "+format, append([]any{name}, args...)...)
+}
+
+// aws reads how to log in to a registry of Amazon ECR.
+func (e hostEntry) aws(r *Registry, place ECRHost) {
+	r.AWSProfile = e.text("aws-profile", wantProfile)
+	if r.AWSProfile != "" && !profilePattern.MatchString(r.AWSProfile) {
+		e.invalid("aws-profile", "%s; expected %s", quote(r.AWSProfile), wantProfile)
+	}
+	if r.RoleARN = e.text("role-arn", wantRole(place)); r.RoleARN != "" {
+		if problem := roleProblem(r.RoleARN, place); problem != "" {
+			e.invalid("role-arn", "%s", problem)
+		}
+	}
+	if r.ExternalID = e.text("external-id", wantExternalID); r.ExternalID != "" {
+		switch {
+		case !externalIDPattern.MatchString(r.ExternalID) || len(r.ExternalID) < 2 || len(r.ExternalID) > maxExternalID:
+			e.invalid("external-id", "%s; expected %s", quote(r.ExternalID), wantExternalID)
+		case e.fields["role-arn"] == nil:
+			e.report(e.fields["external-id"], findings.InvalidValue, "external-id goes with a role, and %s has no role-arn", e.what)
+		}
+	}
+	if r.Region = e.text("region", wantRegion(place)); r.Region != "" {
+		switch {
+		case !regionPattern.MatchString(r.Region):
+			e.invalid("region", "%s; expected %s", quote(r.Region), wantRegion(place))
+		case Partition(r.Region) != place.Partition():
+			e.invalid("region", "%s, of the partition %s, and the host is in %s; expected %s",
+				quote(r.Region), Partition(r.Region), place.Partition(), wantRegion(place))
+		case e.fields["role-arn"] == nil && e.fields["aws-profile"] == nil:
+			e.report(e.fields["region"], findings.InvalidValue,
+				"region is where a role is asked for, and %s has neither role-arn nor aws-profile; the registry's own region is in its host", e.what)
+		}
+	}
+}
+
+const wantConcurrency = "a whole number from 1 to 1000"
 
 // secretPattern finds the keys that people give to logins.
 var secretPattern = regexp.MustCompile(`(?i)pass(word|wd|phrase)?$|^pass|secret|token|credential|access.?key|api.?key|private.?key|^auth|^user(name)?$|^login$|^key$`)

@@ -45,9 +45,9 @@ func TestRegistries(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}
 			goodForSchema(t, input)
-			again, err := parse(registries(test.host + ": " + test.want.String()))
+			again, err := parse(registries(test.host + ": " + test.want.yaml()))
 			if err != nil || again.Registries[test.host] != test.want {
-				t.Errorf("written as %s, it is read as %+v, %v", test.want, again, err)
+				t.Errorf("written as %s, it is read as %+v, %v", test.want.yaml(), again, err)
 			}
 		})
 	}

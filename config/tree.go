@@ -79,7 +79,7 @@ func (t *tree) name(name string, first bool) error {
 		return nil
 	}
 	before, met := len(t.files), t.met
-	if err := t.walk(name, real); err != nil {
+	if err := t.folder(name, real); err != nil {
 		return err
 	}
 	if t.met == met && t.problems.all == 0 {
@@ -123,9 +123,9 @@ func (t *tree) add(f file, real string) {
 	t.files = append(t.files, f)
 }
 
-// walk adds the YAML files of a folder in the order of their paths, and then those
+// folder adds the YAML files of a folder in the order of their paths, and then those
 // that links lead to: a file that is there twice has the name without a link.
-func (t *tree) walk(named, real string) error {
+func (t *tree) folder(named, real string) error {
 	before := len(t.files)
 	var links []string
 	err := filepath.WalkDir(real, func(path string, entry fs.DirEntry, err error) error {

@@ -165,3 +165,15 @@ func isNull(n *yaml.Node) bool {
 func isEmpty(n *yaml.Node) bool {
 	return n == nil || isNull(n) || n.Kind == yaml.MappingNode && len(n.Content) == 0
 }
+
+// keyOf returns a key of a map, nil if n has no such key or is no map.
+func keyOf(n *yaml.Node, name string) *yaml.Node {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == name {
+				return n.Content[i]
+			}
+		}
+	}
+	return nil
+}

@@ -69,7 +69,7 @@
 //	saved_check.go      whether images.yaml asks for what a saved plan says
 //	saved_recheck.go    what a saved plan relies on, read again
 //	saved.go            ApplySaved
-//	carried.go          what aliases name now
+//	carried.go          what all aliases name now, for the catalogue
 //	run.go              Run: the story of one image
 //	lost.go             what a trash has of a repository, and how much is asked for
 //	restore.go          what a run deleted, put back

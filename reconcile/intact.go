@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
@@ -79,7 +78,7 @@ func (s scope) putBack(alias config.Alias, v *verdict, gone []ocispec.Descriptor
 	if len(regained) > 0 {
 		var names []string
 		for _, k := range regained {
-			names = append(names, short(digest.Digest(k.Digest)))
+			names = append(names, registry.Short(k.Digest))
 		}
 		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more; it is put back from the cache", alias.Tag, few(names), s.home))

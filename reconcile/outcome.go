@@ -37,6 +37,11 @@ type Outcome struct {
 	Already bool // nothing was sent, because another run had done it
 }
 
+// WrittenError is the failure of an action that the registry said it had done.
+type WrittenError struct{ error }
+
+func (e *WrittenError) Unwrap() error { return e.error }
+
 // interrupted says so of an action that a cancelled run did not get to.
 func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) {

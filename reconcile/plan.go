@@ -85,6 +85,15 @@ type PlatformChange struct {
 	Behind          string // the source of another platform that is a higher version, if there is one
 }
 
+// Version returns the source from which the image comes: if an alias follows another
+// one, the source of that. A mark in a registry names this one, too.
+func (c PlatformChange) Version() string {
+	if c.Origin != "" {
+		return c.Origin
+	}
+	return c.Source
+}
+
 // Choice is how a newest source came to its tags.
 type Choice struct {
 	Alias      string

@@ -68,19 +68,8 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 		return err
 	}
 	plan.DeleteTags, s.deletes = without(plan.DeleteTags, held), without(s.deletes, held)
-	for _, h := range held {
-		facts, err := s.settings()
-		if err != nil {
-			return err
-		}
-		f := s.whyHeld(facts, h, s.before, func(digest string) bool {
-			return slices.ContainsFunc(due, func(d DeleteManifest) bool { return d.Digest == digest })
-		})
-		if f.Warning {
-			s.warnings = append(s.warnings, f)
-		} else {
-			s.found = append(s.found, f)
-		}
+	if err := s.tellHeld(held, due); err != nil {
+		return err
 	}
 	swept.Held = s.heldAttestations()
 	switch waiting := s.waitingNow(); {
@@ -108,6 +97,25 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	if len(due) > 0 {
 		for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
 			plan.Tags = append(plan.Tags, TagDigest{Tag: tag, Digest: s.after.tags[tag]})
+		}
+	}
+	return nil
+}
+
+// tellHeld says why tags stay that the plan would delete, given the manifests that go.
+func (s *sweep) tellHeld(held []heldTag, due []DeleteManifest) error {
+	for _, h := range held {
+		facts, err := s.settings()
+		if err != nil {
+			return err
+		}
+		f := s.whyHeld(facts, h, s.before, func(digest string) bool {
+			return slices.ContainsFunc(due, func(d DeleteManifest) bool { return d.Digest == digest })
+		})
+		if f.Warning {
+			s.warnings = append(s.warnings, f)
+		} else {
+			s.found = append(s.found, f)
 		}
 	}
 	return nil

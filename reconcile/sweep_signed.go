@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/policies"
@@ -150,7 +149,7 @@ func (s *sweep) releasedOf(digest string) (tags []string) {
 func (s *sweep) untagReleased(needed map[string]string) {
 	for _, tag := range slices.Sorted(maps.Keys(s.after.released)) {
 		if named := s.after.tags[tag]; needed[named] != "" {
-			s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: named, Reason: "refers to " + short(digest.Digest(s.after.released[tag])) + ", which goes", Emptied: true})
+			s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: named, Reason: "refers to " + registry.Short(s.after.released[tag]) + ", which goes", Emptied: true})
 			delete(s.after.tags, tag)
 		}
 	}
@@ -167,5 +166,5 @@ func (s *sweep) referrerReason(m *registry.Manifest) string {
 			what = "list of referrers"
 		}
 	}
-	return fmt.Sprintf("%s of %s, which goes", what, short(digest.Digest(s.goes[m.Digest])))
+	return fmt.Sprintf("%s of %s, which goes", what, registry.Short(s.goes[m.Digest]))
 }

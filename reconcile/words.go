@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"tagline/config"
@@ -62,17 +61,11 @@ func listing(entries []ocispec.Descriptor) string {
 func described(d ocispec.Descriptor) string {
 	switch platform := registry.PlatformOf(d.Platform); {
 	case registry.MarksAttestation(d):
-		return "attestation " + short(d.Digest)
+		return "attestation " + registry.Short(d.Digest.String())
 	case registry.MarksArtifact(d):
-		return "artifact " + short(d.Digest)
+		return "artifact " + registry.Short(d.Digest.String())
 	case platform != (config.Platform{}):
-		return fmt.Sprintf("%s (%s)", short(d.Digest), platform)
+		return fmt.Sprintf("%s (%s)", registry.Short(d.Digest.String()), platform)
 	}
-	return short(d.Digest)
-}
-
-// short cuts a digest to a length by which it can still be found.
-func short(d digest.Digest) string {
-	algorithm, hex, _ := strings.Cut(d.String(), ":")
-	return algorithm + ":" + hex[:min(12, len(hex))] + "…"
+	return registry.Short(d.Digest.String())
 }

@@ -83,9 +83,9 @@ func (a *applying) readBack(tags []string, want map[string]string) {
 			gone := errors.Is(now.Err, registry.ErrNotFound)
 			switch {
 			case now.Err != nil && !gone:
-				a.outcome[tag] = fmt.Errorf("it was written, but could not be read back: %w", now.Err)
+				a.outcome[tag] = &WrittenError{fmt.Errorf("it was written, but could not be read back: %w", now.Err)}
 			case gone != (want[tag] == "") || !gone && now.Value.Digest != want[tag]:
-				a.outcome[tag] = fmt.Errorf("it was written, but the tag now names %s; another job may have moved it", cmp.Or(now.Value.Digest, "nothing"))
+				a.outcome[tag] = &WrittenError{fmt.Errorf("it was written, but the tag now names %s; another job may have moved it", cmp.Or(now.Value.Digest, "nothing"))}
 				again = append(again, tag)
 			default:
 				a.outcome[tag] = nil

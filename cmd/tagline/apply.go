@@ -15,9 +15,15 @@ import (
 	"tagline/reconcile/report"
 )
 
+// applyFlags are the flags that apply alone has.
+type applyFlags struct {
+	dryRun, detailed bool
+	plan             string // a file
+	shard            string // "I/N"
+}
+
 func (a *app) applyCommand() *cobra.Command {
-	var dryRun, detailed bool
-	var planFile, part string
+	flags := &applyFlags{}
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the registry agree with images.yaml, or report what would change with --dry-run",
@@ -32,76 +38,7 @@ Exit codes:
   tagline apply --registry registry.example.com --image my-image
   tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
 		Args: noArguments,
-		RunE: a.reporting(formatNames(), func(cmd *cobra.Command, out *outputs) error {
-			s, err := shard{}, error(nil)
-			if cmd.Flags().Changed("shard") {
-				if s, err = parseShard(part); err != nil {
-					return err
-				}
-				out.run.Shard = &report.Shard{Index: s.index, Count: s.count, Limited: a.deletions.Set}
-			}
-			var plan *saved
-			if cmd.Flags().Changed("plan") {
-				if planFile == "" {
-					return errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
-				}
-				plan = readSaved(planFile)
-			}
-			cfg, err := a.load(func(image config.Image) bool { return s.has(image.Repository) && plan.has(image.Repository) })
-			if err != nil {
-				return err
-			}
-			if a.deletions.Max < 0 {
-				return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
-			}
-			a.shallow = cmd.Flags().Changed("deep") && !a.deep
-			out.config(cfg)
-			images, plans := cfg.Images, savedPlans(nil)
-			if plan != nil {
-				if images, plans, err = a.matchPlan(plan, cfg); err != nil {
-					return err
-				}
-			}
-			if cmd.Flags().Changed("trash") && a.trashDir == "" {
-				return errEmptyTrash
-			}
-			if cmd.Flags().Changed("cache-dir") && a.cacheDir == "" {
-				return errors.New("--cache-dir is empty; name a folder, leave the flag out, or give " + noCache)
-			}
-			run := reconcile.NewRun(time.Now())
-			record, err := a.record(cmd, run, a.outputs...)
-			if err != nil {
-				return err
-			}
-			a.ecrPushRate /= float64(max(s.count, 1))
-			client := a.client(images...)
-			defer client.Close()
-			store := a.cache()
-			defer store.Close()
-			var writers registry.Writers
-			var keep reconcile.Trash
-			if !dryRun {
-				writers = kinds.NewWriters(client)
-				var done func()
-				keep, done = a.trash(run)
-				defer done()
-			}
-			out.meter(client, store)
-			done, err := a.reconcile(cmd.Context(), job{
-				Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Planned: store.Release},
-				images: images, out: out, record: record, client: client,
-			})
-			if err != nil {
-				return record.close(err)
-			}
-			if planFile != "" && done.stale {
-				a.warn("the registry has changed since %s was made; to plan again, with the other flags as they are: %s", planFile, a.again(planFile))
-			}
-			if dryRun && done.deletes {
-				a.checkTrash()
-			}
-			return record.close(done.exit(detailed))
-		}),
+		RunE: a.reporting(formatNames(), func(cmd *cobra.Command, out *outputs) error { return a.apply(cmd, out, flags) }),
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
@@ -110,15 +47,87 @@ Exit codes:
 	a.journalFlag(c)
 	a.imageFlag(c)
 	a.outputFlag(c, formatNames())
-	shardFlag(c, &part)
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "report what would be done, and write nothing")
+	shardFlag(c, &flags.shard)
+	c.Flags().BoolVar(&flags.dryRun, "dry-run", false, "report what would be done, and write nothing")
 	c.Flags().Float64Var(&a.ecrPushRate, "ecr-push-rate", ecr.DefaultPushRate, "pushes per second to an Amazon ECR registry, which allows 10 for all jobs together")
 	c.Flags().IntVar(&a.deletions.Max, "max-deletions", reconcile.DefaultMaxDeletions,
 		"how many tags and manifests may be deleted in a repository; if given, more than a quarter of its manifests may go, too. What provenance: purge deletes does not count")
 	c.Flags().BoolVar(&a.deep, "deep", false, "check that everything that an alias lists still exists, a request each, and copy again what came from another repository, or was attached to it since; the default for images with deletions, unless --deep=false")
-	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there are changes and no errors")
-	c.Flags().StringVar(&planFile, "plan", "", "apply the saved plan in this `FILE`, which apply --dry-run -o json=FILE has written, and nothing else")
+	c.Flags().BoolVar(&flags.detailed, "detailed-exitcode", false, "exit with 2 if there are changes and no errors")
+	c.Flags().StringVar(&flags.plan, "plan", "", "apply the saved plan in this `FILE`, which apply --dry-run -o json=FILE has written, and nothing else")
 	oneOf(c, "a saved plan is applied as it is", "plan", "dry-run", "image", "shard")
 	_ = c.MarkFlagFilename("plan", "json")
 	return c
+}
+
+// apply does the work of the command.
+func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
+	s, err := shard{}, error(nil)
+	if cmd.Flags().Changed("shard") {
+		if s, err = parseShard(flags.shard); err != nil {
+			return err
+		}
+		out.run.Shard = &report.Shard{Index: s.index, Count: s.count, Limited: a.deletions.Set}
+	}
+	var plan *saved
+	if cmd.Flags().Changed("plan") {
+		if flags.plan == "" {
+			return errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
+		}
+		plan = readSaved(flags.plan)
+	}
+	cfg, err := a.load(func(image config.Image) bool { return s.has(image.Repository) && plan.has(image.Repository) })
+	if err != nil {
+		return err
+	}
+	if a.deletions.Max < 0 {
+		return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
+	}
+	a.shallow = cmd.Flags().Changed("deep") && !a.deep
+	out.config(cfg)
+	images, plans := cfg.Images, savedPlans(nil)
+	if plan != nil {
+		if images, plans, err = a.matchPlan(plan, cfg); err != nil {
+			return err
+		}
+	}
+	if cmd.Flags().Changed("trash") && a.trashDir == "" {
+		return errEmptyTrash
+	}
+	if cmd.Flags().Changed("cache-dir") && a.cacheDir == "" {
+		return errors.New("--cache-dir is empty; name a folder, leave the flag out, or give " + noCache)
+	}
+	run := reconcile.NewRun(time.Now())
+	record, err := a.record(cmd, run, a.outputs...)
+	if err != nil {
+		return err
+	}
+	a.ecrPushRate /= float64(max(s.count, 1))
+	client := a.client(images...)
+	defer client.Close()
+	store := a.cache()
+	defer store.Close()
+	var writers registry.Writers
+	var keep reconcile.Trash
+	if !flags.dryRun {
+		writers = kinds.NewWriters(client)
+		var done func()
+		keep, done = a.trash(run)
+		defer done()
+	}
+	out.meter(client, store)
+	done, err := a.reconcile(cmd.Context(), job{
+		Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Planned: store.Release},
+		images: images, out: out, record: record, client: client,
+	})
+	if err != nil {
+		return record.close(err)
+	}
+	if flags.plan != "" && done.stale {
+		a.warn("the registry has changed since %s was made; to plan again, with the other flags as they are: %s", flags.plan, a.again(flags.plan))
+	}
+	if flags.dryRun && done.deletes {
+		a.checkTrash()
+	}
+	return record.close(done.exit(flags.detailed))
 }

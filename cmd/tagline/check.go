@@ -62,9 +62,7 @@ within the file's own folder. Nothing is fetched.`,
 				return err
 			}
 			out.config(cfg)
-			for _, w := range cfg.Warnings {
-				_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
-			}
+			a.tell(cfg.Warnings)
 			if len(composeFiles) > 0 {
 				projects, err := composeProjects(cmd)
 				if err != nil {

@@ -46,93 +46,118 @@ func composeProjects(cmd *cobra.Command) (projects []string, err error) {
 
 // checkCompose checks the images of compose projects against images.yaml and
 // prints what it finds. A project that can't be loaded doesn't stop the others.
-// What several projects share is printed once.
 func (a *app) checkCompose(cfg *config.Config, projects []string, fix bool, out *outputs) error {
 	// compose-go logs unset variables; the findings have them with their places.
 	logrus.SetOutput(io.Discard)
-	environment := map[string]string{}
+	c := composeCheck{app: a, cfg: cfg, fix: fix, out: out, environment: map[string]string{}, read: map[string]bool{}, said: map[config.Finding]bool{}}
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		environment[name] = value
-	}
-	failed, blocked := false, false
-	full := func(name string) string { // links stay: what a file means depends on its folder
-		if path, err := filepath.Abs(name); err == nil {
-			return path
-		}
-		return name
-	}
-	read, said := map[string]bool{}, map[config.Finding]bool{}
-	again := func(f *config.Finding) bool {
-		key := *f
-		key.Pos.File = full(f.Pos.File)
-		defer func() { said[key] = true }()
-		return said[key]
+		c.environment[name] = value
 	}
 	for _, project := range projects {
-		files := compose.Files(project)
-		var paths []string
-		for _, file := range files {
-			paths = append(paths, full(file))
-		}
-		if key := strings.Join(paths, "\x00"); read[key] {
-			continue
-		} else {
-			read[key] = true
-		}
-		services, err := compose.Load(project, environment)
-		if fixes := compose.Check(cfg, services).Fixes; err == nil && fix && len(fixes) > 0 {
-			if err = a.fix(project, fixes, out); err == nil {
-				services, err = compose.Load(project, environment)
-			}
-		}
-		if err != nil {
-			failed = true
-			for _, e := range leaves(err) {
-				if f := (*config.Finding)(nil); errors.As(e, &f) && again(f) {
-					continue
-				}
-				out.note(e)
-				if _, err := fmt.Fprintln(a.stderr, report.Printable(e.Error())); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		result := compose.Check(cfg, services)
-		wrong := slices.ContainsFunc(result.Findings, func(f *config.Finding) bool { return !f.Warning })
-		blocked = blocked || wrong
-		for _, f := range result.Findings {
-			if again(f) {
-				continue
-			}
-			out.run.Findings = append(out.run.Findings, f)
-			if _, err := fmt.Fprintln(out.textTo, report.Printable(f.Error())); err != nil {
-				return err
-			}
-		}
-		if wrong || a.quiet {
-			continue
-		}
-		if _, err := fmt.Fprintf(out.textTo, "%s is right: %s, %d of images.yaml.\n", report.Printable(strings.Join(files, " with ")), report.Count(len(services), "service"), result.Managed); err != nil {
+		if err := c.project(project); err != nil {
 			return err
 		}
 	}
 	switch {
-	case failed:
+	case c.failed:
 		return exitCode(exitFailed)
-	case blocked:
+	case c.blocked:
 		return exitCode(exitBlocked)
 	}
 	return nil
 }
 
-// fix writes fixes into the files of a project and says which.
-func (a *app) fix(project string, fixes []compose.Fix, out *outputs) error {
+// composeCheck is a check of compose projects. What several of them share is printed
+// once.
+type composeCheck struct {
+	*app
+	cfg             *config.Config
+	fix             bool
+	out             *outputs
+	environment     map[string]string
+	read            map[string]bool         // projects, by the paths of their files
+	said            map[config.Finding]bool // with full paths
+	failed, blocked bool
+}
+
+// project checks one project. The error is one of writing.
+func (c *composeCheck) project(project string) error {
+	files := compose.Files(project)
+	var paths []string
+	for _, file := range files {
+		paths = append(paths, fullPath(file))
+	}
+	key := strings.Join(paths, "\x00")
+	if c.read[key] {
+		return nil
+	}
+	c.read[key] = true
+	services, err := compose.Load(project, c.environment)
+	if fixes := compose.Check(c.cfg, services).Fixes; err == nil && c.fix && len(fixes) > 0 {
+		if err = c.write(project, fixes); err == nil {
+			services, err = compose.Load(project, c.environment)
+		}
+	}
+	if err != nil {
+		return c.fails(err)
+	}
+	result := compose.Check(c.cfg, services)
+	wrong := slices.ContainsFunc(result.Findings, func(f *config.Finding) bool { return !f.Warning })
+	c.blocked = c.blocked || wrong
+	for _, f := range result.Findings {
+		if c.again(f) {
+			continue
+		}
+		c.out.run.Findings = append(c.out.run.Findings, f)
+		if _, err := fmt.Fprintln(c.out.textTo, report.Printable(f.Error())); err != nil {
+			return err
+		}
+	}
+	if wrong || c.quiet {
+		return nil
+	}
+	_, err = fmt.Fprintf(c.out.textTo, "%s is right: %s, %d of images.yaml.\n", report.Printable(strings.Join(files, " with ")), report.Count(len(services), "service"), result.Managed)
+	return err
+}
+
+// fails prints why a project can't be checked. The error is one of writing.
+func (c *composeCheck) fails(why error) error {
+	c.failed = true
+	for _, e := range leaves(why) {
+		if f := (*config.Finding)(nil); errors.As(e, &f) && c.again(f) {
+			continue
+		}
+		c.out.note(e)
+		if _, err := fmt.Fprintln(c.stderr, report.Printable(e.Error())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again reports whether a finding is printed already.
+func (c *composeCheck) again(f *config.Finding) bool {
+	key := *f
+	key.Pos.File = fullPath(f.Pos.File)
+	defer func() { c.said[key] = true }()
+	return c.said[key]
+}
+
+// fullPath follows no links: what a file means depends on its folder.
+func fullPath(name string) string {
+	if path, err := filepath.Abs(name); err == nil {
+		return path
+	}
+	return name
+}
+
+// write writes fixes into the files of a project and says which.
+func (c *composeCheck) write(project string, fixes []compose.Fix) error {
 	applied, err := compose.Apply(project, fixes)
 	for _, f := range applied {
-		if !a.quiet {
-			_, _ = fmt.Fprintln(out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: fixed: %q is now %q", f.Pos.File, f.Pos.Line, f.Pos.Column, f.From, f.To)))
+		if !c.quiet {
+			_, _ = fmt.Fprintln(c.out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: fixed: %q is now %q", f.Pos.File, f.Pos.Line, f.Pos.Column, f.From, f.To)))
 		}
 	}
 	return err

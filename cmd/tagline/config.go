@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"tagline/policies"
-	"tagline/reconcile/report"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -32,9 +29,7 @@ With images, only those are printed. Their names are as for --image.`,
 			if err != nil {
 				return err
 			}
-			for _, w := range cfg.Warnings {
-				_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
-			}
+			a.tell(cfg.Warnings)
 			return cfg.WriteEffective(a.stdout, policies.Keys())
 		},
 	}

@@ -67,7 +67,7 @@ func TestApplyOnECROverHTTP(t *testing.T) {
 	}
 }
 
-// The commands that need no images.yaml are let in as it says, too.
+// The commands that need no images.yaml log in as it says, too.
 func TestRolesOfImagesYAML(t *testing.T) {
 	const role = "arn:aws:iam::" + ecrtest.Account + ":role/tagline"
 	cloud, err := ecrtest.StartCloud("AKIDEXAMPLE")

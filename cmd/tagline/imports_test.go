@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"reconcile/registry":            {"config", "policies"},
 	"reconcile":                     {"config", "config/findings", "policies", "reconcile/registry"},
 	"reconcile/journal":             {"config", "reconcile", "reconcile/registry"},
-	"reconcile/catalogue":           {"config", "policies", "reconcile", "reconcile/journal", "reconcile/registry"},
+	"reconcile/catalogue":           {"config", "policies", "reconcile", "reconcile/journal", "reconcile/registry", "reconcile/report"},
 	"reconcile/report":              {"config", "config/findings", "policies", "reconcile", "reconcile/journal", "reconcile/registry"},
 	"reconcile/oci":                 {"config", "policies", "reconcile/registry"},
 	"reconcile/folder":              {},

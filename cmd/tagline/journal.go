@@ -89,8 +89,3 @@ func doer() journal.By {
 	}
 	return by
 }
-
-// ciCommit returns the commit that the CI job has checked out, "" if that is not known.
-func ciCommit() string {
-	return cmp.Or(os.Getenv("GITHUB_SHA"), os.Getenv("CI_COMMIT_SHA"), os.Getenv("GIT_COMMIT"))
-}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +113,7 @@ type outputs struct {
 	run       report.Run
 	did       report.Actions
 	metered   metered
+	events    *slog.Logger // what is done, nil unless the log is JSON: as text it would be the report again
 }
 
 // document is a report that is written at the end of a run.
@@ -181,6 +183,9 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 	}
 	o.text = a.newText(o.textTo, dryRun)
 	o.actions()
+	if a.logFormat == "json" {
+		o.events = a.logger()
+	}
 	return o, nil
 }
 
@@ -245,6 +250,9 @@ func (o *outputs) config(cfg *config.Config) {
 func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 	o.text.Repository(plan, result)
 	o.did.Add(plan, result, o.run.DryRun)
+	if o.events != nil {
+		report.LogActions(o.events, plan, result)
+	}
 	if o.whole {
 		o.run.Repositories = append(o.run.Repositories, report.Repository{Plan: plan, Result: result})
 	}
@@ -262,8 +270,12 @@ func (o *outputs) close(err error) error {
 			_, _ = fmt.Fprintln(o.a.stderr, message(fmt.Errorf("--output %s: %w", d.name, failed)))
 			if code := exitCode(0); err == nil || errors.As(err, &code) {
 				err = exitCode(exitFailed)
+				o.run.ExitCode = exitFailed
 			}
 		}
+	}
+	if o.events != nil {
+		report.LogEnd(o.events, o.run, o.costs(), o.did)
 	}
 	return err
 }

@@ -41,54 +41,7 @@ Exit codes:
 		Example: `  tagline page --out public
   tagline page --out public --journal journal.jsonl --trash trash`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if dir == "" {
-				return errors.New("--out names no folder; name the DIR for index.html")
-			}
-			cfg, err := a.load(nil)
-			if err != nil {
-				return err
-			}
-			o := catalogue.Options{Registry: cfg.Registry, Version: versionName(), Made: time.Now()}
-			if len(journals) > 0 {
-				if o.Moves, _, err = a.readJournals(journals, func(journal.Move) bool { return true }); err != nil {
-					return err
-				}
-			}
-			var damaged []error
-			if o.Trash, damaged, err = a.recordsOf(cfg.Images); err != nil {
-				return err
-			}
-			if err := os.MkdirAll(dir, 0o777); err != nil {
-				return fmt.Errorf("--out: %w", err)
-			}
-			path := filepath.Join(dir, "index.html")
-			write, err := fileWriter(path)
-			if err != nil {
-				return fmt.Errorf("--out %s: %w", dir, err)
-			}
-			for _, image := range cfg.Images {
-				o.Aliases += len(image.Aliases)
-			}
-			made, failed, err := a.makePage(cmd.Context(), cfg.Images, o)
-			if err != nil {
-				return err
-			}
-			html, err := made.HTML()
-			if err == nil {
-				err = write(html)
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			if !a.quiet {
-				_, err = fmt.Fprintf(a.stdout, "%s: %s\n", report.Printable(path), made.Summary())
-			}
-			if failed && err == nil {
-				err = exitCode(exitFailed)
-			}
-			return a.afterTrash(err, damaged)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.page(cmd.Context(), dir, journals) },
 	}
 	c.Flags().StringVar(&dir, "out", "", "`DIR` for index.html; it is made if it does not exist")
 	_ = c.MarkFlagDirname("out")
@@ -99,6 +52,56 @@ Exit codes:
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
+}
+
+// page writes a page into a folder.
+func (a *app) page(ctx context.Context, dir string, journals []string) error {
+	if dir == "" {
+		return errors.New("--out names no folder; name the DIR for index.html")
+	}
+	cfg, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	o := catalogue.Options{Registry: cfg.Registry, Version: versionName(), Made: time.Now()}
+	if len(journals) > 0 {
+		if o.Moves, _, err = a.readJournals(journals, func(journal.Move) bool { return true }); err != nil {
+			return err
+		}
+	}
+	var damaged []error
+	if o.Trash, damaged, err = a.recordsOf(cfg.Images); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	path := filepath.Join(dir, "index.html")
+	write, err := fileWriter(path)
+	if err != nil {
+		return fmt.Errorf("--out %s: %w", dir, err)
+	}
+	for _, image := range cfg.Images {
+		o.Aliases += len(image.Aliases)
+	}
+	made, failed, err := a.makePage(ctx, cfg.Images, o)
+	if err != nil {
+		return err
+	}
+	html, err := made.HTML()
+	if err == nil {
+		err = write(html)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if !a.quiet {
+		_, err = fmt.Fprintf(a.stdout, "%s: %s\n", report.Printable(path), made.Summary())
+	}
+	if failed && err == nil {
+		err = exitCode(exitFailed)
+	}
+	return a.afterTrash(err, damaged)
 }
 
 // recordsOf returns what the trash has of the images, and what can't be read.

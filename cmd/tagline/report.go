@@ -79,9 +79,7 @@ func (a *app) join(files []string, parts []report.Run, detailed bool) error {
 	var all outcome
 	for _, r := range repositories {
 		out.Repository(r.Plan, r.Result)
-		for _, w := range a.warnings(r.Plan) {
-			_, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error()))
-		}
+		a.tell(a.warnings(r.Plan))
 		all.add(r.Plan, r.Result)
 	}
 	err = out.text.Summary()

@@ -368,7 +368,7 @@ func (a *app) registries() map[string]config.Registry {
 	if a.said == nil && len(a.files) > 0 {
 		none := func(config.Image) bool { return false }
 		if _, err := a.load(none); err != nil {
-			level := slog.LevelWarn // it may say how to be let in
+			level := slog.LevelWarn // it may say how to log in
 			if errors.Is(err, fs.ErrNotExist) {
 				level = slog.LevelDebug
 			}
@@ -378,9 +378,13 @@ func (a *app) registries() map[string]config.Registry {
 	return a.said
 }
 
-// logger logs warnings to stderr, and with -vv every request.
+// logger logs warnings to stderr, as JSON also what a run does, and with -vv every
+// request.
 func (a *app) logger() *slog.Logger {
 	level := slog.LevelWarn
+	if a.logFormat == "json" {
+		level = slog.LevelInfo // with what a run did
+	}
 	switch {
 	case a.quiet:
 		level = slog.LevelError

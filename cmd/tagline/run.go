@@ -37,8 +37,8 @@ func (a *app) reconcile(ctx context.Context, j job) (outcome, error) {
 	reconcile.RunAll(ctx, j.Job, j.images, func(plan reconcile.Plan, result reconcile.Result) {
 		progress.done()
 		progress.pause(func() { j.out.Repository(plan, result) })
-		for _, w := range a.warnings(plan) {
-			progress.pause(func() { _, _ = fmt.Fprintln(a.stderr, report.Printable(w.Error())) })
+		if warnings := a.warnings(plan); len(warnings) > 0 {
+			progress.pause(func() { a.tell(warnings) })
 		}
 		all.add(plan, result)
 	})
@@ -63,6 +63,13 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 		return nil
 	}
 	return plan.Warnings
+}
+
+// tell writes findings to stderr.
+func (a *app) tell(findings []*config.Finding) {
+	for _, f := range findings {
+		_, _ = fmt.Fprintln(a.stderr, report.Printable(f.Error()))
+	}
 }
 
 // outcome is what becomes of a run. It decides the exit code.

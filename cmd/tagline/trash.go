@@ -97,17 +97,3 @@ type unkept struct{ err error }
 
 // Keep implements [reconcile.Trash].
 func (u unkept) Keep(config.Repository, []reconcile.Kept) error { return u.err }
-
-// ciJob returns the address of the CI job that runs this, "" if there is none. It
-// knows GitHub Actions, GitLab and Jenkins.
-func ciJob() string {
-	if inActions() {
-		return os.Getenv("GITHUB_SERVER_URL") + "/" + os.Getenv("GITHUB_REPOSITORY") + "/actions/runs/" + os.Getenv("GITHUB_RUN_ID")
-	}
-	for _, variable := range []string{"CI_JOB_URL", "BUILD_URL"} {
-		if address := os.Getenv(variable); address != "" {
-			return address
-		}
-	}
-	return ""
-}

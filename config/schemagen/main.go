@@ -59,7 +59,7 @@ func file() *jsonschema.Schema {
 			Type: "object", AdditionalProperties: plainRegistry(),
 			PatternProperties: map[string]*jsonschema.Schema{grammar.ECR: ecrRegistry()},
 			PropertyNames:     text(grammar.Registry, "expected a host, such as harbor.example.com"),
-			Description:       "How to be let in to a host, how many requests it gets at a time, and what kind it is where its name does not tell. Never a secret.",
+			Description:       "How to log in to a host, how many requests it gets at a time, and its kind where its name does not tell. Never a secret.",
 		}},
 		property{"policies", ref("policies", "Policies of every image. An image's own policies override them key by key.")},
 		property{"locked", locked()},
@@ -115,8 +115,8 @@ func ecrRegistry() *jsonschema.Schema {
 	two, most := uint64(2), uint64(1224)
 	id := patterned("What the trust policy of the role asks for as sts:ExternalId. It is no secret.", grammar.ExternalID, `expected letters, digits and "_+=,.@:/-"`)
 	id.MinLength, id.MaxLength = &two, &most
-	s := object("One registry of Amazon ECR. Without these keys it is entered as the job itself.",
-		property{"aws-profile", textOrNumber(patterned("A profile in the files of the AWS CLI, whose identity the registry is entered with.", grammar.Profile, "expected the name of a profile", "prod"))},
+	s := object("One registry of Amazon ECR. Without these keys, the job's own AWS credentials are used.",
+		property{"aws-profile", textOrNumber(patterned("A profile in the files of the AWS CLI, to log in with.", grammar.Profile, "expected the name of a profile", "prod"))},
 		property{"role-arn", patterned("A role that is assumed first, by the profile or by the job itself. It has the partition of the host; it can be of another account.",
 			grammar.Role, "expected arn:aws:iam::ACCOUNT:role/NAME", "arn:aws:iam::123456789012:role/tagline")},
 		property{"external-id", textOrNumber(id)},

@@ -2,18 +2,16 @@ package catalogue
 
 import (
 	"cmp"
-	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/docker/go-units"
 
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
+	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
 )
 
 // Marks of an alias.
@@ -169,224 +167,12 @@ func (p *Page) alias(of config.Image, a config.Alias, carried reconcile.Carried,
 	return row
 }
 
-// sourcesOf returns where each image came from: what the registry tells, or else what
-// the journal knows of the digest.
-func sourcesOf(carried reconcile.Carried, h journal.History) []string {
-	var all []string
-	for _, image := range carried.Images {
-		source := image.Source
-		for i := len(h.States) - 1; i >= 0 && source == ""; i-- {
-			for _, was := range h.States[i].Images {
-				if was.Digest == image.Digest {
-					source = was.Version()
-				}
-			}
-		}
-		all = append(all, clean(source))
-	}
-	return all
-}
-
-// mixed reports whether an alias has images of several versions. Tags that are no
-// versions, as far as images.yaml tells, don't count.
-func mixed(a config.Alias, sources []string) bool {
-	var versions []config.Version
-	for _, source := range sources {
-		if v, is := version(a, source); is {
-			versions = append(versions, v)
-		}
-	}
-	return slices.ContainsFunc(versions, func(v config.Version) bool { return v.Compare(versions[0]) != 0 })
-}
-
-// version reads a source as a version, as a newest source of the alias does if it has one.
-func version(a config.Alias, source string) (config.Version, bool) {
-	tag := source[strings.LastIndexByte(source, ':')+1:]
-	for _, s := range a.Sources {
-		if s.Newest != nil {
-			if v, err := s.Newest.Version(tag); err == nil {
-				return v, true
-			}
-		}
-	}
-	v, err := config.ParseVersion(tag)
-	return v, err == nil
-}
-
-// words says in a row what an alias is: one version, or one for each platform.
-func words(carried reconcile.Carried, sources []string) string {
-	if carried.Digest == "" || len(sources) == 0 {
-		return cmp.Or(short(carried.Digest), "–")
-	}
-	if one, same := only(sources); same {
-		return cmp.Or(one, short(carried.Digest))
-	}
-	var parts []string
-	for i, image := range carried.Images {
-		parts = append(parts, strings.TrimPrefix(clean(image.Platform), "linux/")+" "+cmp.Or(sources[i], short(image.Digest)))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// only returns the one text that all are.
-func only(texts []string) (string, bool) {
-	for _, text := range texts {
-		if text != texts[0] {
-			return "", false
-		}
-	}
-	if len(texts) == 0 {
-		return "", true
-	}
-	return texts[0], true
-}
-
-func short(digest string) string {
-	const shown = len("sha256:") + 12
-	if len(digest) > shown {
-		return digest[:shown] + "…"
-	}
-	return digest
-}
-
-// next says what a push makes of an alias.
-func next(push reconcile.Push) string {
-	var sources []string
-	var parts []string
-	for _, c := range push.Platforms {
-		if c.Digest == "" {
-			continue
-		}
-		source := cmp.Or(c.Origin, c.Source)
-		sources = append(sources, source)
-		parts = append(parts, strings.TrimPrefix(c.Platform, "linux/")+" "+source)
-	}
-	if one, same := only(sources); same && one != "" {
-		return one
-	}
-	return cmp.Or(strings.Join(parts, ", "), short(push.New))
-}
-
-// row adds the data of an alias.
-func (p *Page) row(carried reconcile.Carried, sources []string, h journal.History, messages []message) {
-	first := -1
-	platforms := []string{}
-	if carried.Digest != "" {
-		first = p.digest(carried.Digest)
-		for _, image := range carried.Images {
-			platforms = append(platforms, clean(image.Platform))
-			p.digest(image.Digest)
-		}
-	}
-	row := []any{p.set(platforms), versions(sources), first, p.history(h), messages}
-	for len(row) > 3 && (row[len(row)-1] == nil || isEmpty(row[len(row)-1])) {
-		row = row[:len(row)-1]
-	}
-	p.rows = append(p.rows, row)
-}
-
-func isEmpty(list any) bool {
-	switch list := list.(type) {
-	case [][]any:
-		return len(list) == 0
-	case []message:
-		return len(list) == 0
-	}
-	return false
-}
-
-// versions is one text if all are the same, else a list.
-func versions(sources []string) any {
-	if one, same := only(sources); same {
-		return one
-	}
-	return sources
-}
-
-// What a move did, as page.js has it.
-const (
-	didMove = iota
-	didMake
-	didDelete
-	didRestore
-)
-
-// history returns the last moves of an alias, newest first, each with what it replaced.
-func (p *Page) history(h journal.History) [][]any {
-	var all [][]any
-	for i := len(h.States) - 1; i > 0 && len(all) < p.states; i-- {
-		m := h.States[i].Began
-		if m == nil {
-			continue
-		}
-		before := h.States[i-1]
-		did, old, at := didMove, any(nil), -1
-		switch {
-		case m.Action == journal.Deleted:
-			did = didDelete
-		case m.Action == journal.Restored:
-			did = didRestore
-		case before.Digest == "":
-			did = didMake
-		}
-		if before.Digest != "" {
-			var sources, parts []string
-			for _, image := range before.Images {
-				version := clean(image.Version())
-				sources, parts = append(sources, version), append(parts, strings.TrimPrefix(clean(image.Platform), "linux/")+" "+version)
-			}
-			old = strings.Join(parts, ", ")
-			if one, same := only(sources); same {
-				old = one
-			}
-			at = p.digest(before.Digest)
-		}
-		all = append(all, []any{m.Time.Unix() / 60, p.doer(m.By), did, old, at})
-	}
-	return all
-}
-
-// digest adds a digest, and returns its place.
-func (p *Page) digest(digest string) int {
-	sum := make([]byte, 32)
-	if _, err := hex.Decode(sum, []byte(strings.TrimPrefix(digest, "sha256:"))); err != nil {
-		return -1
-	}
-	p.digests = append(p.digests, sum...)
-	return len(p.digests)/32 - 1
-}
-
-func (p *Page) set(platforms []string) int {
-	key := strings.Join(platforms, "\n")
-	i, known := p.setIndex[key]
-	if !known {
-		i = len(p.sets)
-		p.sets, p.setIndex[key] = append(p.sets, platforms), i
-	}
-	return i
-}
-
-// doer adds who moved an alias, and returns its place. The page may be public, so it does
-// not name users.
-func (p *Page) doer(by journal.By) int {
-	key := [2]string{clean(by.URL), clean(by.Commit)}
-	if by.URL == "" {
-		key[0] = "hand"
-	}
-	i, known := p.byIndex[key]
-	if !known {
-		i = len(p.by)
-		p.by, p.byIndex[key] = append(p.by, key), i
-	}
-	return i
-}
-
 // waits adds what waits for its deletion.
 func (p *Page) waits(of config.Image, plan reconcile.Plan) {
 	var lines []entry
 	grace := policies.Grace.Of(policies.Of(of.Policies))
 	for _, d := range plan.DeleteManifests {
-		lines = append(lines, entry{"next run", short(d.Digest), clean(d.Reason) + " (" + units.CustomSize("%.1f %s", float64(d.Bytes), units.KB, []string{"B", "kB", "MB", "GB", "TB"}) + ")"})
+		lines = append(lines, entry{"next run", registry.Short(d.Digest), clean(d.Reason) + " (" + report.Bytes(d.Bytes) + ")"})
 	}
 	waiting := slices.Clone(plan.Waiting)
 	slices.SortStableFunc(waiting, func(a, b reconcile.Waiting) int { return a.Since.Compare(b.Since) })
@@ -395,7 +181,7 @@ func (p *Page) waits(of config.Image, plan reconcile.Plan) {
 		if !w.Since.IsZero() {
 			when = stamp(w.Since.Add(grace))
 		}
-		lines = append(lines, entry{When: when, What: short(w.Digest)})
+		lines = append(lines, entry{When: when, What: registry.Short(w.Digest)})
 	}
 	p.waitingCount += len(lines)
 	if more := len(lines) - maxWaiting; more > 0 {
@@ -410,20 +196,17 @@ func (p *Page) waits(of config.Image, plan reconcile.Plan) {
 func (p *Page) Summary() string {
 	text := p.counts()
 	if n := len(p.attention); n > 0 {
-		text += "; " + count(n, "needs attention", "need attention")
+		needs := "need"
+		if n == 1 {
+			needs = "needs"
+		}
+		text += fmt.Sprintf("; %d %s attention", n, needs)
 	}
 	return text
 }
 
 func (p *Page) counts() string {
-	return count(len(p.images), "image", "images") + ", " + count(len(p.rows), "alias", "aliases")
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+	return report.Count(len(p.images), "image") + ", " + report.Count(len(p.rows), "alias")
 }
 
 // Known reports whether any alias could be read. The page of a registry that is down

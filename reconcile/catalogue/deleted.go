@@ -9,6 +9,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
+	"tagline/reconcile/registry"
 )
 
 // deletion is a tag, or manifests of one repository, that a run deleted.
@@ -76,9 +77,9 @@ func (p *Page) gone() []entry {
 		e := entry{When: stamp(d.at)}
 		switch {
 		case d.tag != "":
-			e.What, e.Text = d.repository.String()+":"+d.tag, d.reason+", was "+short(d.digest)
+			e.What, e.Text = d.repository.String()+":"+d.tag, d.reason+", was "+registry.Short(d.digest)
 		case d.manifests == 1:
-			e.What, e.Text = d.repository.String(), short(d.digest)+", "+d.reason
+			e.What, e.Text = d.repository.String(), registry.Short(d.digest)+", "+d.reason
 		default:
 			e.What, e.Text = d.repository.String(), fmt.Sprintf("%d manifests", d.manifests)
 		}

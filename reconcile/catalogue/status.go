@@ -13,6 +13,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
 )
 
 // What an alias is, in a [Status]. Of several the first counts.
@@ -202,7 +203,7 @@ func (s *Status) summary() string {
 	add(states[stateBlocked], "blocked")
 	add(states[stateUnknown], "unknown")
 	add(mixed, "mixed")
-	text := count(len(s.images), "image", "images") + ", " + count(aliases, "alias", "aliases")
+	text := report.Count(len(s.images), "image") + ", " + report.Count(aliases, "alias")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

@@ -119,7 +119,7 @@ func run(t *testing.T, cfg *config.Config) (errs map[string][]string, pushed int
 }
 
 // One run serves twenty accounts, each by a role of its own that is assumed once. A
-// config blob and a copy, which go over HTTP, are let in by the same role.
+// config blob and a copy, which go over HTTP, use the same role.
 func TestTwentyAccounts(t *testing.T) {
 	const accounts = 20
 	cloud := cloud(t, "")
@@ -198,7 +198,7 @@ images: {%[1]s/app: {aliases: {%[8]s}}, %[3]s/app: {aliases: {%[8]s}}, %[4]s/app
 	}
 }
 
-// A registry lets in its own role and no other.
+// A registry accepts its own role and no other.
 func TestRolesAreNotMixedUp(t *testing.T) {
 	cloud := cloud(t, "")
 	const a, b = "arn:aws:iam::100000000000:role/t", "arn:aws:iam::200000000000:role/t"

@@ -26,7 +26,7 @@ type Options struct {
 	// Repositories are the repositories of the run. One call asks for the facts
 	// of all of them.
 	Repositories []config.Repository
-	// Registries are what images.yaml says of hosts: how to be let in.
+	// Registries are what images.yaml says of hosts: how to log in.
 	Registries map[string]config.Registry
 }
 

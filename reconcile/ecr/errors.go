@@ -70,7 +70,7 @@ func (r *reader) failure(subject string, err error) error {
 		advice = fmt.Sprintf("; allow ecr:%s to whoever runs tagline, and if the registry is another account's, in the repository's policy", operationOf(err))
 	case "ExpiredTokenException", "UnrecognizedClientException":
 		advice = "; renew the AWS credentials"
-	case "InvalidSignatureException":
+	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired":
 		advice = "; check the secret key, this machine's clock, the region in the registry's host, and AWS_ENDPOINT_URL_ECR if that is set"
 	case "LimitExceededException":
 		advice = "; a quota of the repository is full: delete images, or ask AWS for more"
@@ -80,6 +80,9 @@ func (r *reader) failure(subject string, err error) error {
 		causes = append(causes, registry.ErrNotFound, registry.ErrNoRepository)
 	case "ImageNotFoundException":
 		causes = append(causes, registry.ErrNotFound)
+	}
+	if api.ErrorFault() == smithy.FaultClient {
+		causes = append(causes, registry.ErrRefused)
 	}
 	return said(text, api.ErrorCode(), advice, causes...)
 }

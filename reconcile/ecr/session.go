@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// identity is who a registry is entered as, or who assumes the role for it.
+// identity is who logs in to a registry, or who assumes the role for it.
 type identity struct {
 	profile   string // that images.yaml names; empty: the job's own
 	partition string // where it is used: its STS is asked, if any
@@ -314,7 +315,7 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 		if !w.told.Swap(true) { // once: in a throttled run they would fill the log
 			level, note = slog.LevelWarn, "asking again; -vv logs every time"
 		}
-		w.client.options.OCI.Logger.Log(req.Context(), level, note, "operation", operation, "host", req.URL.Host, "attempt", attempt)
+		w.client.options.OCI.Logger.Log(req.Context(), level, note, append([]any{"operation", operation, "host", req.URL.Host, "attempt", attempt}, subject(body)...)...)
 	}
 	resp, err := w.next.Do(sent)
 	w.client.counts.add(operation, resp, again)
@@ -323,13 +324,27 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	} else if req.Context().Err() == nil {
 		w.unanswered.Add(1)
 	}
-	log := w.client.options.OCI.Logger.With("operation", operation, "host", req.URL.Host, "duration", time.Since(began).Round(time.Microsecond).String())
+	log := w.client.options.OCI.Logger.With("operation", operation, "host", req.URL.Host, "duration_seconds", time.Since(began).Round(time.Microsecond).Seconds()).With(subject(body)...)
 	if err != nil {
 		log.DebugContext(req.Context(), "request", "error", root(err).Error())
 	} else {
 		log.DebugContext(req.Context(), "request", "status", resp.StatusCode)
 	}
 	return resp, err
+}
+
+// subject is the repository of a call, and the tag of an image that it writes, for
+// the log.
+func subject(body []byte) []any {
+	var call struct{ RepositoryName, ImageTag string }
+	if err := json.Unmarshal(body, &call); err != nil || call.RepositoryName == "" {
+		return nil
+	}
+	about := []any{"repository", call.RepositoryName}
+	if call.ImageTag != "" {
+		about = append(about, "reference", call.ImageTag)
+	}
+	return about
 }
 
 // log logs the SDK's own messages, such as a metadata service that does not

@@ -37,7 +37,7 @@ type Move struct {
 // By says who did it. In CI that is an address and a commit, else a user.
 type By struct {
 	URL    string `json:"url,omitempty"`    // of the CI job
-	Commit string `json:"commit,omitempty"` // that the job had checked out, with images.yaml in it
+	Commit string `json:"commit,omitempty"` // of images.yaml; on a pull request, its head
 	User   string `json:"user,omitempty"`   // user@host
 }
 

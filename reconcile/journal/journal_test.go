@@ -272,11 +272,11 @@ func TestForeignLines(t *testing.T) {
 		{"newer", strings.Replace(good(func(l *line) { l.Journal = "1.7" }), `"run"`, `"more":[1],"run"`, 1), ""},
 		{"empty", "", ""},
 		{"carriage return", good(func(*line) {}) + "\r", ""},
-		{"text", "hello", "torn, or no line of a journal"},
-		{"other JSON", `{"format_version": "1.0"}`, "it is no line of a journal"},
-		{"a number", "7", "it is no line of a journal"},
-		{"other type", `{"journal": 7}`, "it is no line of a journal"},
-		{"conflict marker", "<<<<<<< HEAD", "torn, or no line of a journal"},
+		{"text", "hello", "torn, or not a line of a journal"},
+		{"other JSON", `{"format_version": "1.0"}`, "it is not a line of a journal"},
+		{"a number", "7", "it is not a line of a journal"},
+		{"other type", `{"journal": 7}`, "it is not a line of a journal"},
+		{"conflict marker", "<<<<<<< HEAD", "torn, or not a line of a journal"},
 		{"too new", good(func(l *line) { l.Journal = "2.0" }), `its format is "2.0"`},
 		{"no time", good(func(l *line) { l.Time = time.Time{} }), "no time"},
 		{"no run", good(func(l *line) { l.Run = "" }), "no run"},
@@ -341,9 +341,9 @@ func TestOtherFiles(t *testing.T) {
 	file := filepath.Join(dir, "images.yaml")
 	must(t, os.WriteFile(file, []byte("images: {}\n"), 0o600))
 	for _, test := range []struct{ name, path, want string }{
-		{"other content", file, "it has content that is no journal; name another file"},
-		{"folder", dir, "it is no file"},
-		{"device", os.DevNull, "it is no file"},
+		{"other content", file, "it is not a journal; name another file"},
+		{"folder", dir, "it is not a regular file"},
+		{"device", os.DevNull, "it is not a regular file"},
 		{"below a file", filepath.Join(file, "x"), "not a directory"},
 		{"in no folder", filepath.Join(dir, "none", "x"), "no such file"},
 	} {

@@ -158,9 +158,9 @@ func parse(text []byte) (Move, error) {
 	var about *json.SyntaxError
 	switch err := json.Unmarshal(text, &l); {
 	case errors.As(err, &about):
-		return Move{}, fmt.Errorf("it is torn, or no line of a journal: %w", err)
+		return Move{}, fmt.Errorf("it is torn, or not a line of a journal: %w", err)
 	case err != nil || l.Journal == "":
-		return Move{}, errors.New("it is no line of a journal")
+		return Move{}, errors.New("it is not a line of a journal")
 	}
 	if major, _, _ := strings.Cut(l.Journal, "."); major != "1" {
 		return Move{}, fmt.Errorf("its format is %q, which this version of tagline can't read", l.Journal)

@@ -124,7 +124,7 @@ func add(path string, data []byte) (err error) {
 		flag |= os.O_CREATE
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is no file; a journal is a file of its own")
+		return errors.New("it is not a regular file; name another one")
 	}
 	var f interface {
 		io.ReaderAt
@@ -166,7 +166,7 @@ func isJournal(f io.ReaderAt, size int64) error {
 		return err
 	}
 	if !bytes.HasPrefix([]byte(beginning), first) {
-		return errors.New("it has content that is no journal; name another file")
+		return errors.New("it is not a journal; name another file")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package oci
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -92,7 +94,13 @@ func (r repository) failure(subject string, err error) error {
 			advice = fmt.Sprintf("; the credentials for %s do not allow this", r.Host)
 		}
 	}
+	if cert := (x509.CertificateInvalidError{}); errors.As(err, &cert) && cert.Reason == x509.Expired {
+		advice = "; check this machine's clock, and the registry's certificate"
+	}
 	causes := []error{err}
+	if status := statusOf(err); status != nil && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout {
+		causes = append(causes, registry.ErrRefused)
+	}
 	if isOfHost(err) {
 		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason + advice})
 	}
@@ -205,12 +213,16 @@ func (r repository) isOn(host string) bool {
 	return strings.EqualFold(host, r.Host) || r.err == nil && strings.EqualFold(host, r.name.RegistryStr())
 }
 
-// message is the registry's own message: code and text of each error
+// message is the registry's own message: code, text and detail of each error
 // (distribution-spec, "Error Codes"), or else the body, unless it is HTML.
 func message(status *transport.Error) string {
 	var said []string
 	for _, e := range status.Errors {
-		said = append(said, strings.Trim(fmt.Sprintf("%s: %s", e.Code, e.Message), ": "))
+		text := strings.Trim(fmt.Sprintf("%s: %s", e.Code, e.Message), ": ")
+		if more := detail(e.Detail); more != "" && !slices.Contains(restating, e.Code) {
+			text += " (" + more + ")"
+		}
+		said = append(said, text)
 	}
 	if len(said) == 0 {
 		// Only this text gives access to the body.
@@ -220,6 +232,22 @@ func message(status *transport.Error) string {
 		}
 	}
 	return printable(strings.Join(said, "; "))
+}
+
+// restating are the codes whose detail only says what was asked for.
+var restating = []transport.ErrorCode{transport.UnauthorizedErrorCode, transport.ManifestUnknownErrorCode, transport.NameUnknownErrorCode}
+
+// detail is what else a registry says about an error: a text, or JSON of its own
+// making. It is "" if that says nothing.
+func detail(said any) string {
+	if text, ok := said.(string); ok {
+		return text
+	}
+	encoded, err := json.Marshal(said)
+	if text := string(encoded); err == nil && !slices.Contains([]string{"null", "{}", "[]"}, text) {
+		return text
+	}
+	return ""
 }
 
 // printable is a text in one line of at most 200 characters, without control

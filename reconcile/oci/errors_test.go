@@ -35,7 +35,7 @@ func TestErrorsOfStatuses(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		{"one error", answer(500, `{"errors":[{"code":"UNKNOWN","message":"disk full","detail":{"path":"/var/lib"}}]}`), "500 Internal Server Error: UNKNOWN: disk full"},
+		{"one error", answer(500, `{"errors":[{"code":"UNKNOWN","message":"disk full","detail":{"path":"/var/lib"}}]}`), `500 Internal Server Error: UNKNOWN: disk full ({"path":"/var/lib"})`},
 		{"two errors", answer(500, `{"errors":[{"code":"A","message":"one"},{"code":"B"}]}`), "500 Internal Server Error: A: one; B"},
 		{"a page of HTML", answer(502, "<html>\n<h1>502 Bad Gateway</h1>", "Content-Type", "text/html"), "502 Bad Gateway"},
 		{"a text", answer(503, "no healthy upstream\n"), "503 Service Unavailable: no healthy upstream"},

@@ -58,14 +58,19 @@ func (h *host) pause(d time.Duration) {
 	}
 }
 
+// left is how much of a pause is left, 0 or less if there is none.
+func (h *host) left() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Until(h.resume)
+}
+
 // await waits for the end of a pause and then for the request's turn. If the
 // pause is too long, it fails at once. Requests to a host that is down skip
 // their turn, since they are expected to fail and should fail soon.
 func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
 	for {
-		h.mu.Lock()
-		left := time.Until(h.resume)
-		h.mu.Unlock()
+		left := h.left()
 		if left <= 0 {
 			if h.down.Load() {
 				return ctx.Err()
@@ -168,7 +173,11 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 		r.hosts.retried.Add(1)
-		r.tell(ctx, h, req, resp, err, attempt, wait)
+		pause := max(h.left(), 0)
+		if !isLimit {
+			pause = max(pause, wait)
+		}
+		r.tell(ctx, h, req, resp, err, attempt, pause)
 		if err == nil {
 			discard(resp)
 		}
@@ -180,7 +189,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// tell logs a retry. It warns once per host and reason, since a registry in
+// tell logs a retry, and how long the request waits before it. It warns once per host and reason, since a registry in
 // trouble gives the same answer for hundreds of aliases.
 func (r *retries) tell(ctx context.Context, h *host, req *http.Request, resp *http.Response, err error, attempt int, wait time.Duration) {
 	why, kind := slog.Any("error", err), "error"
@@ -191,7 +200,8 @@ func (r *retries) tell(ctx context.Context, h *host, req *http.Request, resp *ht
 	if _, known := h.told.LoadOrStore(kind, true); known {
 		level, note = slog.LevelDebug, "asking again"
 	}
-	r.log.Log(ctx, level, note, "method", req.Method, "url", loggable(req.URL), "attempt", attempt, why, "wait", wait.Round(time.Millisecond))
+	args := append([]any{"method", req.Method, "url", loggable(req.URL)}, subject(req)...)
+	r.log.Log(ctx, level, note, append(args, "attempt", attempt, why, "wait_seconds", wait.Round(time.Millisecond).Seconds())...)
 }
 
 // limited reports whether an answer refuses a request because there are too

@@ -113,22 +113,28 @@ func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
 // redacted removes the request's credentials from a refusal, which is going to
 // be reported: some servers send back what they received.
 func redacted(resp *http.Response) (*http.Response, error) {
-	user, password, _ := resp.Request.BasicAuth()
-	_, token, _ := strings.Cut(resp.Request.Header.Get("Authorization"), " ")
-	if resp.StatusCode < 400 || token == "" {
+	if resp.StatusCode < 400 || resp.Request.Header.Get("Authorization") == "" {
 		return resp, nil
 	}
 	body, err := readDocument(resp)
 	if err != nil {
 		return nil, &requestError{err}
 	}
-	for _, secret := range []string{token, user + ":" + password, password} {
-		if len(secret) >= 8 { // a short one may be a common word
-			body = bytes.ReplaceAll(body, []byte(secret), []byte("[credentials]"))
-		}
-	}
+	body = withoutCredentials(body, resp.Request)
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return resp, nil
+}
+
+// withoutCredentials takes those of a request out of a text.
+func withoutCredentials(text []byte, req *http.Request) []byte {
+	user, password, _ := req.BasicAuth()
+	_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	for _, secret := range []string{token, user + ":" + password, password} {
+		if len(secret) >= 8 { // a short one may be a common word
+			text = bytes.ReplaceAll(text, []byte(secret), []byte("[credentials]"))
+		}
+	}
+	return text
 }
 
 func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
@@ -251,10 +257,17 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	start := time.Now()
 	resp, err := m.next.RoundTrip(req)
+	if err != nil {
+		resp = nil
+	}
 	log := func(how string, value any) {
 		if logger := m.client.options.Logger; logger.Enabled(req.Context(), slog.LevelDebug) { // most runs don't log at this level
-			logger.DebugContext(req.Context(), "request", "method", req.Method, "url", loggable(req.URL),
-				"duration", time.Since(start).Round(time.Microsecond).String(), how, value)
+			args := append([]any{"method", req.Method, "url", loggable(req.URL)}, subject(req)...)
+			args = append(args, "duration_seconds", time.Since(start).Round(time.Microsecond).Seconds(), how, value)
+			if resp != nil && resp.StatusCode >= 400 {
+				args = append(args, bodyOf(resp, req)...)
+			}
+			logger.DebugContext(req.Context(), "request", args...)
 		}
 	}
 	if err != nil {

@@ -24,6 +24,9 @@ var (
 	// ErrMoved means that a tag names another manifest than the caller says, and
 	// that it was left alone. See [MovedError].
 	ErrMoved = errors.New("moved")
+	// ErrRefused means that the registry answered, and did not do what it was asked
+	// for: it does not allow it, or has too many requests.
+	ErrRefused = errors.New("refused")
 	// ErrArchived means that a manifest exists and can't be pulled, like an
 	// archived image of Amazon ECR.
 	ErrArchived = errors.New("archived")

@@ -203,3 +203,12 @@ func PlatformOf(p *ocispec.Platform) config.Platform {
 func KnownType(mediaType string) bool {
 	return IsIndex(mediaType) || mediaType == ocispec.MediaTypeImageManifest || mediaType == policies.DockerManifest
 }
+
+// Short cuts a digest to a length by which it can still be found.
+func Short(digest string) string {
+	const shown = 12
+	if algorithm, hex, _ := strings.Cut(digest, ":"); len(hex) > shown {
+		return algorithm + ":" + hex[:shown] + "…"
+	}
+	return digest
+}

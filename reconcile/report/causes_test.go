@@ -111,6 +111,7 @@ app-001
 app-002
   ! 1  error: no space left on device
 Applied: 0 pushed, 0 tags and 0 manifests deleted, 0 blocked, 3 failed.
+It is not known whether app-000:1, app-001:1, app-002:1 changed; the next run finds out. This run left every other tag as it was. Run again once the cause is gone: a run does what is left.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -38,7 +38,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 		case err != nil && (i == 0 || !many || !alike(err, result.Removed[i-1].Err)):
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, t.digest(d.Digest)+"  error: "+registry.Line(err)))
 		case err == nil && !many && !t.opts.Quiet:
-			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(d.Digest), d.Reason, bytes(d.Bytes))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(d.Digest), d.Reason, Bytes(d.Bytes))}})
 		}
 	}
 	if !many || t.opts.Quiet {
@@ -48,7 +48,7 @@ func (t *Text) deletions(plan reconcile.Plan, result reconcile.Result) []row {
 	n.add(plan, result)
 	for _, k := range kinds {
 		if got := n.reclaimed[k.kind]; got.n > 0 {
-			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  that nothing needs (%s)", Count(got.n, k.what), bytes(got.bytes))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  that nothing needs (%s)", Count(got.n, k.what), Bytes(got.bytes))}})
 		}
 	}
 	return rows
@@ -149,7 +149,7 @@ func (n *notes) freed(dryRun bool) []string {
 	}
 	for _, k := range kinds {
 		if got := n.reclaimed[k.kind]; got.n > 0 {
-			lines = append(lines, fmt.Sprintf("%s: %s, %s.", does, Count(got.n, k.what), bytes(got.bytes)))
+			lines = append(lines, fmt.Sprintf("%s: %s, %s.", does, Count(got.n, k.what), Bytes(got.bytes)))
 		}
 	}
 	return lines

@@ -44,19 +44,19 @@ func (r *Run) foldsOf(of Repository) (full, short string) {
 		total := int64(0)
 		for i, d := range of.DeleteManifests {
 			if err, _ := tried(of.Removed, i); err == nil && d.Kind == k.kind && !isAlready(of.Removed, i) {
-				items = append(items, fmt.Sprintf("- %s: %s (%s)", code((&Text{}).digest(d.Digest)), prose(d.Reason), bytes(d.Bytes)))
+				items = append(items, fmt.Sprintf("- %s: %s (%s)", code(brief(d.Digest)), prose(d.Reason), Bytes(d.Bytes)))
 				total += d.Bytes
 			}
 		}
 		if len(items) > 0 {
-			add(fmt.Sprintf("%s %s deleted, %s", Count(len(items), k.what), verb(len(items), is, are), bytes(total)), items)
+			add(fmt.Sprintf("%s %s deleted, %s", Count(len(items), k.what), verb(len(items), is, are), Bytes(total)), items)
 		}
 	}
 
 	var back []string
 	for i, k := range of.Required {
 		if isPutBack(k, of.Ensured, i) {
-			back = append(back, fmt.Sprintf("- %s: the registry had dropped it, and %s", code((&Text{}).digest(k.Digest)), prose(whyRequired(k))))
+			back = append(back, fmt.Sprintf("- %s: the registry had dropped it, and %s", code(brief(k.Digest)), prose(whyRequired(k))))
 		}
 	}
 	if len(back) > 0 {

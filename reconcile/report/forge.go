@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path"
@@ -39,9 +40,5 @@ func (r *Run) at(pos config.Pos) string {
 	if pos.File == "" {
 		return ""
 	}
-	text := pos.File
-	if pos.Line > 0 {
-		text = fmt.Sprintf("%s:%d", pos.File, pos.Line)
-	}
-	return linked(code(text), r.Forge.link(pos))
+	return linked(code(cmp.Or(lineOf(pos), pos.File)), r.Forge.link(pos))
 }

@@ -21,7 +21,7 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 	}
 	fmt.Fprintf(&b, "%s\n", Printable(in.Repository.String()+at+in.Reference))
 	fmt.Fprintf(&b, "  digest  %s\n", in.Digest)
-	fmt.Fprintf(&b, "  type    %s, %s\n", Printable(in.MediaType), bytes(in.Size))
+	fmt.Fprintf(&b, "  type    %s, %s\n", Printable(in.MediaType), Bytes(in.Size))
 	owner := "not marked by tagline"
 	if in.Owner != "" {
 		owner = fmt.Sprintf("tagline, for alias %q", in.Owner)
@@ -43,19 +43,19 @@ func Inspection(w io.Writer, in reconcile.Inspection) error {
 		case policies.Other:
 			what = "artifact"
 		}
-		size, tells := bytes(p.Bytes), p.Tells
+		size, tells := Bytes(p.Bytes), p.Tells
 		if p.Missing {
 			size, tells = "-", "missing: listed, and not there any more"
 		}
 		rows = append(rows, row{mark: " ", cells: []string{what, cmp.Or(p.Source, "-"), p.Digest, size, tells}})
 	}
 	for _, r := range in.Referrers {
-		rows = append(rows, row{mark: " ", cells: []string{"referrer", "-", r.Digest, bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
+		rows = append(rows, row{mark: " ", cells: []string{"referrer", "-", r.Digest, Bytes(r.Size), cmp.Or(r.ArtifactType, r.MediaType)}})
 	}
 	for _, t := range in.Cosign {
 		size := "-"
 		if t.Size > 0 {
-			size = bytes(t.Size)
+			size = Bytes(t.Size)
 		}
 		rows = append(rows, row{mark: " ", cells: []string{"cosign", "-", t.Digest, size, "tag " + t.Tag}})
 	}
@@ -140,8 +140,8 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	return encode(out)
 }
 
-// bytes writes a size as docker does: "12.3 MB".
-func bytes(n int64) string {
+// Bytes writes a size as docker does: "12.3 MB".
+func Bytes(n int64) string {
 	format := "%.1f %s"
 	if n < units.KB {
 		format = "%.0f %s"

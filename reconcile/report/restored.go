@@ -31,12 +31,12 @@ func (t *Text) Restored(r reconcile.Restored) {
 			sum := done[o.Kind]
 			done[o.Kind] = amount{sum.n + 1, sum.bytes + o.Bytes}
 		default:
-			rows = append(rows, row{mark: "+", cells: []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, bytes(o.Bytes))}})
+			rows = append(rows, row{mark: "+", cells: []string{fmt.Sprintf("%s  %s (%s)", name, o.Kind, Bytes(o.Bytes))}})
 		}
 	}
 	for _, kind := range []string{"index", "image", "attestation", "artifact"} {
 		if got := done[kind]; got.n > 0 {
-			rows = append(rows, row{mark: "+", cells: []string{fmt.Sprintf("%s (%s)", Count(got.n, kind), bytes(got.bytes))}})
+			rows = append(rows, row{mark: "+", cells: []string{fmt.Sprintf("%s (%s)", Count(got.n, kind), Bytes(got.bytes))}})
 		}
 	}
 	for _, o := range r.Tags {
@@ -216,11 +216,11 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 		of := registry.SizeOf(k.Manifest)
 		size += of
 		if len(untagged) <= manyManifests || t.opts.Verbose {
-			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, bytes(of))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, Bytes(of))}})
 		}
 	}
 	if len(untagged) > manyManifests && !t.opts.Verbose {
-		rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s without a tag (%s)", Count(len(untagged), "manifest"), bytes(size))}})
+		rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s without a tag (%s)", Count(len(untagged), "manifest"), Bytes(size))}})
 	}
 	return rows
 }

@@ -102,7 +102,7 @@ func happens(of Repository, i int, before map[string]string) string {
 	}
 	text := became(planned, applied, of.Pushed, i)
 	for _, c := range p.Platforms {
-		if c.Digest != "" && isLower(origin(c), was(c, before)) {
+		if c.Digest != "" && isLower(c.Version(), was(c, before)) {
 			text += ", **downgrade**"
 			break
 		}
@@ -161,10 +161,6 @@ func follows(plan reconcile.Plan, p reconcile.Push) []string {
 	return all
 }
 
-// origin returns the source of an image: if an alias follows another one, the source
-// of that. A mark in a registry names this one, too.
-func origin(c reconcile.PlatformChange) string { return cmp.Or(c.Origin, c.Source) }
-
 // sourcesBefore returns the sources that the aliases of a plan had, by the digest of
 // the image.
 func sourcesBefore(plan reconcile.Plan) map[string]string {
@@ -193,7 +189,7 @@ func cell(p reconcile.Push, platform string, before map[string]string) string {
 		return ""
 	}
 	c := p.Platforms[i]
-	from, to := code(brief(was(c, before))), code(brief(origin(c)))
+	from, to := code(brief(was(c, before))), code(brief(c.Version()))
 	text := to
 	switch {
 	case c.Digest == "" && from == "":
@@ -203,7 +199,7 @@ func cell(p reconcile.Push, platform string, before map[string]string) string {
 	case p.Old == "" || c.Digest == c.OldDigest:
 	case c.OldDigest == "":
 		text = fmt.Sprintf("**new: %s**", to)
-	case was(c, before) == origin(c):
+	case was(c, before) == c.Version():
 		text = fmt.Sprintf("**%s, pushed again**", to)
 	default:
 		text = fmt.Sprintf("**%s → %s**", cmp.Or(from, "another image"), to)
@@ -233,7 +229,6 @@ func (r *Run) deletedTags(of Repository) []deletedTag {
 
 // digests returns the digests of the aliases of an image, as a table in a fold.
 func digests(of Repository) string {
-	short := &Text{}
 	var b strings.Builder
 	for i, p := range of.Pushes {
 		if err, _ := tried(of.Pushed, i); err != nil || p.Purged > 0 || isAlready(of.Pushed, i) {
@@ -243,12 +238,12 @@ func digests(of Repository) string {
 			if was == "" {
 				was = "none"
 			} else {
-				was = code(short.digest(was))
+				was = code(brief(was))
 			}
 			if is == "" {
 				is = "none"
 			} else {
-				is = code(short.digest(is))
+				is = code(brief(is))
 			}
 			b.WriteString(line([]string{code(p.Tag), platform, was, is}))
 		}

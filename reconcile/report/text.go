@@ -28,6 +28,7 @@ import (
 // counted in the last lines, before the line that sums up. A verbose report has all
 // of it in full.
 type Text struct {
+	after   after
 	w       io.Writer
 	opts    TextOptions
 	total   totals
@@ -104,6 +105,7 @@ func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opt
 func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.add(plan, result)
 	t.notes.add(plan, result)
+	t.after.add(plan, result)
 	rows := t.rows(plan, result)
 	short := ""
 	if !t.opts.Verbose {
@@ -236,6 +238,9 @@ func (t *Text) Summary() error {
 	t.folded()
 	if !t.opts.Quiet {
 		t.line(t.total.sentence(t.opts.DryRun))
+		if t.total.failed > 0 && !t.opts.DryRun {
+			t.line(Printable(t.after.sentence(t.total.pushes + t.total.deleteTags)))
+		}
 		if line := t.notes.pinned(t.opts.DryRun); line != "" {
 			t.line(t.bold(line))
 		}

@@ -81,7 +81,7 @@ func (r *Run) verdict(concerns []concern) string {
 	}
 	amount := ""
 	if freed > 0 {
-		amount = " (" + bytes(freed) + ")"
+		amount = " (" + Bytes(freed) + ")"
 	}
 	line := sentence([]phrase{
 		{pushes[moves], "tag", movesOne, move},

@@ -249,28 +249,7 @@ func (e *Registry) acr(w http.ResponseWriter, req *http.Request, repository, lis
 		refuse(w, http.StatusNotFound, "NAME_UNKNOWN", fmt.Sprintf("repository %q is not found", repository), nil)
 		return
 	}
-	var tags []tagItem
-	var manifests []manifestItem
-	hidden := 0 // invented: what listEnabled hides is counted all the same
-	for _, m := range all {
-		for _, name := range m.Tags {
-			if l := e.of(repository + ":" + name); l.List {
-				tags = append(tags, tagItem{Name: name, Digest: m.Digest, Created: m.Updated, Updated: m.Updated, Locks: l}) // invented: its times
-			} else {
-				hidden++
-			}
-		}
-		one := manifestItem{Digest: m.Digest, Size: m.Size, Created: m.Pushed, Updated: m.Updated, MediaType: m.MediaType, Locks: e.of(repository + "@" + m.Digest)}
-		one.Tags = slices.DeleteFunc(slices.Clone(m.Tags), func(tag string) bool { return !e.of(repository + ":" + tag).List })
-		one.Tags = one.Tags[:min(len(one.Tags), mostTags)]
-		if e.Untyped {
-			one.MediaType = ""
-		}
-		if one.Locks.List {
-			manifests = append(manifests, one)
-		}
-	}
-	slices.SortFunc(tags, func(a, b tagItem) int { return strings.Compare(a.Name, b.Name) })
+	tags, manifests, hidden := e.listed(repository, all)
 	body := map[string]any{"registry": e.Host, "imageName": repository}
 	switch {
 	case list == "_tags" && item != "" && req.Method == http.MethodDelete:
@@ -319,6 +298,31 @@ func (e *Registry) acr(w http.ResponseWriter, req *http.Request, repository, lis
 		body["manifests"] = page
 	}
 	answer(w, body)
+}
+
+// listed returns the tags, by name, and the manifests that listEnabled does not hide. It
+// counts the hidden tags: that they count all the same is invented.
+func (e *Registry) listed(repository string, all []listingtest.Manifest) (tags []tagItem, manifests []manifestItem, hidden int) {
+	for _, m := range all {
+		for _, name := range m.Tags {
+			if l := e.of(repository + ":" + name); l.List {
+				tags = append(tags, tagItem{Name: name, Digest: m.Digest, Created: m.Updated, Updated: m.Updated, Locks: l}) // invented: its times
+			} else {
+				hidden++
+			}
+		}
+		one := manifestItem{Digest: m.Digest, Size: m.Size, Created: m.Pushed, Updated: m.Updated, MediaType: m.MediaType, Locks: e.of(repository + "@" + m.Digest)}
+		one.Tags = slices.DeleteFunc(slices.Clone(m.Tags), func(tag string) bool { return !e.of(repository + ":" + tag).List })
+		one.Tags = one.Tags[:min(len(one.Tags), mostTags)]
+		if e.Untyped {
+			one.MediaType = ""
+		}
+		if one.Locks.List {
+			manifests = append(manifests, one)
+		}
+	}
+	slices.SortFunc(tags, func(a, b tagItem) int { return strings.Compare(a.Name, b.Name) })
+	return tags, manifests, hidden
 }
 
 // untag deletes a tag and leaves its manifest. Code and text of the 404 are those of

@@ -16,7 +16,7 @@ import (
 )
 
 // Cloud is an STS and the registries of several accounts, behind one URL: what
-// AWS_ENDPOINT_URL names. Each registry lets in its own account's roles, and those of
+// AWS_ENDPOINT_URL names. Each registry accepts its own account's roles, and those of
 // other accounts that it names. Its OCI protocol has a host of its own.
 type Cloud struct {
 	URL string // of the STS, and of the API of all registries
@@ -76,7 +76,7 @@ func (c *Cloud) Assumed() []Assumed { return c.sts.Assumed() }
 // SetLife sets how long the credentials of roles live from now on.
 func (c *Cloud) SetLife(life time.Duration) { c.sts.SetLife(life) }
 
-// AddRegistry adds the registry of an account in a region. It lets in the roles of
+// AddRegistry adds the registry of an account in a region. It accepts the roles of
 // its account and those of others that are named: what a repository policy does.
 func (c *Cloud) AddRegistry(options Options, trusted ...string) (*Server, error) {
 	server, err := Start(options)
@@ -94,7 +94,7 @@ var reCaller = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/]+)/[0-9]{8}
 
 // ServeHTTP serves STS, and hands each call of ECR to the registry that it is about:
 // that of its registryId, or else the caller's own. Without credentials of a role
-// that the registry lets in, the call gets no further.
+// that the registry accepts, the call gets no further.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		c.sts.ServeHTTP(w, req)

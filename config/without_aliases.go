@@ -10,10 +10,10 @@ import (
 	"tagline/config/findings"
 )
 
-// withoutAliases checks an image without aliases. It needs a policy of its own, or of its
-// profiles, that deletes something: one of the whole file may not be meant for it.
-// prune is refused unless it is such a policy, since without aliases it deletes
-// every tag that tagline made.
+// withoutAliases checks an image without aliases. The image, or one of its profiles,
+// must have a policy that deletes something: such a policy of the whole file may not be
+// meant for it. It must also say itself whether it wants prune, which deletes every tag
+// that tagline made if there are no aliases.
 func (w *walk) withoutAliases(key *yaml.Node, all, shared, own Settings) {
 	named := func(policy PolicyKey) (s Setting, ok bool) {
 		if s, ok = own[policy.Name]; !ok {
