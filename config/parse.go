@@ -147,7 +147,7 @@ func (w *walk) repository(key *yaml.Node) Repository {
 			set = inTheFile
 		}
 		w.report(key, findings.MissingRegistry, "%v", errNoRegistry(key.Value, set))
-		if host = unreadHost; isRegistry(key.Value) {
+		if host = unreadHost; IsRegistry(key.Value) {
 			return Repository{Host: host, Path: key.Value}
 		}
 	}

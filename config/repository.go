@@ -45,7 +45,7 @@ func ParseRepository(text, defaultHost string) (Repository, error) {
 	host, path := splitHost(text)
 	bare, tag := cutTag(text)
 	switch {
-	case host == "" && tag != "" && isRegistry(text):
+	case host == "" && tag != "" && IsRegistry(text):
 		return Repository{}, errNoRegistry(text, inTheFile)
 	case tag != "" && pathPattern.MatchString(path[:len(path)-len(tag)-1]):
 		return Repository{}, fmt.Errorf("repository %s has a tag; write %s", quote(text), quote(bare))
@@ -80,14 +80,14 @@ const inTheFile = `add "registry: host" to the file, `
 // errNoRegistry is for a repository without a host. set is where a registry can be
 // set for it, "" if there is no such file.
 func errNoRegistry(text, set string) error {
-	if isRegistry(text) {
+	if IsRegistry(text) {
 		return fmt.Errorf("%s is a registry; name a repository, such as %s", quote(text), quote(text+"/team/image"))
 	}
 	return fmt.Errorf("repository %s has no registry; write it as host/repository, %sor give --registry (or TAGLINE_REGISTRY)", quote(text), set)
 }
 
-// isRegistry reports whether a text names a host and no repository.
-func isRegistry(text string) bool {
+// IsRegistry reports whether a text names a host and no repository.
+func IsRegistry(text string) bool {
 	name, _, _ := strings.Cut(text, ":")
 	_, err := ParseHost(text)
 	return err == nil && (strings.ContainsAny(name, ".[") || strings.EqualFold(name, "localhost"))

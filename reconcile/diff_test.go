@@ -251,7 +251,7 @@ func TestViolations(t *testing.T) {
 		{"a source that is gone", "10: {amd64: 10.10, arm64: 10.99}", nil, "missing-source",
 			`source "10.99" does not exist in r.test/app; push it, or change the source`},
 		{"a digest that is gone", "10: " + digestOf("x"), nil, "missing-source", "does not exist in r.test/app"},
-		{"a repository that is not there", "10: other:1", nil, "missing-source", `source "other:1" does not exist in r.test/other`},
+		{"a repository that is not there", "10: other:1", nil, "missing-source", `source "other:1" is in the repository r.test/other, which does not exist`},
 		{"a platform that a source lacks", "10: {amd64: 10.10, arm64: 10.10}", nil, "missing-platform",
 			`source "10.10" has no linux/arm64; it has linux/amd64`},
 		{"a platform that the config contradicts", "10: {arm64: 10.12}", nil, "platform-mismatch",

@@ -30,17 +30,24 @@ func draft(t testing.TB, m *registrytest.Memory) (reconcile.Draft, string) {
 	if d.Empty() {
 		return d, ""
 	}
-	if err := report.Draft(&b, d); err != nil {
+	if err := report.Drafts(&b, []reconcile.Draft{d}); err != nil {
 		t.Fatal(err)
 	}
 	return d, b.String()
 }
 
-// lines are those of a draft's aliases and comments on other tags.
+// lines are those of a draft's aliases and comments on other tags, without what
+// aliases in sync could follow.
 func lines(text string) []string {
 	var all []string
+	hint := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
+		if hint {
+			hint = false
+			continue
+		}
+		hint = strings.HasPrefix(line, "# To follow new versions without an edit; ")
 		if alias, ok := strings.CutPrefix(line, "      "); ok {
 			all = append(all, strings.Split(alias, "  # ")[0])
 		} else if strings.HasPrefix(line, "#   ") {

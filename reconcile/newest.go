@@ -137,6 +137,10 @@ func (s *search) collect() (ps problems) {
 	var fit []candidate
 	for _, source := range s.sources {
 		tags, err := s.versionsFor(source.Newest)
+		if errors.Is(err, registry.ErrNoRepository) {
+			ps.forbid(violation(s.alias, source.Pos, findings.NoCandidate, "repository %s does not exist; correct its name, or push to it", s.home))
+			continue
+		}
 		if errors.Is(err, registry.ErrNotFound) {
 			tags, err = nil, nil // no repository, so no tags
 		}

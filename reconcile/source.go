@@ -81,9 +81,9 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 	case errors.As(err, &listed):
 		ps.forbid(violation(alias, s.Pos, findings.BrokenSource,
 			"source %q refers to something that is not there: %s; push it again", s.Text, registry.Line(err)))
-	case errors.Is(err, registry.ErrNoRepository):
+	case errors.Is(err, registry.ErrNoRepository), missing && f.nowhere(s.Repository, &ps):
 		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
-			"source %q is in the repository %s, which does not exist; correct its name", s.Text, s.Repository))
+			"source %q is in the repository %s, which does not exist; correct its name, or push to it", s.Text, s.Repository))
 	case missing:
 		ps.forbid(violation(alias, s.Pos, findings.MissingSource,
 			"source %q does not exist in %s; %s", s.Text, s.Repository, f.meant(s, &ps)))
@@ -97,6 +97,20 @@ func (f *finder) offer(alias config.Alias, s config.Source) (content, problems) 
 		v.Source = s.Text
 	}
 	return content{}, ps
+}
+
+// nowhere reports whether a repository certainly does not exist. Many registries say of
+// a tag alone that it is not found, so if nothing in the repository is known to exist,
+// its list of tags is asked for.
+func (f *finder) nowhere(repository config.Repository, ps *problems) bool {
+	for at, a := range f.tags {
+		if at.repository == repository && a.Err == nil {
+			return false
+		}
+	}
+	_, err := ask(f.lists, f.open.lists, repository)
+	ps.wait(err)
+	return errors.Is(err, registry.ErrNoRepository)
 }
 
 // meant says what to do about a source that does not exist. A range that stands where

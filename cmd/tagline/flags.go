@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,11 +27,21 @@ func flagError(cmd *cobra.Command, err error) error {
 		err = fmt.Errorf("unknown flag --%s", unknown.GetSpecifiedName())
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-		if nearest := config.Closest(unknown.GetSpecifiedName(), known); nearest != "" {
-			return fmt.Errorf("%w; did you mean --%s?", err, nearest)
+		meant := flagsElsewhere[unknown.GetSpecifiedName()]
+		if flag, _, _ := strings.Cut(meant, " "); cmd.Flags().Lookup(flag) == nil {
+			meant = config.Closest(unknown.GetSpecifiedName(), known)
+		}
+		if meant != "" {
+			return fmt.Errorf("%w; did you mean --%s?", err, meant)
 		}
 	}
 	return fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")
+}
+
+// flagsElsewhere are flags of other tools, and what they are here.
+var flagsElsewhere = map[string]string{
+	"check": "dry-run", "diff": "dry-run", "noop": "dry-run", "preview": "dry-run", "what-if": "dry-run", "simulate": "dry-run",
+	"json": "output json", "format": "output", "config": "file", "exit-code": "detailed-exitcode", "insecure": "insecure-registry", "only": "image",
 }
 
 // expected is what a flag takes.

@@ -127,6 +127,22 @@ func (a *app) recordsOf(images []config.Image) (records []reconcile.Record, dama
 // makePage reads the registries for a page. failed reports whether something could not
 // be read.
 func (a *app) makePage(ctx context.Context, images []config.Image, o catalogue.Options) (made *catalogue.Page, failed bool, err error) {
+	made = catalogue.New(o)
+	first, err := a.survey(ctx, images, made.Add)
+	switch {
+	case err != nil:
+		return nil, true, fmt.Errorf("%w; there is no new page", err)
+	case !made.Known():
+		return nil, true, fmt.Errorf("no alias could be read, so there is no new page; %w", first)
+	case first != nil:
+		_, _ = fmt.Fprintln(a.stderr, message(fmt.Errorf("the page lacks what could not be read; %w", first)))
+	}
+	return made, first != nil, nil
+}
+
+// survey makes the plan of a dry run for each image, with what its aliases carry, in
+// their order. unread is the first problem in reading them.
+func (a *app) survey(ctx context.Context, images []config.Image, add func(config.Image, reconcile.Plan)) (unread, err error) {
 	client := a.client(images...)
 	defer client.Close()
 	store := a.cache()
@@ -137,28 +153,19 @@ func (a *app) makePage(ctx context.Context, images []config.Image, o catalogue.O
 		Readers: store.Readers(client, images), Limit: reconcile.Limit{Max: reconcile.DefaultMaxDeletions}, Deep: reconcile.DeepNever,
 		Carried: true, Planned: store.Release, Begun: progress.begin,
 	}
-	made = catalogue.New(o)
-	var first error
 	n := 0 // plans come in the order of the images
 	reconcile.RunAll(ctx, job, images, func(plan reconcile.Plan, _ reconcile.Result) {
 		progress.done()
 		for _, e := range plan.Errors {
-			if first == nil {
-				first = fmt.Errorf("%s: %s", plan.Image, e.Message)
+			if unread == nil {
+				unread = fmt.Errorf("%s: %s", plan.Image, e.Message)
 			}
-			failed = true
 		}
-		made.Add(images[n], plan)
+		add(images[n], plan)
 		n++
 	})
-	progress.stop()
-	switch {
-	case ctx.Err() != nil:
-		return nil, true, errors.New("the run was interrupted; there is no new page")
-	case !made.Known():
-		return nil, true, fmt.Errorf("no alias could be read, so there is no new page; %w", first)
-	case first != nil:
-		_, _ = fmt.Fprintln(a.stderr, message(fmt.Errorf("the page lacks what could not be read; %w", first)))
+	if ctx.Err() != nil {
+		return unread, errors.New("the run was interrupted")
 	}
-	return made, failed, nil
+	return unread, nil
 }

@@ -53,7 +53,8 @@ var fenced = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 // Each page has a folder and a registry of its own. The registry holds the
 // demo's samples and stands in for localhost:5000. The blocks of a page run in
 // order. `make demo` runs for real; `make test` does not, since it runs this
-// test. localhost:5001 to localhost:5009 are further registries, which are empty.
+// test. localhost:5001 to localhost:5008 are further registries, which are empty;
+// localhost:5009 has six repositories of thirty tags, see pushShop.
 // With -update each page gets what its commands print.
 func TestPages(t *testing.T) {
 	commands := 0
@@ -73,7 +74,7 @@ func TestPages(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			updated := runPage(t, text)
+			updated := runPage(t, text, ocitest.Olareg)
 			if *update && updated != text {
 				if err := os.WriteFile(filepath.Join(root, name), []byte(updated), 0o600); err != nil {
 					t.Fatal(err)
@@ -86,17 +87,69 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// runPage returns the page with what its commands print today.
-func runPage(t *testing.T, text string) string {
-	host := ocitest.Olareg(t)
+// The first hour goes the same way on CNCF distribution.
+func TestFirstHour(t *testing.T) {
+	t.Parallel()
+	if !ocitest.HasDistribution(t) {
+		t.Skip("bin/registry is missing: `make tools` installs it")
+	}
+	text, err := os.ReadFile("first-hour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runPage(t, string(text), func(t testing.TB) string { return ocitest.Distribution(t) })
+}
+
+// pushShop pushes what a team has before it hears of tagline: six repositories of
+// thirty tags, each with a habit of its own.
+func pushShop(t *testing.T, host string) {
+	const amd64, arm64 = "linux/amd64", "linux/arm64"
+	both := []string{amd64, arm64}
+	push := func(repository string, images []demo.Image) {
+		if len(images) != 30 {
+			t.Fatalf("%s has %d tags", repository, len(images))
+		}
+		if _, err := demo.Push(t.Context(), host, repository, images); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var api, cron, db, tools, web, worker []demo.Image
+	for i := 1; i <= 30; i++ {
+		one := []string{both[(i+1)%2]} // each machine builds a release of its own
+		api = append(api, demo.Image{Tag: fmt.Sprint("10.", i), Platforms: one})
+		worker = append(worker, demo.Image{Tag: fmt.Sprintf("9.%d-%s", (i+1)/2, strings.TrimPrefix(one[0], "linux/")), Platforms: one})
+		cron = append(cron, demo.Image{Tag: fmt.Sprint("1.0.", i), Platforms: []string{amd64}})
+		tools = append(tools, demo.Image{Tag: fmt.Sprint("build-", i), Platforms: []string{amd64}})
+	}
+	for i := 1; i <= 28; i++ {
+		web = append(web, demo.Image{Tag: fmt.Sprint("2.", i), Platforms: both, Provenance: true})
+		db = append(db, demo.Image{Tag: fmt.Sprint("v3.", i), Platforms: both})
+	}
+	again := func(tag, version string, provenance bool) demo.Image {
+		return demo.Image{Tag: tag, Version: version, Platforms: both, Provenance: provenance}
+	}
+	push("shop/api", api)
+	push("shop/cron", cron)
+	push("shop/db", append(db, again("stable", "v3.27", false), again("latest", "v3.28", false)))
+	push("shop/tools", tools)
+	push("shop/web", append(web, again("2", "2.28", true), again("latest", "2.28", true)))
+	push("shop/worker", worker)
+}
+
+// runPage returns the page with what its commands print today. start starts a registry.
+func runPage(t *testing.T, text string, start func(testing.TB) string) string {
+	host := start(t)
 	if _, err := demo.Seed(t.Context(), host); err != nil {
 		t.Fatal(err)
 	}
 	hosts := map[string]string{"localhost:5000": host}
 	for _, other := range regexp.MustCompile(`localhost:500[1-9]`).FindAllString(text, -1) {
 		if hosts[other] == "" {
-			hosts[other] = ocitest.Olareg(t)
+			hosts[other] = start(t)
 		}
+	}
+	if shop := hosts["localhost:5009"]; shop != "" {
+		pushShop(t, shop)
 	}
 	stands := regexp.MustCompile(`localhost:500[0-9]`)
 	real := func(text string) string { // the hosts that the page's stand for

@@ -108,7 +108,7 @@ Exit codes:
 	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.reportCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.reportCommand(), a.statusCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		// With Args it refuses an unknown shell. cobra alone would print its help,
@@ -153,10 +153,22 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	return nil
 }
 
+// elsewhere are commands of other tools, and what they are here.
+var elsewhere = map[string]string{
+	"plan": "apply --dry-run", "diff": "apply --dry-run", "dry-run": "apply --dry-run", "preview": "apply --dry-run",
+	"sync": "apply", "push": "apply", "run": "apply", "update": "apply",
+	"ls": "status", "list": "status", "show": "inspect", "describe": "inspect", "get": "status",
+	"validate": "check", "lint": "check", "import": "init", "create": "init", "log": "history", "rollback": "history", "undo": "restore",
+	"prune": "apply", "clean": "apply", "gc": "apply",
+}
+
 // noCommand returns the error for an unknown subcommand.
 func noCommand(of *cobra.Command, name string) error {
 	of.SuggestionsMinimumDistance = 2 // cobra's default, which it sets too late for this
 	near := of.SuggestionsFor(name)
+	if meant := elsewhere[strings.ToLower(name)]; meant != "" && !of.HasParent() {
+		near = []string{meant}
+	}
 	if name == "" || len(near) == 0 {
 		return fmt.Errorf("unknown command %q for %q", name, of.CommandPath())
 	}

@@ -240,6 +240,10 @@ func faults(name string) (ocitest.Action, error) {
 		return ocitest.ForgeBody(func(body []byte) []byte {
 			return []byte(strings.Replace(string(body), "{", `{"config":{},`, 1))
 		}), nil
+	case "lists": // a whole registry, as CNCF distribution does
+		return ocitest.Respond(http.StatusOK, `{"repositories":["app","emptied","team/odd","web"]}`, "Content-Type", "application/json"), nil
+	case "name-unknown": // as most registries answer; olareg lists no tags
+		return ocitest.Respond(http.StatusNotFound, `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}`, "Content-Type", "application/json"), nil
 	case "tag-as-digest":
 		return ocitest.TagAsDigest(), nil
 	case "slow":

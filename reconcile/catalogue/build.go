@@ -144,49 +144,21 @@ func (p *Page) alias(of config.Image, a config.Alias, carried reconcile.Carried,
 	sources := sourcesOf(carried, h)
 	row := alias{ID: clean(of.Name + ":" + a.Tag), Tag: clean(a.Tag)}
 	var messages []message
-	mark := func(mark string, text string) {
-		if !slices.Contains(row.Marks, mark) {
-			row.Marks = append(row.Marks, mark)
+	for _, m := range marksOf(a, carried, sources, plan) {
+		if !slices.Contains(row.Marks, m.mark) {
+			row.Marks = append(row.Marks, m.mark)
 		}
-		if text != "" {
-			messages = append(messages, message{1, clean(text)})
-			p.attention = append(p.attention, note{link(row.ID), row.ID, mark, clean(text)})
+		switch {
+		case m.mark == markMoves:
+			messages = append(messages, message{0, "The next run moves it to " + m.text + "."})
+		case m.mark == markGoes:
+			messages = append(messages, message{0, "The next run deletes it: " + m.text})
+		case m.text != "":
+			messages = append(messages, message{1, m.text})
+			p.attention = append(p.attention, note{link(row.ID), row.ID, m.mark, m.text})
 		}
-	}
-	for _, f := range plan.Violations {
-		if f.Alias == a.Tag {
-			mark(markBlocked, f.Message)
-		}
-	}
-	for _, e := range plan.Errors {
-		if e.Alias == a.Tag {
-			mark(markUnknown, e.Message)
-		}
-	}
-	switch {
-	case carried.Err != nil:
-		if !slices.Contains(row.Marks, markUnknown) {
-			mark(markUnknown, registry.Line(carried.Err))
-		}
-	case carried.Digest == "":
-		mark(markMissing, "")
 	}
 	p.readable = p.readable || carried.Err == nil
-	if mixed(a, sources) {
-		mark(markMixed, "")
-	}
-	for _, push := range plan.Pushes {
-		if push.Tag == a.Tag {
-			mark(markMoves, "")
-			messages = append(messages, message{0, "The next run moves it to " + clean(next(push))})
-		}
-	}
-	for _, d := range plan.DeleteTags {
-		if d.Tag == a.Tag {
-			mark(markGoes, "")
-			messages = append(messages, message{0, "The next run deletes it: " + clean(d.Reason)})
-		}
-	}
 	row.Versions = words(carried, sources)
 	if n := len(h.States); n > 0 && carried.Err == nil && h.States[n-1].Digest != carried.Digest {
 		messages = append(messages, message{0, "Since the last move in the journal, something else has moved it."})

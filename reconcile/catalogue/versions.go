@@ -77,7 +77,7 @@ func next(push reconcile.Push) string {
 			platforms, versions = append(platforms, c.Platform), append(versions, c.Version())
 		}
 	}
-	return cmp.Or(inWords(platforms, versions), registry.Short(push.New)) + "."
+	return cmp.Or(inWords(platforms, versions), registry.Short(push.New))
 }
 
 // inWords lists the versions of some platforms. One that all have stands alone.

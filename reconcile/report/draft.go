@@ -17,27 +17,66 @@ import (
 // maxListed is the highest number of tags that a comment lists.
 const maxListed = 50
 
-// Draft writes an images.yaml, with comments on other tags. The draft is not empty.
-func Draft(w io.Writer, d reconcile.Draft) error {
+// Drafts writes an images.yaml, with comments on other tags. There is at least one
+// draft, and none is empty.
+func Drafts(w io.Writer, drafts []reconcile.Draft) error {
 	var b strings.Builder
-	several, attested, attestations := 0, 0, 0
-	var others []reconcile.TagSummary // have several platforms, and are no alias
-	isAlias := map[string]bool{}
-	for _, a := range d.Written() {
-		isAlias[a.Tag] = true
+	host := drafts[0].Repository.Host
+	if len(drafts) > 1 {
+		fmt.Fprintf(&b, "registry: %s\n\nimages:\n%s", scalar(host), indented(DraftEntries(drafts, host, false), 2))
+	} else {
+		d := drafts[0]
+		counts(&b, d)
+		fmt.Fprintf(&b, "registry: %s\n\n", scalar(host))
+		hints(&b, d)
+		fmt.Fprintf(&b, "images:\n%s", indented(entry(d, host, false), 2))
+		suggested(&b, d)
+		several(&b, d)
 	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// DraftEntries returns what an images.yaml whose registry is host has below its images
+// for the drafts, without indentation. With explicit, an image whose aliases are in
+// sync says under which policies they are, whatever the file's own are.
+func DraftEntries(drafts []reconcile.Draft, host string, explicit bool) string {
+	var parts []string
+	for _, d := range drafts {
+		var b strings.Builder
+		counts(&b, d)
+		suggested(&b, d)
+		hints(&b, d)
+		comments := strings.ReplaceAll(strings.TrimSpace(b.String()), "\n\n", "\n")
+		parts = append(parts, comments+"\n"+entry(d, host, explicit))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// indented adds spaces in front of each line that is not empty.
+func indented(text string, spaces int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line != "\n" {
+			b.WriteString(strings.Repeat(" ", spaces))
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// counts says what a repository has, and what could not be read.
+func counts(b *strings.Builder, d reconcile.Draft) {
+	several, attested, attestations := 0, 0, 0
 	for _, t := range d.Tags {
 		if len(t.Platforms) > 1 {
 			several++
-			if !isAlias[t.Tag] {
-				others = append(others, t)
-			}
 		}
 		if attestations += t.Attestations; t.Attestations > 0 {
 			attested++
 		}
 	}
-	fmt.Fprintf(&b, "# %s has %s: %d with several platforms, %d with attestations (%s).\n",
+	fmt.Fprintf(b, "# %s has %s: %d with several platforms, %d with attestations (%s).\n",
 		Printable(d.Repository.String()), Count(len(d.Tags), "tag"), several, attested, Count(attestations, "manifest"))
 	unread := 0
 	for _, t := range d.Tags {
@@ -45,31 +84,41 @@ func Draft(w io.Writer, d reconcile.Draft) error {
 			continue
 		}
 		if unread++; unread <= maxListed {
-			fmt.Fprintf(&b, "# Could not be read: %s: %s\n", t.Tag, Printable(registry.Line(t.Err)))
+			fmt.Fprintf(b, "# Could not be read: %s: %s\n", t.Tag, Printable(registry.Line(t.Err)))
 		}
 	}
-	more(&b, unread)
-	draftAliases(&b, d)
+	more(b, unread)
+}
+
+// suggested comments on aliases that the file could have, and on tags that are one image.
+func suggested(b *strings.Builder, d reconcile.Draft) {
 	if len(d.Aliases) > 0 {
-		comments(&b, d, d.Near, "These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest")
-		comments(&b, d, d.New, "These would be new. The names of the tags suggest them")
+		comments(b, d, d.Near, "These have the images of other tags too, in an index of their own. As aliases\n# they would be written anew, with another digest")
+		comments(b, d, d.New, "These would be new. The names of the tags suggest them")
 	}
 	if len(d.Same) > 0 {
 		b.WriteString("\n# These are one image under several names. The registry does not tell which\n# name should follow which:\n")
 		for _, tags := range d.Same[:min(maxListed, len(d.Same))] {
-			fmt.Fprintf(&b, "#   %s\n", strings.Join(tags, ", "))
+			fmt.Fprintf(b, "#   %s\n", strings.Join(tags, ", "))
 		}
-		more(&b, len(d.Same))
+		more(b, len(d.Same))
 	}
-	if len(others) > 0 {
-		b.WriteString("\n# Other tags of several platforms:\n")
-		for _, t := range others[:min(maxListed, len(others))] {
-			fmt.Fprintf(&b, "#   %s: %s\n", t.Tag, about(t))
-		}
-		more(&b, len(others))
+}
+
+// several lists tags of several platforms that are no alias.
+func several(b *strings.Builder, d reconcile.Draft) {
+	written := d.Written()
+	listed := slices.DeleteFunc(slices.Clone(d.Tags), func(t reconcile.TagSummary) bool {
+		return len(t.Platforms) < 2 || slices.ContainsFunc(written, func(a config.Alias) bool { return a.Tag == t.Tag })
+	})
+	if len(listed) == 0 {
+		return
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	b.WriteString("\n# Other tags of several platforms:\n")
+	for _, t := range listed[:min(maxListed, len(listed))] {
+		fmt.Fprintf(b, "#   %s: %s\n", t.Tag, about(t))
+	}
+	more(b, len(listed))
 }
 
 func more(b *strings.Builder, n int) {
@@ -90,21 +139,45 @@ func comments(b *strings.Builder, d reconcile.Draft, aliases []config.Alias, tit
 	more(b, len(aliases))
 }
 
-func draftAliases(b *strings.Builder, d reconcile.Draft) {
-	fmt.Fprintf(b, "registry: %s\n\n", scalar(d.Repository.Host))
-	inSync := len(d.Aliases) > 0
-	if !inSync {
+// hints say how far the file is from the registry, and what else it could say.
+func hints(b *strings.Builder, d reconcile.Draft) {
+	if len(d.Aliases) == 0 {
 		b.WriteString("# No tag is an alias as it stands. The names of the tags suggest these aliases, and\n# tagline apply would push them. See what tagline apply --dry-run says of them.\n")
-		b.WriteString(cmp.Or(patterned(d), newest(d)))
-	} else if common := everywhere(d); common != "" {
+		if text := cmp.Or(patterned(d), newest(d, d.New)); text != "" {
+			fmt.Fprintf(b, "# To follow new versions without an edit:\n#   %s\n", text)
+		}
+		return
+	}
+	if common := everywhere(d); common != "" {
 		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
 	}
-	fmt.Fprintf(b, "images:\n  %s:\n", scalar(name(d.Repository)))
-	if len(d.Dropped) > 0 {
-		what := strings.ReplaceAll(strings.Join(d.Dropped, " and "), policies.Provenance.Name, "attestations")
-		fmt.Fprintf(b, "    policies: {%s: drop}  # the aliases are without the %s of their sources\n", strings.Join(d.Dropped, ": drop, "), what)
+	if text := cmp.Or(newest(d, d.Aliases), newest(d, d.New)); text != "" {
+		fmt.Fprintf(b, "# To follow new versions without an edit; tagline apply --dry-run says what moves then:\n#   %s\n\n", text)
 	}
-	b.WriteString("    aliases:\n")
+}
+
+// entry returns an image with its aliases, as a file has it whose registry is host.
+func entry(d reconcile.Draft, host string, explicit bool) string {
+	var b strings.Builder
+	inSync := len(d.Aliases) > 0
+	fmt.Fprintf(&b, "%s:\n", scalar(name(d.Repository, host)))
+	var settings []string
+	for _, of := range []string{policies.Companions.Name, policies.Provenance.Name} {
+		if slices.Contains(d.Dropped, of) {
+			settings = append(settings, of+": drop")
+		} else if explicit && inSync {
+			settings = append(settings, of+": keep")
+		}
+	}
+	if len(settings) > 0 {
+		fmt.Fprintf(&b, "  policies: {%s}", strings.Join(settings, ", "))
+		if len(d.Dropped) > 0 {
+			what := strings.ReplaceAll(strings.Join(d.Dropped, " and "), policies.Provenance.Name, "attestations")
+			fmt.Fprintf(&b, "  # the aliases are without the %s of their sources", what)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("  aliases:\n")
 	aliases := d.Aliases
 	if !inSync {
 		aliases = slices.SortedFunc(slices.Values(slices.Concat(d.Near, d.New)), func(a, b config.Alias) int { return config.CompareTags(a.Tag, b.Tag) })
@@ -117,22 +190,25 @@ func draftAliases(b *strings.Builder, d reconcile.Draft) {
 				note += "; it would get another digest"
 			}
 		}
-		fmt.Fprintf(b, "      %s: %s  # %s\n", scalar(a.Tag), sources(d, a), note)
+		fmt.Fprintf(&b, "    %s: %s  # %s\n", scalar(a.Tag), sources(d, a), note)
 	}
+	return b.String()
 }
 
-// newest says how the highest new alias such as 10 or v10-alpine follows versions
-// by itself, "" if there is no such alias. An alias of an alias can't: tags that
-// images.yaml manages are no versions to follow.
-func newest(d reconcile.Draft) string {
+// newest says how the highest alias such as 10 or v10-alpine, of those that are in
+// sync or of the new ones, follows versions by itself, "" if there is no such alias.
+// An alias of an alias can't: tags that images.yaml manages are no versions to follow.
+func newest(d reconcile.Draft, aliases []config.Alias) string {
 	managed := map[string]bool{}
-	for _, a := range d.New {
+	for _, a := range aliases {
 		managed[a.Tag] = true
 	}
-	for _, a := range slices.Backward(d.New) {
+	for _, a := range slices.Backward(aliases) {
 		number, variant, _ := strings.Cut(strings.TrimPrefix(a.Tag, "v"), "-")
 		_, err := strconv.ParseUint(number, 10, 32)
-		if err != nil || slices.ContainsFunc(a.Sources, func(s config.Source) bool { return managed[s.Tag] }) {
+		if err != nil || slices.ContainsFunc(a.Sources, func(s config.Source) bool {
+			return managed[s.Tag] || s.Repository != d.Repository || !strings.HasPrefix(strings.TrimPrefix(s.Tag, "v"), number+".")
+		}) {
 			continue
 		}
 		text := fmt.Sprintf(`%s: {newest: "%s.x"`, a.Tag, number)
@@ -148,7 +224,7 @@ func newest(d reconcile.Draft) string {
 		if text += "}"; len(platforms) > 0 {
 			text += fmt.Sprintf(" with policies: {platforms: [%s]}", strings.Join(platforms, ", "))
 		}
-		return "# To follow new versions without an edit:\n#   " + text + "\n"
+		return text
 	}
 	return ""
 }
@@ -186,7 +262,7 @@ func patterned(d reconcile.Draft) string {
 	for _, p := range slices.SortedFunc(slices.Values(platforms[best]), config.Platform.Compare) {
 		names = append(names, p.Short())
 	}
-	return fmt.Sprintf("# To follow new versions without an edit:\n#   %s: {newest: \"%s.x\", tags: %q} with policies: {platforms: [%s]}\n",
+	return fmt.Sprintf("%s: {newest: \"%s.x\", tags: %q} with policies: {platforms: [%s]}",
 		best.major, best.major, best.pattern, strings.Join(names, ", "))
 }
 
@@ -226,7 +302,7 @@ func sources(d reconcile.Draft, a config.Alias) string {
 
 func source(d reconcile.Draft, s config.Source) string {
 	if s.Tag == "absent" { // without a platform, it would mean an absent alias
-		return scalar(name(d.Repository) + ":absent")
+		return scalar(d.Repository.String() + ":absent")
 	}
 	return scalar(s.Text)
 }
@@ -241,10 +317,9 @@ func scalar(text string) string {
 	return text
 }
 
-// name returns the name of a repository as images.yaml writes it below its
-// registry.
-func name(r config.Repository) string {
-	if same, err := config.ParseRepository(r.Path, r.Host); err == nil && same == r {
+// name returns the name of a repository as images.yaml writes it below a registry.
+func name(r config.Repository, host string) string {
+	if same, err := config.ParseRepository(r.Path, host); err == nil && same == r {
 		return r.Path
 	}
 	return r.String()

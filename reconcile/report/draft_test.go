@@ -27,7 +27,7 @@ func TestDraftNames(t *testing.T) {
 				d.Tags = append(d.Tags, reconcile.TagSummary{Tag: "as-" + tag})
 			}
 			var text strings.Builder
-			if err := report.Draft(&text, d); err != nil {
+			if err := report.Drafts(&text, []reconcile.Draft{d}); err != nil {
 				t.Fatal(err)
 			}
 			cfg, err := config.Parse("images.yaml", []byte(text.String()), config.Options{Policies: policies.Keys()})

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/catalogue"
+	"tagline/reconcile/report"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "status [IMAGE[:ALIAS]...]",
+		Short: "Show what each alias is now, and what the next run makes of it",
+		Long: `Show what each alias is now, and what the next run makes of it.
+
+Every alias of images.yaml has a line: its version, or that of each platform if they
+differ, and whether it is in sync. An alias with platforms of several versions is
+mixed. With arguments, only those images and aliases are shown. Their names are as in
+images.yaml, or with their host.
+
+Registries are read as by apply --dry-run; nothing is written to them. What is blocked
+is shown, and no failure.
+
+Exit codes:
+  0  done
+  1  something failed: an image or alias that could not be read is unknown`,
+		Example: `  tagline status
+  tagline status my-image
+  tagline status my-image:10 -o json`,
+		ValidArgsFunction: a.completeReference,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, err := a.openAnswer(output)
+			if err != nil {
+				return err
+			}
+			cfg, err := a.load(func(config.Image) bool { return len(args) == 0 })
+			if err != nil {
+				return err
+			}
+			var tags map[string][]string
+			if len(args) > 0 {
+				if tags, err = a.shown(cfg, args); err != nil {
+					return err
+				}
+				if cfg, err = a.load(nil); err != nil {
+					return err
+				}
+				if err := hasAliases(cfg.Images, tags); err != nil {
+					return err
+				}
+			}
+			var status catalogue.Status
+			_, err = a.survey(cmd.Context(), cfg.Images, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
+			if err != nil {
+				return err
+			}
+			var text bytes.Buffer
+			if to.json {
+				var data []byte
+				data, err = status.JSON(report.FormatVersion)
+				text.Write(data)
+			} else {
+				err = status.Text(&text)
+			}
+			if err = cmp.Or(err, to.write(text.Bytes())); err == nil && status.Failed {
+				err = exitCode(exitFailed)
+			}
+			return err
+		},
+	}
+	answerFlag(c, &output)
+	a.cacheFlag(c)
+	a.fileFlag(c)
+	a.connectionFlags(c)
+	return c
+}
+
+// shown limits the run to the images of the arguments, as --image does, and returns the
+// aliases of each that are asked for, none for all.
+func (a *app) shown(cfg *config.Config, args []string) (map[string][]string, error) {
+	tags, whole := map[string][]string{}, map[string]bool{}
+	for _, arg := range args {
+		find := func(name string) string {
+			i := slices.IndexFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) })
+			if i < 0 {
+				return ""
+			}
+			return cfg.Listed[i].Name
+		}
+		name, tag := find(arg), ""
+		if colon := strings.LastIndexByte(arg, ':'); name == "" && colon > strings.LastIndexByte(arg, '/') {
+			arg, tag = arg[:colon], arg[colon+1:]
+			name = find(arg)
+		}
+		if name == "" {
+			return nil, fmt.Errorf("%q is not in %s, which has %s", arg, a.source(), some(arg, cfg.Listed))
+		}
+		a.images = append(a.images, name)
+		if tag == "" {
+			whole[name] = true
+		} else {
+			tags[name] = append(tags[name], tag)
+		}
+	}
+	for name := range whole {
+		delete(tags, name)
+	}
+	return tags, nil
+}
+
+// hasAliases refuses an alias that images.yaml does not have.
+func hasAliases(images []config.Image, tags map[string][]string) error {
+	for _, image := range images {
+		var known []string
+		for _, alias := range image.Aliases {
+			known = append(known, alias.Tag)
+		}
+		for _, tag := range tags[image.Name] {
+			switch {
+			case slices.Contains(known, tag):
+			case len(known) == 0:
+				return fmt.Errorf("%s has no aliases in images.yaml", image.Name)
+			case len(known) > 20:
+				return fmt.Errorf("%q is no alias of %s, which has %d", tag, image.Name, len(known))
+			default:
+				return fmt.Errorf("%q is no alias of %s, which has %s; for any tag there is tagline inspect %s:%s", tag, image.Name, strings.Join(known, ", "), image.Name, tag)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package catalogue
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"tagline/config"
+	"tagline/reconcile"
+	"tagline/reconcile/journal"
+	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
+)
+
+// What an alias is, in a [Status]. Of several the first counts.
+const (
+	stateUnknown = "unknown"
+	stateBlocked = "blocked"
+	stateMoves   = "moves"
+	stateMissing = "missing"
+	stateGoes    = "goes"
+	stateInSync  = "in-sync"
+)
+
+// Status is what aliases are now, and what the next run makes of them. Add the images
+// in their order.
+type Status struct {
+	images []statusImage
+	Failed bool // something could not be read
+}
+
+type statusImage struct {
+	Name       string        `json:"image"`
+	Repository string        `json:"repository"`
+	Aliases    []statusAlias `json:"aliases"`
+	Problems   []string      `json:"problems"` // of no alias that is shown
+}
+
+type statusAlias struct {
+	Tag       string           `json:"tag"`
+	State     string           `json:"state"`
+	Digest    string           `json:"digest"`
+	Mixed     bool             `json:"mixed"`
+	Platforms []statusPlatform `json:"platforms"`
+	Next      string           `json:"next"`     // what the next run makes of it, "" if nothing
+	Problems  []string         `json:"problems"` // why it is blocked or unknown
+	versions  string
+}
+
+type statusPlatform struct {
+	Platform string `json:"platform"`
+	Version  string `json:"version"`
+	Digest   string `json:"digest"`
+}
+
+// Add adds an image with the plan that a dry run has made for it, and with what its
+// aliases carry. tags limits the aliases, if there are any.
+func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
+	img := statusImage{Name: clean(of.Name), Repository: clean(of.Repository.String()), Aliases: []statusAlias{}, Problems: []string{}}
+	for i, a := range of.Aliases {
+		carried := reconcile.Carried{Tag: a.Tag}
+		if i < len(plan.Carried) {
+			carried = plan.Carried[i]
+		}
+		absent := a.Absent && carried.Digest == "" && carried.Err == nil
+		if len(tags) > 0 && !slices.Contains(tags, a.Tag) || len(tags) == 0 && absent {
+			continue
+		}
+		img.Aliases = append(img.Aliases, s.alias(a, carried, plan))
+	}
+	problem := func(alias, message string) {
+		if len(tags) == 0 && !slices.ContainsFunc(img.Aliases, func(a statusAlias) bool { return a.Tag == clean(alias) }) {
+			img.Problems = append(img.Problems, clean(strings.TrimPrefix(cmp.Or(alias, of.Name)+": "+message, of.Name+": ")))
+		}
+	}
+	for _, f := range plan.Violations {
+		problem(f.Alias, f.Message)
+	}
+	for _, e := range plan.Errors {
+		s.Failed = true
+		problem(e.Alias, e.Message)
+	}
+	s.images = append(s.images, img)
+}
+
+func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile.Plan) statusAlias {
+	sources := sourcesOf(carried, journal.History{})
+	row := statusAlias{
+		Tag: clean(a.Tag), State: stateInSync, Digest: carried.Digest, Mixed: mixed(a, sources),
+		Platforms: []statusPlatform{}, Problems: []string{}, versions: words(carried, sources),
+	}
+	for i, image := range carried.Images {
+		row.Platforms = append(row.Platforms, statusPlatform{clean(image.Platform), sources[i], image.Digest})
+	}
+	states := map[string]string{markBlocked: stateBlocked, markUnknown: stateUnknown, markMissing: stateMissing, markMoves: stateMoves, markGoes: stateGoes}
+	rank := []string{markUnknown, markBlocked, markMoves, markMissing, markGoes}
+	first := len(rank)
+	for _, m := range marksOf(a, carried, sources, plan) {
+		if n := slices.Index(rank, m.mark); n >= 0 && n < first {
+			first, row.State = n, states[m.mark]
+		}
+		switch {
+		case m.mark == markMoves || m.mark == markGoes:
+			row.Next = m.text
+		case m.text != "":
+			row.Problems = append(row.Problems, m.text)
+		}
+	}
+	if a.Absent && row.State == stateMissing {
+		row.State = stateInSync // as it should be
+	}
+	s.Failed = s.Failed || row.State == stateUnknown
+	return row
+}
+
+// JSON returns the status as JSON. state is unknown, blocked, moves, missing, goes or
+// in-sync. Minor versions of the format only add fields.
+func (s *Status) JSON(version string) ([]byte, error) {
+	out, err := json.MarshalIndent(struct {
+		FormatVersion string        `json:"format_version"`
+		Images        []statusImage `json:"images"`
+	}{version, append([]statusImage{}, s.images...)}, "", "  ")
+	return append(out, '\n'), err
+}
+
+// Text writes the status as a table.
+func (s *Status) Text(w io.Writer) error {
+	var b strings.Builder
+	for i, img := range s.images {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(img.Name)
+		if img.Repository != img.Name {
+			b.WriteString("  " + img.Repository)
+		}
+		b.WriteByte('\n')
+		tags, versions := 0, 0
+		for _, a := range img.Aliases {
+			tags, versions = max(tags, utf8.RuneCountInString(a.Tag)), max(versions, min(utf8.RuneCountInString(a.versions), 48))
+		}
+		for _, a := range img.Aliases {
+			fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", tags, a.Tag, versions, a.versions, a.says())
+		}
+		for _, problem := range img.Problems {
+			fmt.Fprintf(&b, "  ! %s\n", problem)
+		}
+	}
+	if len(s.images) > 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString(s.summary() + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// says is what an alias is, in words.
+func (a statusAlias) says() string {
+	text := a.State
+	switch a.State {
+	case stateInSync:
+		text = "in sync"
+	case stateMoves:
+		text = "moves to " + a.Next
+		if a.Digest == "" {
+			text = "missing, gets " + a.Next
+		}
+	case stateGoes:
+		text = "goes: " + a.Next
+	case stateBlocked, stateUnknown:
+		text += ": " + strings.Join(a.Problems, "; ")
+	}
+	if a.Mixed {
+		text = "mixed, " + text
+	}
+	return text
+}
+
+func (s *Status) summary() string {
+	states, aliases, mixed := map[string]int{}, 0, 0
+	for _, img := range s.images {
+		for _, a := range img.Aliases {
+			aliases++
+			states[a.State]++
+			if a.Mixed {
+				mixed++
+			}
+		}
+	}
+	var parts []string
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(states[stateInSync], "in sync")
+	add(states[stateMoves]+states[stateGoes], "would change")
+	add(states[stateMissing], "missing")
+	add(states[stateBlocked], "blocked")
+	add(states[stateUnknown], "unknown")
+	add(mixed, "mixed")
+	text := report.Count(len(s.images), "image") + ", " + report.Count(aliases, "alias")
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	return text + "."
+}
+
+// marked is a mark of an alias with what it is about, "" if the mark says all.
+type marked struct{ mark, text string }
+
+// marksOf returns the marks of an alias, without those of its history.
+func marksOf(a config.Alias, carried reconcile.Carried, sources []string, plan reconcile.Plan) (marks []marked) {
+	for _, f := range plan.Violations {
+		if f.Alias == a.Tag {
+			marks = append(marks, marked{markBlocked, clean(f.Message)})
+		}
+	}
+	unknown := false
+	for _, e := range plan.Errors {
+		if e.Alias == a.Tag {
+			unknown = true
+			marks = append(marks, marked{markUnknown, clean(e.Message)})
+		}
+	}
+	switch {
+	case carried.Err != nil && !unknown:
+		marks = append(marks, marked{markUnknown, clean(registry.Line(carried.Err))})
+	case carried.Err == nil && carried.Digest == "":
+		marks = append(marks, marked{markMissing, ""})
+	}
+	if mixed(a, sources) {
+		marks = append(marks, marked{markMixed, ""})
+	}
+	for _, push := range plan.Pushes {
+		if push.Tag == a.Tag {
+			marks = append(marks, marked{markMoves, clean(next(push))})
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		if d.Tag == a.Tag {
+			marks = append(marks, marked{markGoes, clean(d.Reason)})
+		}
+	}
+	return marks
+}
