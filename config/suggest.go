@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hbollon/go-edlib"
 )
@@ -25,9 +26,13 @@ func Closest(word string, known []string) string {
 		return ""
 	}
 	best, fewest := "", len(word)
+	lower, letters := strings.ToLower(word), utf8.RuneCountInString(word)
 	for _, k := range known {
-		edits := edlib.OSADamerauLevenshteinDistance(strings.ToLower(word), strings.ToLower(k))
-		if allowed := (max(len(word), len(k)) + 2) / 3; edits <= allowed && edits < fewest {
+		allowed := (max(len(word), len(k)) + 2) / 3
+		if longer := utf8.RuneCountInString(k) - letters; max(longer, -longer) > allowed {
+			continue // each letter more or less is an edit
+		}
+		if edits := edlib.OSADamerauLevenshteinDistance(lower, strings.ToLower(k)); edits <= allowed && edits < fewest {
 			best, fewest = k, edits
 		}
 	}
