@@ -23,9 +23,9 @@ With images, only those are printed. Their names are as for --image.`,
 			a.images = args
 			return a.completeImage(cmd, args, begun)
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			a.images, a.imagesFrom = args, "image"
-			cfg, err := a.load(nil)
+			cfg, err := a.loadUntil(cmd.Context(), nil)
 			if err != nil {
 				return err
 			}
