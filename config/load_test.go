@@ -129,6 +129,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"two registries", root + "-- d/a.yaml --\nregistry: ghcr.io" + app, `d/a.yaml:1:1: error[root-only]: registry is "ghcr.io", and d/images.yaml:1:11 sets "localhost" for all files; remove it, and write host/repository for images of another registry`},
 		{"a registry that is not the root file's to give", "-- d/images.yaml --\npolicies: {prune: true}\n-- d/a.yaml --\nregistry: ghcr.io" + app, `d/a.yaml:1:1: error[root-only]: registry can only be set in the root file, d/images.yaml`},
 		{"a registry without a root file", "-- d/a.yaml --\nregistry: ghcr.io" + app, `d/a.yaml:1:1: error[root-only]: registry can only be set in the root file, and there is none: name it with the first -f, or call it images.yaml`},
+		{"a registry in a file that is the root of another folder", "-- d/e/images.yaml --\nregistry: ghcr.io\nlocked: [prune]" + app, `
+d/e/images.yaml:1:1: error[root-only]: registry can only be set in the root file, and there is none: this file is it if the first -f names its folder, "d/e"
+d/e/images.yaml:2:1: error[root-only]: locked can only be set in the root file, and there is none: this file is it if the first -f names its folder, "d/e"`},
+		{"a profile of a root file that is not named", "-- d/a.yaml --\nuse: service\nimages: {localhost/app: }\n", `d/a.yaml:1:6: error[unknown-profile]: profile "service" does not exist; the file has no "profiles"; if it is a profile of the root file, name that with the first -f`},
+		{"an unknown profile in two files without a root file", "-- d/a.yaml --\nuse: service\nimages: {localhost/app: }\n-- d/b.yaml --\nimages: {localhost/b: {aliases: {1: 1.1}}}\n", `d/a.yaml:1:6: error[unknown-profile]: profile "service" does not exist; the file has no "profiles"; if it is a profile of the root file, name that with the first -f`},
 		{"no registry at all", "-- d/images.yaml --\npolicies: {prune: true}\n-- d/a.yaml --" + app, `d/a.yaml:1:10: error[missing-registry]: repository "app" has no registry; write it as host/repository, add "registry: host" to d/images.yaml, or give --registry (or TAGLINE_REGISTRY)`},
 		{"registries and locks of a team", root + "-- d/a.yaml --\nregistries: {h.test: {kind: oci}}\nlocked: [prune]" + app, `
 d/a.yaml:1:1: error[root-only]: registries can only be set in the root file, d/images.yaml

@@ -94,7 +94,7 @@ func (t *tree) name(name string, first bool) error {
 // root puts the root file first: images.yaml or images.yml in the first folder
 // itself, if there is one.
 func (t *tree) root(files []file) {
-	is := func(f file) bool { return f.relative == "images.yaml" || f.relative == "images.yml" }
+	is := func(f file) bool { return isRootName(f.relative) }
 	i := slices.IndexFunc(files, is)
 	if i < 0 {
 		return
@@ -107,6 +107,9 @@ func (t *tree) root(files []file) {
 	copy(files[1:i+1], files[:i])
 	files[0] = root
 }
+
+// isRootName reports whether a file of the first folder is the root file.
+func isRootName(relative string) bool { return relative == "images.yaml" || relative == "images.yml" }
 
 // add adds a file, once by its real path.
 func (t *tree) add(f file, real string) {
