@@ -42,7 +42,7 @@ func TestParseRefuses(t *testing.T) {
 		{"empty", "", `images.yaml: error[empty-file]: file is empty; the least it can say is {registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}`},
 		{"only comments", "# nothing\n\n# yet\n", `images.yaml: error[empty-file]: file is empty; the least it can say is {registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}`},
 		{"null document", "---\n~\n", `images.yaml: error[empty-file]: file is empty; the least it can say is {registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}`},
-		{"too large", strings.Repeat("#", MaxBytes+1), `images.yaml: error[too-large]: file has 5242881 bytes; at most 5242880 (5 MiB) are read`},
+		{"too large", strings.Repeat("#", MaxBytes+1), `images.yaml: error[too-large]: file has more than 5242880 bytes (5 MiB)`},
 		{"NUL", "images: \x00\n", `images.yaml: error[encoding]: file has a NUL in it; save it as UTF-8 text`},
 		{"UTF-16", "\xff\xfei\x00m\x00", `images.yaml: error[encoding]: file is UTF-16 or UTF-32; save it as UTF-8`},
 		{"UTF-32", "\x00\x00\xfe\xff\x00\x00\x00i", `images.yaml: error[encoding]: file is UTF-16 or UTF-32; save it as UTF-8`},

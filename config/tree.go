@@ -184,10 +184,10 @@ func (t *tree) link(name, path, relative, folder string) {
 	case err != nil:
 		t.report(name, findings.UnreadableFile, "file can't be read: %v", cause(err))
 	case info.IsDir():
-		t.report(name, findings.LinkOutside, "it is a link to a folder, which is not followed; name that folder with -f, or remove the link")
+		t.report(name, findings.LinkOutside, "it is a link to a folder, which is not followed; remove the link, and name that folder with -f if its files are meant")
 	case !isYAML(name):
 	case !filepath.IsLocal(within):
-		t.report(name, findings.LinkOutside, "link leads out of the folder, to %s; name that file with -f, or copy it into the folder", quote(filepath.ToSlash(within)))
+		t.report(name, findings.LinkOutside, "link leads out of the folder, to %s; remove the link and name that file with -f, or copy it into the folder", quote(filepath.ToSlash(within)))
 	case !info.Mode().IsRegular():
 		t.report(name, findings.UnreadableFile, "it is not a plain file; remove it, or name it with -f")
 	default:
