@@ -79,7 +79,7 @@ func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) 
 	if slices.ContainsFunc(keys, written) {
 		l.add(2, "policies:", "")
 	} else {
-		l.add(2, "policies: {}", "")
+		l.add(2, "# policies:", "") // so that it can be uncommented with what follows
 	}
 	for _, key := range keys {
 		s := all[key.Name]

@@ -84,6 +84,38 @@ images:
 	}
 }
 
+// Defaults can be made policies of their own: what stands in comments is YAML too.
+func TestEffectiveUncommented(t *testing.T) {
+	for name, input := range map[string]string{
+		"no policy": "images: {localhost/app: {aliases: {1: 1.1}}}\n",
+		"a policy":  "policies: {grace: 7d}\nimages: {localhost/app: {aliases: {1: 1.1}}}\n",
+	} {
+		cfg, err := parseAll(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := cfg.WriteEffective(&b, allPolicies()); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(b.String(), "      # platforms: none", "      ## platforms: none") // no list is the default
+		var all []string
+		for line := range strings.Lines(text) {
+			bare := strings.TrimLeft(line, " ")
+			if rest, ok := strings.CutPrefix(bare, "# "); ok {
+				line = line[:len(line)-len(bare)] + rest
+			}
+			all = append(all, line)
+		}
+		again, err := parseAll(strings.Join(all, ""))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, strings.Join(all, ""))
+		} else if s := again.Images[0].Policies["prune"]; s.Value != "false" || s.Pos.Line == 0 {
+			t.Errorf("%s: prune is %+v", name, s)
+		}
+	}
+}
+
 // What images.yaml can say of a registry is written as well.
 func TestEffectiveRegistries(t *testing.T) {
 	if n := reflect.TypeFor[Registry]().NumField(); n != 6 {

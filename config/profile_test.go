@@ -56,19 +56,15 @@ images:
 `, `
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
   b:
-    policies: {}
     aliases:
       2: 2.1
   none:
-    policies: {}
     aliases:
       3: 3.1
   own:
-    policies: {}
     aliases:
       1: 1.2
       4: 4.1
@@ -103,13 +99,11 @@ images:
 `, `
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
       2: 2.2
       3: absent
   back:
-    policies: {}
     aliases:
       1: 1.1
       2: 2.2
@@ -130,7 +124,6 @@ images:
 `, `
 images:
   docker.io/app:
-    policies: {}
     aliases:
       1:
         amd64: 1.1
@@ -139,7 +132,6 @@ images:
       3: ghcr.io/base/app:3
       4: sha256:4e388ab32b10dc8dbc7e28144f552830adc74787c1e2c0824032078a79f227fb
   app:
-    policies: {}
     aliases:
       1:
         amd64: 1.1
@@ -163,11 +155,9 @@ images:
 `, `
 images:
   docker.io/app:
-    policies: {}
     aliases:
       5: ghcr.io/library/app:5
   app:
-    policies: {}
     aliases:
       1: staging.example.com/app:1
       2: ghcr.io/mirror/app:2.3
@@ -175,7 +165,6 @@ images:
         amd64: localhost:5001/app:3
         arm64: 3.1
   team/app:
-    policies: {}
     aliases:
       1: staging.example.com/team/app:1
       2: ghcr.io/mirror/team/app:2.3
@@ -191,7 +180,6 @@ images: {app: {aliases: {1: 1.1}}}
 `, `
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
       2: 1
