@@ -19,7 +19,8 @@ type rootFile struct {
 	said       string // the host that the file itself names; "" if it names none
 	saidAt     Pos
 	registries map[string]Registry
-	policies   Settings // with every default
+	hosts      map[string]Pos // where registries has them
+	policies   Settings       // with every default
 	locks      map[string]lock
 	profiles   profiles
 }
