@@ -17,7 +17,7 @@ import (
 // each line says where it is from. A default stands in a comment as a whole,
 // since some policies mean more where they are written out.
 //
-// Parse reads it as the same images.
+// Parse reads it as the same images, unless it is larger than MaxBytes.
 func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	w := bufio.NewWriter(to)
 	var top lines
