@@ -27,7 +27,7 @@ func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	if len(c.Registries) > 0 {
 		top.add(0, "registries:", "")
 		for _, host := range slices.Sorted(maps.Keys(c.Registries)) {
-			top.add(1, plain(host)+": "+c.Registries[host].yaml(), "")
+			top.add(1, plain(host)+": "+c.Registries[host].yaml(), origin(c.registriesAt[host], ""))
 		}
 	}
 	top.add(0, "images:", "")

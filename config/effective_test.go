@@ -48,7 +48,7 @@ images:
 	}
 	want := `registry: localhost:5000              # images.yaml:2
 registries:
-  harbor.example.com: {kind: harbor}
+  harbor.example.com: {kind: harbor}  # images.yaml:3
 images:
   "[::1]:5000/checkout":                         # images.yaml:17
     policies:

@@ -201,7 +201,7 @@ func (l *loading) config() (*Config, error) {
 		w.warnings.add(f)
 	}
 	cfg := &Config{
-		SHA256: l.sum(), Registry: l.root.host, HostPos: l.hostPos(), Registries: l.root.registries,
+		SHA256: l.sum(), Registry: l.root.host, HostPos: l.hostPos(), Registries: l.root.registries, registriesAt: l.root.hosts,
 		Files: len(l.parts), Listed: make([]Listed, len(all)), Warnings: w.warnings.told(),
 	}
 	for name, lock := range l.root.locks {
