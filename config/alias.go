@@ -25,7 +25,7 @@ func (w *walk) alias(key, value *yaml.Node, own Repository) Alias {
 	}
 	what := "alias " + quote(key.Value)
 	switch {
-	case value.Kind == yaml.MappingNode && newestKey(value) == nil && fromKey(value) == nil:
+	case value.Kind == yaml.MappingNode && newestKey(value) == nil && fromKey(value) == nil && keyOf(value, "tag") == nil:
 		alias.Sources = w.sources(value, what, own)
 	case value.Kind == yaml.ScalarNode && value.Value == absent:
 		alias.Absent = true
@@ -121,6 +121,10 @@ func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source
 	}
 	if fromKey(n) != nil {
 		return w.from(n)
+	}
+	if key := keyOf(n, "tag"); key != nil {
+		w.report(key, findings.InvalidSource, "%s has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself", what)
+		return s, false
 	}
 	text, ok := w.scalar(n, what, want)
 	if !ok {

@@ -12,9 +12,10 @@ type Config struct {
 	Files    int      // how many were read
 	Listed   []Listed // all images, in the order of their repositories
 	// Registries is what the file says of hosts, in lower case. See [KindOf].
-	Registries map[string]Registry
-	Locked     map[string]Pos // where the root file locks which policy
-	Warnings   []*Finding
+	Registries   map[string]Registry
+	registriesAt map[string]Pos // where the root file has them
+	Locked       map[string]Pos // where the root file locks which policy
+	Warnings     []*Finding
 }
 
 // Aliases returns the number of aliases of all images.

@@ -67,7 +67,7 @@ func (w *walk) document(data []byte) *yaml.Node {
 // ok is false and a finding says why.
 func (w *walk) documents(data []byte, most int) (documents []*yaml.Node, ok bool) {
 	if len(data) > MaxBytes {
-		w.reportFile(findings.TooLarge, "file has %d bytes; at most %d (5 MiB) are read", len(data), MaxBytes)
+		w.reportFile(findings.TooLarge, "file has more than %d bytes (5 MiB)", MaxBytes)
 		return nil, false
 	}
 	// Neither a byte order mark nor the CR of a CRLF moves what comes after.

@@ -17,7 +17,7 @@ import (
 // each line says where it is from. A default stands in a comment as a whole,
 // since some policies mean more where they are written out.
 //
-// Parse reads it as the same images.
+// Parse reads it as the same images, unless it is larger than MaxBytes.
 func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	w := bufio.NewWriter(to)
 	var top lines
@@ -27,7 +27,7 @@ func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	if len(c.Registries) > 0 {
 		top.add(0, "registries:", "")
 		for _, host := range slices.Sorted(maps.Keys(c.Registries)) {
-			top.add(1, plain(host)+": "+c.Registries[host].yaml(), "")
+			top.add(1, plain(host)+": "+c.Registries[host].yaml(), origin(c.registriesAt[host], ""))
 		}
 	}
 	top.add(0, "images:", "")
@@ -79,7 +79,7 @@ func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) 
 	if slices.ContainsFunc(keys, written) {
 		l.add(2, "policies:", "")
 	} else {
-		l.add(2, "policies: {}", "")
+		l.add(2, "# policies:", "") // so that it can be uncommented with what follows
 	}
 	for _, key := range keys {
 		s := all[key.Name]

@@ -48,7 +48,7 @@ images:
 	}
 	want := `registry: localhost:5000              # images.yaml:2
 registries:
-  harbor.example.com: {kind: harbor}
+  harbor.example.com: {kind: harbor}  # images.yaml:3
 images:
   "[::1]:5000/checkout":                         # images.yaml:17
     policies:
@@ -81,6 +81,38 @@ images:
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Defaults can be made policies of their own: what stands in comments is YAML too.
+func TestEffectiveUncommented(t *testing.T) {
+	for name, input := range map[string]string{
+		"no policy": "images: {localhost/app: {aliases: {1: 1.1}}}\n",
+		"a policy":  "policies: {grace: 7d}\nimages: {localhost/app: {aliases: {1: 1.1}}}\n",
+	} {
+		cfg, err := parseAll(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := cfg.WriteEffective(&b, allPolicies()); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(b.String(), "      # platforms: none", "      ## platforms: none") // no list is the default
+		var all []string
+		for line := range strings.Lines(text) {
+			bare := strings.TrimLeft(line, " ")
+			if rest, ok := strings.CutPrefix(bare, "# "); ok {
+				line = line[:len(line)-len(bare)] + rest
+			}
+			all = append(all, line)
+		}
+		again, err := parseAll(strings.Join(all, ""))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, strings.Join(all, ""))
+		} else if s := again.Images[0].Policies["prune"]; s.Value != "false" || s.Pos.Line == 0 {
+			t.Errorf("%s: prune is %+v", name, s)
+		}
 	}
 }
 

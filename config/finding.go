@@ -37,7 +37,12 @@ type Finding struct {
 	Warning bool   // nothing is refused for it
 	Source  string // that it is about, as images.yaml spells it; "" if it is about no source, or about several
 	Message string // what was found, what was expected, what to do
+
+	ending ending // of Message, until it is told; nil for none
 }
+
+// ending is the end of a message that takes long to work out. It must be comparable.
+type ending interface{ text() string }
 
 // Error is "images.yaml:12:7: error[unknown-field]: …", or without line and
 // column for a problem of the whole file.
@@ -90,6 +95,12 @@ func (c *found) sort() {
 // too many, the last one counts the others.
 func (c *found) told() []*Finding {
 	c.sort()
+	for _, f := range c.first[:min(maxFindings, len(c.first))] {
+		if f.ending != nil {
+			f.Message += f.ending.text()
+			f.ending = nil
+		}
+	}
 	if c.all <= maxFindings {
 		return c.first
 	}

@@ -42,7 +42,7 @@ func TestParseRefuses(t *testing.T) {
 		{"empty", "", `images.yaml: error[empty-file]: file is empty; the least it can say is {registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}`},
 		{"only comments", "# nothing\n\n# yet\n", `images.yaml: error[empty-file]: file is empty; the least it can say is {registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}`},
 		{"null document", "---\n~\n", `images.yaml: error[empty-file]: file is empty; the least it can say is {registry: localhost:5000, images: {my-image: {aliases: {latest: 10.10}}}}`},
-		{"too large", strings.Repeat("#", MaxBytes+1), `images.yaml: error[too-large]: file has 5242881 bytes; at most 5242880 (5 MiB) are read`},
+		{"too large", strings.Repeat("#", MaxBytes+1), `images.yaml: error[too-large]: file has more than 5242880 bytes (5 MiB)`},
 		{"NUL", "images: \x00\n", `images.yaml: error[encoding]: file has a NUL in it; save it as UTF-8 text`},
 		{"UTF-16", "\xff\xfei\x00m\x00", `images.yaml: error[encoding]: file is UTF-16 or UTF-32; save it as UTF-8`},
 		{"UTF-32", "\x00\x00\xfe\xff\x00\x00\x00i", `images.yaml: error[encoding]: file is UTF-16 or UTF-32; save it as UTF-8`},
@@ -206,7 +206,7 @@ images.yaml:6:11: error[empty-value]: alias "11" is "~", which is no text unless
 		{"alias empty text", aliases(`10: ''`), `images.yaml:5:11: error[invalid-source]: source is empty text; expected a tag, a digest or repository:tag`},
 		{"block scalar with a line break", aliases("10: |", "  10.1"), `images.yaml:5:11: error[invalid-source]: tag "10.1\n" is not valid; expected 1 to 128 letters, digits, "_", "." and "-", the first neither "." nor "-"`},
 		{"scalar over two lines", aliases("10: 10.1", "  10.2"), `images.yaml:5:11: error[invalid-source]: tag "10.1 10.2" is not valid; expected 1 to 128 letters, digits, "_", "." and "-", the first neither "." nor "-"`},
-		{"source a map", aliases("10: {amd64: {tag: 10.1}}"), `images.yaml:5:19: error[wrong-type]: platform "amd64" is a map; expected a source, such as 10.2`},
+		{"source a map", aliases("10: {amd64: {tag: 10.1}}"), `images.yaml:5:20: error[invalid-source]: platform "amd64" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself`},
 		{"source empty", aliases("10:", "  amd64:", "  arm64: ~"), `
 images.yaml:6:9: error[empty-value]: platform "amd64" is empty; expected a source, such as 10.2
 images.yaml:7:16: error[empty-value]: platform "arm64" is "~", which is no text unless quoted; expected a source, such as 10.2

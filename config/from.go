@@ -22,6 +22,10 @@ func (w *walk) from(n *yaml.Node) (s Source, ok bool) {
 		if !ok {
 			return s, false
 		}
+		if algorithm, _, found := strings.Cut(text, ":"); found && isDigestAlgorithm(algorithm) {
+			w.report(v, findings.InvalidTag, "tag is the digest %s; write HOST/repository@sha256:… in place of from and tag", quote(text))
+			return s, false
+		}
 		if err := CheckTag(text); err != nil {
 			w.report(v, findings.InvalidTag, "%v", err)
 			return s, false

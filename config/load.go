@@ -76,6 +76,7 @@ type part struct {
 	repeats        repeats
 	profiles       []*profile // its own
 	used           map[*profile]bool
+	hosts          map[string]bool // of its images and of sources
 	err            error
 }
 
@@ -120,7 +121,7 @@ func (f file) read(to *bytes.Buffer, stdin io.Reader) error {
 func (l *loading) walk(file string) *walk {
 	w := &walk{
 		file: file, policies: l.opts.Policies, keep: l.opts.Keep, root: l.root, alone: len(l.parts) == 1,
-		refused: map[*yaml.Node]bool{}, places: places{}, repeats: repeats{},
+		refused: map[*yaml.Node]bool{}, places: places{}, repeats: repeats{}, hosts: map[string]bool{},
 	}
 	switch {
 	case l.root != nil:
@@ -155,7 +156,7 @@ func (l *loading) parse(i int, file string, data []byte) {
 		l.root = w.root
 	}
 	p.problems, p.warnings = w.findings, w.warnings
-	p.repeats, p.profiles, p.used = w.repeats, w.ownProfiles, w.used
+	p.repeats, p.profiles, p.used, p.hosts = w.repeats, w.ownProfiles, w.used, w.hosts
 }
 
 // noRoot is for files without a root file.
@@ -196,8 +197,11 @@ func (l *loading) config() (*Config, error) {
 	for _, f := range l.unused() {
 		w.warnings.add(f)
 	}
+	for _, f := range l.unusedHosts() {
+		w.warnings.add(f)
+	}
 	cfg := &Config{
-		SHA256: l.sum(), Registry: l.root.host, HostPos: l.hostPos(), Registries: l.root.registries,
+		SHA256: l.sum(), Registry: l.root.host, HostPos: l.hostPos(), Registries: l.root.registries, registriesAt: l.root.hosts,
 		Files: len(l.parts), Listed: make([]Listed, len(all)), Warnings: w.warnings.told(),
 	}
 	for name, lock := range l.root.locks {

@@ -118,8 +118,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"a folder without files", "-- d/README.md --\n# d\n", `d: error[missing-images]: folder has no file that ends in .yaml or .yml; expected one with images, at any depth`},
 		{"a folder without images", root, `d/images.yaml: error[missing-images]: file has no images; expected "images:" with at least one repository`},
 		{"a team's file without images", root + "-- d/a.yaml --\npolicies: {prune: true}\n", `d/a.yaml: error[missing-images]: file has no images; expected "images:" with at least one repository`},
-		{"a link out of the folder", "d/a.yaml -> ../other.yaml\n" + root + app + "-- other.yaml --" + app, `d/a.yaml: error[link-outside]: link leads out of the folder, to "../other.yaml"; name that file with -f, or copy it into the folder`},
-		{"a link to a folder", "d/a -> ../e\n" + root + app + "-- e/other.yaml --" + app, `d/a: error[link-outside]: it is a link to a folder, which is not followed; name that folder with -f, or remove the link`},
+		{"a link out of the folder", "d/a.yaml -> ../other.yaml\n" + root + app + "-- other.yaml --" + app, `d/a.yaml: error[link-outside]: link leads out of the folder, to "../other.yaml"; remove the link and name that file with -f, or copy it into the folder`},
+		{"a link to a folder", "d/a -> ../e\n" + root + app + "-- e/other.yaml --" + app, `d/a: error[link-outside]: it is a link to a folder, which is not followed; remove the link, and name that folder with -f if its files are meant`},
 		{"a link that leads nowhere", "d/a.yaml -> b.yaml\n" + root + app, `d/a.yaml: error[unreadable-file]: link leads nowhere: no such file or directory`},
 		{"names that differ in case", root + "-- d/Team/a.yaml --\nimages: {a: {aliases: {1: 1.1}}}\n-- d/team/A.yaml --\nimages: {b: {aliases: {1: 1.1}}}\n",
 			`d/team/A.yaml: error[same-name]: name differs from d/Team/a.yaml in case alone, so that both are one file on some systems; rename one`},
@@ -129,6 +129,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"two registries", root + "-- d/a.yaml --\nregistry: ghcr.io" + app, `d/a.yaml:1:1: error[root-only]: registry is "ghcr.io", and d/images.yaml:1:11 sets "localhost" for all files; remove it, and write host/repository for images of another registry`},
 		{"a registry that is not the root file's to give", "-- d/images.yaml --\npolicies: {prune: true}\n-- d/a.yaml --\nregistry: ghcr.io" + app, `d/a.yaml:1:1: error[root-only]: registry can only be set in the root file, d/images.yaml`},
 		{"a registry without a root file", "-- d/a.yaml --\nregistry: ghcr.io" + app, `d/a.yaml:1:1: error[root-only]: registry can only be set in the root file, and there is none: name it with the first -f, or call it images.yaml`},
+		{"a registry in a file that is the root of another folder", "-- d/e/images.yaml --\nregistry: ghcr.io\nlocked: [prune]" + app, `
+d/e/images.yaml:1:1: error[root-only]: registry can only be set in the root file, and there is none: this file is it if the first -f names its folder, "d/e"
+d/e/images.yaml:2:1: error[root-only]: locked can only be set in the root file, and there is none: this file is it if the first -f names its folder, "d/e"`},
+		{"a profile of a root file that is not named", "-- d/a.yaml --\nuse: service\nimages: {localhost/app: }\n", `d/a.yaml:1:6: error[unknown-profile]: profile "service" does not exist; the file has no "profiles"; if it is a profile of the root file, name that with the first -f`},
+		{"an unknown profile in two files without a root file", "-- d/a.yaml --\nuse: service\nimages: {localhost/app: }\n-- d/b.yaml --\nimages: {localhost/b: {aliases: {1: 1.1}}}\n", `d/a.yaml:1:6: error[unknown-profile]: profile "service" does not exist; the file has no "profiles"; if it is a profile of the root file, name that with the first -f`},
 		{"no registry at all", "-- d/images.yaml --\npolicies: {prune: true}\n-- d/a.yaml --" + app, `d/a.yaml:1:10: error[missing-registry]: repository "app" has no registry; write it as host/repository, add "registry: host" to d/images.yaml, or give --registry (or TAGLINE_REGISTRY)`},
 		{"registries and locks of a team", root + "-- d/a.yaml --\nregistries: {h.test: {kind: oci}}\nlocked: [prune]" + app, `
 d/a.yaml:1:1: error[root-only]: registries can only be set in the root file, d/images.yaml
@@ -139,7 +144,7 @@ d/b.yaml:1:27: error[invalid-source]: tag "!" is not valid; expected 1 to 128 le
 		{"a root file that is not YAML", "-- d/images.yaml --\nimages: [\n-- d/a.yaml --\nregistry: ghcr.io\nimages: {a: {aliases: {1: 1.1}}, b: {policies: {prune: x}, aliases: {1: {newest: 1.x, tags: '{version}-{arch}'}}}}\n", `
 d/images.yaml:1:1: error[syntax]: file is not YAML: did not find expected node content
 d/a.yaml:2:56: error[invalid-value]: prune is "x"; expected one of false, true`},
-		{"a file that is too large", root + "-- d/a.yaml --\n" + strings.Repeat("#", MaxBytes) + "\n", `d/a.yaml: error[too-large]: file has 5242881 bytes; at most 5242880 (5 MiB) are read`},
+		{"a file that is too large", root + "-- d/a.yaml --\n" + strings.Repeat("#", MaxBytes) + "\n", `d/a.yaml: error[too-large]: file has more than 5242880 bytes (5 MiB)`},
 		{"an alias that another file wants absent", root + "images: {a: {aliases: {1: absent}}}\n-- d/b.yaml --\nimages: {b: {aliases: {2: a:1}}}\n",
 			`d/b.yaml:1:27: error[absent-source]: source "a:1" is an alias of image "a" that should be absent; name a tag that stays`},
 

@@ -94,6 +94,7 @@ func (w *walk) profileAliases(of string, n *yaml.Node) []Alias {
 		if alias := w.alias(key, value, nowhere); alias.Tag != "" && !seen[alias.Tag] {
 			seen[alias.Tag] = true
 			alias.Profile = of
+			w.onHosts(alias)
 			all = append(all, alias)
 		}
 	}

@@ -56,19 +56,15 @@ images:
 `, `
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
   b:
-    policies: {}
     aliases:
       2: 2.1
   none:
-    policies: {}
     aliases:
       3: 3.1
   own:
-    policies: {}
     aliases:
       1: 1.2
       4: 4.1
@@ -103,13 +99,11 @@ images:
 `, `
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
       2: 2.2
       3: absent
   back:
-    policies: {}
     aliases:
       1: 1.1
       2: 2.2
@@ -130,7 +124,6 @@ images:
 `, `
 images:
   docker.io/app:
-    policies: {}
     aliases:
       1:
         amd64: 1.1
@@ -139,7 +132,6 @@ images:
       3: ghcr.io/base/app:3
       4: sha256:4e388ab32b10dc8dbc7e28144f552830adc74787c1e2c0824032078a79f227fb
   app:
-    policies: {}
     aliases:
       1:
         amd64: 1.1
@@ -163,11 +155,9 @@ images:
 `, `
 images:
   docker.io/app:
-    policies: {}
     aliases:
       5: ghcr.io/library/app:5
   app:
-    policies: {}
     aliases:
       1: staging.example.com/app:1
       2: ghcr.io/mirror/app:2.3
@@ -175,7 +165,6 @@ images:
         amd64: localhost:5001/app:3
         arm64: 3.1
   team/app:
-    policies: {}
     aliases:
       1: staging.example.com/team/app:1
       2: ghcr.io/mirror/team/app:2.3
@@ -191,7 +180,6 @@ images: {app: {aliases: {1: 1.1}}}
 `, `
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
       2: 1
@@ -320,9 +308,12 @@ images.yaml:2:140: error[invalid-registry]: registry has credentials in it; writ
 images.yaml:2:164: error[wrong-type]: from is a list; expected a registry, with a path before the names of its repositories if it has one, such as staging.example.com or ghcr.io/mirror`},
 		{"from, other keys", "images: {app: {aliases: {1: {from: ghcr.io, tags: 1}, 2: {from: ghcr.io, tag: sha256:1}, 3: {amd64: 1, form: ghcr.io}, 4: {newest: 1.x, from: ghcr.io}}}}", `
 images.yaml:2:45: error[unknown-field]: "tags" is not a key of a source from elsewhere; did you mean "tag"?
-images.yaml:2:79: error[invalid-tag]: tag "sha256:1" is not valid; expected 1 to 128 letters, digits, "_", "." and "-", the first neither "." nor "-"
+images.yaml:2:79: error[invalid-tag]: tag is the digest "sha256:1"; write HOST/repository@sha256:… in place of from and tag
 images.yaml:2:104: error[unknown-field]: "form" is neither a platform nor a key of a source; did you mean "from"?
 images.yaml:2:137: error[unknown-field]: "from" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade`},
+		{"a tag without from", "images: {app: {aliases: {1: {tag: 10.1}, 2: {amd64: {tag: 10.1}}}}}", `
+images.yaml:2:30: error[invalid-source]: alias "1" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself
+images.yaml:2:54: error[invalid-source]: platform "amd64" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself`},
 		{"aliases of nothing beside a profile", "profiles: {a: {aliases: {1: 1.1}}}\nuse: a\nimages: {app: {aliases: {}}}", `
 images.yaml:4:25: error[empty-value]: aliases of image "app" is empty; name a tag, or remove it`},
 		{"no aliases, and a policy of the file", "policies: {prune: true}\nimages: {app: , other: {policies: {provenance: drop}}}", `

@@ -113,7 +113,6 @@ images: {app: {use: [own, a]}}
 registry: localhost:5000
 images:
   app:
-    policies: {}
     aliases:
       1: 1.1
 `, warnings: `

@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -50,9 +52,47 @@ func (w *walk) registries(n *yaml.Node) map[string]Registry {
 			continue
 		}
 		first[host] = key
+		if w.root.hosts == nil {
+			w.root.hosts = map[string]Pos{}
+		}
+		w.root.hosts[host] = w.pos(key)
 		said[host] = w.hostSettings(key, value, host)
 	}
 	return said
+}
+
+// onHosts notes the hosts of an alias's sources.
+func (w *walk) onHosts(alias Alias) {
+	for _, s := range alias.Sources {
+		if !w.hosts[s.Repository.Host] {
+			w.hosts[s.Repository.Host] = true
+		}
+	}
+}
+
+// unusedHosts warns of the hosts in registries that no image and no source is on. The
+// registry of the root file is none of them: --registry may have replaced it.
+func (l *loading) unusedHosts() []*Finding {
+	used := map[string]bool{}
+	for _, part := range l.parts {
+		maps.Copy(used, part.hosts)
+	}
+	var others []string // that registries does not have
+	for _, host := range slices.Sorted(maps.Keys(used)) {
+		if _, said := l.root.hosts[host]; !said && host != unreadHost && host != nowhere.Host {
+			others = append(others, host)
+		}
+	}
+	var all []*Finding
+	for host, pos := range l.root.hosts {
+		if used[host] || host == l.root.said {
+			continue
+		}
+		hint := cmp.Or(didYouMean(host, others), "; correct the host, or remove it")
+		all = append(all, &Finding{ID: findings.UnusedRegistry, Warning: true, Pos: pos,
+			Message: fmt.Sprintf("no image and no source is on %s%s", host, hint)})
+	}
+	return all
 }
 
 // hostSettings reads what registries says of one host.

@@ -53,6 +53,36 @@ func TestRegistries(t *testing.T) {
 	}
 }
 
+func TestUnusedRegistries(t *testing.T) {
+	for _, test := range []struct{ name, file, override, want string }{
+		{"of an image", "registries: {a.example.com: {kind: oci}}\nimages: {a.example.com/app: {aliases: {1: 1.1}}}\n", "", ""},
+		{"of a source", "registries: {a.example.com: {kind: oci}}\nimages: {localhost/app: {aliases: {1: a.example.com/b:1}}}\n", "", ""},
+		{"of a platform's source", "registries: {a.example.com: {kind: oci}}\nimages: {localhost/app: {aliases: {1: {amd64: {from: a.example.com}}}}}\n", "", ""},
+		{"of a profile's source", "registries: {a.example.com: {kind: oci}}\nprofiles: {p: {aliases: {1: {from: a.example.com}}}}\nuse: p\nimages: {localhost/app: }\n", "", ""},
+		{"of the file, and another is given", "registry: a.example.com\nregistries: {a.example.com: {kind: oci}}\nimages: {app: {aliases: {1: 1.1}}}\n", "localhost:5000", ""},
+		{"of nothing", "registries: {zot.test: {kind: oci}}\nimages: {a.example.com/app: {aliases: {1: 1.1}}}\n", "",
+			"images.yaml:1:14: warning[unused-registry]: no image and no source is on zot.test; correct the host, or remove it"},
+		{"of a host that is near", "registries: {harbr.example.com: {kind: harbor}}\nimages: {harbor.example.com/app: {aliases: {1: 1.1}}}\n", "",
+			`images.yaml:1:14: warning[unused-registry]: no image and no source is on harbr.example.com; did you mean "harbor.example.com"?`},
+		{"of two, and the near one has settings too", "registries: {b.example.com: {kind: oci}, a.example.com: {kind: oci}}\nimages: {a.example.com/app: {aliases: {1: 1.1}}}\n", "",
+			"images.yaml:1:14: warning[unused-registry]: no image and no source is on b.example.com; correct the host, or remove it"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cfg, err := Parse("images.yaml", []byte(test.file), Options{Policies: testPolicies(), Registry: test.override})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range cfg.Warnings {
+				got = append(got, f.Error())
+			}
+			if strings.Join(got, "\n") != test.want {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), test.want)
+			}
+		})
+	}
+}
+
 func TestRegistriesRefused(t *testing.T) {
 	const other = "harbor.example.com"
 	for _, test := range []struct{ name, entry, want string }{

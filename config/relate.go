@@ -22,7 +22,9 @@ type known struct {
 // asks for it.
 func (w *walk) know(image Image) known {
 	k := known{Listed: Listed{Name: image.Name, Repository: image.Repository, Aliases: len(image.Aliases), Pos: image.Pos}, place: w.places.of(image.Repository)}
+	w.hosts[image.Repository.Host] = true
 	for _, alias := range image.Aliases {
+		w.onHosts(alias)
 		if alias.Absent {
 			k.absent = append(k.absent, alias.Tag)
 		}

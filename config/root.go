@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"maps"
+	"path/filepath"
 
 	"gopkg.in/yaml.v3"
 
@@ -18,7 +19,8 @@ type rootFile struct {
 	said       string // the host that the file itself names; "" if it names none
 	saidAt     Pos
 	registries map[string]Registry
-	policies   Settings // with every default
+	hosts      map[string]Pos // where registries has them
+	policies   Settings       // with every default
 	locks      map[string]lock
 	profiles   profiles
 }
@@ -54,8 +56,11 @@ func (w *walk) readRoot(top map[string]*yaml.Node) {
 // file may name the registry of the root file, so that it can be checked alone.
 func (w *walk) leaveToRoot(top *yaml.Node) {
 	where := "the root file, and there is none: name it with the first -f, or call it images.yaml"
-	if w.root.file != "" {
+	switch {
+	case w.root.file != "":
 		where = "the root file, " + w.root.file
+	case isRootName(filepath.Base(w.file)):
+		where = "the root file, and there is none: this file is it if the first -f names its folder, " + quote(filepath.ToSlash(filepath.Dir(w.file)))
 	}
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		switch key, value := top.Content[i], top.Content[i+1]; key.Value {

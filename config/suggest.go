@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hbollon/go-edlib"
 )
@@ -17,18 +18,27 @@ func didYouMean(word string, known []string) string {
 }
 
 // Closest returns the known word that takes the fewest edits to reach, ignoring
-// case, or "" if each takes more than one edit for every three letters. An edit
+// case unless two are as close, or "" if each takes more than one edit for every three letters. An edit
 // inserts, deletes or replaces a letter, or swaps it with its neighbour
 // (optimal string alignment).
 func Closest(word string, known []string) string {
 	if len(word) > maxQuoted {
 		return ""
 	}
-	best, fewest := "", len(word)
+	best, fewest, exact := "", len(word), 0
+	lower, letters := strings.ToLower(word), utf8.RuneCountInString(word)
 	for _, k := range known {
-		edits := edlib.OSADamerauLevenshteinDistance(strings.ToLower(word), strings.ToLower(k))
-		if allowed := (max(len(word), len(k)) + 2) / 3; edits <= allowed && edits < fewest {
-			best, fewest = k, edits
+		allowed := (max(len(word), len(k)) + 2) / 3
+		if longer := utf8.RuneCountInString(k) - letters; max(longer, -longer) > allowed {
+			continue // each letter more or less is an edit
+		}
+		edits := edlib.OSADamerauLevenshteinDistance(lower, strings.ToLower(k))
+		if edits > allowed || edits > fewest || edits == fewest && best == "" {
+			continue
+		}
+		withCase := edlib.OSADamerauLevenshteinDistance(word, k)
+		if edits < fewest || withCase < exact {
+			best, fewest, exact = k, edits, withCase
 		}
 	}
 	return best

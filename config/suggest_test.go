@@ -6,7 +6,7 @@ import (
 )
 
 func TestClosest(t *testing.T) {
-	known := []string{"platforms", "provenance", "prune", "grace", "keep", "386"}
+	known := []string{"platforms", "provenance", "prune", "grace", "keep", "386", "Service", "service", "SERVICE"}
 	for word, want := range map[string]string{
 		"Platforms":                "platforms",
 		"plattform":                "platforms",
@@ -15,6 +15,9 @@ func TestClosest(t *testing.T) {
 		"kept":                     "keep",
 		"385":                      "386",
 		"368":                      "386", // a swap is one edit
+		"servcie":                  "service",
+		"Servcie":                  "Service",
+		"SERVCIE":                  "SERVICE",
 		"graçe":                    "grace",
 		"":                         "",
 		"k":                        "",

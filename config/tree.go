@@ -94,7 +94,7 @@ func (t *tree) name(name string, first bool) error {
 // root puts the root file first: images.yaml or images.yml in the first folder
 // itself, if there is one.
 func (t *tree) root(files []file) {
-	is := func(f file) bool { return f.relative == "images.yaml" || f.relative == "images.yml" }
+	is := func(f file) bool { return isRootName(f.relative) }
 	i := slices.IndexFunc(files, is)
 	if i < 0 {
 		return
@@ -107,6 +107,9 @@ func (t *tree) root(files []file) {
 	copy(files[1:i+1], files[:i])
 	files[0] = root
 }
+
+// isRootName reports whether a file of the first folder is the root file.
+func isRootName(relative string) bool { return relative == "images.yaml" || relative == "images.yml" }
 
 // add adds a file, once by its real path.
 func (t *tree) add(f file, real string) {
@@ -181,10 +184,10 @@ func (t *tree) link(name, path, relative, folder string) {
 	case err != nil:
 		t.report(name, findings.UnreadableFile, "file can't be read: %v", cause(err))
 	case info.IsDir():
-		t.report(name, findings.LinkOutside, "it is a link to a folder, which is not followed; name that folder with -f, or remove the link")
+		t.report(name, findings.LinkOutside, "it is a link to a folder, which is not followed; remove the link, and name that folder with -f if its files are meant")
 	case !isYAML(name):
 	case !filepath.IsLocal(within):
-		t.report(name, findings.LinkOutside, "link leads out of the folder, to %s; name that file with -f, or copy it into the folder", quote(filepath.ToSlash(within)))
+		t.report(name, findings.LinkOutside, "link leads out of the folder, to %s; remove the link and name that file with -f, or copy it into the folder", quote(filepath.ToSlash(within)))
 	case !info.Mode().IsRegular():
 		t.report(name, findings.UnreadableFile, "it is not a plain file; remove it, or name it with -f")
 	default:

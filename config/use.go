@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ func (w *walk) uses(n *yaml.Node, none string) (used []*profile, ok bool) {
 		case p == nil && w.root.unread: // it may be there
 			ok = false
 		case p == nil:
-			w.report(item, findings.UnknownProfile, "profile %s does not exist%s", quote(name), w.knownProfiles(name))
+			w.unknownProfile(item, name)
 			ok = false
 		case slices.Contains(used, p):
 			w.report(item, findings.DuplicateKey, "profile %s is given twice in use; keep one", quote(name))
@@ -48,18 +49,38 @@ func (w *walk) uses(n *yaml.Node, none string) (used []*profile, ok bool) {
 	return used, ok
 }
 
-// knownProfiles says which profile may be meant.
-func (w *walk) knownProfiles(name string) string {
-	known := slices.Sorted(maps.Keys(w.profiles))
-	switch hint := didYouMean(name, known); {
+// unknownProfile reports the name of a profile that does not exist. It leaves what
+// may be meant for later: there may be as many such names as profiles.
+func (w *walk) unknownProfile(n *yaml.Node, name string) {
+	if w.refused[n] {
+		return
+	}
+	w.findings.add(&Finding{ID: findings.UnknownProfile, Pos: w.pos(n), Message: fmt.Sprintf("profile %s does not exist", quote(name)),
+		ending: &knownProfiles{name, w.profiles, (w.alone || w.root.file == "") && !isRootName(filepath.Base(w.file))}})
+}
+
+// knownProfiles says which profile may be meant by a name.
+type knownProfiles struct {
+	name   string
+	known  profiles
+	noRoot bool // the file may be one of a team, without its root file
+}
+
+func (k *knownProfiles) text() string {
+	known := slices.Sorted(maps.Keys(k.known))
+	root := ""
+	if k.noRoot {
+		root = "; if it is a profile of the root file, name that with the first -f"
+	}
+	switch hint := didYouMean(k.name, known); {
 	case hint != "":
 		return hint
 	case len(known) == 0:
-		return `; the file has no "profiles"`
+		return `; the file has no "profiles"` + root
 	case len(known) > 10:
 		known = append(known[:9], fmt.Sprintf("%d more", len(known)-9))
 	}
-	return "; there are " + strings.Join(known, ", ")
+	return "; there are " + strings.Join(known, ", ") + root
 }
 
 // marked notes that profiles are used.

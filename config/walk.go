@@ -32,6 +32,7 @@ type walk struct {
 	use         []*profile // of images that say nothing else
 	useKnown    bool       // whether use could be read
 	used        map[*profile]bool
+	hosts       map[string]bool // of images and of sources
 	bodies      map[string]body // of lists of profiles, by their names
 	shared      int             // how many aliases came from profiles
 	repeats     repeats

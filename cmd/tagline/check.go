@@ -57,7 +57,7 @@ within the file's own folder. Nothing is fetched.`,
 			return nil
 		},
 		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error {
-			cfg, err := a.load(func(config.Image) bool { return len(composeFiles) > 0 })
+			cfg, err := a.loadUntil(cmd.Context(), func(config.Image) bool { return len(composeFiles) > 0 })
 			if err != nil {
 				return err
 			}

@@ -1,10 +1,25 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
+	"tagline/config"
 	"tagline/policies"
 )
+
+// sized counts what is written.
+type sized struct {
+	to    io.Writer
+	bytes int
+}
+
+func (s *sized) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	s.bytes += n
+	return n, err
+}
 
 func (a *app) configCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -23,14 +38,21 @@ With images, only those are printed. Their names are as for --image.`,
 			a.images = args
 			return a.completeImage(cmd, args, begun)
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			a.images, a.imagesFrom = args, "image"
-			cfg, err := a.load(nil)
+			cfg, err := a.loadUntil(cmd.Context(), nil)
 			if err != nil {
 				return err
 			}
 			a.tell(cfg.Warnings)
-			return cfg.WriteEffective(a.stdout, policies.Keys())
+			to := &sized{to: a.stdout}
+			if err := cfg.WriteEffective(to, policies.Keys()); err != nil {
+				return err
+			}
+			if to.bytes > config.MaxBytes {
+				a.warn("the output has more than %d bytes (5 MiB), so it can't be read as one file; name some of the images", config.MaxBytes)
+			}
+			return nil
 		},
 	}
 	a.fileFlag(c)

@@ -298,6 +298,26 @@ func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
 	return cfg, nil
 }
 
+// loadUntil is load that an interruption ends at once, for commands that write
+// nothing. What it leaves running ends with the process.
+func (a *app) loadUntil(ctx context.Context, keep func(config.Image) bool) (*config.Config, error) {
+	type result struct {
+		cfg *config.Config
+		err error
+	}
+	loaded := make(chan result, 1)
+	go func() {
+		cfg, err := a.load(keep)
+		loaded <- result{cfg, err}
+	}()
+	select {
+	case r := <-loaded:
+		return r.cfg, r.err
+	case <-ctx.Done():
+		return nil, errors.New("the run was interrupted")
+	}
+}
+
 // is reports whether a value of --image means an image.
 func is(asked, name string, repository config.Repository) bool {
 	return asked == name || asked == repository.String()

@@ -31,6 +31,7 @@ const (
 	ProfileCycle        ID = "profile-cycle"
 	DuplicateProfile    ID = "duplicate-profile"
 	UnusedProfile       ID = "unused-profile"
+	UnusedRegistry      ID = "unused-registry"
 	RootOnly            ID = "root-only"
 	LockedPolicy        ID = "locked-policy"
 	SameName            ID = "same-name"
@@ -97,7 +98,7 @@ var All = []Kind{
 	{Syntax, File, Error, "The file is not YAML.", "Correct the line that the message names."},
 	{Encoding, File, Error, "The file is not UTF-8 text, or has a control character.", "Save it as UTF-8, and remove the character that the message names."},
 	{TooLarge, File, Error, "The file is larger than 5 MiB.", "Split it by repository into several files of one folder, and give the folder to `-f`."},
-	{TooDeep, File, Error, "Maps and lists are nested more than 100 deep.", "images.yaml needs four levels; look for a line with the wrong indentation."},
+	{TooDeep, File, Error, "Maps and lists are nested more than 100 deep, or profiles use each other in a chain of more than 16.", "images.yaml needs four levels, so look for a line with the wrong indentation. Of profiles, let some take over what those that they use have."},
 	{MultipleDocuments, File, Error, "The file has a second YAML document, after `---`.", "Remove the `---`, or put the second document into a file of its own."},
 	{YAMLFeature, File, Error, "The file has an anchor, a YAML alias, a merge key or an explicit tag.", "Write the value out where it is used. Put what several images share into a profile."},
 	{EmptyFile, File, Error, "The file has nothing but comments.", "Add an image with an alias. `tagline init REPOSITORY` drafts a file."},
@@ -123,10 +124,11 @@ var All = []Kind{
 	{ProfileCycle, File, Error, "Profiles use each other in a circle.", "Move what they share into a profile that uses none of them."},
 	{DuplicateProfile, File, Error, "A file has a profile of the same name as the root file.", "Give it another name: one name has one meaning in all files."},
 	{UnusedProfile, File, Warning, "No image uses a profile.", "Use it, or remove it."},
+	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, so what it says has no effect.", "Correct the name of the host, or remove it."},
 	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
 	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
 	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},
-	{LinkOutside, File, Error, "A link in a folder of files leads to a folder, or out of the folder that `-f` names.", "Name the folder or the file that it leads to with a `-f` of its own."},
+	{LinkOutside, File, Error, "A link in a folder of files leads to a folder, or out of the folder that `-f` names.", "Remove the link, and name the folder or the file that it leads to with a `-f` of its own."},
 	{MoreProblems, File, Either, "There are more problems, or more warnings, than are told at once.", "Correct those that are told, and check again."},
 
 	{MissingSource, Registry, Error, "A source does not exist. The alias keeps its old content.", "Push the source, or change images.yaml."},
