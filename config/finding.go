@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -20,8 +21,12 @@ type Pos struct {
 	Column int
 }
 
-// String returns "images.yaml:12:7", or the file alone for a place without a line.
+// String returns "images.yaml:12:7", or the file alone for a place without a line. It
+// is one line: a name with a line break or another control character is quoted.
 func (p Pos) String() string {
+	if strings.ContainsFunc(p.File, unicode.IsControl) {
+		p.File = strconv.Quote(p.File)
+	}
 	if p.Line == 0 {
 		return p.File
 	}
