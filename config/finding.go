@@ -42,6 +42,7 @@ type Finding struct {
 	Warning bool   // nothing is refused for it
 	Source  string // that it is about, as images.yaml spells it; "" if it is about no source, or about several
 	Message string // what was found, what was expected, what to do
+	More    int    // how many problems or warnings it counts that are not told; 0 for all but more-problems
 }
 
 // Error is "images.yaml:12:7: error[unknown-field]: …", or without line and
@@ -103,7 +104,7 @@ func (c *found) told() []*Finding {
 	if next.Warning {
 		what = "warnings"
 	}
-	return append(c.first[:maxFindings:maxFindings], &Finding{ID: findings.MoreProblems, Pos: next.Pos, Warning: next.Warning,
+	return append(c.first[:maxFindings:maxFindings], &Finding{ID: findings.MoreProblems, Pos: next.Pos, Warning: next.Warning, More: c.all - maxFindings,
 		Message: fmt.Sprintf("%d more %s, from here on, are not shown; correct those above first", c.all-maxFindings, what)})
 }
 
