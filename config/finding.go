@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -20,8 +21,12 @@ type Pos struct {
 	Column int
 }
 
-// String returns "images.yaml:12:7", or the file alone for a place without a line.
+// String returns "images.yaml:12:7", or the file alone for a place without a line. It
+// is one line: a name with a line break or another control character is quoted.
 func (p Pos) String() string {
+	if strings.ContainsFunc(p.File, unicode.IsControl) {
+		p.File = strconv.Quote(p.File)
+	}
 	if p.Line == 0 {
 		return p.File
 	}
@@ -37,6 +42,7 @@ type Finding struct {
 	Warning bool   // nothing is refused for it
 	Source  string // that it is about, as images.yaml spells it; "" if it is about no source, or about several
 	Message string // what was found, what was expected, what to do
+	More    int    // how many problems or warnings it counts that are not told; 0 for all but more-problems
 
 	ending ending // of Message, until it is told; nil for none
 }
@@ -109,7 +115,7 @@ func (c *found) told() []*Finding {
 	if next.Warning {
 		what = "warnings"
 	}
-	return append(c.first[:maxFindings:maxFindings], &Finding{ID: findings.MoreProblems, Pos: next.Pos, Warning: next.Warning,
+	return append(c.first[:maxFindings:maxFindings], &Finding{ID: findings.MoreProblems, Pos: next.Pos, Warning: next.Warning, More: c.all - maxFindings,
 		Message: fmt.Sprintf("%d more %s, from here on, are not shown; correct those above first", c.all-maxFindings, what)})
 }
 

@@ -146,6 +146,8 @@ func (t *tree) folder(named, real string) error {
 			return fs.SkipDir
 		case entry.Type()&fs.ModeSymlink != 0:
 			links = append(links, path)
+		case !entry.IsDir() && !isYAML(name) && isYAML(strings.ToLower(name)):
+			t.report(name, findings.UnreadableFile, "files of a folder end in .yaml or .yml, in lower case; rename it, or name it with -f")
 		case entry.IsDir() || !isYAML(entry.Name()):
 		case !entry.Type().IsRegular():
 			t.report(name, findings.UnreadableFile, "it is not a plain file; remove it, or name it with -f")

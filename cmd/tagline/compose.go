@@ -95,9 +95,12 @@ func (c *composeCheck) project(project string) error {
 	c.read[key] = true
 	services, err := compose.Load(project, c.environment)
 	if fixes := compose.Check(c.cfg, services).Fixes; err == nil && c.fix && len(fixes) > 0 {
-		if err = c.write(project, fixes); err == nil {
-			services, err = compose.Load(project, c.environment)
+		if failed := c.write(project, fixes); failed != nil { // the findings stay true
+			if err := c.fails(failed); err != nil {
+				return err
+			}
 		}
+		services, err = compose.Load(project, c.environment)
 	}
 	if err != nil {
 		return c.fails(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	var file string
+	var files []string
 	var port int
 	var keep, onECR bool
 	c := &cobra.Command{
@@ -36,6 +37,10 @@ job is to purge the untagged images that provenance leaves there.`,
 			if port < 0 || port > 65535 {
 				return fmt.Errorf("--port is %d, not 0 to 65535", port)
 			}
+			if len(files) > 1 {
+				return errors.New("-f is given twice; the demo reads one file")
+			}
+			file := strings.Join(files, "")
 			if onECR {
 				return a.demoECR(cmd.Context(), keep)
 			}
@@ -46,7 +51,7 @@ job is to purge the untagged images that provenance leaves there.`,
 			return a.demo(cmd.Context(), registry, file, keep)
 		},
 	}
-	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to use instead of the built-in images.yaml; it can't name another registry")
+	c.Flags().StringArrayVarP(&files, "file", "f", nil, "`FILE` to use instead of the built-in images.yaml; it can't name another registry")
 	c.Flags().IntVar(&port, "port", demoPort, "loopback port to listen on; 0 takes a free one, and so does the default if it is in use")
 	c.Flags().BoolVar(&onECR, "ecr", false, "use an Amazon ECR in memory, through the AWS API")
 	oneOf(c, "the Amazon ECR has an images.yaml of its own, and listens nowhere", "ecr", "file", "port")

@@ -51,7 +51,7 @@ func (a *app) matchPlan(saved *saved, cfg *config.Config) ([]config.Image, saved
 	}
 	file, problems := saved.file, saved.problems
 	if len(problems) == 0 && saved.ConfigSHA256 != cfg.SHA256 {
-		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; plan again: %s", saved.ConfigSHA256, a.source(), cfg.SHA256, a.again(file)))
+		problems = append(problems, fmt.Errorf("it was made from an images.yaml with the SHA-256 %s, and %s has %s; to plan again, with the other flags as they are: %s", saved.ConfigSHA256, a.source(), cfg.SHA256, a.again(file)))
 	}
 	if len(problems) > 0 {
 		return nil, nil, refusedPlan(file, problems)
@@ -86,10 +86,18 @@ func (a *app) again(file string) string {
 	command := "tagline apply --dry-run"
 	if !slices.Equal(a.files, []string{defaultFile}) {
 		for _, name := range a.files {
-			command += " -f " + name
+			command += " -f " + shellWord(name)
 		}
 	}
-	return command + " -o json=" + file
+	return command + " -o " + shellWord("json="+file)
+}
+
+// shellWord quotes a word for a shell, if it needs that.
+func shellWord(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`!*?[]{}()<>|&;#~") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // refusedPlan joins all problems, nil if there are none.

@@ -175,7 +175,7 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 	i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == tag })
 	switch {
 	case i < 0:
-		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), notAnAlias(image, tag, text))
+		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), notAnAlias(s, image, tag))
 		c.fix(s, image, tag)
 	case image.Aliases[i].Absent:
 		c.report(text.Pos, tag, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
@@ -185,36 +185,78 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 }
 
 // notAnAlias says what a tag is instead, and which alias is nearest.
-func notAnAlias(image config.Image, tag string, text Text) string {
+func notAnAlias(s Service, image config.Image, tag string) string {
 	named := "tag " + quote(tag)
-	if text.Hidden {
+	if s.Image.Hidden {
 		named = "the tag"
 	}
-	of, in := aliasesFor(image, tag)
-	_, written, _ := divide(text.Written)
+	of, relation := aliasesFor(image, tag)
+	_, written, _ := divide(s.Image.Written)
 	switch {
 	case written == "" && tag == "latest":
 		named = `no tag means "latest", which`
 	case len(of) > 0:
-		return fmt.Sprintf("%s is a release that alias %s takes images from; write %s", named, choice(of), choice(of))
-	case len(in) > 0:
-		return fmt.Sprintf("%s is a version that alias %s follows, and moves on from; write %s", named, choice(in), choice(in))
+		said := fmt.Sprintf("%s is a "+relation, named, choice(tagsOf(of)))
+		suitable, where := suiting(s, image, of, tag)
+		switch {
+		case len(suitable) > 0:
+			return said + "; write " + choice(tagsOf(suitable))
+		case s.Platform.Written != "":
+			return said + ", but images.yaml does not say so for the service's platform, " + s.Platform.shown()
+		}
+		return fmt.Sprintf("%s, but images.yaml does not say so for %s; if the service runs elsewhere, set its platform", said, where)
 	}
 	return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag))
 }
 
 // aliasesFor are the aliases that may stand for a tag: those that take images
-// from it, and those that follow versions like it.
-func aliasesFor(image config.Image, tag string) (taking, following []string) {
+// from it or, if there are none, those that follow versions like it.
+func aliasesFor(image config.Image, tag string) (all []config.Alias, relation string) {
+	var following []config.Alias
 	for _, a := range image.Aliases {
+		takesIt, followsIt := false, false
+		for _, s := range a.Sources {
+			taking, following := takes(image, s, tag)
+			takesIt, followsIt = takesIt || taking, followsIt || following
+		}
 		switch {
-		case slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Tag == tag && s.Repository == image.Repository }):
-			taking = append(taking, a.Tag)
-		case slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Newest != nil && s.Newest.Takes(tag) }):
-			following = append(following, a.Tag)
+		case takesIt:
+			all = append(all, a)
+		case followsIt:
+			following = append(following, a)
 		}
 	}
-	return taking, following
+	if len(all) == 0 {
+		return following, "version that alias %s follows, and moves on from"
+	}
+	return all, "release that alias %s takes images from"
+}
+
+// suiting are the aliases that a service may have in place of a tag. If there are
+// none, where is a platform that the first one is not known to serve.
+func suiting(s Service, image config.Image, aliases []config.Alias, tag string) (all []config.Alias, where config.Platform) {
+	for i := len(aliases) - 1; i >= 0; i-- {
+		lacks, ok := standsFor(s, image, aliases[i], tag)
+		trial := check{}
+		if ok {
+			trial.platforms(s, image, aliases[i])
+		} else {
+			where = lacks
+		}
+		if ok && len(trial.result.Findings) == 0 {
+			all = append(all, aliases[i])
+		}
+	}
+	slices.Reverse(all)
+	return all, where
+}
+
+func tagsOf(aliases []config.Alias) []string {
+	tags := make([]string, len(aliases))
+	for i, a := range aliases {
+		tags[i] = a.Tag
+	}
+	return tags
 }
 
 // instead proposes the alias that is nearest to the tag, or else names all.

@@ -26,18 +26,11 @@ type Fix struct {
 // fix proposes the alias to write for a tag, if there is only one that suits the
 // service. What has variables is left to people.
 func (c *check) fix(s Service, image config.Image, tag string) {
-	aliases, following := aliasesFor(image, tag)
-	if len(aliases) == 0 {
-		aliases = following
-	}
+	candidates, _ := aliasesFor(image, tag)
+	aliases, _ := suiting(s, image, candidates, tag)
 	name, written := strings.CutSuffix(s.Image.Written, ":"+tag)
-	if len(aliases) != 1 || !written || strings.Contains(s.Image.Written, "$") {
-		return
-	}
-	i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == aliases[0] })
-	trial := check{}
-	if trial.platforms(s, image, image.Aliases[i]); len(trial.result.Findings) == 0 {
-		c.result.Fixes = append(c.result.Fixes, Fix{s.Image.Pos, s.Image.Written, name + ":" + aliases[0]})
+	if len(aliases) == 1 && written && !strings.Contains(s.Image.Written, "$") {
+		c.result.Fixes = append(c.result.Fixes, Fix{s.Image.Pos, s.Image.Written, name + ":" + aliases[0].Tag})
 	}
 }
 
@@ -67,7 +60,7 @@ func Apply(project string, fixes []Fix) (applied []Fix, err error) {
 	for name, fixes := range files {
 		written, err := applyTo(root, dir, name, fixes)
 		if err != nil {
-			return applied, errorf(config.Pos{File: name}, findings.UnreadableFile, "%v", reason(err))
+			return applied, errorf(config.Pos{File: name}, findings.UnreadableFile, "can't be written: %v", reason(err))
 		}
 		applied = append(applied, written...)
 	}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 func TestGitHub(t *testing.T) {
@@ -43,6 +44,21 @@ func TestGitHubShowsTheWorst(t *testing.T) {
 	if strings.Count(got, "\n") != 10 || !strings.HasPrefix(got, "::error title=failed::the worst\n") ||
 		!strings.HasSuffix(got, "::error title=tagline::2 problems more; the report has all of them\n") {
 		t.Errorf("eleven problems are\n%s", got)
+	}
+}
+
+// Problems of images.yaml that were counted and not told are in the numbers.
+func TestCountOfUntoldProblems(t *testing.T) {
+	var r Run
+	for i := range 100 {
+		r.Findings = append(r.Findings, &config.Finding{ID: "invalid-value", Message: fmt.Sprint(i)})
+	}
+	r.Findings = append(r.Findings, &config.Finding{ID: findings.MoreProblems, Message: "199900 more problems", More: 199_900})
+	if got := string(Markdown(r)); !strings.Contains(got, "\n### 200000 problems\n") {
+		t.Errorf("got\n%.300s", got)
+	}
+	if got := string(GitHub(r)); !strings.HasSuffix(got, "::error title=tagline::199991 problems more; the report has the first of them\n") {
+		t.Errorf("got\n%s", got)
 	}
 }
 

@@ -34,7 +34,16 @@ func GitHub(run Run) []byte {
 		}
 		fmt.Fprintf(&b, "::%s %s::%s\n", command, strings.Join(properties, ","), data(f.Message))
 	}
-	if rest := len(all) - len(shown); rest > 0 {
+	rest, untold := len(all)-len(shown), false
+	for _, f := range all[len(shown):] {
+		if f.More > 0 {
+			rest, untold = rest+f.More-1, true // the finding that counts them is none of them
+		}
+	}
+	switch {
+	case untold:
+		fmt.Fprintf(&b, "::error title=tagline::%s more; the report has the first of them\n", Count(rest, "problem"))
+	case rest > 0:
 		fmt.Fprintf(&b, "::error title=tagline::%s more; the report has all of them\n", Count(rest, "problem"))
 	}
 	return []byte(b.String())

@@ -676,7 +676,7 @@ func placed(p config.Pos) string {
 	if p.Line == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+	return p.String() + ": "
 }
 
 // Count returns "1 tag", "2 tags", "2 aliases".

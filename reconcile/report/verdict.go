@@ -128,7 +128,17 @@ func sentence(phrases []phrase) string {
 // looked at a repository.
 func (r *Run) verdictOfFiles(concerns []concern) string {
 	warned := count(concerns, isWarned)
-	switch wrong := len(concerns) - warned; {
+	wrong := len(concerns) - warned
+	for _, f := range r.Findings {
+		switch {
+		case f.More == 0:
+		case f.Warning:
+			warned += f.More - 1 // the finding that counts them is none of them
+		default:
+			wrong += f.More - 1
+		}
+	}
+	switch {
 	case wrong > 0 && warned > 0:
 		return Count(wrong, "problem") + ", " + Count(warned, "warning")
 	case wrong > 0:
