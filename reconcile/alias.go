@@ -159,7 +159,9 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 		}
 	}
 	if !v.any() {
-		v.warnings = append(v.warnings, p.detached(alias, v.push)...)
+		warnings, why = p.detached(alias, v.push)
+		v.warnings = append(v.warnings, warnings...)
+		v.join(why)
 	}
 }
 
