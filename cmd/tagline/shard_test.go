@@ -116,7 +116,7 @@ func TestShardExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	jobs := strings.Count(find(`matrix: \{part: \[(.*)\]\}`), ",") + 1
-	step := find(`run: tagline (.*)`)
+	step := find(`args: "(apply --shard [^"]*)"`)
 
 	for _, test := range []struct {
 		name  string

@@ -98,7 +98,7 @@ func (r repository) failure(subject string, err error) error {
 		advice = "; check this machine's clock, and the registry's certificate"
 	}
 	causes := []error{err}
-	if status := statusOf(err); status != nil && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout {
+	if status := statusOf(err); status != nil && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout && !mayBeDone(status) {
 		causes = append(causes, registry.ErrRefused)
 	}
 	if isOfHost(err) {

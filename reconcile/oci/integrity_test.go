@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -209,6 +210,38 @@ func TestPut(t *testing.T) {
 			}
 			if errors.Is(err, registry.ErrNotFound) {
 				t.Error("reads as absent")
+			}
+		})
+	}
+}
+
+// A refusal says that nothing was done, unless an earlier attempt had no answer.
+func TestRefused(t *testing.T) {
+	hash, denied := digestOf([]byte(index)), answer(403, "")
+	for _, tt := range []struct {
+		name    string
+		first   http.HandlerFunc
+		refused bool
+	}{
+		{"at once", denied, true},
+		{"after a limit", answer(429, ""), true},
+		{"after an answer that was lost", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false},
+		{"after a 502", answer(502, ""), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked atomic.Int32
+			server := serve(t, map[string]http.HandlerFunc{"PUT /v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
+				if asked.Add(1) == 1 {
+					tt.first(w, r)
+				} else {
+					denied(w, r)
+				}
+			}})
+			err := NewWriters(newClient(t, Options{})).Writer(server.app()).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: registry.RawManifest{
+				Digest: hash, MediaType: typeIndex, Body: []byte(index),
+			}}})[0]
+			if err == nil || errors.Is(err, registry.ErrRefused) != tt.refused {
+				t.Errorf("%v; refused is not %v", err, tt.refused)
 			}
 		})
 	}

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // hosts holds what a run knows about each host.
@@ -172,6 +174,9 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			return resp, err
 		}
+		if err != nil || resp.StatusCode/100 == 5 {
+			markLost(ctx)
+		}
 		r.hosts.retried.Add(1)
 		pause := max(h.left(), 0)
 		if !isLimit {
@@ -187,6 +192,31 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
+}
+
+// lostKey is where the context of a request has whether an attempt had no answer.
+type lostKey struct{}
+
+// withLost returns a context that remembers a lost answer.
+func withLost(ctx context.Context) context.Context {
+	return context.WithValue(ctx, lostKey{}, new(atomic.Bool))
+}
+
+// markLost notes that an attempt may have been done without an answer that says so.
+func markLost(ctx context.Context) {
+	if lost, ok := ctx.Value(lostKey{}).(*atomic.Bool); ok {
+		lost.Store(true)
+	}
+}
+
+// mayBeDone reports whether what a registry refused may have been done by an earlier
+// attempt.
+func mayBeDone(refusal *transport.Error) bool {
+	if refusal.Request == nil {
+		return false
+	}
+	lost, ok := refusal.Request.Context().Value(lostKey{}).(*atomic.Bool)
+	return ok && lost.Load()
 }
 
 // tell logs a retry, and how long the request waits before it. It warns once per host and reason, since a registry in

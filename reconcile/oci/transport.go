@@ -99,6 +99,7 @@ type edge struct {
 const maxRedirects = 10
 
 func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.WithContext(withLost(req.Context()))
 	resp, err := e.roundTrip(req)
 	switch {
 	case err == nil:

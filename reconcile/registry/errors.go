@@ -25,7 +25,8 @@ var (
 	// that it was left alone. See [MovedError].
 	ErrMoved = errors.New("moved")
 	// ErrRefused means that the registry answered, and did not do what it was asked
-	// for: it does not allow it, or has too many requests.
+	// for: it does not allow it, or has too many requests. An answer to a later
+	// attempt does not count if an earlier one had none.
 	ErrRefused = errors.New("refused")
 	// ErrArchived means that a manifest exists and can't be pulled, like an
 	// archived image of Amazon ECR.
