@@ -576,10 +576,12 @@ func anew(p reconcile.Push) string {
 	}
 	was := manifestKinds[p.OldType]
 	_, is, _ := strings.Cut(manifestKinds[p.MediaType], " ")
-	switch {
+	switch image := strings.HasSuffix(is, "image"); {
+	case was == "" && image: // a plan of an older tagline
+		return ""
 	case was == "" || p.OldType == p.MediaType:
 		return ", new index"
-	case strings.HasSuffix(is, "image"):
+	case image:
 		return ", now the image itself, was " + was
 	}
 	return ", new " + is + ", was " + was
