@@ -67,6 +67,8 @@ func TestStrictness(t *testing.T) {
 		{Grace, hours(1), hours(24), true},
 		{Grace, hours(0), hours(1), true},
 		{Signed, word("purge"), word("keep"), true},
+		{Signed, word("keep"), word("guard"), true},
+		{Signed, word("purge"), word("guard"), true},
 		{Referrers, word("copy"), word("leave"), false},
 	} {
 		key := test.policy.Key()
@@ -198,19 +200,20 @@ func TestDecoded(t *testing.T) {
 		return Of(cfg.Images[0].Policies)
 	}
 	type values struct {
-		provenance                                                  Attestations
-		format                                                      string
-		mixed, downgrade, prune, untagged, signed, copied, graceSet bool
-		grace                                                       time.Duration
-		platforms                                                   []config.Platform
+		provenance                                          Attestations
+		format                                              string
+		mixed, downgrade, prune, untagged, copied, graceSet bool
+		signed                                              Signatures
+		grace                                               time.Duration
+		platforms                                           []config.Platform
 	}
 	of := func(r Rules) values {
 		return values{
-			Provenance.Of(r), Format.Of(r), MixedVersions.Of(r), Downgrade.Of(r), Prune.Of(r), Untagged.Of(r), Signed.Of(r), Referrers.Of(r),
-			Grace.Pos(r) != config.Pos{}, Grace.Of(r), Platforms.Of(r),
+			Provenance.Of(r), Format.Of(r), MixedVersions.Of(r), Downgrade.Of(r), Prune.Of(r), Untagged.Of(r), Referrers.Of(r),
+			Grace.Pos(r) != config.Pos{}, Signed.Of(r), Grace.Of(r), Platforms.Of(r),
 		}
 	}
-	defaults := values{format: "application/vnd.oci.image.index.v1+json", mixed: true, copied: true, grace: 24 * time.Hour}
+	defaults := values{format: "application/vnd.oci.image.index.v1+json", mixed: true, copied: true, signed: KeepSigned, grace: 24 * time.Hour}
 	for name, test := range map[string]struct {
 		rules Rules
 		want  values
@@ -220,9 +223,10 @@ func TestDecoded(t *testing.T) {
 		"zero":        {Rules{}, defaults},
 		"all set": {
 			parse("provenance: purge, format: docker, mixed-versions: deny, downgrade: allow, prune: true, untagged: delete, signed: purge, referrers: leave, grace: 90m, platforms: [arm64]"),
-			values{Purge, DockerManifestList, false, true, true, true, true, false, true, 90 * time.Minute, platforms("arm64")},
+			values{Purge, DockerManifestList, false, true, true, true, false, true, PurgeSigned, 90 * time.Minute, platforms("arm64")},
 		},
-		"no grace at all": {parse("provenance: drop, grace: 0s"), values{provenance: Drop, format: defaults.format, mixed: true, copied: true, graceSet: true}},
+		"no grace at all": {parse("provenance: drop, grace: 0s"), values{provenance: Drop, format: defaults.format, mixed: true, copied: true, signed: KeepSigned, graceSet: true}},
+		"guarded":         {parse("signed: guard"), values{format: defaults.format, mixed: true, copied: true, signed: GuardSigned, grace: defaults.grace}},
 	} {
 		if got := of(test.rules); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, test.want)

@@ -1,10 +1,21 @@
 package policies
 
-// Signed reports whether a purge also rewrites tags that have a signature or
-// another referrer, which then no longer match.
-var Signed = Policy[bool]{
+// Signatures is what becomes of a tag that has a signature or another referrer, if
+// its digest would change. The values are in order, the strictest last.
+type Signatures int
+
+// The values of the signed policy.
+const (
+	PurgeSigned Signatures = iota // purge rewrites the tag, and deletes what refers to a digest that goes
+	KeepSigned                    // purge leaves the tag alone, and an alias moves with a warning
+	GuardSigned                   // as KeepSigned, and an alias stays where it is
+)
+
+// Signed decides on tags that have a signature or another referrer: it does not match
+// another digest. What the values do is the work of package reconcile.
+var Signed = Policy[Signatures]{
 	Name:   "signed",
-	Doc:    "whether purge rewrites tags that have a signature or another referrer",
-	Values: words[bool]{{"keep", false}, {"purge", true}},
-	Strict: orFalse("keep"),
+	Doc:    "whether purge rewrites tags that have a signature or another referrer, and with guard, whether aliases move away from one",
+	Values: words[Signatures]{{"keep", KeepSigned}, {"guard", GuardSigned}, {"purge", PurgeSigned}},
+	Strict: Strictness[Signatures]{"guard, or keep over purge", func(least, own Signatures) bool { return own >= least }},
 }

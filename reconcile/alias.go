@@ -137,13 +137,17 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 		v.content.Body = m.Body
 	}
 	var before []oldImage
+	was := ""
 	if exists {
 		var err error
 		before, err = p.before(alias.Tag, old.Digest)
 		v.fail(err)
+		if m, err := p.manifest(p.home, old.Digest); err == nil {
+			was = m.MediaType
+		}
 	}
 	v.push = &Push{
-		Tag: alias.Tag, Old: old.Digest, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
+		Tag: alias.Tag, Old: old.Digest, OldType: was, New: c.Digest, MediaType: c.MediaType, Manifest: c.Body,
 		Platforms: changes(before, c.leaves), Copies: c.copies, Follows: c.follows,
 	}
 	v.warnings = append(v.warnings, p.dropped(alias, v.push)...)
@@ -155,7 +159,9 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 		}
 	}
 	if !v.any() {
-		v.warnings = append(v.warnings, p.detached(alias, v.push)...)
+		warnings, why = p.detached(alias, v.push)
+		v.warnings = append(v.warnings, warnings...)
+		v.join(why)
 	}
 }
 

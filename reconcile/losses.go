@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -61,26 +62,33 @@ func (s scope) byPlatform(alias config.Alias) bool {
 	return alias.Sources[0].Platform != (config.Platform{})
 }
 
-// detached warns of what refers to the digest that an alias has, and to nothing
-// that the alias gets: a signature, say. It asks only about an alias that moves. A purge
-// warns by itself.
-func (s scope) detached(alias config.Alias, push *Push) []*config.Finding {
-	if push.Old == "" || s.purging() {
-		return nil
+// detached finds what refers to the digest that an alias has, and to nothing that the
+// alias gets: a signature, say. It asks only about an alias that moves. That is a
+// violation under signed: guard, and else a warning. A purge warns by itself.
+func (s scope) detached(alias config.Alias, push *Push) (warnings []*config.Finding, ps problems) {
+	guard := policies.Signed.Of(s.rules) == policies.GuardSigned
+	if push.Old == "" || s.purging() && !guard {
+		return nil, ps
 	}
-	had := s.refersTo(push.Old)
+	had, err := s.refersTo(push.Old)
+	if guard {
+		ps.fail(err)
+	}
 	if len(had) == 0 {
-		return nil
+		return nil, ps
 	}
-	has := s.refersTo(push.New)
+	has, err := s.refersTo(push.New)
+	if guard {
+		ps.fail(err)
+	}
 	for _, r := range push.Referrers {
 		if r.Subject == push.New {
 			has = append(has, r.Kind)
 		}
 	}
 	loses := slices.DeleteFunc(had, func(kind string) bool { return slices.Contains(has, kind) })
-	if len(loses) == 0 {
-		return nil
+	if len(loses) == 0 || ps.any() {
+		return nil, ps
 	}
 	words := map[string]string{
 		RefersSignature: "a signature", RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
@@ -89,26 +97,40 @@ func (s scope) detached(alias config.Alias, push *Push) []*config.Finding {
 	for _, kind := range loses {
 		what = append(what, words[kind])
 	}
-	return []*config.Finding{warning(alias, alias.Pos, findings.DetachedReferrer,
-		"alias %q moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed, or have the alias follow one whole tag",
-		alias.Tag, push.Old, strings.Join(what, " and "), push.New, push.New)}
+	if lost := strings.Join(what, " and "); guard {
+		ps.forbid(violation(alias, alias.Pos, findings.DetachedReferrer,
+			"alias %q would move from %s, which has %s, to %s, which does not; have the alias follow one whole tag that is signed, or set signed: keep to let it move",
+			alias.Tag, push.Old, lost, push.New))
+	} else {
+		warnings = append(warnings, warning(alias, alias.Pos, findings.DetachedReferrer,
+			"alias %q moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed, or have the alias follow one whole tag",
+			alias.Tag, push.Old, lost, push.New, push.New))
+	}
+	return warnings, ps
 }
 
 // refersTo returns the kinds of what refers to a digest of the image's repository,
-// each once. BuildKit's attestations go by the provenance policy. What can't be read
-// is no reason to leave the alias alone, so it counts as nothing.
-func (s scope) refersTo(digest string) (kinds []string) {
+// each once. BuildKit's attestations go by the provenance policy. With an error there
+// may be more: a warning goes without it, a guard does not.
+func (s scope) refersTo(digest string) (kinds []string, _ error) {
+	var errs []error
 	for _, tag := range registry.CosignTags(digest) {
-		if _, err := s.tag(s.home, tag); err == nil {
+		switch _, err := s.tag(s.home, tag); {
+		case err == nil:
 			kinds = append(kinds, cosignKinds[path.Ext(tag)])
+		case !errors.Is(err, registry.ErrNotFound):
+			errs = append(errs, err)
 		}
 	}
-	found, _ := ask(s.referrers, s.open.referrers, place{s.home, digest})
+	found, err := ask(s.referrers, s.open.referrers, place{s.home, digest})
+	if !errors.Is(err, registry.ErrNotFound) {
+		errs = append(errs, err)
+	}
 	for _, d := range found {
 		if d.ArtifactType != registry.AttestationArtifactType {
 			kinds = append(kinds, refersAs(d.ArtifactType))
 		}
 	}
 	slices.Sort(kinds)
-	return slices.Compact(kinds)
+	return slices.Compact(kinds), errors.Join(errs...)
 }

@@ -42,6 +42,7 @@ func (p Plan) Empty() bool {
 type Push struct {
 	Tag       string
 	Old       string // digest that the tag names now, "" if there is no such tag
+	OldType   string // media type of Old, "" if it is not known
 	New       string // digest of Manifest
 	MediaType string
 	Manifest  []byte

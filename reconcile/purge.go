@@ -28,6 +28,12 @@ func (s scope) purging() bool {
 	return policies.Provenance.Of(s.rules) == policies.Purge
 }
 
+// purgesSigned reports whether a purge also rewrites tags that have a signature or
+// another referrer.
+func (s scope) purgesSigned() bool {
+	return policies.Signed.Of(s.rules) == policies.PurgeSigned
+}
+
 // purge works out what a tag becomes. It is nil for a tag without attestations,
 // and for a fallback tag, which is no image: see sweep.fallbacks.
 func (s scope) purge(tag string, m *registry.Manifest) (*purged, error) {
@@ -42,8 +48,7 @@ func (s scope) purge(tag string, m *registry.Manifest) (*purged, error) {
 	if p.signed, err = s.signatures(change); err != nil {
 		return nil, err
 	}
-	p.allow = p.content != nil &&
-		(len(p.signed) == 0 || policies.Signed.Of(s.rules))
+	p.allow = p.content != nil && (len(p.signed) == 0 || s.purgesSigned())
 	return p, nil
 }
 

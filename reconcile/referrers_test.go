@@ -2,11 +2,13 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
@@ -129,5 +131,59 @@ func TestReferrersInACircle(t *testing.T) {
 	p := reconcile.Diff(app, reconcile.Observe(t.Context(), lying, app))
 	if len(p.Pushes) != 1 || len(p.Pushes[0].Referrers) != 2 || len(p.Warnings) > 0 {
 		t.Errorf("%+v, %v", p.Pushes, p.Warnings)
+	}
+}
+
+// With signed: guard an alias stays where it has a signature, and where it is not known
+// whether it has one.
+func TestGuardOfSigned(t *testing.T) {
+	const moves, stays, fails = "moves", "stays", "fails"
+	for name, test := range map[string]struct {
+		setUp    func(b *builder, old, image string)
+		policies []string
+		want     string
+	}{
+		"not signed":    {func(*builder, string, string) {}, []string{"signed: guard"}, moves},
+		"by cosign":     {func(b *builder, old, _ string) { b.cosign("signature", old, ".sig") }, []string{"signed: guard"}, stays},
+		"by a referrer": {func(b *builder, old, _ string) { b.referrer("referrer", old) }, []string{"signed: guard"}, stays},
+		"both are": {func(b *builder, old, image string) {
+			b.cosign("signature", old, ".sig")
+			b.cosign("another", image, ".sig")
+		}, []string{"signed: guard"}, moves},
+		"the new one has an SBOM alone": {func(b *builder, old, image string) {
+			b.cosign("signature", old, ".sig")
+			b.cosign("SBOM", image, ".sbom")
+		}, []string{"signed: guard"}, stays},
+		"under purge": {func(b *builder, old, _ string) { b.cosign("signature", old, ".sig") }, []string{"signed: guard", "provenance: purge"}, stays},
+		"kept":        {func(b *builder, old, _ string) { b.cosign("signature", old, ".sig") }, []string{"signed: keep"}, moves},
+		"referrers can't be read": {func(b *builder, _, _ string) { b.Broken["referrers"] = errors.New("503 Service Unavailable") },
+			[]string{"signed: guard"}, fails},
+		"a tag can't be read": {func(b *builder, old, _ string) {
+			b.cosign("signature", old, ".sig")
+			b.Broken[fallback(old)+".sig"] = errors.New("503 Service Unavailable")
+		}, []string{"signed: guard"}, fails},
+		"kept, and can't be read": {func(b *builder, _, _ string) { b.Broken["referrers"] = errors.New("503 Service Unavailable") }, nil, moves},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			old, image := b.image("old", intel), b.image("image", intel)
+			b.tag("1.0", old)
+			b.tag("1", old)
+			b.tag("1.1", image)
+			test.setUp(b, old, image)
+			p := plan(t, b.Memory, aliases(t, "1: 1.1", test.policies...))
+			got := "nothing"
+			switch {
+			case len(p.Errors) > 0:
+				got = fails
+			case len(p.Violations) == 1 && p.Violations[0].ID == findings.DetachedReferrer && len(p.Pushes) == 0:
+				got = stays
+			case len(p.Pushes) == 1 && len(p.Violations) == 0:
+				got = moves
+			}
+			if got != test.want {
+				t.Errorf("it %s, want %s: %+v", got, test.want, p)
+			}
+		})
 	}
 }

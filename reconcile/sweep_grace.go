@@ -134,7 +134,7 @@ func (s *sweep) waitingNow() []Waiting {
 	}
 	for tag := range s.after.tags { // what waits holds back what refers to it
 		subject := registry.FallbackSubject(tag)
-		if refers, _ := s.refers(tag, subject); refers && s.after.manifests[subject].young && policies.Signed.Of(s.rules) {
+		if refers, _ := s.refers(tag, subject); refers && s.after.manifests[subject].young && s.purgesSigned() {
 			if without.released == nil {
 				without.released = map[string]string{}
 			}

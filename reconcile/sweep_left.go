@@ -16,7 +16,7 @@ import (
 // very same images without any; or tagline made them for an alias that has moved,
 // and tags lead to each of their images. They count as replaced by this run.
 func (s *sweep) finishPurge() error {
-	if s.stock == nil && (!policies.Signed.Of(s.rules) || policies.HoldsReplaced(s.rules)) {
+	if s.stock == nil && (!s.purgesSigned() || policies.HoldsReplaced(s.rules)) {
 		return nil // nothing lists them, and what the tag of a signature leads to stays
 	}
 	tagged := map[string]bool{}

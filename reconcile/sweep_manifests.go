@@ -156,7 +156,7 @@ func (s *sweep) examine(digest string) error {
 		return err
 	}
 	of := s.after.manifests[digest]
-	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && !policies.Signed.Of(s.rules)
+	of.signed = len(referrers) > 0 && !s.untagged && s.purges(digest) && !s.purgesSigned()
 	s.after.manifests[digest] = of
 	for _, r := range referrers {
 		of, known := s.after.manifests[r.Digest]

@@ -9,7 +9,6 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -28,7 +27,7 @@ func (s *sweep) purges(digest string) bool {
 // to that.
 func (s *sweep) release() error {
 	s.goes, s.after.released = map[string]string{}, nil
-	if !s.purging() || !policies.Signed.Of(s.rules) {
+	if !s.purging() || !s.purgesSigned() {
 		return nil
 	}
 	stays := map[string]bool{}

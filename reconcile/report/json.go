@@ -74,6 +74,7 @@ type planRepository struct {
 type planPush struct {
 	Tag        string          `json:"tag"`
 	Old        *string         `json:"old"`
+	OldType    string          `json:"old_media_type,omitempty"`
 	New        string          `json:"new"`
 	MediaType  string          `json:"media_type"`
 	Manifest   string          `json:"manifest"`
@@ -270,7 +271,7 @@ func jsonRepository(r Repository) planRepository {
 	}
 	for i, p := range r.Pushes {
 		push := planPush{
-			Tag: p.Tag, Old: pointer(p.Old), New: p.New, MediaType: p.MediaType, Manifest: string(p.Manifest),
+			Tag: p.Tag, Old: pointer(p.Old), OldType: p.OldType, New: p.New, MediaType: p.MediaType, Manifest: string(p.Manifest),
 			Platforms: []planPlatform{}, Candidates: []planCandidate{}, Copies: []planCopy{}, Follows: list(p.Follows), Purged: p.Purged,
 			planOutcome: jsonOutcome(r.Pushed, i),
 		}

@@ -263,7 +263,7 @@ func (r *planReader) required(at string, from planRepository, p *reconcile.Plan)
 
 func (r *planReader) push(at string, from planPush) reconcile.Push {
 	p := reconcile.Push{
-		Tag: from.Tag, Old: r.old(at+".old", from.Old), New: from.New, MediaType: from.MediaType,
+		Tag: from.Tag, Old: r.old(at+".old", from.Old), OldType: from.OldType, New: from.New, MediaType: from.MediaType,
 		Manifest: []byte(from.Manifest), Follows: from.Follows, Purged: from.Purged,
 	}
 	r.manifest(at, p)

@@ -71,7 +71,7 @@ func drawRepository(t *rapid.T, i int, dryRun bool) (Repository, config.Image) {
 		p.Manifest = []byte(`{"schemaVersion":2,"manifests":[],"annotations":{"of":"` + name + tag + `"}}`)
 		p.New = digest.FromBytes(p.Manifest).String()
 		if rapid.Bool().Draw(t, "moves") {
-			p.Old = next()
+			p.Old, p.OldType = next(), "application/vnd.docker.distribution.manifest.list.v2+json"
 			p.Platforms[0].OldDigest, p.Platforms[0].OldSource, p.Platforms[0].Moved = next(), "0.9", true
 		}
 		if rapid.Bool().Draw(t, "copies") {

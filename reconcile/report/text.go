@@ -12,7 +12,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"tagline/config"
+	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
@@ -558,10 +561,38 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	default:
 		note = "was " + was
 	}
+	note += anew(p)
 	if behind := c.Behind; behind != "" {
 		note += ", behind " + behind
 	}
 	return "(" + note + carried(c) + ")"
+}
+
+// anew says what becomes of the manifest that an alias names if each of its images
+// stays the same: the alias has another digest then, and perhaps another media type.
+func anew(p reconcile.Push) string {
+	if p.Old == p.New || slices.ContainsFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Digest != c.OldDigest }) {
+		return ""
+	}
+	was := manifestKinds[p.OldType]
+	_, is, _ := strings.Cut(manifestKinds[p.MediaType], " ")
+	switch image := strings.HasSuffix(is, "image"); {
+	case was == "" && image: // a plan of an older tagline
+		return ""
+	case was == "" || p.OldType == p.MediaType:
+		return ", new index"
+	case image:
+		return ", now the image itself, was " + was
+	}
+	return ", new " + is + ", was " + was
+}
+
+// manifestKinds says what has a media type.
+var manifestKinds = map[string]string{
+	ocispec.MediaTypeImageIndex:    "an OCI index",
+	ocispec.MediaTypeImageManifest: "a plain OCI image",
+	policies.DockerManifestList:    "a Docker list",
+	policies.DockerManifest:        "a plain Docker image",
 }
 
 // carried says how many attestations and companions an image has in the alias, or
