@@ -26,9 +26,9 @@ No registry is asked. A repository without a host is an image of images.yaml by 
 name there, or is on the --registry.
 
 A date is the whole day, in UTC. What images.yaml needs to go back is written for what
-the tag named then, or without --at for what it named before its last move. With
-versions the tag gets the same digest as long as those tags name what they did; with
-digests it gets the same images as long as the registry has them.`,
+the tag named then, or without --at for what it named before its last move. Its digest
+gives the very same bytes, as long as the registry has them; versions and the digests
+of images give the same images, in an index that may be another one.`,
 		Example: `  tagline history my-image:10 --journal journal.jsonl
   tagline history my-image:10 --at 2026-01-02 --journal journal.jsonl
   tagline history my-image:10 --at 7d --journal parts/`,

@@ -136,9 +136,9 @@ func (m Move) oldImages() []Platform {
 	return all
 }
 
-// Sources returns what images.yaml needs for the tag to name this again. byVersion
-// gives the same digest as long as those tags name what they did, byDigest the same
-// images. Either is "" if it is not known.
+// Sources returns what images.yaml needs for the tag to have the same images again:
+// byVersion as long as those tags name what they did. Either is "" if it is not known.
+// The index may be another one: the digest of the state alone gives its bytes.
 func (h History) Sources(s State) (byVersion, byDigest string) {
 	if s.Digest == "" {
 		return "absent", ""

@@ -100,17 +100,16 @@ func who(by journal.By) string {
 
 func moment(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC" }
 
-// goBack writes what images.yaml needs to go back to a state.
+// goBack writes what images.yaml needs to go back to a state. Its digest alone gives
+// the same bytes; what is composed again of sources may be another index.
 func (t *Text) goBack(h journal.History, s journal.State) {
 	byVersion, byDigest := h.Sources(s)
-	t.printf("To go back to %s, write in images.yaml\n", t.digest(s.Digest))
-	switch byVersion {
-	case "":
-		t.printf("  %s: %s\n", h.Tag, byDigest)
-	case byDigest:
-		t.printf("  %s: %s\n", h.Tag, byVersion)
-	default:
-		t.printf("  %s: %s\nor, if these tags have moved since,\n  %s: %s\n", h.Tag, byVersion, h.Tag, byDigest)
+	t.printf("To go back to %s, write in images.yaml\n  %s: %s\n", t.digest(s.Digest), h.Tag, cmp.Or(s.Digest, byVersion))
+	if s.Digest != "" && byVersion != "" {
+		t.printf("or, from its sources as they are now,\n  %s: %s\n", h.Tag, byVersion)
+	}
+	if byDigest != "" && byDigest != s.Digest {
+		t.printf("or, if the registry no longer has that digest, from its images\n  %s: %s\n", h.Tag, byDigest)
 	}
 	if now := h.States[len(h.States)-1]; now.Digest == "" && now.Began.Old == s.Digest {
 		t.printf("or put it back from the trash of that run:\n  tagline restore %s --run %s\n", Printable(h.Repository.String()+":"+h.Tag), Printable(now.Began.Run))
