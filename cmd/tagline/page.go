@@ -136,8 +136,31 @@ func (a *app) makePage(ctx context.Context, images []config.Image, o catalogue.O
 		return nil, true, fmt.Errorf("no alias could be read, so there is no new page; %w", first)
 	case first != nil:
 		_, _ = fmt.Fprintln(a.stderr, message(fmt.Errorf("the page lacks what could not be read; %w", first)))
+	default:
+		made.NotDeleted(a.nowNamed(ctx, images, made.Deleted()))
 	}
 	return made, first != nil, nil
+}
+
+// nowNamed asks what tags and digests of the images' repositories name now.
+func (a *app) nowNamed(ctx context.Context, images []config.Image, wanted map[config.Repository][]string) func(config.Repository, string) string {
+	client := a.client(images...)
+	defer client.Close()
+	now := map[config.Repository]map[string]string{}
+	for _, image := range images {
+		references := wanted[image.Repository]
+		if len(references) == 0 {
+			continue
+		}
+		found := map[string]string{}
+		for i, answer := range client.Reader(image.Repository).Resolve(ctx, references) {
+			if answer.Err == nil {
+				found[references[i]] = answer.Value.Digest
+			}
+		}
+		now[image.Repository] = found
+	}
+	return func(repository config.Repository, reference string) string { return now[repository][reference] }
 }
 
 // survey makes the plan of a dry run for each image, with what its aliases carry, in

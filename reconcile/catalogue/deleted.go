@@ -17,9 +17,9 @@ type deletion struct {
 	at         time.Time
 	run        string
 	repository config.Repository
-	tag        string // "" for manifests
-	digest     string // of what it named, or of the one manifest
-	manifests  int
+	tag        string   // "" for manifests
+	digest     string   // of what it named
+	manifests  []string // digests
 	reason     string
 	kept       bool // in the trash
 }
@@ -45,10 +45,10 @@ func deletions(moves []journal.Move, trash []reconcile.Record) []deletion {
 		for _, kept := range record.Kept {
 			tagged := false
 			for _, t := range kept.Tags {
-				tagged = true
 				if t.New != "" {
-					continue // it moved
+					continue // it moved, and what it named may be gone
 				}
+				tagged = true
 				if i, twice := known[tagOf{record.Run, record.Repository, t.Tag}]; twice {
 					all[i].kept = true
 					continue
@@ -56,11 +56,11 @@ func deletions(moves []journal.Move, trash []reconcile.Record) []deletion {
 				all = append(all, deletion{at: record.Time, run: record.Run, repository: record.Repository, tag: t.Tag, digest: kept.Manifest.Digest, reason: kept.Reason, kept: true})
 			}
 			if !tagged {
-				one.manifests++
-				one.digest, one.reason = kept.Manifest.Digest, kept.Reason
+				one.manifests = append(one.manifests, kept.Manifest.Digest)
+				one.reason = kept.Reason
 			}
 		}
-		if one.manifests > 0 {
+		if len(one.manifests) > 0 {
 			all = append(all, one)
 		}
 	}
@@ -68,6 +68,33 @@ func deletions(moves []journal.Move, trash []reconcile.Record) []deletion {
 		return cmp.Or(b.at.Compare(a.at), a.repository.Compare(b.repository), config.CompareTags(a.tag, b.tag))
 	})
 	return all
+}
+
+// Deleted returns what the page would list as deleted, by repository: tags and digests.
+// A registry may have refused a deletion, and what was deleted may have been put back,
+// so the caller asks what is there.
+func (p *Page) Deleted() map[config.Repository][]string {
+	all := map[config.Repository][]string{}
+	for _, d := range p.deleted[:min(maxDeleted, len(p.deleted))] {
+		if d.tag != "" {
+			all[d.repository] = append(all[d.repository], d.tag)
+		}
+		all[d.repository] = append(all[d.repository], d.manifests...)
+	}
+	return all
+}
+
+// NotDeleted takes what is there off the list. now is what a tag or digest of Deleted
+// names; it is "" if there is no such tag or digest, or that is not known.
+func (p *Page) NotDeleted(now func(repository config.Repository, reference string) string) {
+	p.deleted = slices.DeleteFunc(p.deleted, func(d deletion) bool {
+		return d.tag != "" && d.digest != "" && now(d.repository, d.tag) == d.digest
+	})
+	for i := range p.deleted {
+		d := &p.deleted[i]
+		d.manifests = slices.DeleteFunc(d.manifests, func(digest string) bool { return now(d.repository, digest) != "" })
+	}
+	p.deleted = slices.DeleteFunc(p.deleted, func(d deletion) bool { return d.tag == "" && len(d.manifests) == 0 })
 }
 
 // gone returns the lines of the page.
@@ -78,10 +105,10 @@ func (p *Page) gone() []entry {
 		switch {
 		case d.tag != "":
 			e.What, e.Text = d.repository.String()+":"+d.tag, d.reason+", was "+registry.Short(d.digest)
-		case d.manifests == 1:
-			e.What, e.Text = d.repository.String(), registry.Short(d.digest)+", "+d.reason
+		case len(d.manifests) == 1:
+			e.What, e.Text = d.repository.String(), registry.Short(d.manifests[0])+", "+d.reason
 		default:
-			e.What, e.Text = d.repository.String(), fmt.Sprintf("%d manifests", d.manifests)
+			e.What, e.Text = d.repository.String(), fmt.Sprintf("%d manifests", len(d.manifests))
 		}
 		if d.kept {
 			e.Text += " (in the trash, run " + d.run + ")"
