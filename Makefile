@@ -33,7 +33,7 @@ extras: build ## shell completions and man pages, for packages: bin/extras
 module: ## publish tagline under a path of your own: make module MODULE=github.com/you/tagline
 	@case '$(MODULE)' in */*) ;; *) echo 'name the path: make module MODULE=github.com/you/tagline'; exit 2;; esac
 	old=$$($(GO) list -m) && \
-	find cmd config policies reconcile -name '*.go' -exec sed -i.old "s#\"$$old/\(cmd\|config\|policies\|reconcile\)#\"$(MODULE)/\1#" {} + && \
+	find cmd config policies reconcile -name '*.go' -exec sed -i.old "s#\"$$old/\(cmd\|config\|policies\|reconcile\)#\"$(MODULE)/\1#g" {} + && \
 	find .github -name '*.yml' -exec sed -i.old 's#OWNER/tagline/#$(patsubst github.com/%,%,$(MODULE))/#' {} + && \
 	find cmd config policies reconcile .github -name '*.old' -exec rm {} + && \
 	$(GO) mod edit -module $(MODULE)
