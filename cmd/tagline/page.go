@@ -14,6 +14,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/catalogue"
 	"tagline/reconcile/journal"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 	"tagline/reconcile/trash"
 )
@@ -136,14 +137,14 @@ func (a *app) makePage(ctx context.Context, images []config.Image, o catalogue.O
 		return nil, true, fmt.Errorf("no alias could be read, so there is no new page; %w", first)
 	case first != nil:
 		_, _ = fmt.Fprintln(a.stderr, message(fmt.Errorf("the page lacks what could not be read; %w", first)))
-	default:
-		made.NotDeleted(a.nowNamed(ctx, images, made.Deleted()))
 	}
+	made.NotDeleted(a.nowNamed(ctx, images, made.Deleted()))
 	return made, first != nil, nil
 }
 
-// nowNamed asks what tags and digests of the images' repositories name now.
-func (a *app) nowNamed(ctx context.Context, images []config.Image, wanted map[config.Repository][]string) func(config.Repository, string) string {
+// nowNamed asks what tags and digests of the images' repositories name now, "" for
+// what does not exist.
+func (a *app) nowNamed(ctx context.Context, images []config.Image, wanted map[config.Repository][]string) func(config.Repository, string) (string, bool) {
 	client := a.client(images...)
 	defer client.Close()
 	now := map[config.Repository]map[string]string{}
@@ -154,13 +155,19 @@ func (a *app) nowNamed(ctx context.Context, images []config.Image, wanted map[co
 		}
 		found := map[string]string{}
 		for i, answer := range client.Reader(image.Repository).Resolve(ctx, references) {
-			if answer.Err == nil {
+			switch {
+			case answer.Err == nil:
 				found[references[i]] = answer.Value.Digest
+			case errors.Is(answer.Err, registry.ErrNotFound):
+				found[references[i]] = ""
 			}
 		}
 		now[image.Repository] = found
 	}
-	return func(repository config.Repository, reference string) string { return now[repository][reference] }
+	return func(repository config.Repository, reference string) (string, bool) {
+		digest, known := now[repository][reference]
+		return digest, known
+	}
 }
 
 // survey makes the plan of a dry run for each image, with what its aliases carry, in

@@ -22,6 +22,7 @@ type deletion struct {
 	manifests  []string // digests
 	reason     string
 	kept       bool // in the trash
+	unsure     bool // whether it is gone could not be read
 }
 
 // deletions returns what journals and trash tell, newest first. What both have counts
@@ -84,15 +85,25 @@ func (p *Page) Deleted() map[config.Repository][]string {
 	return all
 }
 
-// NotDeleted takes what is there off the list. now is what a tag or digest of Deleted
-// names; it is "" if there is no such tag or digest, or that is not known.
-func (p *Page) NotDeleted(now func(repository config.Repository, reference string) string) {
+// NotDeleted takes what is there off the list. now returns what a tag or digest of
+// Deleted names, "" if it is certain that there is no such tag or digest. What is not
+// known stays on the list, which says so.
+func (p *Page) NotDeleted(now func(repository config.Repository, reference string) (digest string, known bool)) {
 	p.deleted = slices.DeleteFunc(p.deleted, func(d deletion) bool {
-		return d.tag != "" && d.digest != "" && now(d.repository, d.tag) == d.digest
+		named, _ := now(d.repository, d.tag)
+		return d.tag != "" && d.digest != "" && named == d.digest
 	})
 	for i := range p.deleted {
 		d := &p.deleted[i]
-		d.manifests = slices.DeleteFunc(d.manifests, func(digest string) bool { return now(d.repository, digest) != "" })
+		d.manifests = slices.DeleteFunc(d.manifests, func(digest string) bool {
+			named, known := now(d.repository, digest)
+			d.unsure = d.unsure || !known
+			return named != ""
+		})
+		if d.tag != "" {
+			_, known := now(d.repository, d.tag)
+			d.unsure = !known
+		}
 	}
 	p.deleted = slices.DeleteFunc(p.deleted, func(d deletion) bool { return d.tag == "" && len(d.manifests) == 0 })
 }
@@ -112,6 +123,9 @@ func (p *Page) gone() []entry {
 		}
 		if d.kept {
 			e.Text += " (in the trash, run " + d.run + ")"
+		}
+		if d.unsure {
+			e.Text += "; whether it is gone is not known"
 		}
 		e.What, e.Text = clean(e.What), clean(e.Text)
 		lines = append(lines, e)

@@ -81,10 +81,21 @@ func (r *reader) failure(subject string, err error) error {
 	case "ImageNotFoundException":
 		causes = append(causes, registry.ErrNotFound)
 	}
-	if api.ErrorFault() == smithy.FaultClient {
+	if isRefusal(err) {
 		causes = append(causes, registry.ErrRefused)
 	}
 	return said(text, api.ErrorCode(), advice, causes...)
+}
+
+// isRefusal reports whether an answer says that nothing was done: a 4xx to the first
+// attempt. An attempt before a later one may have been done; the SDK doesn't say how
+// that ended.
+func isRefusal(err error) bool {
+	var answer *smithyhttp.ResponseError
+	if !errors.As(err, &answer) || answer.HTTPStatusCode()/100 != 4 || answer.Response.Request == nil {
+		return false
+	}
+	return strings.HasPrefix(answer.Response.Request.Header.Get("Amz-Sdk-Request"), "attempt=1;")
 }
 
 // notFromECR describes an HTTP answer that does not come from ECR, such as the

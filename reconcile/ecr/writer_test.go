@@ -106,6 +106,31 @@ func TestLostDeletion(t *testing.T) {
 	}
 }
 
+// A refusal says that nothing was done, unless it is the answer to a second attempt.
+func TestRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		first   ecrtest.Action // nil for the refusal
+		refused bool
+	}{
+		"at once":                       {nil, true},
+		"after an answer that was lost": {ecrtest.LoseAnswer(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			c := open(t, myImage)
+			index := c.Reader(myImage).Manifests(t.Context(), []string{"10.10"})[0]
+			denied := ecrtest.Fault{Operation: "PutImage", Do: ecrtest.Refuse("AccessDeniedException", "no")}
+			if server.Script(denied); test.first != nil {
+				server.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: test.first}, denied)
+			}
+			err := ecr.NewWriters(c).Writer(myImage).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: index.Value}})[0]
+			if err == nil || errors.Is(err, registry.ErrRefused) != test.refused {
+				t.Errorf("%v; refused is not %v", errors.Join(index.Err, err), test.refused)
+			}
+		})
+	}
+}
+
 // A manifest without a tag is pushed by its digest, and no tag changes.
 func TestPutByDigest(t *testing.T) {
 	server := seeded(t, ecrtest.Options{})
