@@ -21,6 +21,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry/registrytest"
 )
 
 const jobKey = "AKIDEXAMPLE"
@@ -382,21 +383,9 @@ func TestShare(t *testing.T) {
 			if _, err := server.Seed("my-image", time.Now(), demo.Samples()...); err != nil {
 				t.Fatal(err)
 			}
-			var now, most atomic.Int64
-			full := make(chan struct{}) // closed when as many calls are in flight as may be
+			gate := registrytest.NewGate(test.host)
 			server.Script(ecrtest.Fault{Operation: "BatchGetImage", Do: func(w http.ResponseWriter, c *ecrtest.Call) {
-				n := now.Add(1)
-				defer now.Add(-1)
-				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-				}
-				if n == int64(test.host) {
-					select {
-					case <-full:
-					default:
-						close(full)
-					}
-				}
-				<-full
+				defer gate.Enter()()
 				c.Serve(w)
 			}})
 			c := kinds.New(ecr.Options{OCI: oci.Options{Concurrency: test.run}}, map[string]config.Registry{host: {Concurrency: test.host}})
@@ -406,7 +395,7 @@ func TestShare(t *testing.T) {
 				digests = append(digests, fmt.Sprintf("sha256:%064x", i))
 			}
 			c.Reader(myImage).Manifests(t.Context(), digests)
-			if got := most.Load(); got != int64(test.host) {
+			if got := gate.Most(); got != test.host {
 				t.Errorf("%d in flight, want %d", got, test.host)
 			}
 		})

@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"tagline/config"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/registry/registrytest"
 )
 
 // A host's own share of the requests holds instead of the run's, be it more or less.
@@ -22,8 +22,7 @@ func TestShare(t *testing.T) {
 		{"more", 1, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var now, most atomic.Int64
-			full := make(chan struct{}) // closed once as many requests are in flight as may be
+			gate := registrytest.NewGate(test.host)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case !strings.Contains(r.URL.Path, "/manifests/"):
@@ -32,18 +31,7 @@ func TestShare(t *testing.T) {
 					w.WriteHeader(http.StatusNotFound)
 					return
 				}
-				n := now.Add(1)
-				defer now.Add(-1)
-				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-				}
-				if n == int64(test.host) {
-					select {
-					case <-full:
-					default:
-						close(full)
-					}
-				}
-				<-full
+				defer gate.Enter()()
 				w.WriteHeader(http.StatusNotFound)
 			}))
 			defer server.Close()
@@ -57,7 +45,7 @@ func TestShare(t *testing.T) {
 				tags = append(tags, fmt.Sprint(i))
 			}
 			reader.Resolve(t.Context(), tags)
-			if got := most.Load(); got != int64(test.host) {
+			if got := gate.Most(); got != test.host {
 				t.Errorf("%d in flight, want %d", got, test.host)
 			}
 		})

@@ -12,11 +12,11 @@ import (
 
 // digest shortens a digest to 12 hex digits, as docker does.
 func (t *Text) digest(d string) string {
-	algorithm, hex, _ := strings.Cut(d, ":")
+	_, hex, _ := strings.Cut(d, ":")
 	if t.opts.Verbose || len(hex) <= 12 {
 		return d
 	}
-	return algorithm + ":" + hex[:12] + "…"
+	return registry.Short(d)
 }
 
 func (t *Text) paint(mark string) string {
