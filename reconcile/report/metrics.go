@@ -84,7 +84,7 @@ func (m Metrics) Text() []byte {
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"delete_manifest\"} %d\n", m.Actions.ManifestsDeleted)
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"put_back\"} %d\n", m.Actions.PutBack)
 	gauge("run_pending", "Pushes and deletions that the last run, a dry one, only planned.", m.Actions.Pending)
-	metric("run_aliases", "Aliases that the last run left alone, by why.")
+	metric("run_aliases", "Aliases that the last run left alone, by why; blocked and failed count deletions, too.")
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"in_sync\"} %d\n", m.Actions.InSync)
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"blocked\"} %d\n", m.Actions.Blocked)
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"failed\"} %d\n", m.Actions.Failed)
