@@ -66,13 +66,6 @@ func TestLarge(t *testing.T) {
 		bodies += fmt.Sprintf("-- f%d.yml --\nservices: {}\n", i)
 	}
 	files += bodies
-	tags := "services:\n  s0: {build: .}\n"
-	for i := range 99 {
-		tags += fmt.Sprintf("  s%d: {extends: s%d, build: {tags: [%s]}}\n", i+1, i, strings.Repeat("a, ", 100))
-	}
-	for i := range 5000 {
-		tags += fmt.Sprintf("  t%d: {extends: s99}\n", i)
-	}
 	others := ""
 	for i := range 20 {
 		others += fmt.Sprintf("  s%d: {extends: {file: b.yml, service: b}}\n", i)
@@ -106,7 +99,6 @@ func TestLarge(t *testing.T) {
 		{"resets", "-- compose.yml --\nservices: {a: {command: [" + strings.Repeat("!reset a,", 300) + "]}}\n", "error[too-much]: file has more than 200 values with !reset or !override"},
 		{"files", "-- compose.yml --\ninclude:\n" + files, "error[too-much]: more than 200 files are included or extended"},
 		{"a large .env file of many includes", "-- compose.yml --\ninclude: [" + strings.Repeat("b.yml, ", 100) + "]\n-- b.yml --\nservices: {}\n-- .env --\n" + strings.Repeat("A=1\n", 10_000), "error[too-much]: more than 300000 values"},
-		{"tags of builds that extend each other", "-- compose.yml --\n" + tags, "error[too-much]: more than 300000 values"},
 	})
 }
 

@@ -53,9 +53,6 @@ func (c *check) warn(pos config.Pos, alias string, id findings.ID, format string
 }
 
 func (c *check) service(s Service) {
-	for _, text := range s.BuildTags {
-		c.built(text)
-	}
 	text := s.Image
 	if text.Written == "" {
 		return // built, or run by a provider
@@ -77,7 +74,7 @@ func (c *check) service(s Service) {
 			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
-		c.warn(text.Pos, "", findings.BuiltImage, "%s %s, or remove the build section", text.shown(), built)
+		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
 		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
@@ -87,16 +84,6 @@ func (c *check) service(s Service) {
 		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
 		c.alias(s, image, cmp.Or(tag, "latest"))
-	}
-}
-
-const built = "is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built"
-
-// built warns of a tag of a build section that names an image of images.yaml.
-func (c *check) built(text Text) {
-	name, _, _ := divide(text.marked)
-	if _, managed := c.find(name); managed {
-		c.warn(text.Pos, "", findings.BuiltImage, "%s %s", text.shown(), built)
 	}
 }
 

@@ -21,11 +21,10 @@ import (
 // Service is what a compose file says of one service, with what it extends and
 // includes. A field that is not there has the zero Text.
 type Service struct {
-	Name      string
-	Image     Text
-	Platform  Text
-	Build     bool   // it has a build section
-	BuildTags []Text // the further names that its build gives
+	Name     string
+	Image    Text
+	Platform Text
+	Build    bool // it has a build section
 }
 
 // Text is a value of a compose file.

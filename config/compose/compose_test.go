@@ -181,15 +181,7 @@ func TestBuild(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	want := `compose.yml:3:32: warning[built-image]: "localhost:5000/app:10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built`
-	if got := judge(t, nil, "build: {context: ., tags: [localhost:5000/app:10, localhost:5000/mine:1]}"); got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
-	}
-	want = `compose.yml:6:9: warning[built-image]: "localhost:5000/app:${TAG:-10}" ("localhost:5000/app:10") is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built`
-	if got := judge(t, nil, "build:", "  context: .", "  tags:", "  - localhost:5000/app:${TAG:-10}", "image: localhost:5000/mine:1"); got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
-	}
-	want = `compose.yml:4:12: warning[built-image]: "localhost:5000/app:10.10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section`
+	want := `compose.yml:4:12: warning[built-image]: "localhost:5000/app:10.10" is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section`
 	if got := judge(t, nil, "build: .", "image: localhost:5000/app:10.10"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

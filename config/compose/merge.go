@@ -126,7 +126,7 @@ func (d *document) service(name string, at config.Pos, steps int) Service {
 	}
 	s.Name = name
 	d.loaded[name] = s
-	d.spend(1 + len(s.BuildTags))
+	d.spend(1)
 	return s
 }
 
@@ -139,28 +139,22 @@ func (d *document) says(n *yaml.Node) (s Service) {
 		return t
 	}
 	s.Image, s.Platform = text(child(n, "image")), text(child(n, "platform"))
-	if build := child(n, "build"); build != nil && build.Tag != "!reset" {
-		s.Build = true
-		for _, tag := range items(child(build, "tags")) {
-			s.BuildTags = append(s.BuildTags, text(tag))
-		}
-	}
+	build := child(n, "build")
+	s.Build = build != nil && build.Tag != "!reset"
 	return s
 }
 
 // without drops what a service resets or replaces.
 func (s Service) without(n *yaml.Node) Service {
 	for key, value := range pairs(n) {
-		tags := child(value, "tags")
-		switch tagged := isTagged(value); {
-		case tagged && key.Value == "image":
+		switch {
+		case !isTagged(value):
+		case key.Value == "image":
 			s.Image = Text{}
-		case tagged && key.Value == "platform":
+		case key.Value == "platform":
 			s.Platform = Text{}
-		case tagged && key.Value == "build":
-			s.Build, s.BuildTags = false, nil
-		case key.Value == "build" && tags != nil && isTagged(tags):
-			s.BuildTags = nil
+		case key.Value == "build":
+			s.Build = false
 		}
 	}
 	return s
@@ -175,7 +169,6 @@ func (s Service) with(over Service) Service {
 		s.Platform = over.Platform
 	}
 	s.Name, s.Build = over.Name, s.Build || over.Build
-	s.BuildTags = slices.Concat(s.BuildTags, over.BuildTags)
 	return s
 }
 
