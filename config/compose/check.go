@@ -137,8 +137,6 @@ func (c *check) find(name string) (config.Image, bool) {
 	return image, ok
 }
 
-var unsetMark = regexp.MustCompile("\x00[^\x00]*\x00")
-
 // mayBe reports whether a name with unset variables in it could be one of
 // images.yaml: whether all that is around them fits.
 func (c *check) mayBe(name string) bool {

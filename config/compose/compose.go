@@ -32,14 +32,14 @@ type Text struct {
 	Written string     // as the file spells it, variables and all
 	Value   string     // with the variables' values; those of Unset are left empty
 	Unset   []string   // the variables that have no value and no default
-	Hidden  bool       // Value has something of the process environment in it: not for a log
+	Hidden  bool       // Value has that of a variable in it: not for a log
 	Pos     config.Pos // zero if the text is not there
 
 	marked string // Value with a mark where an unset variable stands
 }
 
 // shown is the text for a message: as it is written, and what it stands for
-// where that is no secret.
+// unless that has the value of a variable in it: CI has secrets in some.
 func (t Text) shown() string {
 	if t.Hidden || t.Value == t.Written {
 		return quote(t.Written)

@@ -27,10 +27,9 @@ func (p *project) readDefaultEnv(folder string, env, found types.Mapping) {
 func (p *project) readEnv(path string, env, found types.Mapping) {
 	data, problem := p.read(path, maxEnvBytes)
 	if problem != nil {
-		p.errs = append(p.errs, problem)
+		p.add(problem)
 		return
 	}
-	hidden := false
 	content := strings.TrimPrefix(strings.ReplaceAll(string(data), "\r\n", "\n"), "\ufeff")
 	statement, open := "", false
 	at := config.Pos{File: p.shown(path), Line: 1, Column: 1}
@@ -51,9 +50,7 @@ func (p *project) readEnv(path string, env, found types.Mapping) {
 			p.report(at, findings.TooMuch, "line in quotes has more than %d variables", maxReferences)
 			return
 		}
-		hidden = false
 		parsed, err := dotenv.ParseWithLookup(strings.NewReader(statement), func(name string) (string, bool) {
-			hidden = hidden || p.hides(name)
 			value, ok := env[name]
 			if !ok {
 				value, ok = found[name]
@@ -66,11 +63,7 @@ func (p *project) readEnv(path string, env, found types.Mapping) {
 			continue
 		}
 		if err != nil {
-			why := strings.TrimPrefix(err.Error(), "line 1: ")
-			if hidden {
-				why = "it has variables in it that don't fit"
-			}
-			p.report(at, findings.InvalidCompose, "not a valid line of variables: %s", why)
+			p.report(at, findings.InvalidCompose, "not a valid line of variables; expected NAME=value")
 			return
 		}
 		for name, value := range parsed {
@@ -79,7 +72,6 @@ func (p *project) readEnv(path string, env, found types.Mapping) {
 				return
 			}
 			found[name] = value
-			p.hidden[name] = p.hidden[name] || hidden
 		}
 		statement, at.Line = "", i+2
 	}

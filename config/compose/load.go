@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -43,10 +44,9 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 	}
 	defer func() { _ = root.Close() }()
 	p := &project{root: root, dir: dir, given: given, opened: map[string]bool{}, files: map[string]*file{}}
-	p.process, p.hidden = environment, map[string]bool{}
-	services := p.load()
+	services := p.load(environment)
 	if len(p.errs) > 0 {
-		return nil, together(p.errs)
+		return nil, errors.Join(p.errs...)
 	}
 	return services, nil
 }
@@ -86,8 +86,22 @@ type project struct {
 	variables
 }
 
+// maxProblems is how many problems of a project are told.
+const maxProblems = 20
+
+// add adds a problem of the project. Two of a file that say the same are one.
+func (p *project) add(f *config.Finding) {
+	same := func(err error) bool {
+		of := (*config.Finding)(nil)
+		return errors.As(err, &of) && of.Pos.File == f.Pos.File && of.Message == f.Message
+	}
+	if len(p.errs) < maxProblems && !slices.ContainsFunc(p.errs, same) {
+		p.errs = append(p.errs, f)
+	}
+}
+
 func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
-	p.errs = append(p.errs, errorf(pos, id, format, args...))
+	p.add(errorf(pos, id, format, args...))
 }
 
 // shown is how messages name a file: relative to the first one, as the reader
@@ -104,7 +118,7 @@ func (p *project) shown(path string) string {
 //
 // What needs the whole project, such as depends_on, is not checked: override
 // files and files to extend are checked alone, too.
-func (p *project) load() (services []Service) {
+func (p *project) load(environment map[string]string) (services []Service) {
 	var paths []string
 	for i, name := range p.given {
 		full, err := filepath.Abs(name)
@@ -118,8 +132,8 @@ func (p *project) load() (services []Service) {
 		}
 	}
 	s := scope{folder: p.folder, env: types.Mapping{}}
-	maps.Copy(s.env, p.process)
-	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); !off {
+	maps.Copy(s.env, environment)
+	if off, _ := strconv.ParseBool(environment["COMPOSE_DISABLE_ENV_FILE"]); !off {
 		found := types.Mapping{}
 		p.readDefaultEnv(p.folder, s.env, found)
 		s.env.Merge(found)
@@ -136,17 +150,17 @@ func (p *project) name(paths []string, s scope) {
 	if s.env[consts.ComposeProjectName] != "" {
 		return
 	}
-	name := Text{Value: filepath.Base(filepath.Join(p.dir, p.folder))}
+	name := filepath.Base(filepath.Join(p.dir, p.folder))
 	for _, path := range paths {
 		if s.file = p.file(path); s.file == nil {
 			continue
 		}
 		for _, root := range s.documents {
 			if n := child(root, "name"); n != nil {
-				name = p.text(&s, n)
+				t, _ := p.substitute(n.Value, s.env.Resolve) // an error is one of the document
+				name = t.Value
 			}
 		}
 	}
-	s.env[consts.ComposeProjectName] = cmp.Or(loader.NormalizeProjectName(name.Value), "default")
-	p.hidden[consts.ComposeProjectName] = name.Hidden
+	s.env[consts.ComposeProjectName] = cmp.Or(loader.NormalizeProjectName(name), "default")
 }

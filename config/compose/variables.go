@@ -3,10 +3,14 @@ package compose
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/template"
+	"gopkg.in/yaml.v3"
+
+	"tagline/config/findings"
 )
 
 // What variables may take at most. Without a bound a .env file of a few lines,
@@ -20,17 +24,7 @@ const (
 
 // variables are what all files of a project share.
 type variables struct {
-	process  map[string]string
-	hidden   map[string]bool // those of .env files that have something of the process in them
-	spent    int             // of maxSubstitute
-	revealed bool            // the value of a hidden variable was used
-}
-
-// hides reports whether the value of a variable must not get into a log: a
-// stranger's compose file can name any, and the process has secrets in some.
-func (v *variables) hides(name string) bool {
-	_, process := v.process[name]
-	return process || v.hidden[name]
+	spent int // of maxSubstitute
 }
 
 func (v *variables) check(text string) error {
@@ -43,6 +37,8 @@ func (v *variables) check(text string) error {
 	return nil
 }
 
+var unsetMark = regexp.MustCompile("\x00([^\x00]*)\x00")
+
 // substitute puts the variables' values into a text. What is not set and has
 // no default is a mark in the text's marked form.
 func (v *variables) substitute(text string, lookup template.Mapping) (Text, error) {
@@ -53,35 +49,39 @@ func (v *variables) substitute(text string, lookup template.Mapping) (Text, erro
 	if err := v.check(text); err != nil {
 		return Text{}, err
 	}
-	mark := func(name string) string { return "\x00" + name + "\x00" }
 	has := func(name, operator string) bool { return strings.Contains(text, "${"+name+operator) }
 	marked, err := template.Substitute(text, func(name string) (string, bool) {
 		value, ok := lookup(name)
 		if v.spent += len(value) + 1; v.spent > maxSubstitute {
 			return "", true
 		}
-		if v.hides(name) {
-			t.Hidden, v.revealed = true, true
-		}
+		t.Hidden = t.Hidden || value != ""
 		required := has(name, "?") && !ok || has(name, ":?") && value == ""
 		if !required && (ok || has(name, "+") || has(name, ":+")) { // ${X:+text} is nothing where X is not set, and means it
 			return value, ok
 		}
-		t.Unset = append(t.Unset, name)
-		return mark(name), required
+		return "\x00" + name + "\x00", required
 	})
 	if invalid := (*template.InvalidTemplateError)(nil); errors.As(err, &invalid) {
 		return Text{}, fmt.Errorf("%s has a variable that is none; write ${NAME}, or $$ for a dollar sign", quote(text))
 	} else if err != nil {
 		return Text{}, fmt.Errorf("%s: %w", quote(text), err)
 	}
-	// A default takes the mark's place.
-	t.Unset = slices.DeleteFunc(t.Unset, func(name string) bool { return !strings.Contains(marked, mark(name)) })
+	for _, mark := range unsetMark.FindAllStringSubmatch(marked, -1) {
+		t.Unset = append(t.Unset, mark[1])
+	}
 	slices.Sort(t.Unset)
 	t.Unset = slices.Compact(t.Unset)
-	t.marked, t.Value = marked, marked
-	for _, name := range t.Unset {
-		t.Value = strings.ReplaceAll(t.Value, mark(name), "")
-	}
+	t.marked, t.Value = marked, unsetMark.ReplaceAllString(marked, "")
 	return t, v.check("")
+}
+
+// text is what a scalar stands for.
+func (p *project) text(s *scope, n *yaml.Node) Text {
+	t, err := p.substitute(n.Value, s.env.Resolve)
+	if err != nil {
+		p.report(s.pos(n), findings.InvalidCompose, "%v", err)
+	}
+	t.Pos = s.pos(n)
+	return t
 }

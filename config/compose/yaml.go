@@ -38,7 +38,7 @@ func (p *project) file(path string) *file {
 	f := &file{path: path, shown: p.shown(path)}
 	data, problem := p.read(path, maxFileBytes)
 	if problem != nil {
-		p.errs = append(p.errs, problem)
+		p.add(problem)
 		return nil
 	}
 	roots, err := config.ReadYAML(f.shown, data)
@@ -56,7 +56,7 @@ func (p *project) file(path string) *file {
 		}
 	}
 	if f.problem != nil {
-		p.errs = append(p.errs, f.problem)
+		p.add(f.problem)
 		return nil
 	}
 	p.files[path] = f
