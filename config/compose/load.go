@@ -43,7 +43,7 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", reason(err))
 	}
 	defer func() { _ = root.Close() }()
-	p := &project{root: root, dir: dir, given: given, opened: map[string]bool{}, files: map[string]*file{}}
+	p := &project{root: root, dir: dir, given: given, files: map[string]*file{}}
 	services := p.load(environment)
 	if len(p.errs) > 0 {
 		return nil, errors.Join(p.errs...)
@@ -78,30 +78,24 @@ type project struct {
 	given  []string // the files that were asked for
 	folder string   // of the first one
 
-	opened map[string]bool
-	files  map[string]*file
-	work   int
-	errs   []error
-
-	variables
+	files map[string]*file
+	work  int // see spend
+	errs  []error
 }
 
 // maxProblems is how many problems of a project are told.
 const maxProblems = 20
 
-// add adds a problem of the project. Two of a file that say the same are one.
-func (p *project) add(f *config.Finding) {
+// report adds a problem of the project. Two of a file that say the same are one.
+func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
+	f := errorf(pos, id, format, args...)
 	same := func(err error) bool {
 		of := (*config.Finding)(nil)
-		return errors.As(err, &of) && of.Pos.File == f.Pos.File && of.Message == f.Message
+		return errors.As(err, &of) && of.Pos.File == pos.File && of.Message == f.Message
 	}
 	if len(p.errs) < maxProblems && !slices.ContainsFunc(p.errs, same) {
 		p.errs = append(p.errs, f)
 	}
-}
-
-func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
-	p.add(errorf(pos, id, format, args...))
 }
 
 // shown is how messages name a file: relative to the first one, as the reader

@@ -44,7 +44,7 @@ func (p *project) services(paths []string, in scope) map[string]Service {
 	all := map[string]Service{}
 	for _, path := range paths {
 		s := in
-		if s.file = p.file(path); s.file == nil || !p.spend(costOfReading+s.values) {
+		if s.file = p.file(path); s.file == nil || !p.spend(s.values) {
 			continue
 		}
 		for _, root := range s.documents {
@@ -100,7 +100,7 @@ func (d *document) add(services *yaml.Node) {
 func (d *document) service(name string, at config.Pos, steps int) Service {
 	s, done := d.loaded[name]
 	switch {
-	case done, d.work > maxWork:
+	case done, !d.spend(1):
 		return s
 	case steps > maxDepth:
 		d.report(at, findings.InvalidCompose, "services extend each other, or more than %d in a row", maxDepth)
@@ -126,7 +126,6 @@ func (d *document) service(name string, at config.Pos, steps int) Service {
 	}
 	s.Name = name
 	d.loaded[name] = s
-	d.spend(1)
 	return s
 }
 
@@ -195,7 +194,7 @@ func (d *document) other(n *yaml.Node) *document {
 		return known
 	}
 	f := d.project.file(path)
-	if f == nil || !d.spend(costOfReading+f.values) {
+	if f == nil || !d.spend(workOfFile+f.values) {
 		return nil
 	}
 	other := newDocument(d.project, scope{file: f, folder: filepath.Dir(path), env: d.env}, d.extended)

@@ -28,6 +28,9 @@ type part struct {
 
 // valid reports whether compose-go takes a document, or some services of it.
 func (p *project) valid(s *scope, root *yaml.Node) bool {
+	if !p.spend(workOfFile) {
+		return false
+	}
 	before := len(p.errs)
 	var parts []part
 	for key, value := range pairs(root) {
