@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,15 +58,16 @@ func (c *check) service(s Service) {
 	}
 	name, tag, digest := divide(text.marked)
 	image, managed := c.find(name)
-	unset := strings.Contains(name, "\x00")
 	invalid := text.isReference()
-	if managed || unset && c.mayBe(name) {
+	if managed {
 		c.result.Managed++
 	}
 	switch {
-	case unset && c.mayBe(name):
-		c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
-	case !managed && !unset && invalid != nil:
+	case unsetMark.MatchString(name):
+		if !s.Build {
+			c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
+		}
+	case !managed && invalid != nil:
 		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
 		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
@@ -135,23 +135,6 @@ func (c *check) find(name string) (config.Image, bool) {
 	}
 	image, ok := c.images[repository.Place()]
 	return image, ok
-}
-
-// mayBe reports whether a name with unset variables in it could be one of
-// images.yaml: whether all that is around them fits.
-func (c *check) mayBe(name string) bool {
-	name = strings.ToValidUTF8(name, "\ufffd")
-	fits := regexp.MustCompile("^" + unsetMark.ReplaceAllString(regexp.QuoteMeta(name), ".*") + "$").MatchString
-	for _, image := range c.images {
-		repository, short := image.Repository, ""
-		if repository.Host == dockerHub {
-			short = repository.Path
-		}
-		if fits(repository.String()) || short != "" && (fits(short) || fits(strings.TrimPrefix(short, "library/"))) {
-			return true
-		}
-	}
-	return false
 }
 
 // alias checks a tag of an image that images.yaml manages.

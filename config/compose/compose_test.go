@@ -151,7 +151,7 @@ func TestCheck(t *testing.T) {
 		{"unset after a default", "localhost:5000/app:${NOTHING:-1}${MORE}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:-1}${MORE}": variable MORE is not set; set it, put it into .env, or write a default, such as ${MORE:-10}`},
 		{"required tag", "localhost:5000/app:${NOTHING:?say which}", "", `compose.yml:3:12: error[unset-variable]: "localhost:5000/app:${NOTHING:?say which}": variable NOTHING is not set; set it, put it into .env, or write a default, such as ${NOTHING:-10}`},
 		{"unset registry", "${NOTHING}/app:10", "", `compose.yml:3:12: warning[unset-variable]: "${NOTHING}/app:10": variable NOTHING is not set; it can't be told which image this is`},
-		{"unset registry of another image", "${NOTHING}/other:10", "", ``},
+		{"unset registry of another image", "${NOTHING}/other:10", "", `compose.yml:3:12: warning[unset-variable]: "${NOTHING}/other:10": variable NOTHING is not set; it can't be told which image this is`},
 		{"unset tag of another image", "redis:${NOTHING}", "", ``},
 		{"all unset", "${NOTHING}", "", `compose.yml:3:12: warning[unset-variable]: "${NOTHING}": variable NOTHING is not set; it can't be told which image this is`},
 		{"unset platform", "localhost:5000/app:10", "linux/${NOTHING}", `compose.yml:4:15: error[unset-variable]: platform "linux/${NOTHING}": variable NOTHING is not set`},
@@ -176,7 +176,7 @@ func TestBuild(t *testing.T) {
 	if got := judge(t, nil, "build: ."); got != "" {
 		t.Error(got)
 	}
-	for _, name := range []string{"localhost:5000/elsewhere:10.10", "ngnix"} {
+	for _, name := range []string{"localhost:5000/elsewhere:10.10", "ngnix", "${NOTHING}/app"} {
 		if got := judge(t, nil, "build: .", "image: "+name); got != "" {
 			t.Error(got)
 		}
