@@ -95,7 +95,7 @@ func (c *composeCheck) project(project string) error {
 	c.read[key] = true
 	services, err := compose.Load(project, c.environment)
 	if fixes := compose.Check(c.cfg, services).Fixes; err == nil && c.fix && len(fixes) > 0 {
-		if failed := c.write(project, fixes); failed != nil { // the findings stay true
+		if failed := c.write(fixes); failed != nil { // the findings stay true
 			if err := c.fails(failed); err != nil {
 				return err
 			}
@@ -155,9 +155,9 @@ func fullPath(name string) string {
 	return name
 }
 
-// write writes fixes into the files of a project and says which.
-func (c *composeCheck) write(project string, fixes []compose.Fix) error {
-	applied, err := compose.Apply(project, fixes)
+// write writes fixes into compose files and says which.
+func (c *composeCheck) write(fixes []compose.Fix) error {
+	applied, err := compose.Apply(fixes)
 	for _, f := range applied {
 		if !c.quiet {
 			_, _ = fmt.Fprintln(c.out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: fixed: %q is now %q", f.Pos.File, f.Pos.Line, f.Pos.Column, f.From, f.To)))

@@ -143,8 +143,12 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 	i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == tag })
 	switch {
 	case i < 0:
-		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), notAnAlias(s, image, tag))
-		c.fix(s, image, tag)
+		said, aliases := notAnAlias(s, image, tag)
+		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), said)
+		name, written := strings.CutSuffix(text.Written, ":"+tag)
+		if len(aliases) == 1 && written && !strings.Contains(text.Written, "$") {
+			c.result.Fixes = append(c.result.Fixes, Fix{text.Pos, text.Written, name + ":" + aliases[0].Tag})
+		}
 	case image.Aliases[i].Absent:
 		c.report(text.Pos, tag, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
 	default:
@@ -152,71 +156,35 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 	}
 }
 
-// notAnAlias says what a tag is instead, and which alias is nearest.
-func notAnAlias(s Service, image config.Image, tag string) string {
+// notAnAlias says what a tag is instead, and returns the aliases that the service may
+// have in its place.
+func notAnAlias(s Service, image config.Image, tag string) (said string, suitable []config.Alias) {
 	named := "tag " + quote(tag)
 	if s.Image.Hidden {
 		named = "the tag"
 	}
-	of, relation := aliasesFor(image, tag)
-	_, written, _ := divide(s.Image.Written)
+	if _, written, _ := divide(s.Image.Written); written == "" && tag == "latest" {
+		return fmt.Sprintf(`no tag means "latest", which is not an alias of %s%s`, image.Name, instead(image, tag)), nil
+	}
+	of, following := aliasesFor(image, tag)
+	relation := "%s is a release that alias %s takes images from"
 	switch {
-	case written == "" && tag == "latest":
-		named = `no tag means "latest", which`
-	case len(of) > 0:
-		said := fmt.Sprintf("%s is a "+relation, named, choice(tagsOf(of)))
-		suitable, where := suiting(s, image, of, tag)
-		switch {
-		case len(suitable) > 0:
-			return said + "; write " + choice(tagsOf(suitable))
-		case s.Platform.Written != "":
-			return said + ", but images.yaml does not say so for the service's platform, " + s.Platform.shown()
-		}
-		return fmt.Sprintf("%s, but images.yaml does not say so for %s; if the service runs elsewhere, set its platform", said, where)
+	case len(of) == 0:
+		return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag)), nil
+	case following:
+		relation = "%s is a version that alias %s follows, and moves on from"
 	}
-	return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag))
-}
-
-// aliasesFor are the aliases that may stand for a tag: those that take images
-// from it or, if there are none, those that follow versions like it.
-func aliasesFor(image config.Image, tag string) (all []config.Alias, relation string) {
-	var following []config.Alias
-	for _, a := range image.Aliases {
-		takesIt, followsIt := false, false
-		for _, s := range a.Sources {
-			taking, following := takes(image, s, tag)
-			takesIt, followsIt = takesIt || taking, followsIt || following
-		}
-		switch {
-		case takesIt:
-			all = append(all, a)
-		case followsIt:
-			following = append(following, a)
-		}
+	said = fmt.Sprintf(relation, named, choice(tagsOf(of)))
+	suitable, where := suiting(s, image, of, tag)
+	switch {
+	case len(suitable) > 0:
+		said += "; write " + choice(tagsOf(suitable))
+	case s.Platform.Written != "":
+		said += ", but images.yaml does not say so for the service's platform, " + s.Platform.shown()
+	default:
+		said += fmt.Sprintf(", but images.yaml does not say so for %s; if the service runs elsewhere, set its platform", where)
 	}
-	if len(all) == 0 {
-		return following, "version that alias %s follows, and moves on from"
-	}
-	return all, "release that alias %s takes images from"
-}
-
-// suiting are the aliases that a service may have in place of a tag. If there are
-// none, where is a platform that the first one is not known to serve.
-func suiting(s Service, image config.Image, aliases []config.Alias, tag string) (all []config.Alias, where config.Platform) {
-	for i := len(aliases) - 1; i >= 0; i-- {
-		lacks, ok := standsFor(s, image, aliases[i], tag)
-		trial := check{}
-		if ok {
-			trial.platforms(s, image, aliases[i])
-		} else {
-			where = lacks
-		}
-		if ok && len(trial.result.Findings) == 0 {
-			all = append(all, aliases[i])
-		}
-	}
-	slices.Reverse(all)
-	return all, where
+	return said, suitable
 }
 
 func tagsOf(aliases []config.Alias) []string {

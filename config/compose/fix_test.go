@@ -33,7 +33,7 @@ func TestApply(t *testing.T) {
 			if test.after == "" {
 				test.after = test.before
 			}
-			_, err = Apply("compose.yml", Check(parseConfig(t), services).Fixes)
+			_, err = Apply(Check(parseConfig(t), services).Fixes)
 			got, _ := os.ReadFile("compose.yml")
 			if err != nil || string(got) != test.after {
 				t.Errorf("%v, got:\n%q\nwant:\n%q", err, got, test.after)
@@ -58,7 +58,7 @@ func TestApplyToAnotherFile(t *testing.T) {
 		if err := os.WriteFile("compose.yml", []byte(now), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		applied, err := Apply("compose.yml", fixes)
+		applied, err := Apply(fixes)
 		if got, _ := os.ReadFile("compose.yml"); string(got) != now || len(applied) > 0 {
 			t.Errorf("%v, %v, %q", applied, err, got)
 		}

@@ -2,95 +2,85 @@ package compose
 
 import (
 	"slices"
-	"strings"
 
 	"tagline/config"
 )
 
-// takes reports whether a source of an alias names the tag, and whether it follows
-// versions like it.
-func takes(image config.Image, s config.Source, tag string) (taking, following bool) {
+// aliasesFor are the aliases that take images from a tag or, if there are none, those
+// that follow versions like it.
+func aliasesFor(image config.Image, tag string) (all []config.Alias, following bool) {
+	for _, following = range []bool{false, true} {
+		for _, a := range image.Aliases {
+			if slices.ContainsFunc(a.Sources, func(s config.Source) bool {
+				return following == (s.Newest != nil) && takes(image, s, tag, s.Platform)
+			}) {
+				all = append(all, a)
+			}
+		}
+		if len(all) > 0 {
+			break
+		}
+	}
+	return all, following
+}
+
+// takes reports whether a source of an alias names the tag, or follows versions like
+// it, for a platform. The zero platform is any.
+func takes(image config.Image, s config.Source, tag string, p config.Platform) bool {
 	if s.Newest == nil {
-		return s.Tag == tag && s.Repository == image.Repository, false
+		return s.Tag == tag && s.Repository == image.Repository
 	}
 	v, err := s.Newest.Version(tag)
-	return false, err == nil && s.Newest.Refuses(v) == "" && (s.Platform == (config.Platform{}) || v.Serves(s.Platform))
+	return err == nil && s.Newest.Refuses(v) == "" && (p == (config.Platform{}) || v.Serves(p))
 }
 
-// standsFor reports whether the alias has, on every platform that the service may
-// want, images of the tag or of versions that follow it. If not, where is a platform
-// for which images.yaml does not say so.
-func standsFor(s Service, image config.Image, alias config.Alias, tag string) (where config.Platform, ok bool) {
-	has, known := offers(image, alias)
-	for _, p := range wanted(s, image, alias, tag) {
-		runs := func(of config.Platform) bool { return of.RunsOn(p) }
-		if known && !slices.ContainsFunc(has, runs) {
-			return p, false
-		}
-		sources := sourcesFor(alias, p)
-		for _, source := range sources {
-			taking, following := takes(image, source, tag)
-			if following && p != (config.Platform{}) {
-				v, _ := source.Newest.Version(tag)
-				following = v.Serves(p)
-			}
-			if !taking && !following {
-				return p, false
-			}
-		}
-		if len(sources) == 0 {
-			return p, false
+// suiting are the aliases that a service may have in place of a tag: those that have
+// images of the tag, or of versions that follow it, on each platform that the service
+// may want. If there are none, where is a platform that the first one lacks.
+func suiting(s Service, image config.Image, aliases []config.Alias, tag string) (all []config.Alias, where config.Platform) {
+	for _, alias := range slices.Backward(aliases) {
+		platforms := wanted(s, image, alias)
+		lacking := slices.IndexFunc(platforms, func(p config.Platform) bool {
+			sources := sourcesFor(alias, p)
+			other := func(source config.Source) bool { return !takes(image, source, tag, p) }
+			return len(sources) == 0 || slices.ContainsFunc(sources, other)
+		})
+		trial := check{}
+		trial.platforms(s, image, alias)
+		if lacking >= 0 {
+			where = platforms[lacking]
+		} else if len(trial.result.Findings) == 0 {
+			all = append(all, alias)
 		}
 	}
-	return config.Platform{}, true
+	slices.Reverse(all)
+	return all, where
 }
 
-// wanted are the platforms that a service may want of a tag: its own, or that of the
-// tag's name, or those that the policy requires, or those of the alias. The zero
-// platform is one that images.yaml does not tell.
-func wanted(s Service, image config.Image, alias config.Alias, tag string) []config.Platform {
-	system := strings.ToLower(s.Platform.Value)
-	if s.Platform.Written != "" && !config.IsSystem(system) {
-		p, _ := config.ParseLoosePlatform(s.Platform.Value) // platforms reports one that is not valid
+// wanted are the platforms that a service may want of an alias: its own, or those that
+// the policy requires, or those of the alias. The zero platform is one that images.yaml
+// does not tell.
+func wanted(s Service, image config.Image, alias config.Alias) []config.Platform {
+	if p, err := config.ParseLoosePlatform(s.Platform.Value); err == nil {
 		return []config.Platform{p}
-	}
-	for _, source := range alias.Sources {
-		if _, following := takes(image, source, tag); following {
-			if v, _ := source.Newest.Version(tag); v.Platform != (config.Platform{}) {
-				return []config.Platform{v.Platform}
-			}
-		}
 	}
 	all := image.Policies["platforms"].Platforms
 	if len(all) == 0 {
 		all, _ = offers(image, alias)
 	}
-	var of []config.Platform
-	for _, p := range all {
-		if s.Platform.Written == "" || p.OS == system {
-			of = append(of, p)
-		}
-	}
-	if len(of) == 0 {
+	if len(all) == 0 {
 		return []config.Platform{{}}
 	}
-	return of
+	return all
 }
 
 // sourcesFor are the sources of an alias that may have its image for a platform.
 func sourcesFor(alias config.Alias, p config.Platform) []config.Source {
 	for _, is := range []func(config.Platform) bool{
 		func(of config.Platform) bool { return of.Is(p) },
-		func(of config.Platform) bool { return of.RunsOn(p) },
-		func(of config.Platform) bool { return of == config.Platform{} },
+		func(of config.Platform) bool { return of == config.Platform{} || of.RunsOn(p) },
 	} {
-		var sources []config.Source
-		for _, s := range alias.Sources {
-			if is(s.Platform) {
-				sources = append(sources, s)
-			}
-		}
-		if len(sources) > 0 {
+		if sources := slices.DeleteFunc(slices.Clone(alias.Sources), func(s config.Source) bool { return !is(s.Platform) }); len(sources) > 0 {
 			return sources
 		}
 	}
