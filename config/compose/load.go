@@ -46,7 +46,7 @@ func Load(name string, environment map[string]string) ([]Service, error) {
 	p := &project{root: root, dir: dir, given: given, files: map[string]*file{}}
 	services := p.load(environment)
 	if len(p.errs) > 0 {
-		return nil, errors.Join(p.errs...)
+		return nil, p.told()
 	}
 	return services, nil
 }
@@ -86,16 +86,21 @@ type project struct {
 // maxProblems is how many problems of a project are told.
 const maxProblems = 20
 
-// report adds a problem of the project. Two of a file that say the same are one.
 func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
-	f := errorf(pos, id, format, args...)
-	same := func(err error) bool {
-		of := (*config.Finding)(nil)
-		return errors.As(err, &of) && of.Pos.File == pos.File && of.Message == f.Message
+	p.errs = append(p.errs, errorf(pos, id, format, args...))
+}
+
+// told makes one error of the first problems, each of them once.
+func (p *project) told() error {
+	said := map[string]bool{}
+	var first []error
+	for _, err := range p.errs {
+		if text := err.Error(); !said[text] && len(first) < maxProblems {
+			said[text] = true
+			first = append(first, err)
+		}
 	}
-	if len(p.errs) < maxProblems && !slices.ContainsFunc(p.errs, same) {
-		p.errs = append(p.errs, f)
-	}
+	return errors.Join(first...)
 }
 
 // shown is how messages name a file: relative to the first one, as the reader
@@ -133,8 +138,12 @@ func (p *project) load(environment map[string]string) (services []Service) {
 		s.env.Merge(found)
 	}
 	p.name(paths, s)
-	services = slices.Collect(maps.Values(p.services(paths, s)))
-	slices.SortFunc(services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
+	all := p.services(paths, s)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		said := all[name]
+		_, build := said["build"]
+		services = append(services, Service{name, said["image"], said["platform"], build})
+	}
 	return services
 }
 

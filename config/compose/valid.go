@@ -26,18 +26,13 @@ type part struct {
 	hidden bool // it has the value of a variable in it
 }
 
-// valid reports whether compose-go takes a document, or some services of it.
-func (p *project) valid(s *scope, root *yaml.Node) bool {
+// valid reports whether compose-go takes a document, or the part of one at a path.
+func (p *project) valid(s *scope, n *yaml.Node, path ...string) bool {
 	if !p.spend(workOfFile) {
 		return false
 	}
 	before := len(p.errs)
-	var parts []part
-	for key, value := range pairs(root) {
-		if key.Value != "include" || items(value) != nil {
-			parts = p.split(s, parts, key, value, key.Value)
-		}
-	}
+	parts := p.split(s, nil, n, n, path)
 	if len(p.errs) == before {
 		p.blame(s, parts)
 	}
@@ -45,15 +40,18 @@ func (p *project) valid(s *scope, root *yaml.Node) bool {
 }
 
 // split adds the parts of a value.
-func (p *project) split(s *scope, parts []part, key, n *yaml.Node, path ...string) []part {
-	depth := map[string]int{"services": 3, "jobs": 2, "networks": 2, "volumes": 2, "configs": 2, "secrets": 2, "models": 2}[path[0]]
+func (p *project) split(s *scope, parts []part, key, n *yaml.Node, path []string) []part {
+	depth := 1
+	if len(path) > 0 {
+		depth = map[string]int{"services": 3, "jobs": 2, "networks": 2, "volumes": 2, "configs": 2, "secrets": 2, "models": 2}[path[0]]
+	}
 	if len(path) < depth && n.Kind == yaml.MappingNode && len(n.Content) > 0 {
 		for key, value := range pairs(n) {
-			parts = p.split(s, parts, key, value, slices.Concat(path, []string{key.Value})...)
+			parts = p.split(s, parts, key, value, slices.Concat(path, []string{key.Value}))
 		}
 		return parts
 	}
-	if n.Tag == "!reset" {
+	if len(path) == 0 || n.Tag == "!reset" || path[0] == "include" && items(n) == nil {
 		return parts
 	}
 	added := part{path: path, key: key}

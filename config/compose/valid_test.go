@@ -115,6 +115,7 @@ compose.yml:7:5: error[invalid-compose]: decoding failed due to the following er
 compose.yml:8:5: error[invalid-compose]: services.app.deploy.resources additional properties 'limit' not allowed
 compose.yml:9:3: error[invalid-compose]: services.web must be a mapping
 compose.yml:10:11: error[invalid-compose]: services additional properties 'a b' not allowed
+compose.yml:10:21: error[invalid-compose]: services additional properties 'a b' not allowed
 compose.yml:11:11: error[invalid-compose]: volumes.v additional properties 'drivr' not allowed
 compose.yml:13:19: error[invalid-compose]: services.late.restart must be a string`},
 		{"the first of many problems", "-- compose.yml --\nservices:\n  a: {" + strings.Join(wrong, ", ") + "}\n", `"k19" is not a key of services.a`},

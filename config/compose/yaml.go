@@ -148,18 +148,12 @@ func pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 
 // child is the value of a key in a map, or nil.
 func child(n *yaml.Node, name string) *yaml.Node {
-	_, value := entry(n, name)
-	return value
-}
-
-// entry is a key of a map and its value, or nil.
-func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
 	for key, value := range pairs(n) {
 		if key.Value == name {
-			return key, value
+			return value
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // items are the values of a list, or the one value that stands for it.
