@@ -24,7 +24,7 @@ type Result struct {
 // alias may use it. Of images of other repositories, only the name is looked at: it
 // may be a misspelt one of images.yaml.
 func Check(cfg *config.Config, services []Service) Result {
-	c := &check{images: map[config.Repository]config.Image{}}
+	c := &check{cfg: cfg, images: map[config.Repository]config.Image{}}
 	for _, image := range cfg.Images {
 		c.images[image.Repository.Place()] = image
 	}
@@ -36,19 +36,19 @@ func Check(cfg *config.Config, services []Service) Result {
 }
 
 type check struct {
+	cfg    *config.Config
 	images map[config.Repository]config.Image // by place
 	result Result
 }
 
-func (c *check) report(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
+func (c *check) report(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	f := errorf(pos, id, format, args...)
-	f.Alias = alias
 	c.result.Findings = append(c.result.Findings, f)
+	return f
 }
 
-func (c *check) warn(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
-	c.report(pos, alias, id, format, args...)
-	c.result.Findings[len(c.result.Findings)-1].Warning = true
+func (c *check) warn(pos config.Pos, id findings.ID, format string, args ...any) {
+	c.report(pos, id, format, args...).Warning = true
 }
 
 func (c *check) service(s Service) {
@@ -58,30 +58,30 @@ func (c *check) service(s Service) {
 	}
 	name, tag, digest := divide(text.marked)
 	image, managed := c.find(name)
-	invalid := text.isReference()
+	invalid := text.invalid()
 	if managed {
 		c.result.Managed++
 	}
 	switch {
 	case unsetMark.MatchString(name):
 		if !s.Build {
-			c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
+			c.warn(text.Pos, findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
 		}
 	case !managed && invalid != nil:
-		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		c.warn(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
 		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
-			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+			c.warn(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
-		c.warn(text.Pos, "", findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
+		c.warn(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
-		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
+		c.report(text.Pos, findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
 	case digest != "":
-		c.report(text.Pos, "", findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
+		c.report(text.Pos, findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
 	case invalid != nil:
-		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		c.report(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
 		c.alias(s, image, cmp.Or(tag, "latest"))
 	}
@@ -95,9 +95,9 @@ func (t Text) missing() string {
 	return "variables " + strings.Join(t.Unset, ", ") + " are not set"
 }
 
-// isReference is nil for the name of an image, with a tag, a digest, both or
-// neither; what depends on an unset variable is not looked at.
-func (t Text) isReference() error {
+// invalid says why a text is not the name of an image, with a tag, a digest, both or
+// neither. What depends on an unset variable is not looked at.
+func (t Text) invalid() error {
 	name, tag, digest := divide(t.Value)
 	_, err := config.ParseRepository(name, dockerHub)
 	switch {
@@ -144,15 +144,18 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 	switch {
 	case i < 0:
 		said, aliases := notAnAlias(s, image, tag)
-		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), said)
+		c.report(text.Pos, findings.NotAnAlias, "%s: %s", text.shown(), said)
 		name, written := strings.CutSuffix(text.Written, ":"+tag)
 		if len(aliases) == 1 && written && !strings.Contains(text.Written, "$") {
 			c.result.Fixes = append(c.result.Fixes, Fix{text.Pos, text.Written, name + ":" + aliases[0].Tag})
 		}
 	case image.Aliases[i].Absent:
-		c.report(text.Pos, tag, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
+		c.report(text.Pos, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag)).Alias = tag
 	default:
-		c.platforms(s, image, image.Aliases[i])
+		if f := unserved(s, image, image.Aliases[i]); f != nil {
+			f.Alias = tag
+			c.result.Findings = append(c.result.Findings, f)
+		}
 	}
 }
 

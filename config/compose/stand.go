@@ -45,11 +45,9 @@ func suiting(s Service, image config.Image, aliases []config.Alias, tag string) 
 			other := func(source config.Source) bool { return !takes(image, source, tag, p) }
 			return len(sources) == 0 || slices.ContainsFunc(sources, other)
 		})
-		trial := check{}
-		trial.platforms(s, image, alias)
 		if lacking >= 0 {
 			where = platforms[lacking]
-		} else if len(trial.result.Findings) == 0 {
+		} else if unserved(s, image, alias) == nil {
 			all = append(all, alias)
 		}
 	}
