@@ -65,7 +65,7 @@ func (c *check) service(s Service) {
 	switch {
 	case unsetMark.MatchString(name):
 		if !s.Build {
-			c.warn(text.Pos, findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
+			c.warn(text.Pos, findings.UnsetVariable, "%q: %s; it can't be told which image this is", text.Written, text.missing())
 		}
 	case !managed && invalid != nil:
 		c.warn(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
@@ -76,8 +76,8 @@ func (c *check) service(s Service) {
 	case s.Build:
 		c.warn(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
-		c.report(text.Pos, findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
-			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
+		c.report(text.Pos, findings.UnsetVariable, "%q: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
+			text.Written, text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
 	case digest != "":
 		c.report(text.Pos, findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
 	case invalid != nil:
@@ -162,7 +162,7 @@ func (c *check) alias(s Service, image config.Image, tag string) {
 // notAnAlias says what a tag is instead, and returns the aliases that the service may
 // have in its place.
 func notAnAlias(s Service, image config.Image, tag string) (said string, suitable []config.Alias) {
-	named := "tag " + quote(tag)
+	named := "tag " + strconv.Quote(tag)
 	if s.Image.Hidden {
 		named = "the tag"
 	}

@@ -12,7 +12,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -42,9 +44,9 @@ type Text struct {
 // unless that has the value of a variable in it: CI has secrets in some.
 func (t Text) shown() string {
 	if t.Hidden || t.Value == t.Written {
-		return quote(t.Written)
+		return strconv.Quote(t.Written)
 	}
-	return fmt.Sprintf("%s (%s)", quote(t.Written), quote(t.Value))
+	return fmt.Sprintf("%q (%q)", t.Written, t.Value)
 }
 
 // errorf is a problem of a file, at a place of it.
@@ -52,24 +54,15 @@ func errorf(pos config.Pos, id findings.ID, format string, args ...any) *config.
 	return &config.Finding{ID: id, Pos: pos, Message: printable(fmt.Sprintf(format, args...))}
 }
 
-// maxQuoted is how much of a value a message repeats, in characters.
-const maxQuoted = 100
-
-// quote makes a value safe to print, and cuts it where it is long.
-func quote(s string) string {
-	if r := []rune(s); len(r) > maxQuoted {
-		s = string(r[:maxQuoted]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
-
-// printable keeps what other people's messages repeat on one line.
+// printable keeps what files and other people's messages say on one line, and cuts it
+// where it is long.
 func printable(s string) string {
-	if r := []rune(s); len(r) > 10*maxQuoted {
-		s = string(r[:10*maxQuoted]) + "…"
+	const most = 1000
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+		if !unicode.IsPrint(r) {
 			return '\ufffd'
 		}
 		return r

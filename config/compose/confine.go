@@ -47,7 +47,7 @@ func (p *project) resolve(s *scope, n *yaml.Node, folder string) string {
 	path, err := filepath.Rel(p.dir, full)
 	switch {
 	case len(t.Unset) > 0:
-		p.report(t.Pos, findings.UnsetVariable, "variable %s is not set; this check cannot know which file %s is", strings.Join(t.Unset, ", "), quote(t.Written))
+		p.report(t.Pos, findings.UnsetVariable, "variable %s is not set; this check cannot know which file %q is", strings.Join(t.Unset, ", "), t.Written)
 	case t.Value == "":
 		p.report(t.Pos, findings.InvalidCompose, "the path of a file is empty")
 	case strings.Contains(t.Value, "://"), strings.HasPrefix(t.Value, "git@"), strings.HasPrefix(t.Value, "oci:"): // docker compose would fetch it

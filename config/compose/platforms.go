@@ -2,6 +2,7 @@ package compose
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"tagline/config"
@@ -36,11 +37,11 @@ func unserved(s Service, image config.Image, alias config.Alias) *config.Finding
 	serves := func(p config.Platform) bool { return p.RunsOn(want) }
 	shown := want.String()
 	if text.Hidden {
-		shown = quote(text.Written)
+		shown = strconv.Quote(text.Written)
 	}
 	switch {
 	case len(text.Unset) > 0:
-		return errorf(text.Pos, findings.UnsetVariable, "platform %s: %s", quote(text.Written), text.missing())
+		return errorf(text.Pos, findings.UnsetVariable, "platform %q: %s", text.Written, text.missing())
 	case err != nil && text.Hidden:
 		return errorf(text.Pos, findings.InvalidPlatform, "platform %s is unknown, with the variables as they are set", shown)
 	case err != nil:

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"strconv"
 	"testing"
 
 	"tagline/config"
@@ -46,7 +47,7 @@ images:
 				got += f.To
 			}
 			message := result.Findings[0].Message
-			if at := len(quote(services[0].Image.Written)) + 2; len(message) > at {
+			if at := len(strconv.Quote(services[0].Image.Written)) + 2; len(message) > at {
 				message = message[at:]
 			}
 			if got != test.want || message != test.message {

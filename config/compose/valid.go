@@ -91,7 +91,7 @@ func (p *project) refuse(s *scope, of part, err error) {
 	said := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "validating "+documentName+": ")
 	if at, unknown := strings.CutSuffix(said, " false schema"); unknown {
 		dot := strings.LastIndexByte(at, '.')
-		said = fmt.Sprintf("%s is not a key of %s", quote(at[dot+1:]), at[:max(dot, 0)])
+		said = fmt.Sprintf("%q is not a key of %s", at[dot+1:], at[:max(dot, 0)])
 	}
 	if of.hidden {
 		said = "docker compose refuses " + strings.Join(of.path, ".") + ", with the variables as they are set"

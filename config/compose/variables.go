@@ -49,9 +49,9 @@ func (p *project) substitute(text string, lookup template.Mapping) (Text, error)
 		return "\x00" + name + "\x00", required
 	})
 	if invalid := (*template.InvalidTemplateError)(nil); errors.As(err, &invalid) {
-		return Text{}, fmt.Errorf("%s has a variable that is none; write ${NAME}, or $$ for a dollar sign", quote(text))
+		return Text{}, fmt.Errorf("%q has a variable that is none; write ${NAME}, or $$ for a dollar sign", text)
 	} else if err != nil {
-		return Text{}, fmt.Errorf("%s: %w", quote(text), err)
+		return Text{}, fmt.Errorf("%q: %w", text, err)
 	}
 	for _, mark := range unsetMark.FindAllStringSubmatch(marked, -1) {
 		t.Unset = append(t.Unset, mark[1])

@@ -105,11 +105,11 @@ func (r *reading) mapping(out, n *yaml.Node, depth int) {
 		case key.Kind != yaml.ScalarNode:
 			r.fail(at, findings.WrongType, "a key is a map or a list; expected text")
 		case twice:
-			r.fail(at, findings.DuplicateKey, "%s is given twice, first in line %d; keep one", quote(key.Value), line)
+			r.fail(at, findings.DuplicateKey, "%q is given twice, first in line %d; keep one", key.Value, line)
 		case key.ShortTag() == "!!merge":
 			merges = items(r.plain(value, depth+1))
 		case key.ShortTag() != "!!str":
-			r.fail(at, findings.InvalidCompose, "key %s is not text; put it in quotes", quote(key.Value))
+			r.fail(at, findings.InvalidCompose, "key %q is not text; put it in quotes", key.Value)
 		default:
 			out.Content = append(out.Content, key, r.plain(value, depth+1))
 		}
