@@ -36,13 +36,13 @@ func (p *project) spend(values int) bool {
 	return p.work <= maxWork
 }
 
-// resolve returns the path in the workspace that a text stands for, relative to
-// a folder. It is "", with a finding, if there is none.
-func (p *project) resolve(s *scope, n *yaml.Node, folder string) string {
+// resolve returns the path in the workspace that a text stands for. It is "", with a
+// finding, if there is none.
+func (p *project) resolve(s *scope, n *yaml.Node) string {
 	t := p.text(s, n)
 	full := t.Value
 	if !filepath.IsAbs(full) {
-		full = filepath.Join(p.dir, folder, full)
+		full = filepath.Join(p.dir, s.folder, full)
 	}
 	path, err := filepath.Rel(p.dir, full)
 	switch {

@@ -169,7 +169,7 @@ func (d *document) base(name, file *yaml.Node, steps int) fields {
 // other is another file that has services to extend. What it includes does not
 // count, as for compose-go.
 func (d *document) other(n *yaml.Node) *document {
-	path := d.resolve(d.scope, n, d.scope.folder)
+	path := d.resolve(d.scope, n)
 	if known := d.extended[path]; known != nil || path == "" {
 		return known
 	}
@@ -200,7 +200,7 @@ func (d *document) include(entry *yaml.Node) {
 	before := len(d.errs)
 	var files []string
 	for _, n := range paths {
-		path := d.resolve(d.scope, n, d.scope.folder)
+		path := d.resolve(d.scope, n)
 		files = append(files, path)
 		way := d.shown(path)
 		for up := d.scope; up != nil && path != ""; up = up.from {
@@ -212,14 +212,14 @@ func (d *document) include(entry *yaml.Node) {
 	}
 	in := scope{folder: filepath.Dir(files[0]), env: d.env.Clone(), from: d.scope}
 	if n := child(entry, "project_directory"); n != nil {
-		in.folder = d.resolve(d.scope, n, d.scope.folder)
+		in.folder = d.resolve(d.scope, n)
 	}
 	found := types.Mapping{}
 	for _, n := range env {
 		if n.Value == os.DevNull { // the documented way to say "none"
 			continue
 		}
-		if path := d.resolve(d.scope, n, d.scope.folder); path != "" {
+		if path := d.resolve(d.scope, n); path != "" {
 			d.readEnv(path, d.env, found)
 		}
 	}

@@ -1,9 +1,11 @@
 package compose
 
 import (
+	"errors"
 	"iter"
 	"slices"
 
+	"github.com/hashicorp/go-multierror"
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
@@ -33,8 +35,8 @@ func (p *project) file(path string) *file {
 	}
 	f := &file{path: path, shown: p.shown(path)}
 	roots, err := config.ReadYAML(f.shown, data)
-	if err != nil {
-		p.errs = append(p.errs, err)
+	if all := (*multierror.Error)(nil); errors.As(err, &all) {
+		p.errs = append(p.errs, all.Errors...)
 		return nil
 	}
 	if len(roots) == 0 {
