@@ -40,11 +40,7 @@ func takes(image config.Image, s config.Source, tag string, p config.Platform) b
 func suiting(s Service, image config.Image, aliases []config.Alias, tag string) (all []config.Alias, where config.Platform) {
 	for _, alias := range slices.Backward(aliases) {
 		platforms := wanted(s, image, alias)
-		lacking := slices.IndexFunc(platforms, func(p config.Platform) bool {
-			sources := sourcesFor(alias, p)
-			other := func(source config.Source) bool { return !takes(image, source, tag, p) }
-			return len(sources) == 0 || slices.ContainsFunc(sources, other)
-		})
+		lacking := slices.IndexFunc(platforms, func(p config.Platform) bool { return !hasAll(image, alias, tag, p) })
 		if lacking >= 0 {
 			where = platforms[lacking]
 		} else if unserved(s, image, alias) == nil {
@@ -53,6 +49,20 @@ func suiting(s Service, image config.Image, aliases []config.Alias, tag string) 
 	}
 	slices.Reverse(all)
 	return all, where
+}
+
+// hasAll reports whether an alias has sources for a platform, and each of them takes
+// the tag or follows versions like it.
+func hasAll(image config.Image, alias config.Alias, tag string, p config.Platform) (has bool) {
+	for _, source := range alias.Sources {
+		if source.Platform == (config.Platform{}) || source.Platform.RunsOn(p) {
+			if !takes(image, source, tag, p) {
+				return false
+			}
+			has = true
+		}
+	}
+	return has
 }
 
 // wanted are the platforms that a service may want of an alias: its own, or those that
@@ -70,17 +80,4 @@ func wanted(s Service, image config.Image, alias config.Alias) []config.Platform
 		return []config.Platform{{}}
 	}
 	return all
-}
-
-// sourcesFor are the sources of an alias that may have its image for a platform.
-func sourcesFor(alias config.Alias, p config.Platform) []config.Source {
-	for _, is := range []func(config.Platform) bool{
-		func(of config.Platform) bool { return of.Is(p) },
-		func(of config.Platform) bool { return of == config.Platform{} || of.RunsOn(p) },
-	} {
-		if sources := slices.DeleteFunc(slices.Clone(alias.Sources), func(s config.Source) bool { return !is(s.Platform) }); len(sources) > 0 {
-			return sources
-		}
-	}
-	return nil
 }
