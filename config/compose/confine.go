@@ -30,7 +30,7 @@ const (
 func (p *project) spend(values int) bool {
 	if p.work <= maxWork {
 		if p.work += values; p.work > maxWork {
-			p.report(config.Pos{File: p.given[0]}, findings.TooMuch, "project is too large: more than %d values, with YAML aliases, includes, extends and variables written out", maxWork)
+			p.report(config.Pos{File: p.given}, findings.TooMuch, "project is too large: more than %d values, with YAML aliases, includes, extends and variables written out", maxWork)
 		}
 	}
 	return p.work <= maxWork

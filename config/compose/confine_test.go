@@ -119,7 +119,6 @@ func TestVariablesAreNotPrinted(t *testing.T) {
 		"port":             "-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:10.10\", ports: [$SECRET]}}\n",
 		"by .env":          "-- .env --\nA=$SECRET\nB=x$A\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$B\"}}\n",
 		"by .env, alone":   "-- .env --\nexport SECRET\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$SECRET\"}}\n",
-		"project name":     "-- compose.yml --\nname: $SECRET\nservices: {a: {image: \"localhost:5000/app:$COMPOSE_PROJECT_NAME\"}}\n",
 		"error of .env":    "-- .env --\nA=${NOPE:?$SECRET}\n-- compose.yml --\nservices: {}\n",
 		"of .env":          "-- .env --\nPASSWORD=hunter2\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$PASSWORD\", mem_limit: $PASSWORD}}\n",
 		"another file":     "-- key.json --\n{\"hunter2\": 1}\n-- b.yml --\nservices: {}\n-- compose.yml --\ninclude: [{path: b.yml, env_file: key.json}]\n",
