@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
-	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -52,12 +51,9 @@ func Load(name string, environment map[string]string) (services []Service, err e
 		paths = append(paths, path)
 	}
 	p.folder = filepath.Dir(paths[0])
-	s := scope{folder: p.folder, env: types.Mapping{}}
-	maps.Copy(s.env, environment)
+	s := scope{folder: p.folder, env: environment}
 	if off, _ := strconv.ParseBool(environment["COMPOSE_DISABLE_ENV_FILE"]); !off {
-		found := types.Mapping{}
-		p.readDefaultEnv(s.folder, s.env, found)
-		s.env.Merge(found)
+		s.env = p.withEnv(s.env, p.defaultEnv(s.folder))
 	}
 	all := p.services(paths, s)
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -210,26 +210,23 @@ func (d *document) include(entry *yaml.Node) {
 			}
 		}
 	}
-	in := scope{folder: filepath.Dir(files[0]), env: d.env.Clone(), from: d.scope}
+	in := scope{folder: filepath.Dir(files[0]), from: d.scope}
 	if n := child(entry, "project_directory"); n != nil {
 		in.folder = d.resolve(d.scope, n)
 	}
-	found := types.Mapping{}
+	var envFiles []string
 	for _, n := range env {
-		if n.Value == os.DevNull { // the documented way to say "none"
-			continue
-		}
-		if path := d.resolve(d.scope, n); path != "" {
-			d.readEnv(path, d.env, found)
+		if n.Value != os.DevNull { // the documented way to say "none"
+			envFiles = append(envFiles, d.resolve(d.scope, n))
 		}
 	}
 	if len(d.errs) > before {
 		return
 	}
 	if len(env) == 0 {
-		d.readDefaultEnv(in.folder, d.env, found)
+		envFiles = d.defaultEnv(in.folder)
 	}
-	in.env.Merge(found)
+	in.env = d.withEnv(d.env, envFiles)
 	for name, s := range d.services(files, in) {
 		d.spend(1)
 		d.included[name] = over(s, nil, d.included[name])

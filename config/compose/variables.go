@@ -79,13 +79,24 @@ func (p *project) counted(name string, lookup template.Mapping) (string, bool) {
 	return value, ok
 }
 
-// readDefaultEnv reads the .env file of a folder, if it has one.
-func (p *project) readDefaultEnv(folder string, env, found types.Mapping) {
+// defaultEnv is the .env file of a folder, if it has one.
+func (p *project) defaultEnv(folder string) []string {
 	path := filepath.Join(folder, ".env")
 	if info, err := p.root.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
-		return
+		return nil
 	}
-	p.readEnv(path, env, found)
+	return []string{path}
+}
+
+// withEnv returns variables with those of files, which override none of them.
+func (p *project) withEnv(env types.Mapping, files []string) types.Mapping {
+	found := types.Mapping{}
+	for _, path := range files {
+		p.readEnv(path, env, found)
+	}
+	all := env.Clone()
+	all.Merge(found)
+	return all
 }
 
 // readEnv adds the variables of a file to those found before. Each statement is
