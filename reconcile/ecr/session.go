@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"tagline/config"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -81,7 +81,7 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 	s.once.Do(func() {
 		s.http = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 			t.ResponseHeaderTimeout = headersTimeout
-			t.OnProxyConnectResponse = oci.ProxyAnswer
+			t.OnProxyConnectResponse = transport.ProxyAnswer
 		})
 		if s.err = checkEndpoints(); s.err != nil {
 			return
@@ -252,7 +252,7 @@ func (c *Client) retryer(w *wire) aws.Retryer {
 		}
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 			var full *types.LimitExceededException
-			if errors.As(err, &full) || oci.ByProxy(err) != nil || w.unanswered.Load() >= int64(o.MaxAttempts) {
+			if errors.As(err, &full) || transport.ByProxy(err) != nil || w.unanswered.Load() >= int64(o.MaxAttempts) {
 				return aws.FalseTernary
 			}
 			return aws.UnknownTernary

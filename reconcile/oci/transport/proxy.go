@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"context"
@@ -33,9 +33,9 @@ func refusedBy(proxy *url.URL, host string, status int) error {
 	err := error(&proxyError{proxy: proxy.Host, reason: fmt.Sprintf("refuses to connect to %s: %d %s", host, status, http.StatusText(status))})
 	switch {
 	case status == http.StatusProxyAuthRequired:
-		return &advised{lasting(err), "HTTPS_PROXY or HTTP_PROXY needs a user and a password, as in http://user:password@host:port, or NO_PROXY the registry's host"}
+		return &Advised{Lasting(err), "HTTPS_PROXY or HTTP_PROXY needs a user and a password, as in http://user:password@host:port, or NO_PROXY the registry's host"}
 	case status < 500:
-		return &advised{lasting(err), "have it allowed there, or put the registry's host into NO_PROXY"}
+		return &Advised{Lasting(err), "have it allowed there, or put the registry's host into NO_PROXY"}
 	}
 	return err
 }
@@ -45,7 +45,7 @@ func refusedBy(proxy *url.URL, host string, status int) error {
 func ByProxy(err error) error {
 	var (
 		refused *proxyError
-		advice  *advised
+		advice  *Advised
 	)
 	switch {
 	case !errors.As(err, &refused):
@@ -78,8 +78,8 @@ func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
 			if errors.As(reason, &dial) {
 				reason = dial.Err // leaves out the address
 			}
-			return nil, &advised{
-				lasting(&proxyError{proxy.Host, reason.Error(), err}),
+			return nil, &Advised{
+				Lasting(&proxyError{proxy.Host, reason.Error(), err}),
 				"check HTTPS_PROXY and HTTP_PROXY, or put the registry's host into NO_PROXY",
 			}
 		}

@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"bytes"
@@ -14,14 +14,14 @@ func subject(req *http.Request) []any {
 	for req.Response != nil && req.Response.Request != nil { // before any redirects
 		req = req.Response.Request
 	}
-	to := routeOf(req)
+	to := RouteOf(req)
 	name := strings.TrimPrefix(req.URL.Path, "/v2/")
-	if at := strings.LastIndex(name, "/"+to.resource+"/"); at >= 0 {
+	if at := strings.LastIndex(name, "/"+to.Resource+"/"); at >= 0 {
 		name = name[:at]
 	}
-	switch to.resource {
+	switch to.Resource {
 	case "manifests", "referrers":
-		return []any{"repository", req.URL.Host + "/" + name, "reference", to.reference}
+		return []any{"repository", req.URL.Host + "/" + name, "reference", to.Reference}
 	case "blobs", "tags":
 		return []any{"repository", req.URL.Host + "/" + name}
 	case "uploads":
