@@ -17,9 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tagline/config"
-	"tagline/reconcile/oci/transport"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -31,6 +28,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+
+	"tagline/config"
+	"tagline/reconcile/oci/transport"
 )
 
 // identity is who logs in to a registry, or who assumes the role for it.

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"tagline/reconcile/oci/transport"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"tagline/reconcile/oci/transport"
 )
 
 // isForeign reports whether a registry may do without a layer: it has URLs, or a

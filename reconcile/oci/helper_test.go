@@ -5,10 +5,11 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"tagline/reconcile/oci/logins"
-	"tagline/reconcile/oci/ocitest"
 	"testing"
 	"time"
+
+	"tagline/reconcile/oci/logins"
+	"tagline/reconcile/oci/ocitest"
 )
 
 // A helper is asked once per host, for any number of repositories and aliases

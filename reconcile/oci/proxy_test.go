@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,8 +11,6 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/registry"
-
-	"errors"
 )
 
 // A refusal by a proxy is reported as such, at once, and without the proxy's

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"tagline/reconcile/oci/ocitest"
 	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"tagline/reconcile/oci/ocitest"
 )
 
 // helper makes docker-credential-fake the only credential helper of a test, and

@@ -2,11 +2,12 @@ package logins
 
 import (
 	"strings"
-	"tagline/reconcile/oci/ocitest"
 	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"tagline/reconcile/oci/ocitest"
 )
 
 const (

@@ -37,8 +37,8 @@ func isLinkLocal(ip netip.Addr) bool {
 
 // edge is the transport that go-containerregistry calls.
 type edge struct {
-	next      http.RoundTripper
-	plainHTTP func(host string) bool
+	next     http.RoundTripper
+	insecure insecure
 }
 
 // maxRedirects is net/http's own limit. go-containerregistry loses it, because
@@ -86,7 +86,7 @@ func withoutCredentials(text []byte, req *http.Request) []byte {
 }
 
 func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
-	plain := e.plainHTTP(req.URL.Host)
+	plain := e.insecure.plainHTTP(req.URL.Host)
 	if req.URL.Scheme == "http" && !plain {
 		// On its own, go-containerregistry would speak it to RFC 1918
 		// addresses.
@@ -112,10 +112,17 @@ func (e *edge) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// PlainHTTP reports whether plain HTTP is allowed to a host: to this machine,
-// and to the hosts that the user named.
-func (t *Transport) PlainHTTP(host string) bool {
-	if t.insecure(host) {
+// insecure are the hosts that the user named: their certificate need not be trusted,
+// or they have none.
+type insecure []string
+
+func (named insecure) has(host string) bool {
+	return slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, host) })
+}
+
+// plainHTTP reports whether plain HTTP is allowed to a host.
+func (named insecure) plainHTTP(host string) bool {
+	if named.has(host) {
 		return true
 	}
 	hostname := (&url.URL{Host: host}).Hostname()
@@ -124,10 +131,4 @@ func (t *Transport) PlainHTTP(host string) bool {
 	}
 	ip, err := netip.ParseAddr(hostname)
 	return err == nil && ip.Unmap().IsLoopback()
-}
-
-// insecure reports whether the user named a host as insecure: its certificate
-// need not be trusted, or it has none.
-func (t *Transport) insecure(host string) bool {
-	return slices.ContainsFunc(t.options.Insecure, func(named string) bool { return strings.EqualFold(named, host) })
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -87,3 +88,13 @@ func Printable(s string) string {
 	}
 	return s
 }
+
+// proxyError is a failure of the proxy in front of a host.
+type proxyError struct {
+	proxy  string // host and port: the rest of its URL may hold a password
+	reason string
+	cause  error
+}
+
+func (e *proxyError) Error() string { return fmt.Sprintf("proxy %s: %s", e.proxy, e.reason) }
+func (e *proxyError) Unwrap() error { return e.cause }

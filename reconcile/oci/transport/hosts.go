@@ -15,7 +15,6 @@ type hosts struct {
 	atOnce  func(host string) int
 	backoff time.Duration
 	known   sync.Map // "https://ghcr.io" -> *host
-	retried atomic.Int64
 }
 
 type host struct {

@@ -1,10 +1,8 @@
 package transport
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,13 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
-
-	"tagline/reconcile/registry"
 )
-
-// maxDocument bounds what is read into memory: a manifest (distribution-spec,
-// "Pushing Manifests"), a config, a page of referrers.
-const maxDocument = registry.MaxManifest
 
 // verifier checks answers: a manifest must be complete and match its digest. It
 // is below the retries, which see a truncated answer as a broken connection. On
@@ -26,8 +18,8 @@ const maxDocument = registry.MaxManifest
 // with status 200, and a PUT that is answered with another digest.
 type verifier struct {
 	next       http.RoundTripper
-	wholeBlobs bool      // ReadsWhole
-	heads      *sync.Map // see Transport.heads
+	wholeBlobs bool // ReadsWhole
+	heads      *heads
 }
 
 func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -48,7 +40,7 @@ func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
 	case route.Resource == "tags" && req.Method == http.MethodGet:
 		return v.get(req, "", func(*http.Response, []byte, string) error { return nil })
 	case route.Resource == "referrers" && req.Method == http.MethodGet:
-		return v.referrers(req)
+		return referrers(v.next, req, v.wholeBlobs)
 	}
 	return v.next.RoundTrip(req)
 }
@@ -113,17 +105,13 @@ func checkDigest(_ *http.Response, body []byte, want string) error {
 // honest marks a host whose 404 to a HEAD can be believed.
 const honest = true
 
-// HeadsAreHonest reports whether a host's 404 to the HEAD of a manifest can be
-// believed: it has answered some HEAD with anything else. known is false as long as
-// nothing has shown it.
-func (t *Transport) HeadsAreHonest(host string) (is, known bool) {
-	told, known := t.heads.Load(host)
+// heads are the hosts that have answered the HEAD of a manifest.
+type heads struct{ of sync.Map } // host -> whether its 404 can be believed
+
+func (h *heads) areHonest(host string) (is, known bool) {
+	told, known := h.of.Load(host)
 	return told == honest, known
 }
-
-// DoubtHeads notes that a host has answered the HEAD of a manifest that is there
-// with 404.
-func (t *Transport) DoubtHeads(host string) { t.heads.Store(host, false) }
 
 // head sends a GET if the HEAD's answer decides nothing: some registries refuse
 // HEAD, or answer without a digest. It passes a 401 to the layer above, which
@@ -134,7 +122,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusNotFound || !decides(resp) {
-		v.heads.LoadOrStore(req.URL.Host, honest)
+		v.heads.of.LoadOrStore(req.URL.Host, honest)
 	}
 	if decides(resp) {
 		resp.Header.Set("Content-Type", baseType(resp))
@@ -190,12 +178,6 @@ func (v *verifier) delete(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// IsNoSuchMethod reports whether a status means that a registry lacks a method
-// (RFC 9110, sections 15.5.6 and 15.6.2).
-func IsNoSuchMethod(status int) bool {
-	return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
-}
-
 // put accepts a 201 as success (distribution-spec, "Pushing Manifests"). It
 // accepts other statuses that go-containerregistry takes for success only with
 // the digest of what was sent. Another digest is always an error.
@@ -226,45 +208,4 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 		return nil, Lasting(err)
 	}
 	return resp, nil
-}
-
-// readDocument reads a body to its end and closes it. net/http reports a body
-// that is shorter than its Content-Length.
-func readDocument(resp *http.Response) ([]byte, error) {
-	defer func() { _ = resp.Body.Close() }()
-	if resp.ContentLength > maxDocument {
-		return nil, Lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, maxDocument))
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("body of the answer: %w", err)
-	}
-	if len(body) > maxDocument {
-		return nil, Lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", maxDocument))
-	}
-	return body, nil
-}
-
-func withBody(resp *http.Response, body []byte) *http.Response {
-	resp.Header.Set("Content-Type", baseType(resp))
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	resp.ContentLength = int64(len(body))
-	return resp
-}
-
-// baseType is the Content-Type without parameters. go-containerregistry
-// compares the whole header.
-func baseType(resp *http.Response) string {
-	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		mediaType, _, _ = strings.Cut(resp.Header.Get("Content-Type"), ";")
-	}
-	return Printable(mediaType)
-}
-
-func isHTML(resp *http.Response) bool { return baseType(resp) == "text/html" }
-
-func isManifestType(mediaType string) bool {
-	t := types.MediaType(mediaType)
-	return t.IsImage() || t.IsIndex()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -90,4 +91,10 @@ func withoutSecrets(text string) string {
 	text = jwt.ReplaceAllString(text, "[left out]")
 	text = field.ReplaceAllString(text, "$1[left out]")
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// loggable is a URL without its secrets: the query can hold a token, or the
+// signature of a blob's address.
+func loggable(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

@@ -4,24 +4,24 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 )
 
 // meter counts requests and the bytes of blobs, and logs each request.
 type meter struct {
-	next      http.RoundTripper
-	transport *Transport
+	next   http.RoundTripper
+	counts *counters
+	log    *slog.Logger
 }
 
 func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
-	m.transport.requests.Add(1)
+	m.counts.requests.Add(1)
 	if IsUpload(req) && req.Body != nil && req.Body != http.NoBody {
 		req = req.Clone(req.Context())
-		req.Body = &countedBody{ReadCloser: req.Body, count: &m.transport.bytesSent}
+		req.Body = &countedBody{ReadCloser: req.Body, count: &m.counts.bytesSent}
 		if of := uploadedTo(req); of != "" {
-			count, _ := m.transport.sent.LoadOrStore(of, new(atomic.Int64))
+			count, _ := m.counts.sent.LoadOrStore(of, new(atomic.Int64))
 			req.Body = &countedBody{ReadCloser: req.Body, count: count.(*atomic.Int64)}
 		}
 	}
@@ -31,23 +31,23 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp = nil
 	}
 	log := func(how string, value any) {
-		if logger := m.transport.options.Logger; logger.Enabled(req.Context(), slog.LevelDebug) { // most runs don't log at this level
+		if m.log.Enabled(req.Context(), slog.LevelDebug) { // most runs don't log at this level
 			args := append([]any{"method", req.Method, "url", loggable(req.URL)}, subject(req)...)
 			args = append(args, "duration_seconds", time.Since(start).Round(time.Microsecond).Seconds(), how, value)
 			if resp != nil && resp.StatusCode >= 400 {
 				args = append(args, bodyOf(resp, req)...)
 			}
-			logger.DebugContext(req.Context(), "request", args...)
+			m.log.DebugContext(req.Context(), "request", args...)
 		}
 	}
 	if err != nil {
-		m.transport.count(req, 0)
+		m.counts.count(req, 0)
 		log("error", Printable(err.Error()))
 		return nil, err
 	}
-	m.transport.count(req, resp.StatusCode)
+	m.counts.count(req, resp.StatusCode)
 	log("status", resp.StatusCode)
-	resp.Body = &countedBody{ReadCloser: resp.Body, count: &m.transport.bytesReceived}
+	resp.Body = &countedBody{ReadCloser: resp.Body, count: &m.counts.bytesReceived}
 	return resp, nil
 }
 
@@ -60,10 +60,4 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.count.Add(int64(n))
 	return n, err
-}
-
-// loggable is a URL without its secrets: the query can hold a token, or the
-// signature of a blob's address.
-func loggable(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

@@ -9,16 +9,6 @@ import (
 	"net/url"
 )
 
-// proxyError is a failure of the proxy in front of a host.
-type proxyError struct {
-	proxy  string // host and port: the rest of its URL may hold a password
-	reason string
-	cause  error
-}
-
-func (e *proxyError) Error() string { return fmt.Sprintf("proxy %s: %s", e.proxy, e.reason) }
-func (e *proxyError) Unwrap() error { return e.cause }
-
 // ProxyAnswer is for [http.Transport.OnProxyConnectResponse]. It returns an
 // error if the proxy refuses to connect; net/http would report that as an
 // answer of the server behind the proxy.

@@ -26,38 +26,49 @@ const (
 	maxReferrerPages = 1000
 )
 
-// referrers makes of all pages one, since go-containerregistry reads the first alone.
-// It knows what says that there is no API: a 404, a 405 or a 501, another type than
-// an index, and a redirect to a web page of another host (ghcr.io,
-// artifacthub/hub#4785). A push is told the same by a 404, after which
-// go-containerregistry writes the fallback tag, and needs no other page.
-func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
+// referrers asks for what refers to a manifest. It knows what says that there is no
+// API: a 404, a 405 or a 501, another type than an index, and a redirect to a web page
+// of another host (ghcr.io, artifacthub/hub#4785). A reader gets all pages as one,
+// since go-containerregistry reads the first alone. A push is told by a 404 that there
+// is no API, after which go-containerregistry writes the fallback tag, and needs no
+// other page.
+func referrers(next http.RoundTripper, req *http.Request, reads bool) (*http.Response, error) {
+	resp, err := next.RoundTrip(req)
+	switch {
+	case err != nil:
+		return nil, err
+	case hasNoAPI(resp) && reads:
+		discard(resp)
+		return nil, Lasting(ErrNoReferrersAPI)
+	case hasNoAPI(resp):
+		if resp.StatusCode = http.StatusNotFound; taken(next, req) {
+			resp.StatusCode = http.StatusOK
+		}
+		return resp, nil
+	case resp.StatusCode != http.StatusOK:
+		return resp, nil
+	}
+	if reads {
+		return allPages(next, req, resp)
+	}
+	body, err := readDocument(resp)
+	if err != nil {
+		return nil, err
+	}
+	return withBody(resp, body), nil
+}
+
+// allPages makes one answer of a first page and all that follow.
+func allPages(next http.RoundTripper, first *http.Request, resp *http.Response) (*http.Response, error) {
 	var all []ocispec.Descriptor
 	seen := map[string]bool{}
-	for page := req; ; {
-		resp, err := v.next.RoundTrip(page)
-		if err != nil {
-			return nil, err
-		}
-		if hasNoAPI(resp) {
-			if v.wholeBlobs {
-				discard(resp)
-				return nil, Lasting(ErrNoReferrersAPI)
-			}
-			if resp.StatusCode = http.StatusNotFound; v.taken(req) {
-				resp.StatusCode = http.StatusOK
-			}
-			return resp, nil
-		}
-		if resp.StatusCode != http.StatusOK {
-			return resp, nil
-		}
-		next := nextPage(resp)
+	for page := first; ; {
+		link := nextPage(resp)
 		body, err := readDocument(resp)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if !v.wholeBlobs || next == "" && page == req {
+		case link == "" && page == first:
 			return withBody(resp, body), nil
 		}
 		var index ocispec.Index
@@ -67,18 +78,18 @@ func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 		for _, d := range index.Manifests {
 			all = append(all, ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType})
 		}
-		seen[page.URL.String()] = true
-		if next == "" {
+		if link == "" {
 			index.Manifests = all
 			if body, err = json.Marshal(index); err != nil {
 				return nil, err
 			}
 			return withBody(resp, body), nil
 		}
-		to, err := page.URL.Parse(next)
+		seen[page.URL.String()] = true
+		to, err := page.URL.Parse(link)
 		switch {
-		case err != nil || !sameResource(to, req.URL):
-			err = fmt.Errorf("the next page of referrers is %q, which is no page of them", Printable(next))
+		case err != nil || !sameResource(to, first.URL):
+			err = fmt.Errorf("the next page of referrers is %q, which is no page of them", Printable(link))
 		case seen[to.String()]:
 			err = errors.New("the pages of referrers lead in a circle")
 		case len(seen) == maxReferrerPages, len(all) > maxReferrers:
@@ -87,15 +98,24 @@ func (v *verifier) referrers(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, Lasting(err)
 		}
-		page = req.Clone(req.Context())
+		page = first.Clone(first.Context())
 		page.URL = to
+		switch resp, err = next.RoundTrip(page); {
+		case err != nil:
+			return nil, err
+		case hasNoAPI(resp):
+			discard(resp)
+			return nil, Lasting(ErrNoReferrersAPI)
+		case resp.StatusCode != http.StatusOK:
+			return resp, nil
+		}
 	}
 }
 
 // taken reports whether the fallback tag names no index, or the subject itself, so that
 // it must not be written. The index that a copy pushes lists its attestations anyway,
 // and for anything else attached says that the tag is taken.
-func (v *verifier) taken(req *http.Request) bool {
+func taken(next http.RoundTripper, req *http.Request) bool {
 	name, hex, ok := strings.Cut(req.URL.Path, "/referrers/sha256:")
 	if !ok {
 		return false
@@ -105,7 +125,7 @@ func (v *verifier) taken(req *http.Request) bool {
 	get.Header.Set("Accept", strings.Join([]string{
 		ocispec.MediaTypeImageIndex, ocispec.MediaTypeImageManifest, string(types.DockerManifestList), string(types.DockerManifestSchema2),
 	}, ", "))
-	resp, err := v.next.RoundTrip(get) //nolint:bodyclose // it is closed below
+	resp, err := next.RoundTrip(get) //nolint:bodyclose // it is closed below
 	if err != nil {
 		return false // go-containerregistry asks the same
 	}

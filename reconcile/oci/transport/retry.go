@@ -4,16 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // retries repeats requests that may be repeated. If the last attempt ends with
@@ -25,6 +21,7 @@ type retries struct {
 	next     http.RoundTripper
 	hosts    *hosts
 	patience Patience
+	counts   *counters
 	log      *slog.Logger
 }
 
@@ -94,7 +91,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil || resp.StatusCode/100 == 5 {
 			markLost(ctx)
 		}
-		r.hosts.retried.Add(1)
+		r.counts.retries.Add(1)
 		pause := max(h.left(), 0)
 		if !isLimit {
 			pause = max(pause, wait)
@@ -109,31 +106,6 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
-}
-
-// lostKey is where the context of a request has whether an attempt had no answer.
-type lostKey struct{}
-
-// withLost returns a context that remembers a lost answer.
-func withLost(ctx context.Context) context.Context {
-	return context.WithValue(ctx, lostKey{}, new(atomic.Bool))
-}
-
-// markLost notes that an attempt may have been done without an answer that says so.
-func markLost(ctx context.Context) {
-	if lost, ok := ctx.Value(lostKey{}).(*atomic.Bool); ok {
-		lost.Store(true)
-	}
-}
-
-// MayBeDone reports whether what a registry refused may have been done by an earlier
-// attempt.
-func MayBeDone(refusal *transport.Error) bool {
-	if refusal.Request == nil {
-		return false
-	}
-	lost, ok := refusal.Request.Context().Value(lostKey{}).(*atomic.Bool)
-	return ok && lost.Load()
 }
 
 // tell logs a retry, and how long the request waits before it. It warns once per host and reason, since a registry in
@@ -222,23 +194,4 @@ func retryAfter(resp *http.Response, now time.Time) (time.Duration, bool) {
 	}
 	date, err := http.ParseTime(header)
 	return date.Sub(now), err == nil && date.After(now)
-}
-
-// discard reads the rest of a small answer, so that its connection can be
-// reused.
-func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-	_ = resp.Body.Close()
-}
-
-// Sleep waits, or returns the error of the context if that ends first.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -78,6 +78,7 @@ func newRetries(next http.RoundTripper) *retries {
 		next:     next,
 		hosts:    &hosts{atOnce: func(string) int { return 1 }, backoff: 500 * time.Millisecond},
 		patience: Patience{Attempts: 5, Backoff: 500 * time.Millisecond, MaxRetryAfter: time.Minute},
+		counts:   &counters{},
 		log:      slog.New(slog.DiscardHandler),
 	}
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
@@ -20,20 +21,27 @@ type Count struct {
 	Status int    // 0 without an answer
 }
 
+// counters count what a transport does.
+type counters struct {
+	requests, retries, bytesSent, bytesReceived atomic.Int64
+	sent                                        sync.Map // "host/path" -> *atomic.Int64, bytes of blobs
+	kinds                                       sync.Map // Count -> *atomic.Int64
+}
+
 // Stats returns the counts so far. It may be called at any time, for a display
 // of progress.
-func (t *Transport) Stats() Stats {
+func (c *counters) Stats() Stats {
 	return Stats{
-		Requests: t.requests.Load(), Retries: t.hosts.retried.Load(),
-		BytesSent: t.bytesSent.Load(), BytesReceived: t.bytesReceived.Load(),
+		Requests: c.requests.Load(), Retries: c.retries.Load(),
+		BytesSent: c.bytesSent.Load(), BytesReceived: c.bytesReceived.Load(),
 	}
 }
 
 // Sent returns the bytes of blobs that were sent to a repository so far, by its host
 // and path on the wire. Uploads to a URL of the registry's choice that does not name
 // the repository are not among them.
-func (t *Transport) Sent(to string) int64 {
-	n, ok := t.sent.Load(to)
+func (c *counters) Sent(to string) int64 {
+	n, ok := c.sent.Load(to)
 	if !ok {
 		return 0
 	}
@@ -43,9 +51,9 @@ func (t *Transport) Sent(to string) int64 {
 // Counts returns the numbers of requests so far, by kind. It may be called at
 // any time. Their sum is the number of requests that have been answered or have
 // failed.
-func (t *Transport) Counts() map[Count]int64 {
+func (c *counters) Counts() map[Count]int64 {
 	counts := map[Count]int64{}
-	t.counts.Range(func(kind, n any) bool {
+	c.kinds.Range(func(kind, n any) bool {
 		counts[kind.(Count)] = n.(*atomic.Int64).Load()
 		return true
 	})
@@ -53,7 +61,7 @@ func (t *Transport) Counts() map[Count]int64 {
 }
 
 // count counts a request that has been answered or has failed.
-func (t *Transport) count(req *http.Request, status int) {
+func (c *counters) count(req *http.Request, status int) {
 	kind := Count{Method: req.Method, Kind: RouteOf(req).Resource, Status: status}
 	switch kind.Kind {
 	case "manifests", "blobs", "uploads", "tags", "referrers":
@@ -63,9 +71,9 @@ func (t *Transport) count(req *http.Request, status int) {
 			kind.Kind = "ping"
 		}
 	}
-	n, ok := t.counts.Load(kind)
+	n, ok := c.kinds.Load(kind)
 	if !ok {
-		n, _ = t.counts.LoadOrStore(kind, new(atomic.Int64))
+		n, _ = c.kinds.LoadOrStore(kind, new(atomic.Int64))
 	}
 	n.(*atomic.Int64).Add(1)
 }

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -25,30 +23,41 @@ type Options struct {
 type Transport struct {
 	Base *http.Transport // of all hosts that need no certificates of their own; for tests to change before the first request
 
+	counters
 	options      Options
+	insecure     insecure
 	certificates *certificates
 	hosts        *hosts
 	pings        *pings
-	heads        sync.Map // host -> whether its 404 to the HEAD of a manifest can be believed
-
-	requests, bytesSent, bytesReceived atomic.Int64
-	sent                               sync.Map // "host/path" -> *atomic.Int64, bytes of blobs
-	counts                             sync.Map // Count -> *atomic.Int64
+	heads        heads
 }
 
 // New returns the transport of one run. Close it at the end.
 func New(options Options) *Transport {
 	t := &Transport{
-		Base: baseTransport(options.Most), options: options,
+		Base: baseTransport(options.Most), options: options, insecure: options.Insecure,
 		hosts: &hosts{atOnce: options.AtOnce, backoff: options.Patience.Backoff}, pings: &pings{},
 	}
-	t.certificates = &certificates{base: t.Base, insecure: t.insecure}
+	t.certificates = &certificates{base: t.Base, insecure: t.insecure.has}
 	return t
 }
 
 // Close closes the idle connections. Once every answer has been read, that is
 // all of them.
 func (t *Transport) Close() { t.certificates.close() }
+
+// PlainHTTP reports whether plain HTTP is allowed to a host: to this machine, and to
+// the hosts that the user named.
+func (t *Transport) PlainHTTP(host string) bool { return t.insecure.plainHTTP(host) }
+
+// HeadsAreHonest reports whether a host's 404 to the HEAD of a manifest can be
+// believed: it has answered some HEAD with anything else. known is false as long as
+// nothing has shown it.
+func (t *Transport) HeadsAreHonest(host string) (is, known bool) { return t.heads.areHonest(host) }
+
+// DoubtHeads notes that a host has answered the HEAD of a manifest that is there
+// with 404.
+func (t *Transport) DoubtHeads(host string) { t.heads.of.Store(host, false) }
 
 // Whether blobs stream through the transport, or the transport reads and
 // verifies them.
@@ -74,12 +83,12 @@ func (t *Transport) Chain(wholeBlobs bool) http.RoundTripper {
 	var next http.RoundTripper = t.certificates
 	next = &proxies{next: next, of: func(req *http.Request) (*url.URL, error) { return t.Base.Proxy(req) }}
 	next = &deadlines{next: next, headers: p.Headers, idle: p.Idle, body: p.Body}
-	next = &meter{next: next, transport: t}
+	next = &meter{next: next, counts: &t.counters, log: log}
 	next = &slots{next: next, hosts: t.hosts}
 	next = &verifier{next: next, wholeBlobs: wholeBlobs, heads: &t.heads}
-	next = &retries{next: next, hosts: t.hosts, patience: p, log: log}
+	next = &retries{next: next, hosts: t.hosts, patience: p, counts: &t.counters, log: log}
 	next = &pinger{next: next, pings: t.pings}
-	return &edge{next: next, plainHTTP: t.PlainHTTP}
+	return &edge{next: next, insecure: t.insecure}
 }
 
 func baseTransport(concurrency int) *http.Transport {
@@ -96,13 +105,5 @@ func baseTransport(concurrency int) *http.Transport {
 		// No MaxConnsPerHost: a copy within one registry reads blobs from
 		// connections that it holds, and waits for others to write them to.
 		MaxIdleConnsPerHost: concurrency,
-	}
-}
-
-// closeBody closes the body of a request that a RoundTripper does not pass on,
-// as [http.RoundTripper] demands.
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
 	}
 }
