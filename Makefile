@@ -69,7 +69,7 @@ fmt:
 	gofmt -s -w cmd config policies reconcile
 
 demo: ## the main job on an embedded registry
-	@echo 'Compiling tagline. The first time takes about a minute, after the download of its modules.'
+	@echo 'Compiling tagline. The first time takes about a minute, after a download of 60 MB.'
 	@$(GO) run ./cmd/tagline demo -f images.yaml
 
 bench: build tools $(BIN)/crane-$(CRANE_VERSION) $(BIN)/regctl-$(REGCTL_VERSION) ## requests, time and memory, with the floor and other tools beside them
