@@ -29,7 +29,9 @@ func Check(cfg *config.Config, services []Service) Result {
 		c.images[image.Repository.Place()] = image
 	}
 	for _, s := range services {
-		c.service(s)
+		if f := c.service(s); f != nil {
+			c.result.Findings = append(c.result.Findings, f)
+		}
 	}
 	c.result.Findings = sorted(c.result.Findings)
 	return c.result
@@ -41,20 +43,17 @@ type check struct {
 	result Result
 }
 
-func (c *check) report(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
+func warningf(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	f := errorf(pos, id, format, args...)
-	c.result.Findings = append(c.result.Findings, f)
+	f.Warning = true
 	return f
 }
 
-func (c *check) warn(pos config.Pos, id findings.ID, format string, args ...any) {
-	c.report(pos, id, format, args...).Warning = true
-}
-
-func (c *check) service(s Service) {
+// service returns what is wrong with the image of a service, nil if nothing is.
+func (c *check) service(s Service) *config.Finding {
 	text := s.Image
 	if text.Written == "" {
-		return // built, or run by a provider
+		return nil // built, or run by a provider
 	}
 	name, tag, digest := divide(text.marked)
 	image, managed := c.find(name)
@@ -65,26 +64,27 @@ func (c *check) service(s Service) {
 	switch {
 	case unsetMark.MatchString(name):
 		if !s.Build {
-			c.warn(text.Pos, findings.UnsetVariable, "%q: %s; it can't be told which image this is", text.Written, text.missing())
+			return warningf(text.Pos, findings.UnsetVariable, "%q: %s; it can't be told which image this is", text.Written, text.missing())
 		}
 	case !managed && invalid != nil:
-		c.warn(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		return warningf(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
 		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
-			c.warn(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+			return warningf(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
-		c.warn(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
+		return warningf(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
-		c.report(text.Pos, findings.UnsetVariable, "%q: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
+		return errorf(text.Pos, findings.UnsetVariable, "%q: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			text.Written, text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
 	case digest != "":
-		c.report(text.Pos, findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
+		return errorf(text.Pos, findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
 	case invalid != nil:
-		c.report(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		return errorf(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
-		c.alias(s, image, cmp.Or(tag, "latest"))
+		return c.alias(s, image, cmp.Or(tag, "latest"))
 	}
+	return nil
 }
 
 // missing says of which variables the text has no value.
@@ -138,25 +138,26 @@ func (c *check) find(name string) (config.Image, bool) {
 }
 
 // alias checks a tag of an image that images.yaml manages.
-func (c *check) alias(s Service, image config.Image, tag string) {
+func (c *check) alias(s Service, image config.Image, tag string) (f *config.Finding) {
 	text := s.Image
 	i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == tag })
-	switch {
-	case i < 0:
+	if i < 0 {
 		said, aliases := notAnAlias(s, image, tag)
-		c.report(text.Pos, findings.NotAnAlias, "%s: %s", text.shown(), said)
 		name, written := strings.CutSuffix(text.Written, ":"+tag)
 		if len(aliases) == 1 && written && !strings.Contains(text.Written, "$") {
 			c.result.Fixes = append(c.result.Fixes, Fix{text.Pos, text.Written, name + ":" + aliases[0].Tag})
 		}
-	case image.Aliases[i].Absent:
-		c.report(text.Pos, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag)).Alias = tag
-	default:
-		if f := unserved(s, image, image.Aliases[i]); f != nil {
-			f.Alias = tag
-			c.result.Findings = append(c.result.Findings, f)
-		}
+		return errorf(text.Pos, findings.NotAnAlias, "%s: %s", text.shown(), said)
 	}
+	if image.Aliases[i].Absent {
+		f = errorf(text.Pos, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
+	} else {
+		f = unserved(s, image, image.Aliases[i])
+	}
+	if f != nil {
+		f.Alias = tag
+	}
+	return f
 }
 
 // notAnAlias says what a tag is instead, and returns the aliases that the service may
