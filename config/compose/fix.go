@@ -83,7 +83,8 @@ func (f Fix) isAll(before, after []byte) bool {
 	var same func(a, b *yaml.Node) bool
 	same = func(a, b *yaml.Node) bool {
 		if a.Value != b.Value {
-			if changed++; a.Line != f.Pos.Line || a.Value != f.From || b.Value != f.To {
+			at := config.Pos{File: f.Pos.File, Line: a.Line, Column: a.Column}
+			if changed++; at != f.Pos || a.Value != f.From || b.Value != f.To {
 				return false
 			}
 		}
