@@ -14,7 +14,7 @@ import (
 
 // Result is what Check says of the services of a compose file.
 type Result struct {
-	Findings []*config.Finding // in the order of their places; some may be warnings
+	Findings []*config.Finding // in the order of their places; equal ones if services share a place
 	Managed  int               // services with an image of a repository of images.yaml
 	Fixes    []Fix             // of findings that leave one choice
 }
@@ -33,7 +33,7 @@ func Check(cfg *config.Config, services []Service) Result {
 			c.result.Findings = append(c.result.Findings, f)
 		}
 	}
-	c.result.Findings = sorted(c.result.Findings)
+	slices.SortStableFunc(c.result.Findings, func(a, b *config.Finding) int { return comparePos(a.Pos, b.Pos) })
 	return c.result
 }
 

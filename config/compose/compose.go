@@ -11,7 +11,6 @@ package compose
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -67,17 +66,6 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// sorted puts findings in the order of their places, and keeps one of those
-// that say the same: services that extend each other share a line.
-func sorted(findings []*config.Finding) []*config.Finding {
-	compare := func(a, b *config.Finding) int {
-		return cmp.Or(comparePos(a.Pos, b.Pos),
-			cmp.Compare(a.ID, b.ID), cmp.Compare(a.Message, b.Message))
-	}
-	slices.SortFunc(findings, compare)
-	return slices.CompactFunc(findings, func(a, b *config.Finding) bool { return compare(a, b) == 0 })
 }
 
 func comparePos(a, b config.Pos) int {
