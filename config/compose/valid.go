@@ -76,8 +76,10 @@ func (p *project) blame(s *scope, parts []part) {
 	switch half := len(parts) / 2; {
 	case err == nil, len(p.errs) >= maxProblems:
 	case half > 0:
-		p.blame(s, parts[:half])
-		p.blame(s, parts[half:])
+		if p.spend(len(parts)) {
+			p.blame(s, parts[:half])
+			p.blame(s, parts[half:])
+		}
 	case len(parts) > 0 && !later.MatchString(err.Error()):
 		p.refuse(s, parts[0], err)
 	}
