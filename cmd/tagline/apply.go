@@ -117,7 +117,7 @@ func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
 	}
 	out.meter(client, store)
 	done, err := a.reconcile(cmd.Context(), job{
-		Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Planned: store.Release},
+		Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Former: flags.dryRun, Planned: store.Release},
 		images: images, out: out, record: record, client: client,
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ Exit codes:
 				}
 			}
 			var status catalogue.Status
-			_, err = a.survey(cmd.Context(), cfg.Images, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
+			_, err = a.survey(cmd.Context(), cfg.Images, reconcile.Job{Former: true}, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
 			if err != nil {
 				return err
 			}
