@@ -43,7 +43,9 @@ func TestFormer(t *testing.T) {
 		return b
 	}
 	marked := []string{"8 of 8", "9 of 9", "latest of 8", "old of old", "stable of 9"}
-	image := func(b *builder) reconcile.TagDigest { return reconcile.TagDigest{Tag: "re-used", Digest: b.digest["1"]} }
+	image := func(b *builder) reconcile.TagDigest {
+		return reconcile.TagDigest{Tag: "re-used", Digest: b.digest["1"]}
+	}
 	const own = `tags "8", "9", "old" of r.test/app were aliases, by tagline's mark, and images.yaml does not list them; to delete them, set them to absent or set prune: true; to keep them, list them`
 	const copies = `tags "latest" (alias "8"), "stable" (alias "9") of r.test/app may have followed aliases, for which their indexes were made, and images.yaml does not list them; to delete them, set them to absent; to keep them, list them`
 	for _, test := range []struct {

@@ -34,10 +34,11 @@ type Status struct {
 }
 
 type statusImage struct {
-	Name       string        `json:"image"`
-	Repository string        `json:"repository"`
-	Aliases    []statusAlias `json:"aliases"`
-	Problems   []string      `json:"problems"` // of no alias that is shown
+	Name       string         `json:"image"`
+	Repository string         `json:"repository"`
+	Aliases    []statusAlias  `json:"aliases"`
+	Former     []statusFormer `json:"former"`
+	Problems   []string       `json:"problems"` // of no alias that is shown
 }
 
 type statusAlias struct {
@@ -51,6 +52,13 @@ type statusAlias struct {
 	versions  string
 }
 
+// statusFormer is a tag that was an alias and that images.yaml does not list.
+type statusFormer struct {
+	Tag     string `json:"tag"`
+	MadeFor string `json:"made_for"` // the alias of tagline's mark, "" if only a journal tells
+	Next    string `json:"next"`     // what the next run makes of it, "" if nothing
+}
+
 type statusPlatform struct {
 	Platform string `json:"platform"`
 	Version  string `json:"version"`
@@ -60,7 +68,7 @@ type statusPlatform struct {
 // Add adds an image with the plan that a dry run has made for it, and with what its
 // aliases carry. tags limits the aliases, if there are any.
 func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
-	img := statusImage{Name: clean(of.Name), Repository: clean(of.Repository.String()), Aliases: []statusAlias{}, Problems: []string{}}
+	img := statusImage{Name: clean(of.Name), Repository: clean(of.Repository.String()), Aliases: []statusAlias{}, Former: []statusFormer{}, Problems: []string{}}
 	for i, a := range of.Aliases {
 		carried := reconcile.Carried{Tag: a.Tag}
 		if i < len(plan.Carried) {
@@ -71,6 +79,9 @@ func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
 			continue
 		}
 		img.Aliases = append(img.Aliases, s.alias(a, carried, plan))
+	}
+	if len(tags) == 0 {
+		img.Former = former(of, plan)
 	}
 	problem := func(alias, message string) {
 		if len(tags) == 0 && !slices.ContainsFunc(img.Aliases, func(a statusAlias) bool { return a.Tag == clean(alias) }) {
@@ -85,6 +96,21 @@ func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
 		problem(e.Alias, e.Message)
 	}
 	s.images = append(s.images, img)
+}
+
+// former returns the former aliases that stay, and those that prune deletes.
+func former(of config.Image, plan reconcile.Plan) []statusFormer {
+	all := []statusFormer{}
+	for _, f := range plan.Former {
+		all = append(all, statusFormer{Tag: clean(f.Tag), MadeFor: clean(f.Of)})
+	}
+	for _, d := range plan.DeleteTags {
+		if !d.Emptied && !slices.ContainsFunc(of.Aliases, func(a config.Alias) bool { return a.Tag == d.Tag }) {
+			all = append(all, statusFormer{Tag: clean(d.Tag), MadeFor: clean(d.Tag), Next: clean(d.Reason)})
+		}
+	}
+	slices.SortFunc(all, func(a, b statusFormer) int { return config.CompareTags(a.Tag, b.Tag) })
+	return all
 }
 
 func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile.Plan) statusAlias {
@@ -146,6 +172,16 @@ func (s *Status) Text(w io.Writer) error {
 		for _, a := range img.Aliases {
 			fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", tags, a.Tag, versions, a.versions, a.says())
 		}
+		if len(img.Former) > 0 {
+			b.WriteString("  former aliases:\n")
+		}
+		tags = 0
+		for _, f := range img.Former {
+			tags = max(tags, utf8.RuneCountInString(f.Tag))
+		}
+		for _, f := range img.Former {
+			fmt.Fprintf(&b, "    %-*s  %s\n", tags, f.Tag, f.says())
+		}
 		for _, problem := range img.Problems {
 			fmt.Fprintf(&b, "  ! %s\n", problem)
 		}
@@ -180,9 +216,23 @@ func (a statusAlias) says() string {
 	return text
 }
 
+// says is how it is known that a tag was an alias, in words.
+func (f statusFormer) says() string {
+	switch {
+	case f.Next != "":
+		return "goes: " + f.Next
+	case f.MadeFor == "":
+		return "was an alias, by the journal"
+	case f.MadeFor == f.Tag:
+		return "was an alias, by tagline's mark"
+	}
+	return "may have followed " + f.MadeFor + ", for which its index was made"
+}
+
 func (s *Status) summary() string {
-	states, aliases, mixed := map[string]int{}, 0, 0
+	states, aliases, mixed, former := map[string]int{}, 0, 0, 0
 	for _, img := range s.images {
+		former += len(img.Former)
 		for _, a := range img.Aliases {
 			aliases++
 			states[a.State]++
@@ -206,6 +256,9 @@ func (s *Status) summary() string {
 	text := report.Count(len(s.images), "image") + ", " + report.Count(aliases, "alias")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
+	}
+	if former > 0 {
+		text += "; " + report.Count(former, "former alias")
 	}
 	return text + "."
 }
