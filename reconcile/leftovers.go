@@ -29,7 +29,7 @@ func (s *State) leftovers(ctx context.Context, readers registry.Readers, image c
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		of := newScope(image, v)
 		all, more = nil, 0
-		if look && plan.Swept.Tags == 0 { // or else the plan has those with marks
+		if look && plan.Swept == (Swept{}) { // or else the plan has those with marks
 			all, more = of.searchFormer()
 		}
 		told := append(slices.Clone(plan.Former), all...)

@@ -78,7 +78,8 @@ func formerAliases(files []string, images []config.Image) (map[config.Repository
 	}
 	return journal.Aliases(files, func(place config.Repository, tag string) bool {
 		image, ok := at[place]
-		return ok && !slices.ContainsFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == tag })
+		_, listed := slices.BinarySearchFunc(image.Aliases, tag, func(a config.Alias, tag string) int { return config.CompareTags(a.Tag, tag) })
+		return ok && !listed
 	})
 }
 
