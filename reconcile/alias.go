@@ -114,7 +114,7 @@ func (p *planner) absent(alias config.Alias) (v verdict) {
 		v.fail(err)
 	default:
 		var why problems
-		v.warnings, why = p.allowed(alias, old)
+		v.warnings, why = p.allowed(alias, old, content{})
 		v.join(why)
 		v.remove = &DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"}
 	}
@@ -123,7 +123,7 @@ func (p *planner) absent(alias config.Alias) (v verdict) {
 
 // change adds the push of an alias that is not what it should be.
 func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor, exists bool) {
-	warnings, why := p.allowed(alias, old)
+	warnings, why := p.allowed(alias, old, v.content)
 	v.join(why)
 	v.warnings = append(v.warnings, warnings...)
 	c := v.content
@@ -292,7 +292,7 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 		of := slices.IndexFunc(alias.Sources, func(s config.Source) bool {
 			return p.guarded(s) && (s.Platform == (config.Platform{}) || e.Platform.Is(s.Platform))
 		})
-		if e.Kind != policies.Image || of < 0 {
+		if e.Kind != policies.Image && !(isWhole(alias) && len(a.Images()) == 0) || of < 0 {
 			continue
 		}
 		// A version that the range excludes by name may be replaced by a lower one.

@@ -65,6 +65,8 @@ func (c carrying) source(of Carried, image CarriedImage, depth int) string {
 			continue
 		}
 		switch {
+		case s.Newest != nil && s.Newest.Whole:
+			return c.chosen(of.Tag, "")
 		case s.Newest != nil:
 			return c.chosen(of.Tag, image.Platform)
 		case !s.Alias:
@@ -86,11 +88,12 @@ func serves(platform string, wanted config.Platform) bool {
 	return err == nil && p.Is(wanted)
 }
 
-// chosen returns the tag that a newest source took for a platform.
+// chosen returns the tag that a newest source took for a platform, or without one the
+// tag of a whole alias.
 func (c carrying) chosen(alias, platform string) string {
 	for _, choice := range c.plan.Choices {
 		for _, candidate := range choice.Candidates {
-			if choice.Alias == alias && candidate.Reason == reasonChosen && (candidate.Platform == "" || candidate.Platform == platform) {
+			if choice.Alias == alias && candidate.Chosen() && (platform == "" || candidate.Platform == platform) {
 				return candidate.Tag
 			}
 		}

@@ -45,7 +45,7 @@ func (s scope) dropped(alias config.Alias, push *Push) []*config.Finding {
 	}
 	slices.Sort(both)
 	what := "it waits until its source has all of them"
-	if alias.Sources[0].Newest != nil && policies.MixedVersions.Of(s.rules) {
+	if n := alias.Sources[0].Newest; n != nil && !n.Whole && policies.MixedVersions.Of(s.rules) {
 		what = "it keeps each at the newest version that has it"
 	}
 	return []*config.Finding{warning(alias, alias.Pos, findings.DroppedPlatform,

@@ -77,7 +77,10 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		return nil, err
 	}
 	if len(images) == 0 {
-		return unknown, nil
+		if !isWhole(alias) {
+			return unknown, nil
+		}
+		images = unknown // a version tag may name the same manifest
 	}
 	for i, o := range images {
 		images[i].version = versionOf(alias, o.mark)
@@ -104,6 +107,11 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		})
 	}
 	return images, nil
+}
+
+// isWhole reports whether an alias is one whole version that has to be found.
+func isWhole(alias config.Alias) bool {
+	return len(alias.Sources) == 1 && alias.Sources[0].Newest != nil && alias.Sources[0].Newest.Whole
 }
 
 // versionOf reads a tag as a newest source of an alias does, or as any other.
@@ -151,7 +159,7 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 		c, ps := f.offer(config.Alias{}, config.Source{Repository: f.home, Tag: t.tag, Text: t.tag})
 		unread.join(ps)
 		for i, o := range images {
-			if o.version.Tag == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
+			if o.version.Tag == "" && (c.Digest == o.digest || slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest })) {
 				images[i].version = t.version
 			}
 		}
@@ -164,10 +172,10 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 
 // highest returns the image of a platform that must not be replaced by a lower
 // version, nil if the alias has none. It may have several; one whose version is not
-// known comes first.
+// known comes first. Of the zero platform it is what the alias is as a whole.
 func highest(images []oldImage, of config.Platform) (past *policies.Past) {
 	for _, o := range images {
-		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
+		if o.platform != (config.Platform{}) && of != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
 		if o.version.Tag == "" {

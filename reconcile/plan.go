@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"tagline/config"
@@ -106,10 +107,15 @@ type Choice struct {
 type Candidate struct {
 	Tag      string
 	Platform string // "" if the reason is one for all of them
-	Reason   string // reasonChosen, or why not
+	Reason   string // reasonChosen and perhaps more, or why not
 }
 
 const reasonChosen = "chosen"
+
+// Chosen reports whether the alias takes the candidate.
+func (c Candidate) Chosen() bool {
+	return c.Reason == reasonChosen || strings.HasPrefix(c.Reason, reasonChosen+", ")
+}
 
 // Copy is a manifest in another repository that an alias needs, with all that
 // it refers to.

@@ -220,11 +220,11 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 		}
 		passed := map[string][]string{}
 		for _, candidate := range c.Candidates {
-			if candidate.Platform == "" {
+			if candidate.Platform == "" && !candidate.Chosen() {
 				passed[candidate.Reason] = append(passed[candidate.Reason], candidate.Tag)
 				continue
 			}
-			rows = append(rows, row{mark: " ", cells: []string{"", candidate.Platform, candidate.Tag, candidate.Reason}})
+			rows = append(rows, row{mark: " ", cells: []string{"", cmp.Or(candidate.Platform, "artifact"), candidate.Tag, candidate.Reason}})
 		}
 		for _, reason := range slices.Sorted(maps.Keys(passed)) {
 			const most = 10
