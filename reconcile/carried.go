@@ -11,8 +11,8 @@ import (
 
 // carried reads what the aliases of an image name, with one more question for each
 // that the plan did not have to look into. Where an image came from is what
-// tagline's mark says. Without one, it is what images.yaml says of an alias that is
-// in sync.
+// tagline's mark says. Without one, it is what images.yaml says of an alias that has
+// the images it should have.
 func (s *State) carried(ctx context.Context, readers registry.Readers, image config.Image, plan Plan) []Carried {
 	all := make([]Carried, len(image.Aliases))
 	s.settle(ctx, readers, image.Repository, func(v *view) {
@@ -57,7 +57,8 @@ type carrying struct {
 
 // source returns where an image came from. depth counts the aliases before this one.
 func (c carrying) source(of Carried, image CarriedImage, depth int) string {
-	if image.Source != "" || !slices.Contains(c.plan.InSync, of.Tag) || depth > len(c.all) {
+	settled := slices.Contains(c.plan.InSync, of.Tag) || slices.Contains(c.plan.LeftAlone, of.Tag)
+	if image.Source != "" || !settled || depth > len(c.all) {
 		return image.Source
 	}
 	for _, s := range c.aliases[of.Tag].Sources {

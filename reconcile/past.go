@@ -24,15 +24,19 @@ type oldImage struct {
 	companions int            // companions that travel with it
 }
 
+// had returns a manifest of the image's repository, and what it lists.
+func (v *view) had(digest string) (m *registry.Manifest, leaves []leaf, err error) {
+	if m, err = v.manifest(v.home, digest); err == nil {
+		leaves, err = v.leaves(v.home, m, descriptorOf(m), 0)
+	}
+	return m, leaves, err
+}
+
 // before returns what an alias has now. Its marks count if the index was made
 // for this very tag. An alias that can't be looked into any more is replaced all
 // the same, so the only error is errUnknown.
 func (v *view) before(tag, digest string) ([]oldImage, error) {
-	var leaves []leaf
-	m, err := v.manifest(v.home, digest)
-	if err == nil {
-		leaves, err = v.leaves(v.home, m, descriptorOf(m), 0)
-	}
+	m, leaves, err := v.had(digest)
 	if errors.Is(err, errUnknown) {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ type Plan struct {
 	Waiting    []Waiting         // what Swept.Waiting counts, by digest
 	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
+	LeftAlone  []string          // aliases that have the images they should have, and are kept for what refers to them
 	Violations []*config.Finding // what forbids an alias; it is left alone
 	Warnings   []*config.Finding // what will be done, and may be regretted
 	Errors     []Failure         // what could not be found out; the alias is left alone

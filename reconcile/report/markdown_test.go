@@ -167,7 +167,7 @@ func TestMarkdownTable(t *testing.T) {
 | Alias |  | ~linux/amd64~ | ~linux/arm64~ |
 | --- | --- | --- | --- |
 | ~1~ | moves | **~1.9~, pushed again** | **another image → ~x@sha256:111111111111…~** |
-| ~2~ | moves | ~1.0~<br>loses 1 attestation |  |
+| ~2~ | moves, new index | ~1.0~<br>loses 1 attestation |  |
 `},
 		"a purge is no row, and makes no column": {reconcile.Plan{Pushes: []reconcile.Push{push("1", change("linux/amd64", "1.9", two, "1.8", one)), {Tag: "1.9", Old: one, New: two, Purged: 1, Platforms: []reconcile.PlatformChange{change("linux/arm64", "1.9", two, "1.9", one)}}}}, `
 | Alias |  | ~linux/amd64~ |
