@@ -64,6 +64,15 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	}
 }
 
+// WhyLeftAlone says why an alias is left alone, "" if it is not.
+func (p Plan) WhyLeftAlone(alias string) string {
+	i := slices.IndexFunc(p.Warnings, func(f *config.Finding) bool { return f.ID == findings.DetachedReferrer && f.Alias == alias })
+	if i < 0 || !slices.Contains(p.LeftAlone, alias) {
+		return ""
+	}
+	return p.Warnings[i].Message
+}
+
 // detached returns what refers to the digest that an alias has, and not to the one
 // that it gets, in words. With an error there may be more.
 func (s scope) detached(push *Push) (loses []string, _ error) {

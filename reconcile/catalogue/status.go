@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"tagline/config"
-	"tagline/config/findings"
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
 	"tagline/reconcile/registry"
@@ -244,10 +243,8 @@ func marksOf(a config.Alias, carried reconcile.Carried, sources []string, plan r
 			marks = append(marks, marked{markMoves, clean(next(push))})
 		}
 	}
-	for _, f := range plan.Warnings {
-		if f.ID == findings.DetachedReferrer && f.Alias == a.Tag && slices.Contains(plan.LeftAlone, a.Tag) {
-			marks = append(marks, marked{markLeft, clean(f.Message)})
-		}
+	if why := plan.WhyLeftAlone(a.Tag); why != "" {
+		marks = append(marks, marked{markLeft, clean(why)})
 	}
 	for _, d := range plan.DeleteTags {
 		if d.Tag == a.Tag {
