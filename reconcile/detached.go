@@ -34,7 +34,8 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 		return
 	}
 	loses, err := s.detached(v.push)
-	stays := rule == policies.KeepSigned && keepsImages(*v.push, leaves)
+	same := keepsImages(*v.push, leaves)
+	stays := same && rule == policies.KeepSigned
 	if guard || stays && errors.Is(err, errUnknown) {
 		v.fail(err)
 	}
@@ -48,7 +49,11 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	}
 	switch {
 	case guard:
-		f := tell("would move from %s, which has %s, to %s, which does not; %s, or set signed: keep to let it move", old, lost, now, cmp.Or(keep, "sign "+now))
+		lax := "keep"
+		if same {
+			lax = "purge"
+		}
+		f := tell("would move from %s, which has %s, to %s, which does not; %s, or set signed: %s to let it move", old, lost, now, cmp.Or(keep, "sign "+now), lax)
 		f.Warning = false
 		v.forbid(f)
 	case stays && len(loses) == 0:

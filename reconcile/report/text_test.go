@@ -285,3 +285,19 @@ func TestTextOfLeftAlone(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A chart has no platform. Whether it is chosen or passed over is seen by the reason.
+func TestTextOfChosenArtifact(t *testing.T) {
+	plan := reconcile.Plan{Image: "a", InSync: []string{"1"}, Choices: []reconcile.Choice{{Alias: "1", Range: "1.x", Candidates: []reconcile.Candidate{
+		{Tag: "2.0", Reason: "not in range"}, {Tag: "1.1", Reason: "chosen"}, {Tag: "1.0", Reason: "older"},
+	}}}}
+	want := `a
+  = 1  in sync
+       artifact     1.1  chosen
+       passed over       not in range: 2.0
+       passed over       older: 1.0
+`
+	if got := text(t, TextOptions{DryRun: true, Verbose: true}, plan, reconcile.Result{}); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
