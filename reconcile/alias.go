@@ -318,7 +318,8 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 		of := slices.IndexFunc(alias.Sources, func(s config.Source) bool {
 			return p.guarded(s) && (s.Platform == (config.Platform{}) || e.Platform.Is(s.Platform))
 		})
-		if e.Kind != policies.Image && !(isWhole(alias) && len(a.Images()) == 0) || of < 0 {
+		judged := e.Kind == policies.Image || isWhole(alias) && len(a.Images()) == 0
+		if !judged || of < 0 {
 			continue
 		}
 		// A version that the range excludes by name may be replaced by a lower one.

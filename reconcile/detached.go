@@ -39,7 +39,8 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	if guard || stays && errors.Is(err, errUnknown) {
 		v.fail(err)
 	}
-	if v.any() || len(loses) == 0 && !(stays && err != nil) {
+	unread := stays && err != nil
+	if v.any() || len(loses) == 0 && !unread {
 		return
 	}
 	old, now, lost := v.push.Old, v.push.New, strings.Join(loses, " and ")
