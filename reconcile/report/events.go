@@ -65,5 +65,5 @@ func LogEnd(log *slog.Logger, run Run, costs Costs, n Actions) {
 	log.Log(context.Background(), level, "run ended", "exit_code", run.ExitCode, "dry_run", run.DryRun,
 		"duration_seconds", costs.Ended.Sub(costs.Started).Seconds(),
 		"pushed", n.Pushed, "tags_deleted", n.TagsDeleted, "manifests_deleted", n.ManifestsDeleted, "put_back", n.PutBack,
-		"pending", n.Pending, "in_sync", n.InSync, "blocked", n.Blocked, "failed", n.Failed)
+		"pending", n.Pending, "in_sync", n.InSync, "left_alone", n.LeftAlone, "blocked", n.Blocked, "failed", n.Failed)
 }
