@@ -97,6 +97,7 @@ images: {app: {aliases: {1: 1.1}}}
 		{"a link and its file are one", "d/a.yaml -> images.yaml\n-- d/images.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/images.yaml"}},
 		{"a folder that is a link", "d -> e\n-- e/images.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/images.yaml"}},
 		{"other links are not looked at", "d/a.txt -> /etc/passwd\nd/b -> nowhere\n-- d/images.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/images.yaml"}},
+		{"the registry of the root file, by another name", "-- d/images.yaml --\nregistry: localhost:5000\n-- d/a.yaml --\nregistry: 127.0.0.1:5000" + app, []string{"d"}, []string{"localhost:5000/app d/a.yaml"}},
 		{"the registry of the root file, said again", "-- d/images.yaml --\nregistry: LocalHost\n-- d/a.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/a.yaml"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -273,11 +273,15 @@ func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
 		}
 		stdin = bytes.NewReader(data)
 	}
+	var wanted []named
+	for _, asked := range a.images {
+		wanted = append(wanted, nameOf(asked))
+	}
 	cfg, err := config.Load(a.files, config.Options{
 		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(), Stdin: stdin,
 		Keep: func(image config.Image) bool {
-			return (keep == nil || keep(image)) && (len(a.images) == 0 || slices.ContainsFunc(a.images, func(name string) bool {
-				return is(name, image.Name, image.Repository)
+			return (keep == nil || keep(image)) && (len(wanted) == 0 || slices.ContainsFunc(wanted, func(is named) bool {
+				return is(image.Name, image.Repository)
 			}))
 		},
 	})
@@ -290,8 +294,8 @@ func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
 		return nil, err
 	}
 	a.said = cfg.Registries
-	for _, name := range a.images {
-		if !slices.ContainsFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) }) {
+	for i, name := range a.images {
+		if !slices.ContainsFunc(cfg.Listed, func(l config.Listed) bool { return wanted[i](l.Name, l.Repository) }) {
 			return nil, fmt.Errorf("%s %q is not in %s, which has %s", cmp.Or(a.imagesFrom, "--image"), name, a.source(), some(name, cfg.Listed))
 		}
 	}
@@ -318,9 +322,17 @@ func (a *app) loadUntil(ctx context.Context, keep func(config.Image) bool) (*con
 	}
 }
 
-// is reports whether a value of --image means an image.
-func is(asked, name string, repository config.Repository) bool {
-	return asked == name || asked == repository.String()
+// named reports whether a text names an image.
+type named func(name string, repository config.Repository) bool
+
+// nameOf returns what a text such as --image names: an image by its name in
+// images.yaml, or by its repository, whichever name of the host that has.
+func nameOf(text string) named {
+	repository, err := config.ParseRepository(text, "")
+	place := repository.Place()
+	return func(name string, of config.Repository) bool {
+		return text == name || err == nil && of.Path == place.Path && of.Place() == place
+	}
 }
 
 // some names the images, or of many the one that is nearest to a name.

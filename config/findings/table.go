@@ -124,7 +124,7 @@ var All = []Kind{
 	{ProfileCycle, File, Error, "Profiles use each other in a circle.", "Move what they share into a profile that uses none of them."},
 	{DuplicateProfile, File, Error, "A file has a profile of the same name as the root file.", "Give it another name: one name has one meaning in all files."},
 	{UnusedProfile, File, Warning, "No image uses a profile.", "Use it, or remove it."},
-	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, so what it says has no effect.", "Correct the name of the host, or remove it."},
+	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, or that some have under another name (`localhost:5000` and `127.0.0.1:5000`, the hosts of one Amazon ECR), so what it says has no effect there.", "Correct the name of the host, or remove it. Of several names, write one everywhere, or give each its settings: they are never used for a host that `registries` does not name."},
 	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
 	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
 	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},
