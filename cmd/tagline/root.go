@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -38,7 +37,7 @@ var version, commit = "devel", ""
 
 // app is what the commands share: the streams and the common flags.
 type app struct {
-	stdin          func() ([]byte, error) // for -f -, read once
+	once           func(name string) ([]byte, error) // see [readOnce]
 	stdout, stderr io.Writer
 
 	files        []string
@@ -65,9 +64,7 @@ type app struct {
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr, stdin: sync.OnceValues(func() ([]byte, error) {
-		return io.ReadAll(io.LimitReader(os.Stdin, config.MaxBytes+1))
-	})}
+	a := &app{stdout: stdout, stderr: stderr, once: readOnce()}
 	root := &cobra.Command{
 		Use:   "tagline",
 		Short: "Keep a container registry's stable tags true to images.yaml",
@@ -265,20 +262,12 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 // load reads images.yaml, and keeps the images that --image asks for and that keep
 // does; nil for all.
 func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
-	stdin := io.Reader(nil)
-	if slices.Contains(a.files, config.Stdin) {
-		data, err := a.stdin()
-		if err != nil {
-			return nil, err
-		}
-		stdin = bytes.NewReader(data)
-	}
 	var wanted []named
 	for _, asked := range a.images {
 		wanted = append(wanted, nameOf(asked))
 	}
 	cfg, err := config.Load(a.files, config.Options{
-		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(), Stdin: stdin,
+		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(), Once: a.once,
 		Keep: func(image config.Image) bool {
 			return (keep == nil || keep(image)) && (len(wanted) == 0 || slices.ContainsFunc(wanted, func(is named) bool {
 				return is(image.Name, image.Repository)
@@ -359,6 +348,21 @@ func (a *app) source() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// readOnce returns a function that reads standard input and pipes, each once: a
+// command may load its files several times.
+func readOnce() func(name string) ([]byte, error) {
+	var read sync.Map // name -> func() ([]byte, error)
+	return func(name string) ([]byte, error) {
+		data, _ := read.LoadOrStore(name, sync.OnceValues(func() ([]byte, error) {
+			if name == config.Stdin {
+				return io.ReadAll(io.LimitReader(os.Stdin, config.MaxBytes+1))
+			}
+			return readFile(name, config.MaxBytes)
+		}))
+		return data.(func() ([]byte, error))()
+	}
 }
 
 // readFile reads a file up to one byte above a limit, since the file may be an

@@ -26,29 +26,27 @@ const maxLine = 16 << 20
 const Suffix = ".jsonl"
 
 // Files returns the files of journals. A folder stands for all files below it with
-// the [Suffix].
+// the [Suffix]. The error names all paths that can't be read.
 func Files(paths []string) ([]string, error) {
 	var files []string
+	var unread []error
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, failure(path, err)
-		}
-		if !info.IsDir() {
+		if info, err := os.Stat(path); err != nil {
+			unread = append(unread, failure(path, err))
+			continue
+		} else if !info.IsDir() {
 			files = append(files, path)
 			continue
 		}
-		err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.Type().IsRegular() && strings.HasSuffix(name, Suffix) {
 				files = append(files, name)
 			}
 			return err
 		})
-		if err != nil {
-			return nil, failure(path, err)
-		}
+		unread = append(unread, failure(path, err))
 	}
-	return files, nil
+	return files, errors.Join(unread...)
 }
 
 // Skipped is a line that can't be read.
