@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,9 +59,13 @@ type Skipped struct {
 
 func (s Skipped) String() string { return fmt.Sprintf("%s:%d: %s", s.File, s.Line, s.Reason) }
 
+// number is a major version.
+var number = regexp.MustCompile(`^[0-9]+$`)
+
 // Read returns the wanted moves of all files, oldest first. Parts of a journal may
 // have lines in common; each counts once. A line that was torn or is foreign is
-// skipped.
+// skipped. One of a major version of the format that is not known is an error: it may
+// be a move, and no history is true without it.
 func Read(files []string, wanted func(Move) bool) (moves []Move, skipped []Skipped, err error) {
 	type what struct {
 		run        string
@@ -105,7 +110,11 @@ func readFile(name string, each func(Move)) (skipped []Skipped, err error) {
 			skipped = append(skipped, Skipped{name, n, fmt.Sprintf("it is longer than %d MiB", maxLine>>20)})
 			continue
 		}
-		for _, reason := range parts(text, each) {
+		reasons, err := parts(text, each)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		for _, reason := range reasons {
 			skipped = append(skipped, Skipped{name, n, reason})
 		}
 	}
@@ -129,8 +138,9 @@ func readLine(r *bufio.Reader) (text []byte, long bool, err error) {
 }
 
 // parts reads a line. Parts of a journal that were joined with a torn line between
-// them leave a line that follows the torn one without a break.
-func parts(text []byte, each func(Move)) (reasons []string) {
+// them leave a line that follows the torn one without a break. The error is
+// [errVersion].
+func parts(text []byte, each func(Move)) (reasons []string, err error) {
 	for text = bytes.TrimSpace(text); len(text) > 0; {
 		part := text
 		m, err := parse(text)
@@ -141,17 +151,28 @@ func parts(text []byte, each func(Move)) (reasons []string) {
 				m, err = parse(part)
 			}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errVersion):
+			return nil, err
+		case err != nil:
 			reasons = append(reasons, err.Error())
-		} else {
+		default:
 			each(m)
 		}
 		text = bytes.TrimSpace(text[len(part):])
 	}
-	return reasons
+	return reasons, nil
 }
 
+var errVersion = errors.New("this version of tagline reads 1.x")
+
 func parse(text []byte) (Move, error) {
+	var format struct{ Journal string }
+	if err := json.Unmarshal(text, &format); err == nil {
+		if major, _, _ := strings.Cut(format.Journal, "."); major != "1" && number.MatchString(major) {
+			return Move{}, fmt.Errorf("its format is %q, and %w; use a newer one", format.Journal, errVersion)
+		}
+	}
 	var l line
 	var about *json.SyntaxError
 	switch err := json.Unmarshal(text, &l); {
@@ -161,7 +182,7 @@ func parse(text []byte) (Move, error) {
 		return Move{}, errors.New("it is not a line of a journal")
 	}
 	if major, _, _ := strings.Cut(l.Journal, "."); major != "1" {
-		return Move{}, fmt.Errorf("its format is %q, which this version of tagline can't read", l.Journal)
+		return Move{}, fmt.Errorf("its format is %q, which no version of tagline writes", l.Journal)
 	}
 	repository, err := config.ParseRepository(l.Repository, "")
 	m := Move{
