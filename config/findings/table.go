@@ -93,6 +93,14 @@ const (
 	NearMiss         ID = "near-miss"
 )
 
+// Outcomes of what a run tried, where a report has them in the place of a finding.
+const (
+	Failed      ID = "failed"
+	Stale       ID = "stale"
+	Skipped     ID = "skipped"
+	Unsupported ID = "unsupported"
+)
+
 // All explains every ID, in the order of the constants.
 var All = []Kind{
 	{Syntax, File, Error, "The file is not YAML.", "Correct the line that the message names."},
@@ -178,4 +186,9 @@ var All = []Kind{
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
 	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
+
+	{Failed, Outcome, Error, "Something could not be read or done: a registry, a file or the network failed, or a push was refused. The exit code is 1.", "Do what the message says, and run again: a run does what is left."},
+	{Stale, Outcome, Error, "An action was not done, since its tag is not what the plan saw. The exit code is 1.", "Run it again: the registry has changed since the plan was made."},
+	{Skipped, Outcome, Error, "An action was not begun. The exit code is 1.", "It relies on something that failed or is blocked; mend that first."},
+	{Unsupported, Outcome, Error, "The registry does not delete, or does not delete a tag alone. No registry has to, so the exit code is 3. A push that is refused is `failed`, even with the same answer, HTTP 405: without pushes there are no aliases.", "Turn deletions on in the registry, or take what asks for them out of images.yaml."},
 }
