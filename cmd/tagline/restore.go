@@ -48,7 +48,14 @@ Exit codes:
   tagline restore --run 20260102-030405-abcdef --dry-run
   tagline restore my-image --since 2h`,
 		ValidArgsFunction: a.completeReference,
-		RunE:              r.run,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			begun := time.Now()
+			err := r.run(cmd, args)
+			if r.logFormat == "json" && !r.lists(args) {
+				report.LogRestoreEnd(r.logger(), r.all, r.dryRun, codeOf(err), time.Since(begun))
+			}
+			return err
+		},
 	}
 	c.Flags().StringVar(&r.of, "run", "", "only what the run of this `ID` deleted, as restore lists it")
 	c.Flags().StringVar(&r.since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
@@ -67,6 +74,7 @@ type restoring struct {
 	*app
 	of, since, output string // --run, --since, --output
 	force, dryRun     bool
+	all               []reconcile.Restored // what was done so far
 }
 
 func (r *restoring) run(cmd *cobra.Command, args []string) error {
@@ -105,11 +113,10 @@ func (r *restoring) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := r.putBack(cmd.Context(), to, found, record)
-	if err != nil {
+	if err := r.putBack(cmd.Context(), to, found, record); err != nil {
 		return record.close(err)
 	}
-	return r.afterTrash(record.close(restoredExit(all)), damaged)
+	return r.afterTrash(record.close(restoredExit(r.all)), damaged)
 }
 
 // lists reports whether the trash is only to be listed.
@@ -156,7 +163,7 @@ func (r *restoring) list(to answer, dir string, records []reconcile.Record) erro
 	return errors.Join(err, to.write(out.Bytes()))
 }
 
-func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost, record *recording) ([]reconcile.Restored, error) {
+func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost, record *recording) error {
 	client := r.client()
 	defer client.Close()
 	var writers registry.Writers
@@ -165,19 +172,22 @@ func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lo
 	}
 	var out bytes.Buffer
 	text := r.text(to, &out)
-	var all []reconcile.Restored
 	for _, lost := range found {
-		all = append(all, reconcile.Restore(ctx, client, writers, lost, r.force))
+		one := reconcile.Restore(ctx, client, writers, lost, r.force)
+		r.all = append(r.all, one)
 		if writers != nil {
-			record.add(journal.Restores(lost, all[len(all)-1]))
+			record.add(journal.Restores(lost, one))
 		}
-		text.Restored(all[len(all)-1])
+		if r.logFormat == "json" {
+			report.LogRestored(r.logger(), one, r.dryRun)
+		}
+		text.Restored(one)
 	}
-	err := text.RestoredSummary(all, r.nextRun(all))
+	err := text.RestoredSummary(r.all, r.nextRun(r.all))
 	if to.json {
-		out = *bytes.NewBuffer(report.RestoredJSON(all, r.dryRun))
+		out = *bytes.NewBuffer(report.RestoredJSON(r.all, r.dryRun))
 	}
-	return all, errors.Join(err, to.write(out.Bytes()))
+	return errors.Join(err, to.write(out.Bytes()))
 }
 
 // wanted parses an argument.
