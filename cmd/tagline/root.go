@@ -179,10 +179,17 @@ func noCommand(of *cobra.Command, name string) error {
 
 // noArguments is the Args of a command that takes flags alone.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("%s has no arguments, and was given %q", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	hint := ""
+	if cmd.Flags().Lookup("file") != nil {
+		hint = "; name another file with --file"
+	}
+	if cmd.Flags().Lookup("compose") != nil {
+		hint += ", or compose files with --compose"
+	}
+	return fmt.Errorf("%s has no arguments, and was given %q%s", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0], hint)
 }
 
 // oneOf refuses a flag together with any of the others. The shell does not
