@@ -167,13 +167,15 @@ func parts(text []byte, each func(Move)) (reasons []string, err error) {
 var errVersion = errors.New("this version of tagline reads 1.x")
 
 func parse(text []byte) (Move, error) {
-	var format struct{ Journal string }
-	if err := json.Unmarshal(text, &format); err == nil {
-		if major, _, _ := strings.Cut(format.Journal, "."); major != "1" && number.MatchString(major) {
-			return Move{}, fmt.Errorf("its format is %q, and %w; use a newer one", format.Journal, errVersion)
+	var l line
+	if !bytes.HasPrefix(text, []byte(beginning+"1.")) { // its other fields may have other types
+		var format struct{ Journal string }
+		if err := json.Unmarshal(text, &format); err == nil {
+			if major, _, _ := strings.Cut(format.Journal, "."); major != "1" && number.MatchString(major) {
+				return Move{}, fmt.Errorf("its format is %q, and %w; use a newer one", format.Journal, errVersion)
+			}
 		}
 	}
-	var l line
 	var about *json.SyntaxError
 	switch err := json.Unmarshal(text, &l); {
 	case errors.As(err, &about):
