@@ -152,6 +152,9 @@ func (s Source) yaml() string {
 	if n.Prereleases {
 		text += ", prereleases: true"
 	}
+	if n.Whole {
+		text += ", whole: true"
+	}
 	if n.Calendar {
 		text += ", versioning: calendar"
 	}

@@ -310,7 +310,7 @@ images.yaml:2:164: error[wrong-type]: from is a list; expected a registry, with 
 images.yaml:2:45: error[unknown-field]: "tags" is not a key of a source from elsewhere; did you mean "tag"?
 images.yaml:2:79: error[invalid-tag]: tag is the digest "sha256:1"; write HOST/repository@sha256:… in place of from and tag
 images.yaml:2:104: error[unknown-field]: "form" is neither a platform nor a key of a source; did you mean "from"?
-images.yaml:2:137: error[unknown-field]: "from" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade`},
+images.yaml:2:137: error[unknown-field]: "from" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade, whole`},
 		{"a tag without from", "images: {app: {aliases: {1: {tag: 10.1}, 2: {amd64: {tag: 10.1}}}}}", `
 images.yaml:2:30: error[invalid-source]: alias "1" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself
 images.yaml:2:54: error[invalid-source]: platform "amd64" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself`},

@@ -77,6 +77,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 //	either      not allowed       violation, the tag is left alone
 //	either      not known         error, the tag is left alone
 //	not known   anything          error, the tag is left alone
+//	yes         the same images   left alone, if it would lose a signature: see detached.go
 func Diff(image config.Image, state *State) Plan {
 	return newPlanner(image, newView(state, image.Repository)).plan()
 }
@@ -100,6 +101,8 @@ func (p *planner) plan() Plan {
 			plan.Pushes = append(plan.Pushes, *v.push)
 		case v.remove != nil:
 			plan.DeleteTags = append(plan.DeleteTags, *v.remove)
+		case v.leftAlone && !v.any():
+			plan.LeftAlone = append(plan.LeftAlone, alias.Tag)
 		case !v.any():
 			plan.InSync = append(plan.InSync, alias.Tag)
 		}

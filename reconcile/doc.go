@@ -50,7 +50,8 @@
 //	allowed.go          what the registry forbids: immutable tags and the like
 //	verdict.go          what is to become of an alias
 //	referrers.go        what refers to what is copied
-//	losses.go           what an alias loses when it moves
+//	losses.go           which platforms an alias loses when it moves
+//	detached.go         what refers to what it has, and not to what it gets
 //	intact.go           whether what it lists still exists
 //	alias.go            what is to become of each alias
 //	deserted.go         what else lists an image that its source has moved away from

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"tagline/config"
@@ -27,6 +28,7 @@ type Plan struct {
 	Waiting    []Waiting         // what Swept.Waiting counts, by digest
 	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
+	LeftAlone  []string          // aliases that have the images they should have, and are kept for what refers to them
 	Violations []*config.Finding // what forbids an alias; it is left alone
 	Warnings   []*config.Finding // what will be done, and may be regretted
 	Errors     []Failure         // what could not be found out; the alias is left alone
@@ -106,10 +108,15 @@ type Choice struct {
 type Candidate struct {
 	Tag      string
 	Platform string // "" if the reason is one for all of them
-	Reason   string // reasonChosen, or why not
+	Reason   string // reasonChosen and perhaps more, or why not
 }
 
 const reasonChosen = "chosen"
+
+// Chosen reports whether the alias takes the candidate.
+func (c Candidate) Chosen() bool {
+	return c.Reason == reasonChosen || strings.HasPrefix(c.Reason, reasonChosen+", ")
+}
 
 // Copy is a manifest in another repository that an alias needs, with all that
 // it refers to.

@@ -3,7 +3,7 @@ package reconcile
 import "tagline/config"
 
 // verdict is what is to become of an alias: a push, the removal of its tag, or
-// neither if it is in sync or has problems.
+// neither if it is in sync, has problems or is left alone.
 type verdict struct {
 	content  content
 	push     *Push
@@ -11,6 +11,9 @@ type verdict struct {
 	regained []Required // missing, but can be put back
 	choices  []Choice
 	warnings []*config.Finding
+	// leftAlone means that the alias is not what it should be, and stays. The content
+	// is what it has.
+	leftAlone bool
 	problems
 }
 

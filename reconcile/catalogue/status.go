@@ -23,6 +23,7 @@ const (
 	stateMoves   = "moves"
 	stateMissing = "missing"
 	stateGoes    = "goes"
+	stateLeft    = "left-alone"
 	stateInSync  = "in-sync"
 )
 
@@ -96,8 +97,8 @@ func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile
 	for i, image := range carried.Images {
 		row.Platforms = append(row.Platforms, statusPlatform{clean(image.Platform), sources[i], image.Digest})
 	}
-	states := map[string]string{markBlocked: stateBlocked, markUnknown: stateUnknown, markMissing: stateMissing, markMoves: stateMoves, markGoes: stateGoes}
-	rank := []string{markUnknown, markBlocked, markMoves, markMissing, markGoes}
+	states := map[string]string{markBlocked: stateBlocked, markUnknown: stateUnknown, markMissing: stateMissing, markMoves: stateMoves, markGoes: stateGoes, markLeft: stateLeft}
+	rank := []string{markUnknown, markBlocked, markMoves, markMissing, markGoes, markLeft}
 	first := len(rank)
 	for _, m := range marksOf(a, carried, sources, plan) {
 		if n := slices.Index(rank, m.mark); n >= 0 && n < first {
@@ -117,8 +118,8 @@ func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile
 	return row
 }
 
-// JSON returns the status as JSON. state is unknown, blocked, moves, missing, goes or
-// in-sync. Minor versions of the format only add fields.
+// JSON returns the status as JSON. state is unknown, blocked, moves, missing, goes,
+// left-alone or in-sync. Minor versions of the format only add fields.
 func (s *Status) JSON(version string) ([]byte, error) {
 	out, err := json.MarshalIndent(struct {
 		FormatVersion string        `json:"format_version"`
@@ -188,8 +189,8 @@ func (a statusAlias) says() string {
 		}
 	case stateGoes:
 		text = "goes: " + a.Next
-	case stateBlocked, stateUnknown:
-		text += ": " + strings.Join(a.Problems, "; ")
+	case stateBlocked, stateUnknown, stateLeft:
+		text = strings.ReplaceAll(text, "-", " ") + ": " + strings.Join(a.Problems, "; ")
 	}
 	if a.Mixed {
 		text = "mixed, " + text
@@ -215,6 +216,7 @@ func (s *Status) summary() string {
 		}
 	}
 	add(states[stateInSync], "in sync")
+	add(states[stateLeft], "left alone")
 	add(states[stateMoves]+states[stateGoes], "would change")
 	add(states[stateMissing], "missing")
 	add(states[stateBlocked], "blocked")
@@ -257,6 +259,9 @@ func marksOf(a config.Alias, carried reconcile.Carried, sources []string, plan r
 		if push.Tag == a.Tag {
 			marks = append(marks, marked{markMoves, clean(next(push))})
 		}
+	}
+	if why := plan.WhyLeftAlone(a.Tag); why != "" {
+		marks = append(marks, marked{markLeft, clean(why)})
 	}
 	for _, d := range plan.DeleteTags {
 		if d.Tag == a.Tag {

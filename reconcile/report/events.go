@@ -100,5 +100,5 @@ func end(log *slog.Logger, exitCode int, dryRun bool, lasted time.Duration, coun
 func LogEnd(log *slog.Logger, run Run, costs Costs, n Actions) {
 	end(log, run.ExitCode, run.DryRun, costs.Ended.Sub(costs.Started),
 		"pushed", n.Pushed, "tags_deleted", n.TagsDeleted, "manifests_deleted", n.ManifestsDeleted, "put_back", n.PutBack,
-		"pending", n.Pending, "in_sync", n.InSync, "blocked", n.Blocked, "failed", n.Failed)
+		"pending", n.Pending, "in_sync", n.InSync, "left_alone", n.LeftAlone, "blocked", n.Blocked, "failed", n.Failed)
 }

@@ -50,8 +50,8 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 			}})
 			continue
 		}
-		for _, c := range p.Platforms {
-			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
+		for i, c := range p.Platforms {
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, i)}})
 			mark, tag = " ", ""
 		}
 		rows = append(rows, t.choice(plan, p.Tag)...)
@@ -86,6 +86,12 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	for _, tag := range plan.InSync {
 		if t.opts.Verbose {
 			rows = append(rows, row{mark: "=", cells: []string{tag, "in sync"}})
+			rows = append(rows, t.choice(plan, tag)...)
+		}
+	}
+	for _, tag := range plan.LeftAlone {
+		if t.opts.Verbose {
+			rows = append(rows, row{mark: "=", cells: []string{tag, "left alone"}})
 			rows = append(rows, t.choice(plan, tag)...)
 		}
 	}
@@ -210,11 +216,11 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 		}
 		passed := map[string][]string{}
 		for _, candidate := range c.Candidates {
-			if candidate.Platform == "" {
+			if candidate.Platform == "" && !candidate.Chosen() {
 				passed[candidate.Reason] = append(passed[candidate.Reason], candidate.Tag)
 				continue
 			}
-			rows = append(rows, row{mark: " ", cells: []string{"", candidate.Platform, candidate.Tag, candidate.Reason}})
+			rows = append(rows, row{mark: " ", cells: []string{"", cmp.Or(candidate.Platform, "artifact"), candidate.Tag, candidate.Reason}})
 		}
 		for _, reason := range slices.Sorted(maps.Keys(passed)) {
 			const most = 10
