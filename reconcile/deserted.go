@@ -69,11 +69,12 @@ func (p *planner) checkDeserted(verdicts []verdict) {
 			if lost {
 				p.checkBlocked(alias, v)
 			}
-		case !v.any() && registry.IsIndex(v.content.MediaType) && len(v.content.follows) == 0:
-			for _, l := range v.content.leaves {
-				ask(l.Digest)
+		case !v.any() && !slices.ContainsFunc(alias.Sources, func(s config.Source) bool { return s.Alias }):
+			for _, digest := range v.lists {
+				ask(digest)
 			}
 			if lost && !v.any() {
+				v.content = p.compose(alias).content
 				p.mend(alias, v)
 			}
 		}
@@ -113,10 +114,8 @@ func (p *planner) knownOf(plan Plan, verdicts []verdict) known {
 		k.named[digest] = true
 	}
 	for i, alias := range p.image.Aliases {
-		for _, l := range verdicts[i].content.leaves {
-			if l.Digest != verdicts[i].content.Digest {
-				k.lists(aliasWord(alias.Tag), l.Digest)
-			}
+		for _, digest := range verdicts[i].lists {
+			k.lists(aliasWord(alias.Tag), digest)
 		}
 	}
 	return k

@@ -85,7 +85,7 @@ func (p *planner) plan() Plan {
 	plan := Plan{Image: p.image.Name, Repository: p.home}
 	verdicts := make([]verdict, len(p.image.Aliases))
 	for i, alias := range p.image.Aliases {
-		verdicts[i] = p.verdict(alias)
+		verdicts[i] = p.verdict(alias).withoutContent()
 	}
 	p.checkDeserted(verdicts)
 	for i, alias := range p.image.Aliases {
