@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"tagline/config"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/report"
 )
 
@@ -27,7 +27,7 @@ import (
 type progress struct {
 	w     io.Writer // nil: silent
 	total int
-	stats func() oci.Stats
+	stats func() transport.Stats
 	sent  func(config.Repository) int64
 
 	mu       sync.Mutex
@@ -44,7 +44,7 @@ const mostUnderWay = 5
 
 // asked is what progress asks a client.
 type asked interface {
-	Stats() oci.Stats
+	Stats() transport.Stats
 	Sent(to config.Repository) int64
 }
 

@@ -7,13 +7,15 @@ import (
 	"testing"
 
 	"tagline/config"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 )
 
 // copying is a client that has copied 12.3 MB to each repository.
 type copying struct{}
 
-func (copying) Stats() oci.Stats { return oci.Stats{Requests: 40, Retries: 2, BytesSent: 24_600_000} }
+func (copying) Stats() transport.Stats {
+	return transport.Stats{Requests: 40, Retries: 2, BytesSent: 24_600_000}
+}
 func (copying) Sent(to config.Repository) int64 {
 	return map[bool]int64{true: 12_300_000}[to.Path < "app-2"]
 }

@@ -29,6 +29,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
@@ -361,7 +362,7 @@ func readFile(name string, limit int64) ([]byte, error) {
 }
 
 // patience is how long tagline waits for registries. Tests shorten it.
-var patience oci.Patience
+var patience transport.Patience
 
 // client returns a client that reads the registries of the images: ECR through
 // the AWS API, all others over HTTP.

@@ -19,6 +19,7 @@ import (
 	"tagline/reconcile/azure/azuretest"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -320,7 +321,7 @@ func TestPublishedExample(t *testing.T) {
 // reader reads a server that asks for no token.
 func reader(t *testing.T, host, path string) registry.Reader {
 	t.Helper()
-	c := oci.New(oci.Options{Patience: oci.Patience{Attempts: 1}})
+	c := oci.New(oci.Options{Patience: transport.Patience{Attempts: 1}})
 	t.Cleanup(c.Close)
 	repository := config.Repository{Host: host, Path: path}
 	return azure.New(c, slog.New(slog.DiscardHandler)).Reader(repository, c.Reader(repository))

@@ -19,6 +19,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -58,7 +59,7 @@ func TestLogins(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, w := openAs(t, r, oci.Options{Patience: oci.Patience{Attempts: 1}, Keychain: login(test.auth)})
+			c, w := openAs(t, r, oci.Options{Patience: transport.Patience{Attempts: 1}, Keychain: login(test.auth)})
 			reader, writer := c.Reader(at(r, "team/app")), w.Writer(at(r, "team/app"))
 			_, listErr := reader.Inventory(t.Context())
 			_, factsErr := reader.Facts(t.Context())
@@ -94,7 +95,7 @@ func TestPermissions(t *testing.T) {
 			digests := push(t, r, "app", "1.0", "1.1", "1.2", "1.3", "1.4")
 			r.Deny(action)
 			var log bytes.Buffer
-			c, w := openAs(t, r, oci.Options{Patience: oci.Patience{Attempts: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			c, w := openAs(t, r, oci.Options{Patience: transport.Patience{Attempts: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			reader, writer := c.Reader(at(r, "app")), w.Writer(at(r, "app"))
 			check := func(what string, ok bool, err error) {
 				t.Helper()
@@ -159,7 +160,7 @@ func TestRateLimit(t *testing.T) {
 		}
 		next(w, req)
 	})
-	c, w := openAs(t, r, oci.Options{Patience: oci.Patience{Attempts: 9, Backoff: time.Millisecond}})
+	c, w := openAs(t, r, oci.Options{Patience: transport.Patience{Attempts: 9, Backoff: time.Millisecond}})
 	if _, err := c.Reader(at(r, "app")).Inventory(t.Context()); err != nil {
 		t.Errorf("inventory: %v", err)
 	}

@@ -21,6 +21,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry/registrytest"
 )
 
@@ -86,7 +87,7 @@ func parsed(t *testing.T, text string) *config.Config {
 // connect returns a client as a run has it.
 func connect(t *testing.T, cfg *config.Config) *kinds.Client {
 	t.Helper()
-	options := ecr.Options{OCI: oci.Options{UserAgent: "tagline/test", Patience: oci.Patience{Attempts: 2, Backoff: time.Millisecond}}, PushRate: 1000}
+	options := ecr.Options{OCI: oci.Options{UserAgent: "tagline/test", Patience: transport.Patience{Attempts: 2, Backoff: time.Millisecond}}, PushRate: 1000}
 	for _, image := range cfg.Images {
 		options.Repositories = append(options.Repositories, image.Repository)
 	}
@@ -359,7 +360,7 @@ func TestRoleIsWaitedFor(t *testing.T) {
 	defer close(hangs)
 	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
 	c := ecr.New(ecr.Options{
-		OCI:        oci.Options{Patience: oci.Patience{Backoff: time.Millisecond, Headers: 200 * time.Millisecond}},
+		OCI:        oci.Options{Patience: transport.Patience{Backoff: time.Millisecond, Headers: 200 * time.Millisecond}},
 		Registries: map[string]config.Registry{host: {RoleARN: role}},
 	})
 	defer c.Close()

@@ -15,6 +15,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 )
 
 // An error for missing credentials says where they should come from, and which
@@ -109,7 +110,7 @@ func TestCredentialsCannotBeHad(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			patience := oci.Patience{Backoff: time.Millisecond}
+			patience := transport.Patience{Backoff: time.Millisecond}
 			if strings.Contains(tt.name, "hang") {
 				patience.Headers = 500 * time.Millisecond
 			}

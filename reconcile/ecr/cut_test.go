@@ -29,6 +29,7 @@ import (
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -244,7 +245,7 @@ func (s scenario) begin(t *testing.T, b backend) trial {
 // time, every run sends the same requests.
 func (r trial) client(atOnce int) *ecr.Client {
 	return ecr.New(ecr.Options{
-		OCI: oci.Options{Concurrency: atOnce, Patience: oci.Patience{Attempts: 1}}, PushRate: 1000,
+		OCI: oci.Options{Concurrency: atOnce, Patience: transport.Patience{Attempts: 1}}, PushRate: 1000,
 		Repositories: []config.Repository{r.image.Repository},
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/registry"
 )
 
@@ -67,7 +68,7 @@ func New(options Options) *Client {
 	c := &Client{options: options}
 	others := options.OCI
 	if others.Keychain == nil {
-		others.Keychain = oci.NewLogins(others.Patience, others.Logger)
+		others.Keychain = logins.New(others.Patience.WithDefaults().Headers, others.Logger)
 	}
 	others.Keychain = &keychain{client: c, others: others.Keychain}
 	c.oci = oci.New(others)

@@ -19,6 +19,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 )
 
 // After a test has closed its clients, no goroutine is left, except the SDK's
@@ -83,7 +84,7 @@ func sdk(t testing.TB) *aws.Client {
 func open(t testing.TB, repositories ...config.Repository) *ecr.Client {
 	t.Helper()
 	c := ecr.New(ecr.Options{
-		OCI:      oci.Options{UserAgent: "tagline/test", Patience: oci.Patience{Backoff: time.Millisecond}},
+		OCI:      oci.Options{UserAgent: "tagline/test", Patience: transport.Patience{Backoff: time.Millisecond}},
 		PushRate: 1000, Repositories: repositories,
 	})
 	t.Cleanup(c.Close)

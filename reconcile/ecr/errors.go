@@ -15,7 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -168,7 +168,7 @@ func operationOf(err error) string {
 // root returns the innermost error that still says what it is about, such as a
 // dial with its address.
 func root(err error) error {
-	if proxy := oci.ByProxy(err); proxy != nil {
+	if proxy := transport.ByProxy(err); proxy != nil {
 		return proxy
 	}
 	if network := (*net.OpError)(nil); errors.As(err, &network) {

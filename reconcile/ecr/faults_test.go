@@ -18,6 +18,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -169,7 +170,7 @@ func TestLifecyclePolicyUnread(t *testing.T) {
 			server.Script(ecrtest.Fault{Operation: "GetLifecyclePolicy", Do: test.do})
 			var log bytes.Buffer
 			c := ecr.New(ecr.Options{OCI: oci.Options{
-				Patience: oci.Patience{Backoff: time.Millisecond},
+				Patience: transport.Patience{Backoff: time.Millisecond},
 				Logger:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 			}})
 			defer c.Close()

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 )
 
 // sessionName is what CloudTrail and the role's policies see of tagline
@@ -62,7 +62,7 @@ func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.C
 				o.MaxAttempts = cmp.Or(c.options.OCI.Patience.Attempts, o.MaxAttempts)
 				o.Backoff = retry.NewExponentialJitterBackoff(cmp.Or(c.options.OCI.Patience.Backoff, otherBackoff))
 				o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-					if oci.ByProxy(err) != nil {
+					if transport.ByProxy(err) != nil {
 						return aws.FalseTernary
 					}
 					return aws.UnknownTernary

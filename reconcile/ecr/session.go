@@ -17,9 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tagline/config"
-	"tagline/reconcile/oci"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -31,6 +28,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+
+	"tagline/config"
+	"tagline/reconcile/oci/transport"
 )
 
 // identity is who logs in to a registry, or who assumes the role for it.
@@ -81,7 +81,7 @@ func (s *session) load(ctx context.Context, region string) (aws.Config, error) {
 	s.once.Do(func() {
 		s.http = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 			t.ResponseHeaderTimeout = headersTimeout
-			t.OnProxyConnectResponse = oci.ProxyAnswer
+			t.OnProxyConnectResponse = transport.ProxyAnswer
 		})
 		if s.err = checkEndpoints(); s.err != nil {
 			return
@@ -252,7 +252,7 @@ func (c *Client) retryer(w *wire) aws.Retryer {
 		}
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 			var full *types.LimitExceededException
-			if errors.As(err, &full) || oci.ByProxy(err) != nil || w.unanswered.Load() >= int64(o.MaxAttempts) {
+			if errors.As(err, &full) || transport.ByProxy(err) != nil || w.unanswered.Load() >= int64(o.MaxAttempts) {
 				return aws.FalseTernary
 			}
 			return aws.UnknownTernary

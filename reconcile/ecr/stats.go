@@ -7,20 +7,20 @@ import (
 	"sync"
 
 	"tagline/config"
-	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 )
 
 // counts are the counts of the calls to ECR.
 type counts struct {
 	mu       sync.Mutex
-	by       map[oci.Count]int64
+	by       map[transport.Count]int64
 	calls    int64
 	retries  int64
 	received int64
 }
 
 // Stats returns the counts so far. Each call to ECR is a request.
-func (c *Client) Stats() oci.Stats {
+func (c *Client) Stats() transport.Stats {
 	s := c.oci.Stats()
 	c.counts.mu.Lock()
 	defer c.counts.mu.Unlock()
@@ -35,7 +35,7 @@ func (c *Client) Sent(to config.Repository) int64 { return c.oci.Sent(to) }
 
 // Counts returns the numbers of requests so far. The kind of a call to ECR is
 // the name of its operation.
-func (c *Client) Counts() map[oci.Count]int64 {
+func (c *Client) Counts() map[transport.Count]int64 {
 	all := c.oci.Counts()
 	c.counts.mu.Lock()
 	defer c.counts.mu.Unlock()
@@ -48,9 +48,9 @@ func (c *counts) add(operation string, resp *http.Response, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.by == nil {
-		c.by = map[oci.Count]int64{}
+		c.by = map[transport.Count]int64{}
 	}
-	kind := oci.Count{Method: http.MethodPost, Kind: operation}
+	kind := transport.Count{Method: http.MethodPost, Kind: operation}
 	if resp != nil {
 		kind.Status = resp.StatusCode
 		resp.Body = &countedBody{resp.Body, c}

@@ -17,6 +17,7 @@ import (
 	"tagline/reconcile/demo"
 	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -380,7 +381,7 @@ func TestLimitsWhileDeleting(t *testing.T) {
 				limit(w)
 				return true
 			}
-			_, w := open(t, g.Host, oci.Options{Patience: oci.Patience{Attempts: 3, Backoff: time.Millisecond}})
+			_, w := open(t, g.Host, oci.Options{Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
 			for i, err := range w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(t.Context(), []string{digests["1.0"], digests["1.1"], digests["1.2"]}) {
 				if err != nil {
 					t.Errorf("1.%d: %v", i, err)

@@ -23,6 +23,7 @@ import (
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -391,7 +392,7 @@ func TestRateLimit(t *testing.T) {
 		harbortest.Refuse(w, http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "slow down")
 		return true
 	}
-	_, w := clients(t, h.Host, oci.Options{Concurrency: 1, Patience: oci.Patience{Attempts: 3, Backoff: time.Millisecond}})
+	_, w := clients(t, h.Host, oci.Options{Concurrency: 1, Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
 	for _, err := range w.Writer(at(h)).DeleteManifests(t.Context(), slices.Sorted(maps.Values(digests))) {
 		if err != nil {
 			t.Error(err)

@@ -14,6 +14,7 @@ import (
 	"tagline/reconcile/google"
 	"tagline/reconcile/harbor"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/registry"
 )
 
@@ -50,7 +51,7 @@ func New(options ecr.Options, said map[string]config.Registry) *Client {
 		options.OCI.Logger = slog.New(slog.DiscardHandler)
 	}
 	if options.OCI.Keychain == nil {
-		options.OCI.Keychain = google.Logins(oci.NewLogins(options.OCI.Patience, options.OCI.Logger))
+		options.OCI.Keychain = google.Logins(logins.New(options.OCI.Patience.WithDefaults().Headers, options.OCI.Logger))
 	}
 	options.Registries, options.OCI.Shares = said, map[string]int{}
 	for host, r := range said {

@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -29,7 +30,7 @@ func readsFollow(_ *http.Request, via []*http.Request) error {
 
 // HTTP returns a client without credentials.
 func (c *Client) HTTP() *http.Client {
-	return &http.Client{Transport: c.chain(readsWhole), CheckRedirect: readsFollow}
+	return &http.Client{Transport: c.Chain(transport.ReadsWhole), CheckRedirect: readsFollow}
 }
 
 // Logins returns the credentials that the client was made with.
@@ -46,7 +47,7 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
-	chain, err := transport.NewWithContext(ctx, named.name.Registry, auth, c.chain(readsWhole), []string{named.name.Scope(actions)})
+	chain, err := ggcr.NewWithContext(ctx, named.name.Registry, auth, c.Chain(transport.ReadsWhole), []string{named.name.Scope(actions)})
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
@@ -61,8 +62,8 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 	if named.err != nil {
 		return "", nil, named.err
 	}
-	chain := c.chain(readsWhole)
-	challenge, err := transport.Ping(ctx, named.name.Registry, chain)
+	chain := c.Chain(transport.ReadsWhole)
+	challenge, err := ggcr.Ping(ctx, named.name.Registry, chain)
 	if err != nil {
 		return "", nil, err
 	}
@@ -121,7 +122,7 @@ func (c *Client) Reason(r config.Repository, err error) string { return c.named(
 //
 // Errors: registry.ErrNotFound if it does not exist.
 func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, into any) (http.Header, error) {
-	client, err := c.Authorized(ctx, r, transport.PullScope)
+	client, err := c.Authorized(ctx, r, ggcr.PullScope)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 		return nil, named.failure(r.String(), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := transport.CheckError(resp, http.StatusOK); err != nil {
+	if err := ggcr.CheckError(resp, http.StatusOK); err != nil {
 		return nil, named.answer(r.String(), err)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
@@ -150,8 +151,10 @@ type Refusal struct {
 	Message string // the API's own, in one line
 }
 
-// NewRefusal makes what an API says printable.
-func NewRefusal(status int, message string) *Refusal { return &Refusal{status, printable(message)} }
+// NewRefusal makes what an API says transport.Printable.
+func NewRefusal(status int, message string) *Refusal {
+	return &Refusal{status, transport.Printable(message)}
+}
 
 func (r *Refusal) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("%d %s: %s", r.Status, http.StatusText(r.Status), r.Message), ": ")

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -23,7 +24,7 @@ func TestCause(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return &transport.Error{StatusCode: status, Request: req, Errors: []transport.Diagnostic{{Code: "DENIED", Message: "no access to " + path}}}
+			return &ggcr.Error{StatusCode: status, Request: req, Errors: []ggcr.Diagnostic{{Code: "DENIED", Message: "no access to " + path}}}
 		}
 	}
 	for _, test := range []struct {
@@ -35,12 +36,12 @@ func TestCause(t *testing.T) {
 		{"403", refused(http.StatusForbidden), "r.test: 403 Forbidden; the credentials for r.test do not allow this"},
 		{"503", refused(http.StatusServiceUnavailable), "r.test: 503 Service Unavailable"},
 		{"reset", func(path string) error {
-			return &requestError{&net.OpError{Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: len(path)}, Err: syscall.ECONNRESET}}
+			return &transport.RequestError{Err: &net.OpError{Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: len(path)}, Err: syscall.ECONNRESET}}
 		}, "r.test: connection reset by peer"},
 		{"asks to wait", func(path string) error {
-			return ofHost("r.test", &waitError{time.Duration(len(path)) * time.Hour, time.Minute})
+			return transport.OfHost("r.test", &transport.WaitError{Asked: time.Duration(len(path)) * time.Hour, Limit: time.Minute})
 		}, "r.test: the registry asks to wait (Retry-After), longer than the 1m0s that tagline waits"},
-		{"of the host", func(string) error { return ofHost("r.test", errors.New("link-local address refused")) }, "r.test: link-local address refused"},
+		{"of the host", func(string) error { return transport.OfHost("r.test", errors.New("link-local address refused")) }, "r.test: link-local address refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, path := range []string{"app", "team/other"} {

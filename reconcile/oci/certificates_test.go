@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"tagline/config"
+	"tagline/reconcile/oci/ocitest"
 )
 
 // serveTLS starts a registry with its own certificate, and returns the files
@@ -65,7 +66,7 @@ func TestCertificates(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			app, has := serveTLS(t, tt.auth)
-			home := machine(t, nil, nil)
+			home := ocitest.Machine(t, nil, nil)
 			put := func(path, content string) {
 				path = filepath.Join(home, strings.ReplaceAll(path, "HOST", app.Host))
 				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

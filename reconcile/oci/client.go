@@ -2,9 +2,8 @@
 // protocol.
 //
 // go-containerregistry does the protocol and its authentication. Below it is
-// our own HTTP transport (transport.go), with the rules that an unattended run
-// needs: which requests are retried and when, how many run at a time, how long
-// to wait, and which answers to believe.
+// our own HTTP transport (package transport), with the rules that an unattended
+// run needs. Package logins has the credentials of this machine.
 package oci
 
 import (
@@ -14,14 +13,14 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"tagline/config"
+	"tagline/reconcile/oci/logins"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -30,10 +29,10 @@ type Options struct {
 	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
 	Shares      map[string]int // the same for some hosts, as images.yaml spells them, instead of Concurrency
 	Insecure    []string       // hosts whose certificate is not verified and that may speak plain HTTP, as loopback may; spelled as in images.yaml
-	Keychain    authn.Keychain // [NewLogins] if nil
+	Keychain    authn.Keychain // [logins.New] if nil
 	UserAgent   string         // "tagline/1.2.3"
 	Logger      *slog.Logger   // debug: every request; warn: retries. Silent if nil
-	Patience    Patience
+	Patience    transport.Patience
 }
 
 // DefaultConcurrency is what it takes to get a remote registry's full speed.
@@ -56,44 +55,14 @@ func (o Options) most() int {
 	return most
 }
 
-// Patience is how often tagline retries and how long it waits for a registry.
-// Zero fields take their defaults.
-type Patience struct {
-	Attempts      int           // attempts of a request that may be repeated; 5
-	Backoff       time.Duration // before the second attempt, doubled before each later one; 500 ms
-	MaxRetryAfter time.Duration // the longest Retry-After that is honored; 1 min
-	Headers       time.Duration // from the end of a request to the headers of its answer, and for a credential helper; 30 s
-	Idle          time.Duration // between two reads of a body; 1 min
-	Body          time.Duration // for a whole body that is not a blob; 1 min
-}
-
-func (p Patience) withDefaults() Patience {
-	return Patience{
-		Attempts:      cmp.Or(p.Attempts, 5),
-		Backoff:       cmp.Or(p.Backoff, 500*time.Millisecond),
-		MaxRetryAfter: cmp.Or(p.MaxRetryAfter, time.Minute),
-		Headers:       cmp.Or(p.Headers, 30*time.Second),
-		Idle:          cmp.Or(p.Idle, time.Minute),
-		Body:          cmp.Or(p.Body, time.Minute),
-	}
-}
-
 // Client reads registries. It holds what one run shares: connections,
 // credentials, tokens, and what is known about each host. It has no way to
 // write; [NewWriters] has.
 type Client struct {
-	options      Options
-	base         *http.Transport
-	certificates *certificates
-	hosts        *hosts
-	pings        *pings
-	puller       *remote.Puller
-	heads        sync.Map // host -> whether its 404 to the HEAD of a manifest can be believed
-	admitted     sync.Map // repositories with an answer other than a refused login; each repository may have its own login
-
-	requests, bytesSent, bytesReceived atomic.Int64
-	sent                               sync.Map // "host/path" -> *atomic.Int64, bytes of blobs
-	counts                             sync.Map // Count -> *atomic.Int64
+	*transport.Transport
+	options  Options
+	puller   *remote.Puller
+	admitted sync.Map // repositories with an answer other than a refused login; each repository may have its own login
 }
 
 var _ registry.Readers = (*Client)(nil)
@@ -106,18 +75,14 @@ func New(options Options) *Client {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	options.Patience = options.Patience.withDefaults()
+	options.Patience = options.Patience.WithDefaults()
 	if options.Keychain == nil {
-		options.Keychain = NewLogins(options.Patience, options.Logger)
+		options.Keychain = logins.New(options.Patience.Headers, options.Logger)
 	}
-	c := &Client{
-		options: options,
-		base:    baseTransport(options.most()),
-		hosts:   &hosts{atOnce: options.AtOnce, backoff: options.Patience.Backoff},
-		pings:   &pings{},
-	}
-	c.certificates = &certificates{base: c.base, insecure: c.insecure}
-	c.puller = must(remote.NewPuller(c.remoteOptions(c.chain(readsWhole))...))
+	c := &Client{options: options, Transport: transport.New(transport.Options{
+		AtOnce: options.AtOnce, Most: options.most(), Insecure: options.Insecure, Patience: options.Patience, Logger: options.Logger,
+	})}
+	c.puller = must(remote.NewPuller(c.remoteOptions(c.Chain(transport.ReadsWhole))...))
 	return c
 }
 
@@ -127,13 +92,20 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return &reader{client: c, repository: c.named(repository)}
 }
 
-// Close closes the idle connections. Once every answer has been read, that is
-// all of them.
-func (c *Client) Close() { c.certificates.close() }
+// Sent returns the bytes of blobs that were sent to a repository so far, for a display
+// of progress. Uploads to a URL of the registry's choice that does not name the
+// repository are not among them.
+func (c *Client) Sent(to config.Repository) int64 {
+	named := c.named(to)
+	if named.err != nil {
+		return 0
+	}
+	return c.Transport.Sent(named.name.RegistryStr() + "/" + named.name.RepositoryStr())
+}
 
-func (c *Client) remoteOptions(transport http.RoundTripper) []remote.Option {
+func (c *Client) remoteOptions(chain http.RoundTripper) []remote.Option {
 	return []remote.Option{
-		remote.WithTransport(transport),
+		remote.WithTransport(chain),
 		remote.WithAuthFromKeychain(c.options.Keychain),
 		remote.WithUserAgent(c.options.UserAgent),
 		remote.WithJobs(c.options.most()),
@@ -163,7 +135,7 @@ type repository struct {
 
 func (c *Client) named(r config.Repository) repository {
 	var options []name.Option
-	if c.plainHTTP(r.Host) {
+	if c.PlainHTTP(r.Host) {
 		options = append(options, name.Insecure) // https first all the same
 	}
 	registry, err := name.NewRegistry(r.Host, options...)

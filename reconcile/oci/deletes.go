@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
 
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -20,11 +21,11 @@ var noManifest = digest.FromString("tagline asks whether manifests can be delete
 //
 // Errors: [registry.ErrUnsupported] for an answer of 405 or 501; no other.
 func (w *writer) Deletes(ctx context.Context) error {
-	var status *transport.Error
+	var status *ggcr.Error
 	if w.err == nil { // otherwise every later request reports it
-		status = statusOf(w.writers.pusher.Load().Delete(ctx, w.name.Digest(noManifest)))
+		status = transport.StatusOf(w.writers.pusher.Load().Delete(ctx, w.name.Digest(noManifest)))
 	}
-	if status == nil || routeOf(status.Request).resource != "manifests" || !isNoSuchMethod(status.StatusCode) {
+	if status == nil || transport.RouteOf(status.Request).Resource != "manifests" || !transport.IsNoSuchMethod(status.StatusCode) {
 		return nil
 	}
 	return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(status))

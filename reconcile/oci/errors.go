@@ -2,7 +2,6 @@ package oci
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -12,64 +11,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
-
-// lastingError is an answer, or our own refusal, that a retry would not change.
-type lastingError struct{ error }
-
-func lasting(err error) error { return &lastingError{err} }
-
-func (e *lastingError) Unwrap() error { return e.error }
-
-// hostError is a lastingError that concerns a whole host. The wrapped error
-// does not name the host.
-type hostError struct {
-	host string // with its port
-	error
-}
-
-func ofHost(host string, err error) error { return lasting(&hostError{host, err}) }
-
-func (e *hostError) Error() string { return e.host + ": " + e.error.Error() }
-func (e *hostError) Unwrap() error { return e.error }
-
-// isOfHost reports whether a failure concerns the host and not what was asked
-// for: the host can't be reached, refuses a token or GET /v2/, or refuses so
-// many requests.
-func isOfHost(err error) bool {
-	var (
-		ours *hostError
-		way  *proxyError
-		dns  *net.DNSError
-		dial *net.OpError
-		cert *tls.CertificateVerificationError
-	)
-	if status := statusOf(err); status != nil {
-		return routeOf(status.Request).resource == "" || status.StatusCode == http.StatusTooManyRequests
-	}
-	return errors.As(err, &ours) || errors.As(err, &way) || errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
-}
-
-// advised is an error with advice. The advice is our own text and is never cut
-// short.
-type advised struct {
-	error
-	advice string
-}
-
-func (e *advised) Error() string { return e.error.Error() + "; " + e.advice }
-func (e *advised) Unwrap() error { return e.error }
-
-// requestError is a request that got no usable answer. errors.As finds it among
-// the wrappers of go-containerregistry, which add URLs and whole bodies.
-type requestError struct{ error }
-
-func (e *requestError) Unwrap() error { return e.error }
 
 // failure is an error that prints as one line, whatever its causes would print.
 type failure struct {
@@ -86,7 +33,7 @@ func (f *failure) Unwrap() []error { return f.causes }
 // if there is any.
 func (r repository) failure(subject string, err error) error {
 	reason, advice := r.reason(err), ""
-	if status := statusOf(err); status != nil {
+	if status := transport.StatusOf(err); status != nil {
 		switch status.StatusCode {
 		case http.StatusUnauthorized:
 			advice = fmt.Sprintf("; log in, or log in again, with \"docker login %s\"", r.Host)
@@ -98,10 +45,10 @@ func (r repository) failure(subject string, err error) error {
 		advice = "; check this machine's clock, and the registry's certificate"
 	}
 	causes := []error{err}
-	if status := statusOf(err); status != nil && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout && !mayBeDone(status) {
+	if status := transport.StatusOf(err); status != nil && status.StatusCode/100 == 4 && status.StatusCode != http.StatusRequestTimeout && !transport.MayBeDone(status) {
 		causes = append(causes, registry.ErrRefused)
 	}
-	if isOfHost(err) {
+	if transport.IsOfHost(err) {
 		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason + advice})
 	}
 	return &failure{subject + ": " + reason + advice, r.cause(err, reason) + advice, causes}
@@ -112,17 +59,17 @@ func (r repository) failure(subject string, err error) error {
 // is still to be waited.
 func (r repository) cause(err error, reason string) string {
 	var (
-		wait *waitError
+		wait *transport.WaitError
 		dial *net.OpError
 	)
-	switch status := statusOf(err); {
+	switch status := transport.StatusOf(err); {
 	case errors.Is(err, context.Canceled):
 	case status != nil:
 		reason = fmt.Sprintf("%d %s", status.StatusCode, http.StatusText(status.StatusCode))
 	case errors.As(err, &wait):
-		reason = fmt.Sprintf("the registry asks to wait (Retry-After), longer than the %v that tagline waits", wait.limit)
+		reason = fmt.Sprintf("the registry asks to wait (Retry-After), longer than the %v that tagline waits", wait.Limit)
 	case errors.As(err, &dial):
-		reason = printable(dial.Err.Error())
+		reason = transport.Printable(dial.Err.Error())
 	}
 	return r.Host + ": " + reason
 }
@@ -136,76 +83,70 @@ func (r repository) answer(subject string, err error) error {
 		return r.failure(subject, err)
 	}
 	text := fmt.Sprintf("%s: %v", subject, registry.ErrNotFound)
-	if message := message(statusOf(err)); message != "" {
+	if message := message(transport.StatusOf(err)); message != "" {
 		text += ": " + message
 	}
-	causes := []error{lasting(registry.ErrNotFound)}
-	if slices.ContainsFunc(statusOf(err).Errors, func(d transport.Diagnostic) bool { return d.Code == transport.NameUnknownErrorCode }) {
+	causes := []error{transport.Lasting(registry.ErrNotFound)}
+	if slices.ContainsFunc(transport.StatusOf(err).Errors, func(d ggcr.Diagnostic) bool { return d.Code == ggcr.NameUnknownErrorCode }) {
 		causes = append(causes, registry.ErrNoRepository)
 	}
 	return &failure{text, "", causes}
 }
 
-func statusOf(err error) *transport.Error {
-	var status *transport.Error
-	errors.As(err, &status)
-	return status
-}
-
 // Refused reports whether a registry rejected the credentials, or does not
 // allow them to do what was asked.
 func Refused(err error) bool {
-	status := statusOf(err)
+	status := transport.StatusOf(err)
 	return status != nil && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
 }
 
 func isAbsent(err error) bool {
-	status := statusOf(err)
+	status := transport.StatusOf(err)
 	if status == nil || status.StatusCode != http.StatusNotFound {
 		return false
 	}
-	resource := routeOf(status.Request).resource
+	resource := transport.RouteOf(status.Request).Resource
 	return resource == "manifests" || resource == "blobs" || resource == "tags"
 }
 
 // reason is the text of an error without the URLs around it.
 func (r repository) reason(err error) string {
-	if known := (*advised)(nil); errors.As(err, &known) && !errors.Is(err, context.Canceled) {
-		return r.reason(known.error) + "; " + known.advice
+	if known := (*transport.Advised)(nil); errors.As(err, &known) && !errors.Is(err, context.Canceled) {
+		return r.reason(known.Err) + "; " + known.Advice
 	}
 	var (
-		host    *hostError
+		host    *transport.HostError
 		ours    *failure
-		request *requestError
+		request *transport.RequestError
 		outer   *url.Error
 		dial    *net.OpError
 	)
-	switch status := statusOf(err); {
+	switch status := transport.StatusOf(err); {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
-	case errors.As(err, &host) && r.isOn(host.host):
-		return printable(host.error.Error()) // the caller prints the host
+	case errors.As(err, &host) && r.isOn(host.Host):
+		return transport.Printable(host.Err.Error()) // the caller prints the host
 	case host != nil:
-		return printable(host.Error())
+		return transport.Printable(host.Error())
 	case errors.As(err, &ours):
 		return ours.text
 	case status != nil:
 		text := fmt.Sprintf("%d %s", status.StatusCode, http.StatusText(status.StatusCode))
-		if u := status.Request.URL; routeOf(status.Request).resource == "" {
+		if u := status.Request.URL; transport.RouteOf(status.Request).Resource == "" {
 			text += " from " + u.Host + u.Path // GET /v2/, or a token
 		}
 		if message := message(status); message != "" {
 			text += ": " + message
 		}
-		return printable(text)
+		return transport.Printable(text)
 	case errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil && r.isOn(dial.Addr.String()):
-		return printable(dial.Err.Error()) // without the address
+		return transport.Printable(dial.Err.Error()) // without the address
 	case errors.As(err, &request):
-		return printable(request.Error())
+		return transport.Printable(request.Error())
 	case errors.As(err, &outer):
-		return printable(outer.Err.Error())
+		return transport.Printable(outer.Err.Error())
 	}
-	return printable(err.Error())
+	return transport.Printable(err.Error())
 }
 
 // isOn reports whether this repository is on a host, under either of the host's
@@ -216,7 +157,7 @@ func (r repository) isOn(host string) bool {
 
 // message is the registry's own message: code, text and detail of each error
 // (distribution-spec, "Error Codes"), or else the body, unless it is HTML.
-func message(status *transport.Error) string {
+func message(status *ggcr.Error) string {
 	var said []string
 	for _, e := range status.Errors {
 		text := strings.Trim(fmt.Sprintf("%s: %s", e.Code, e.Message), ": ")
@@ -232,11 +173,11 @@ func message(status *transport.Error) string {
 			said = append(said, body)
 		}
 	}
-	return printable(strings.Join(said, "; "))
+	return transport.Printable(strings.Join(said, "; "))
 }
 
 // restating are the codes whose detail only says what was asked for.
-var restating = []transport.ErrorCode{transport.UnauthorizedErrorCode, transport.ManifestUnknownErrorCode, transport.NameUnknownErrorCode}
+var restating = []ggcr.ErrorCode{ggcr.UnauthorizedErrorCode, ggcr.ManifestUnknownErrorCode, ggcr.NameUnknownErrorCode}
 
 // detail is what else a registry says about an error: a text, or JSON of its own
 // making. It is "" if that says nothing.
@@ -249,20 +190,4 @@ func detail(said any) string {
 		return text
 	}
 	return ""
-}
-
-// printable is a text in one line of at most 200 characters, without control
-// characters.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if runes := []rune(s); len(runes) > 200 {
-		s = string(runes[:199]) + "…"
-	}
-	return s
 }

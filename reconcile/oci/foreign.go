@@ -8,6 +8,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"tagline/reconcile/oci/transport"
 )
 
 // isForeign reports whether a registry may do without a layer: it has URLs, or a
@@ -58,9 +60,9 @@ func (w *writer) holds(ctx context.Context, in repository, digest v1.Hash) (bool
 // it. Amazon ECR gives none that no image has (API_GetDownloadUrlForLayer,
 // LayerInaccessibleException); whether an image has a layer with URLs is unknown.
 func isWithheld(err error) bool {
-	status := statusOf(err)
+	status := transport.StatusOf(err)
 	return status != nil && status.StatusCode == http.StatusNotFound && status.Request != nil &&
-		status.Request.Method == http.MethodGet && routeOf(status.Request).resource == "blobs"
+		status.Request.Method == http.MethodGet && transport.RouteOf(status.Request).Resource == "blobs"
 }
 
 // upload copies a blob, whatever type a manifest gives it.

@@ -133,7 +133,7 @@ func TestForeignLayers(t *testing.T) {
 						}
 					}
 					for _, o := range objects {
-						if isManifestType(o.MediaType) {
+						if registry.KnownType(o.MediaType) {
 							if a := reader.Manifests(t.Context(), []string{o.Digest.String()})[0]; a.Err != nil {
 								t.Error(a.Err)
 							}

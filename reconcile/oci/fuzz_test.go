@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 )
 
 // besieged is a registry whose headers come from a fuzzer. Its clients can
@@ -49,11 +50,11 @@ func (b *besieged) client(t *testing.T, header string) *Client {
 	b.mu.Lock()
 	b.header, b.answers, b.dialled = header, 0, map[string]bool{}
 	b.mu.Unlock()
-	c := New(Options{Keychain: login{"me", "password"}, Logger: slog.New(slog.DiscardHandler), Patience: Patience{
+	c := New(Options{Keychain: login{"me", "password"}, Logger: slog.New(slog.DiscardHandler), Patience: transport.Patience{
 		Attempts: 1, Backoff: time.Microsecond,
 	}})
 	t.Cleanup(c.Close)
-	c.base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	c.Base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		b.mu.Lock()
 		b.dialled[address] = true
 		b.mu.Unlock()
@@ -137,32 +138,12 @@ func FuzzWWWAuthenticate(f *testing.F) {
 			t.Fatalf("the password is in %q", err)
 		}
 		for address := range b.dialled {
-			if host, port, _ := net.SplitHostPort(address); port == "80" && !c.plainHTTP(host) {
+			if host, port, _ := net.SplitHostPort(address); port == "80" && !c.PlainHTTP(host) {
 				t.Fatalf("plain HTTP to %s", address)
 			}
 		}
 		if b.answers > 20 {
 			t.Fatalf("%d requests", b.answers)
-		}
-	})
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{"", "7", "-7", "0", "3600", "1e9", "99999999999999999999", "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 9999 07:28:00 GMT", "soon", " 7", "7 "} {
-		f.Add(seed)
-	}
-	now := time.Date(2026, 10, 21, 7, 28, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, header string) {
-		resp := &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {header}}}
-		switch wait, ok := retryAfter(resp, now); {
-		case ok && wait <= 0:
-			t.Fatalf("%q waits %v", header, wait)
-		case ok && wait > time.Hour:
-			h := &host{name: "ghcr.io"}
-			h.pause(wait)
-			if err := h.await(t.Context(), time.Minute, time.Microsecond); err == nil {
-				t.Fatalf("%q is waited out", header)
-			}
 		}
 	})
 }

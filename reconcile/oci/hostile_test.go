@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -69,9 +70,9 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 			})
 			// Otherwise plain HTTP to them would be refused first.
 			c := newClient(t, Options{Insecure: []string{"169.254.169.254"}})
-			dialer := newDialer()
+			dialer := transport.NewDialer()
 			dialer.Resolver = nameServer([4]byte{169, 254, 169, 254}, &sync.Map{})
-			c.base.DialContext = dialer.DialContext
+			c.Base.DialContext = dialer.DialContext
 			_, err := fetch(t, c, server.app(), "10")
 			if err == nil || !strings.Contains(err.Error(), "link-local") || errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("error %v", err)
@@ -88,9 +89,9 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 func TestNoSuchHost(t *testing.T) {
 	asked := &sync.Map{}
 	c := newClient(t, Options{})
-	dialer := newDialer()
+	dialer := transport.NewDialer()
 	dialer.Resolver = nameServer([4]byte{}, asked)
-	c.base.DialContext = dialer.DialContext
+	c.Base.DialContext = dialer.DialContext
 	var hosts []string
 	for _, a := range c.Reader(config.Repository{Host: "nowhere.example", Path: "app"}).Resolve(t.Context(), []string{"1", "2", "3"}) {
 		var host *registry.HostError
@@ -277,7 +278,7 @@ func TestGoAway(t *testing.T) {
 				}
 			})
 			c := newClient(t, Options{})
-			c.base.TLSClientConfig = &tls.Config{RootCAs: roots}
+			c.Base.TLSClientConfig = &tls.Config{RootCAs: roots}
 			app := config.Repository{Host: listener.Addr().String(), Path: "app"}
 			err = NewWriters(c).Writer(app).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: registry.RawManifest{
 				Digest: digestOf([]byte(index)), MediaType: typeIndex, Body: []byte(index),

@@ -48,12 +48,12 @@ func TestManifest(t *testing.T) {
 			err: "manifest of Docker schema 1 (application/vnd.docker.distribution.manifest.v1+prettyjws), which no current tool reads: build and push the image again"},
 		{name: "404 as HTML", answer: answer(404, html, "Content-Type", "text/html"),
 			err: "answered 404 with a page of HTML: is there a proxy or a login page in front?"},
-		{name: "too long, announced", answer: answer(200, strings.Repeat(" ", maxDocument+1), "Content-Type", typeIndex, "Content-Length", strconv.Itoa(maxDocument+1)),
+		{name: "too long, announced", answer: answer(200, strings.Repeat(" ", registry.MaxManifest+1), "Content-Type", typeIndex, "Content-Length", strconv.Itoa(registry.MaxManifest+1)),
 			err: "answer of 4194305 bytes, more than the 4194304 that tagline reads"},
 		{name: "too long, not announced", answer: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", typeIndex)
 			_ = http.NewResponseController(w).Flush()
-			_, _ = w.Write(make([]byte, maxDocument+1))
+			_, _ = w.Write(make([]byte, registry.MaxManifest+1))
 		}, err: "answer of more than the 4194304 bytes that tagline reads"},
 		{name: "cut short", answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "1000")
@@ -90,7 +90,7 @@ func TestManifest(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if string(got.Body) != index || got.Digest != hash || !isManifestType(got.MediaType) {
+				if string(got.Body) != index || got.Digest != hash || !registry.KnownType(got.MediaType) {
 					t.Errorf("got %+v", got)
 				}
 				return
@@ -257,7 +257,7 @@ func TestConfigs(t *testing.T) {
 	}{
 		{"good", answer(200, config), ""},
 		{"other bytes", answer(200, "{}"), "body has the digest " + digestOf([]byte("{}")) + ", not " + hash},
-		{"too long", answer(200, strings.Repeat(" ", maxDocument+1), "Content-Length", strconv.Itoa(maxDocument+1)),
+		{"too long", answer(200, strings.Repeat(" ", registry.MaxManifest+1), "Content-Length", strconv.Itoa(registry.MaxManifest+1)),
 			"answer of 4194305 bytes, more than the 4194304 that tagline reads"},
 		{"absent", answer(404, ""), "not found"},
 		{"404 as HTML", answer(404, html, "Content-Type", "text/html"), "answered 404 with a page of HTML: is there a proxy or a login page in front?"},

@@ -11,24 +11,26 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
 	"go.uber.org/goleak"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hasty waits as little as a test can.
-func hasty() Patience {
-	return Patience{Attempts: 3, Backoff: time.Millisecond}
+func hasty() transport.Patience {
+	return transport.Patience{Attempts: 3, Backoff: time.Millisecond}
 }
 
 // newClient returns a client that is hasty and anonymous unless the options say
 // otherwise. It is closed at the end of the test.
 func newClient(t *testing.T, options Options) *Client {
 	t.Helper()
-	if options.Patience == (Patience{}) {
+	if options.Patience == (transport.Patience{}) {
 		options.Patience = hasty()
 	}
 	if options.Keychain == nil {
@@ -103,6 +105,8 @@ func (f *fake) app() config.Repository { return config.Repository{Host: f.host, 
 
 // index is a manifest to serve; tests need only its bytes.
 const index = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
+
+func digestOf(body []byte) string { return digest.FromBytes(body).String() }
 
 // answer is a handler with a fixed answer; headers come in pairs.
 func answer(status int, body string, headers ...string) http.HandlerFunc {

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,8 +11,6 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/registry"
-
-	"errors"
 )
 
 // A refusal by a proxy is reported as such, at once, and without the proxy's
@@ -46,7 +45,7 @@ func TestProxies(t *testing.T) {
 				options.Insecure = []string{"registry.example"}
 			}
 			c := newClient(t, options)
-			c.base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("me", "open-sesame")})
+			c.Base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("me", "open-sesame")})
 
 			app := config.Repository{Host: "registry.example", Path: "app"}
 			_, err := resolve(t, c, app, "10")

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"golang.org/x/sync/errgroup"
 
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -36,13 +37,13 @@ func (r *reader) head(ctx context.Context, reference name.Reference) (registry.D
 	if err == nil {
 		return registry.Descriptor{Digest: head.Digest.String(), MediaType: string(head.MediaType), Size: head.Size}, nil
 	}
-	status := statusOf(err)
+	status := transport.StatusOf(err)
 	if status == nil || status.Request.Method != http.MethodHead {
 		return registry.Descriptor{}, err
 	}
 	if isAbsent(err) {
-		known, settled := r.client.heads.Load(r.name.RegistryStr())
-		if settled && known == honest || !settled && r.rereads {
+		honest, known := r.client.HeadsAreHonest(r.name.RegistryStr())
+		if honest || !known && r.rereads {
 			return registry.Descriptor{}, err
 		}
 	} else if status.StatusCode != http.StatusUnauthorized {
@@ -50,7 +51,7 @@ func (r *reader) head(ctx context.Context, reference name.Reference) (registry.D
 	}
 	manifest, err := r.manifest(ctx, reference)
 	if err == nil && status.StatusCode == http.StatusNotFound {
-		r.client.heads.Store(r.name.RegistryStr(), false)
+		r.client.DoubtHeads(r.name.RegistryStr())
 	}
 	return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
 }
@@ -162,11 +163,11 @@ const enoughRefusals = 2
 // enough alone. A refused manifest counts half, because it may have its own
 // reason. Other errors count nothing.
 func refusal(err error) int {
-	status := statusOf(err)
+	status := transport.StatusOf(err)
 	switch {
 	case status == nil:
 		return 0
-	case routeOf(status.Request).resource == "" &&
+	case transport.RouteOf(status.Request).Resource == "" &&
 		(status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden):
 		return enoughRefusals
 	case status.StatusCode == http.StatusUnauthorized:

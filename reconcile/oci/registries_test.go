@@ -303,7 +303,7 @@ func TestCopyBetweenRegistries(t *testing.T) {
 		digests := ocitest.PushFixtures(t, ocitest.AppOCI, app.Host, app.Path)
 		var blobs int64
 		for _, object := range ocitest.AppOCI.Objects(t)["10.30"] {
-			if !isManifestType(object.MediaType) {
+			if !registry.KnownType(object.MediaType) {
 				blobs += object.Size
 			}
 		}

@@ -8,14 +8,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// maxPages limits a listing, in case a registry has something new on every page
-// for ever. A real registry has a hundred tags or more on a page.
-const maxPages = 1000
-
-// Tags follows the pages of a listing (distribution-spec, "Listing Tags"). A
-// page with nothing new means that the pages lead in a circle.
-// go-containerregistry refuses a page on another host. If a listing does not
-// come to its end, Tags returns an error, never a shorter list.
+// Tags returns no list that is not whole (distribution-spec, "Listing Tags").
 //
 // Errors: [registry.ErrNotFound] if the registry answers 404, with
 // [registry.ErrNoRepository] if it says that there is no such repository.
@@ -23,34 +16,48 @@ func (r *reader) Tags(ctx context.Context) ([]string, error) {
 	if r.err != nil {
 		return nil, r.failure(r.String(), r.err)
 	}
-	var tags []string
-	seen := map[string]bool{}
 	lister, err := r.client.puller.Lister(ctx, r.name)
-	if err != nil {
-		return nil, r.listing(err)
+	var tags []string
+	if err == nil {
+		tags, err = list(ctx, lister, func(page *remote.Tags) []string { return page.Tags })
 	}
-	for page := 1; lister.HasNext(); page++ {
-		var got *remote.Tags
-		if got, err = lister.Next(ctx); err != nil {
-			return nil, r.listing(err)
-		}
-		before := len(seen)
-		for _, tag := range got.Tags {
-			if !seen[tag] {
-				seen[tag] = true
-				tags = append(tags, tag)
-			}
-		}
-		switch {
-		case len(got.Tags) > 0 && len(seen) == before:
-			return nil, r.listing(errors.New("its pages lead in a circle"))
-		case page == maxPages:
-			return nil, r.listing(fmt.Errorf("it has more than %d pages", maxPages))
-		}
+	if err != nil {
+		return nil, r.answer("list of tags of "+r.String(), err)
 	}
 	return tags, nil
 }
 
-func (r *reader) listing(err error) error {
-	return r.answer("list of tags of "+r.String(), err)
+// maxPages limits a listing, in case a registry has something new on every page
+// for ever. A real registry has a hundred names or more on a page.
+const maxPages = 1000
+
+// list follows the pages of a listing and returns each name once. A page with nothing
+// new means that the pages lead in a circle. go-containerregistry refuses a page on
+// another host. If the listing does not come to its end, list returns an error, never
+// a shorter list.
+func list[P any](ctx context.Context, lister interface {
+	HasNext() bool
+	Next(context.Context) (P, error)
+}, of func(P) []string) (names []string, _ error) {
+	seen := map[string]bool{}
+	for page := 1; lister.HasNext(); page++ {
+		got, err := lister.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		before := len(seen)
+		for _, name := range of(got) {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+		switch {
+		case len(of(got)) > 0 && len(seen) == before:
+			return nil, errors.New("its pages lead in a circle")
+		case page == maxPages:
+			return nil, fmt.Errorf("it has more than %d pages", maxPages)
+		}
+	}
+	return names, nil
 }

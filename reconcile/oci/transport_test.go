@@ -14,32 +14,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"tagline/config"
 	"tagline/reconcile/registry"
 )
 
-func TestPlainHTTP(t *testing.T) {
-	c := newClient(t, Options{Insecure: []string{"registry.lan:5000", "10.0.0.9"}})
-	for host, want := range map[string]bool{
-		"localhost": true, "localhost:5000": true, "a.b.localhost:5000": true,
-		"127.0.0.1:5000": true, "127.9.9.9": true, "[::1]:5000": true, "[::ffff:127.0.0.1]:5000": true,
-		"registry.lan:5000": true, "REGISTRY.lan:5000": true, "10.0.0.9": true,
-		"registry.lan": false, "registry.lan:5001": false, "10.0.0.9:5000": false,
-		"10.0.0.1:5000": false, "192.168.1.1": false, "printer.local": false, "ghcr.io": false,
-		"localhost.evil.com": false, "notlocalhost": false, "127.0.0.1.evil.com": false,
-	} {
-		if got := c.plainHTTP(host); got != want {
-			t.Errorf("%s: %v, want %v", host, got, want)
-		}
-	}
-}
-
 // dialing makes a client connect to one server, whatever the host.
 func dialing(c *Client, address string) *Client {
-	c.base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	c.Base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
 	return c
@@ -95,7 +78,7 @@ func TestHTTPSOnLoopback(t *testing.T) {
 			app := config.Repository{Host: server.Listener.Addr().String(), Path: "app"}
 
 			trusting := newClient(t, Options{})
-			trusting.base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+			trusting.Base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 			if _, err := resolve(t, trusting, app, "10"); err != nil {
 				t.Errorf("with a certificate that is trusted: %v", err)
 			}
@@ -142,26 +125,6 @@ func TestOnePingPerHost(t *testing.T) {
 	}
 }
 
-// A request that missed both the answer and the flight finds the answer when
-// its own flight begins.
-func TestPingThatHasJustBeenAnswered(t *testing.T) {
-	f := serve(t, nil)
-	p := &pinger{next: http.DefaultTransport, pings: &pings{}}
-	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+f.host+"/v2/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if pong, err := p.ask(req); err != nil || pong.resp.StatusCode != http.StatusOK {
-			t.Fatalf("got %+v, %v", pong, err)
-		}
-	}
-	if n := f.count("GET /v2/"); n != 1 {
-		t.Errorf("the host was asked %d times", n)
-	}
-}
-
 // The answer to a ping is kept only if it will not change.
 func TestPingThatFails(t *testing.T) {
 	up := false
@@ -194,46 +157,6 @@ func TestPingWithoutAnswer(t *testing.T) {
 	if want := server.host + "/app:10: no answer within 20ms"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-}
-
-// Requests that wait for another one's ping are not cancelled with it.
-func TestPingIsCancelledForOneAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		p := &pinger{pings: &pings{}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
-			asked++
-			select {
-			case <-time.After(time.Minute):
-				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
-			case <-req.Context().Done():
-				return nil, req.Context().Err()
-			}
-		})}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		ping := func(ctx context.Context) error {
-			_, err := p.RoundTrip(request(t, http.MethodGet, "https://ghcr.io/v2/", nil).WithContext(ctx))
-			return err
-		}
-		var wait sync.WaitGroup
-		wait.Go(func() {
-			if err := ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("first: error %v", err)
-			}
-		})
-		synctest.Wait()
-		for range 3 {
-			wait.Go(func() {
-				if err := ping(t.Context()); err != nil {
-					t.Errorf("later: %v", err)
-				}
-			})
-		}
-		wait.Wait()
-		if asked != 2 {
-			t.Errorf("asked %d times, want 2", asked)
-		}
-	})
 }
 
 // A 404 to a ping does not mean that the tag is absent.
@@ -298,82 +221,5 @@ func TestRedirectsEnd(t *testing.T) {
 	}
 	if n := server.count("GET /v2/app"); n != 10 {
 		t.Errorf("%d requests, want 10", n)
-	}
-}
-
-// A slot is free again once the headers have arrived, while the body still
-// streams.
-func TestSlots(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		inFlight, most := 0, 0
-		var mu sync.Mutex
-		s := &slots{hosts: &hosts{atOnce: func(string) int { return 2 }}, next: roundTripper(func(*http.Request) (*http.Response, error) {
-			mu.Lock()
-			inFlight++
-			most = max(most, inFlight)
-			mu.Unlock()
-			time.Sleep(time.Second)
-			mu.Lock()
-			inFlight--
-			mu.Unlock()
-			endless, _ := io.Pipe()
-			return &http.Response{StatusCode: 200, Body: endless}, nil
-		})}
-		start := time.Now()
-		var wait sync.WaitGroup
-		for i := range 8 {
-			wait.Go(func() {
-				host := []string{"a.example", "b.example"}[i%2]
-				if _, err := s.RoundTrip(request(t, http.MethodGet, "https://"+host+"/v2/", nil)); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wait.Wait()
-		if most != 4 || time.Since(start) != 2*time.Second {
-			t.Errorf("%d at a time on two hosts, done after %v; want 4 and 2s", most, time.Since(start))
-		}
-	})
-}
-
-func TestWaitForASlotHonoursTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &slots{hosts: &hosts{atOnce: func(string) int { return 1 }}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
-			<-req.Context().Done()
-			return nil, req.Context().Err()
-		})}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		var wait sync.WaitGroup
-		for range 3 {
-			wait.Go(func() {
-				if _, err := s.RoundTrip(request(t, http.MethodGet, someManifest, nil).WithContext(ctx)); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("error %v", err)
-				}
-			})
-		}
-		wait.Wait()
-	})
-}
-
-func TestRouteOf(t *testing.T) {
-	redirected := httptest.NewRequest(http.MethodGet, "https://cdn.example/x", nil)
-	redirected.Response = &http.Response{Request: httptest.NewRequest(http.MethodGet, "https://ghcr.io/v2/a/blobs/sha256:1", nil)}
-	tests := map[*http.Request]route{
-		httptest.NewRequest(http.MethodGet, "/v2/", nil):                             {},
-		httptest.NewRequest(http.MethodGet, "/v2/auth", nil):                         {},
-		httptest.NewRequest(http.MethodGet, "/token", nil):                           {},
-		httptest.NewRequest(http.MethodGet, "/v2/a/manifests/10", nil):               {"manifests", "10"},
-		httptest.NewRequest(http.MethodGet, "/v2/manifests/blobs/manifests/10", nil): {"manifests", "10"},
-		httptest.NewRequest(http.MethodGet, "/v2/a/b/blobs/sha256:1", nil):           {"blobs", "sha256:1"},
-		httptest.NewRequest(http.MethodPost, "/v2/a/blobs/uploads/", nil):            {"uploads", ""},
-		httptest.NewRequest(http.MethodPut, "/v2/a/blobs/uploads/1?digest=x", nil):   {"uploads", "1"},
-		httptest.NewRequest(http.MethodGet, "/v2/a/referrers/sha256:1?n=1", nil):     {"referrers", "sha256:1"},
-		redirected: {"blobs", "sha256:1"},
-	}
-	for req, want := range tests {
-		if got := routeOf(req); got != want {
-			t.Errorf("%s %s: %+v, want %+v", req.Method, req.URL, got, want)
-		}
 	}
 }

@@ -14,10 +14,11 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -37,7 +38,7 @@ var _ registry.Writers = (*Writers)(nil)
 // NewWriters returns writers that share the client's connections, credentials
 // and limits. Nothing else in this package writes.
 func NewWriters(c *Client) *Writers {
-	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.chain(streams))...))}
+	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.Chain(transport.Streams))...))}
 	w.Forget()
 	return w
 }
@@ -46,7 +47,7 @@ func NewWriters(c *Client) *Writers {
 // digest to a repository only once, even if the manifest has been deleted
 // since. Call it after a deletion.
 func (w *Writers) Forget() {
-	options := append(w.client.remoteOptions(w.client.chain(streams)),
+	options := append(w.client.remoteOptions(w.client.Chain(transport.Streams)),
 		remote.WithRetryPredicate(isBusyUpload),
 		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts})) // the transport waits
 	w.pusher.Store(must(remote.NewPusher(options...)))
@@ -58,8 +59,8 @@ const uploadAttempts = 3
 // isBusyUpload reports whether an upload was answered with 503. Its session may
 // have moved on, so go-containerregistry starts the upload again in a new one.
 func isBusyUpload(err error) bool {
-	status := statusOf(err)
-	return status != nil && status.StatusCode == http.StatusServiceUnavailable && isUpload(status.Request)
+	status := transport.StatusOf(err)
+	return status != nil && status.StatusCode == http.StatusServiceUnavailable && transport.IsUpload(status.Request)
 }
 
 // Writer opens a repository for writing. It sends no request and cannot fail; a
@@ -143,11 +144,11 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 		return err
 	}
 	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
-	status := statusOf(err)
+	status := transport.StatusOf(err)
 	switch {
-	case status == nil || routeOf(status.Request).resource != "manifests":
+	case status == nil || transport.RouteOf(status.Request).Resource != "manifests":
 		return err
-	case status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode):
+	case status.StatusCode == http.StatusBadRequest || transport.IsNoSuchMethod(status.StatusCode):
 		return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 	case status.StatusCode == http.StatusNotFound: // it may have looked for a digest of that name
 		return w.gone(ctx, tag, err)
@@ -181,11 +182,11 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 			return err
 		}
 		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
-		status := statusOf(err)
+		status := transport.StatusOf(err)
 		switch {
 		case isAbsent(err):
 			return w.gone(ctx, digests[i], err)
-		case status != nil && routeOf(status.Request).resource == "manifests" && unsupported(status):
+		case status != nil && transport.RouteOf(status.Request).Resource == "manifests" && unsupported(status):
 			return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 		}
 		return err
@@ -206,16 +207,16 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 // Amazon ECR answers 405 and UNSUPPORTED for a single manifest that an index
 // lists, and says so (user guide, image-artifact-delete), and Azure for one that
 // is locked (Azure/acr-cli#70): that is not a lack of support.
-func unsupported(status *transport.Error) bool {
-	return (status.StatusCode == http.StatusBadRequest || isNoSuchMethod(status.StatusCode)) && !IsLocked(status) &&
+func unsupported(status *ggcr.Error) bool {
+	return (status.StatusCode == http.StatusBadRequest || transport.IsNoSuchMethod(status.StatusCode)) && !IsLocked(status) &&
 		!strings.Contains(strings.ToLower(message(status)), "referenced")
 }
 
 // IsLocked reports whether an answer of Azure's says that what was to be changed is
 // locked.
 func IsLocked(err error) bool {
-	status := statusOf(err)
-	return status != nil && slices.ContainsFunc(status.Errors, func(d transport.Diagnostic) bool { return d.Code == "REGISTRY_DISALLOWED_OPERATION" })
+	status := transport.StatusOf(err)
+	return status != nil && slices.ContainsFunc(status.Errors, func(d ggcr.Diagnostic) bool { return d.Code == "REGISTRY_DISALLOWED_OPERATION" })
 }
 
 // copyAttempts is how often a copy is started. A blob's upload can't be
@@ -233,13 +234,13 @@ func (w *writer) Copy(ctx context.Context, from config.Repository, digest string
 	}
 	for attempt := 1; ; attempt++ {
 		err := w.copy(ctx, source, digest, "")
-		if err == nil || attempt == copyAttempts || isLasting(err) {
+		if err == nil || attempt == copyAttempts || transport.IsLasting(err) {
 			return err
 		}
-		if status := statusOf(err); status != nil && !transient(status.StatusCode) {
+		if status := transport.StatusOf(err); status != nil && !transport.Transient(status.StatusCode) {
 			return err
 		}
-		if sleep(ctx, w.client.options.Patience.Backoff) != nil {
+		if transport.Sleep(ctx, w.client.options.Patience.Backoff) != nil {
 			return err
 		}
 	}

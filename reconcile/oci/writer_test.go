@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"tagline/config"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -175,7 +176,7 @@ func TestDeletionsNotSupported(t *testing.T) {
 					}
 				}
 				server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/": do("app"), "/v2/other/manifests/": do("other")})
-				writers := NewWriters(newClient(t, Options{Concurrency: 1, Patience: Patience{Attempts: 1}}))
+				writers := NewWriters(newClient(t, Options{Concurrency: 1, Patience: transport.Patience{Attempts: 1}}))
 				for _, repository := range []string{"app", "other"} {
 					unsupported := 0
 					for batch := range 2 {

@@ -19,6 +19,7 @@ import (
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
@@ -40,7 +41,7 @@ var (
 // Open begins a run. It tries each request once unless the options say otherwise.
 func (k Kind) Open(t testing.TB, host string, options oci.Options) (*kinds.Client, *kinds.Writers) {
 	t.Helper()
-	if options.Patience == (oci.Patience{}) {
+	if options.Patience == (transport.Patience{}) {
 		options.Patience.Attempts = 1
 	}
 	c := kinds.New(ecr.Options{OCI: options}, map[string]config.Registry{host: {Kind: k.Kind}})

@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"context"
@@ -74,3 +74,15 @@ func (p *pace) answered() {
 }
 
 func tenth(t time.Time) int64 { return t.UnixMilli() / 100 }
+
+// Sleep waits, or returns the error of the context if that ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

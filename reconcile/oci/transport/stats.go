@@ -1,10 +1,9 @@
-package oci
+package transport
 
 import (
 	"net/http"
+	"sync"
 	"sync/atomic"
-
-	"tagline/config"
 )
 
 // Stats are counts since [New].
@@ -22,24 +21,27 @@ type Count struct {
 	Status int    // 0 without an answer
 }
 
+// counters count what a transport does.
+type counters struct {
+	requests, retries, bytesSent, bytesReceived atomic.Int64
+	sent                                        sync.Map // "host/path" -> *atomic.Int64, bytes of blobs
+	kinds                                       sync.Map // Count -> *atomic.Int64
+}
+
 // Stats returns the counts so far. It may be called at any time, for a display
 // of progress.
-func (c *Client) Stats() Stats {
+func (c *counters) Stats() Stats {
 	return Stats{
-		Requests: c.requests.Load(), Retries: c.hosts.retried.Load(),
+		Requests: c.requests.Load(), Retries: c.retries.Load(),
 		BytesSent: c.bytesSent.Load(), BytesReceived: c.bytesReceived.Load(),
 	}
 }
 
-// Sent returns the bytes of blobs that were sent to a repository so far, for a display
-// of progress. Uploads to a URL of the registry's choice that does not name the
-// repository are not among them.
-func (c *Client) Sent(to config.Repository) int64 {
-	named := c.named(to)
-	if named.err != nil {
-		return 0
-	}
-	n, ok := c.sent.Load(named.name.RegistryStr() + "/" + named.name.RepositoryStr())
+// Sent returns the bytes of blobs that were sent to a repository so far, by its host
+// and path on the wire. Uploads to a URL of the registry's choice that does not name
+// the repository are not among them.
+func (c *counters) Sent(to string) int64 {
+	n, ok := c.sent.Load(to)
 	if !ok {
 		return 0
 	}
@@ -49,9 +51,9 @@ func (c *Client) Sent(to config.Repository) int64 {
 // Counts returns the numbers of requests so far, by kind. It may be called at
 // any time. Their sum is the number of requests that have been answered or have
 // failed.
-func (c *Client) Counts() map[Count]int64 {
+func (c *counters) Counts() map[Count]int64 {
 	counts := map[Count]int64{}
-	c.counts.Range(func(kind, n any) bool {
+	c.kinds.Range(func(kind, n any) bool {
 		counts[kind.(Count)] = n.(*atomic.Int64).Load()
 		return true
 	})
@@ -59,8 +61,8 @@ func (c *Client) Counts() map[Count]int64 {
 }
 
 // count counts a request that has been answered or has failed.
-func (c *Client) count(req *http.Request, status int) {
-	kind := Count{Method: req.Method, Kind: routeOf(req).resource, Status: status}
+func (c *counters) count(req *http.Request, status int) {
+	kind := Count{Method: req.Method, Kind: RouteOf(req).Resource, Status: status}
 	switch kind.Kind {
 	case "manifests", "blobs", "uploads", "tags", "referrers":
 	default: // the path of a token service may be anything
@@ -69,9 +71,9 @@ func (c *Client) count(req *http.Request, status int) {
 			kind.Kind = "ping"
 		}
 	}
-	n, ok := c.counts.Load(kind)
+	n, ok := c.kinds.Load(kind)
 	if !ok {
-		n, _ = c.counts.LoadOrStore(kind, new(atomic.Int64))
+		n, _ = c.kinds.LoadOrStore(kind, new(atomic.Int64))
 	}
 	n.(*atomic.Int64).Add(1)
 }

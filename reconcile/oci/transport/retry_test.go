@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"context"
@@ -78,6 +78,7 @@ func newRetries(next http.RoundTripper) *retries {
 		next:     next,
 		hosts:    &hosts{atOnce: func(string) int { return 1 }, backoff: 500 * time.Millisecond},
 		patience: Patience{Attempts: 5, Backoff: 500 * time.Millisecond, MaxRetryAfter: time.Minute},
+		counts:   &counters{},
 		log:      slog.New(slog.DiscardHandler),
 	}
 }
@@ -120,7 +121,7 @@ func TestRetries(t *testing.T) {
 		{"name server in trouble", "", "", []scripted{{err: noServer}, {status: 200}}, 2, 200},
 		{"certificate", "", "", []scripted{{err: badCert}}, 1, 0},
 		{"plain http", "", "", []scripted{{err: tls.RecordHeaderError{}}}, 1, 0},
-		{"lasting", "", "", []scripted{{err: lasting(reset)}}, 1, 0},
+		{"lasting", "", "", []scripted{{err: Lasting(reset)}}, 1, 0},
 		{"HEAD", "HEAD", "", []scripted{{status: 503}, {status: 200}}, 2, 200},
 		{"DELETE", "DELETE", "", []scripted{{status: 503}, {status: 202}}, 2, 202},
 		{"PUT of a manifest", "PUT", "", []scripted{{status: 503}, {status: 201}}, 2, 201},
@@ -361,6 +362,7 @@ func TestEveryAttemptHasTheWholeBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := &script{answers: []scripted{{status: 503}, {status: 401}, {status: 201}}}
 		r := newRetries(next)
+		const index = "{}"
 		req := request(t, http.MethodPut, someManifest, strings.NewReader(index))
 		for range 2 { // go-containerregistry repeats a request with a new token
 			if _, err := r.RoundTrip(req); err != nil {

@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"context"
@@ -8,16 +8,6 @@ import (
 	"net/http"
 	"net/url"
 )
-
-// proxyError is a failure of the proxy in front of a host.
-type proxyError struct {
-	proxy  string // host and port: the rest of its URL may hold a password
-	reason string
-	cause  error
-}
-
-func (e *proxyError) Error() string { return fmt.Sprintf("proxy %s: %s", e.proxy, e.reason) }
-func (e *proxyError) Unwrap() error { return e.cause }
 
 // ProxyAnswer is for [http.Transport.OnProxyConnectResponse]. It returns an
 // error if the proxy refuses to connect; net/http would report that as an
@@ -33,9 +23,9 @@ func refusedBy(proxy *url.URL, host string, status int) error {
 	err := error(&proxyError{proxy: proxy.Host, reason: fmt.Sprintf("refuses to connect to %s: %d %s", host, status, http.StatusText(status))})
 	switch {
 	case status == http.StatusProxyAuthRequired:
-		return &advised{lasting(err), "HTTPS_PROXY or HTTP_PROXY needs a user and a password, as in http://user:password@host:port, or NO_PROXY the registry's host"}
+		return &Advised{Lasting(err), "HTTPS_PROXY or HTTP_PROXY needs a user and a password, as in http://user:password@host:port, or NO_PROXY the registry's host"}
 	case status < 500:
-		return &advised{lasting(err), "have it allowed there, or put the registry's host into NO_PROXY"}
+		return &Advised{Lasting(err), "have it allowed there, or put the registry's host into NO_PROXY"}
 	}
 	return err
 }
@@ -45,7 +35,7 @@ func refusedBy(proxy *url.URL, host string, status int) error {
 func ByProxy(err error) error {
 	var (
 		refused *proxyError
-		advice  *advised
+		advice  *Advised
 	)
 	switch {
 	case !errors.As(err, &refused):
@@ -78,8 +68,8 @@ func (p *proxies) RoundTrip(req *http.Request) (*http.Response, error) {
 			if errors.As(reason, &dial) {
 				reason = dial.Err // leaves out the address
 			}
-			return nil, &advised{
-				lasting(&proxyError{proxy.Host, reason.Error(), err}),
+			return nil, &Advised{
+				Lasting(&proxyError{proxy.Host, reason.Error(), err}),
 				"check HTTPS_PROXY and HTTP_PROXY, or put the registry's host into NO_PROXY",
 			}
 		}

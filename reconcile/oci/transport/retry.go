@@ -1,103 +1,16 @@
-package oci
+package transport
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
-
-// hosts holds what a run knows about each host.
-type hosts struct {
-	atOnce  func(host string) int
-	backoff time.Duration
-	known   sync.Map // "https://ghcr.io" -> *host
-	retried atomic.Int64
-}
-
-type host struct {
-	name  string
-	slots chan struct{}
-	// down means that a request used up its attempts and none has succeeded
-	// since. Two hundred tags of a dead registry must not take an hour.
-	down     atomic.Bool
-	answered atomic.Int64 // requests that no rate limit refused
-	told     sync.Map     // what has been logged about this host
-
-	pace *pace
-
-	mu     sync.Mutex
-	resume time.Time // the registry asked for no requests until then
-}
-
-func (h *hosts) of(u *url.URL) *host {
-	key := u.Scheme + "://" + u.Host
-	known, ok := h.known.Load(key)
-	if !ok {
-		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.atOnce(u.Host)), pace: newPace(h.backoff)})
-	}
-	return known.(*host)
-}
-
-// pause makes every request to the host wait, whichever request was told to.
-func (h *host) pause(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if until := time.Now().Add(d); until.After(h.resume) {
-		h.resume = until
-	}
-}
-
-// left is how much of a pause is left, 0 or less if there is none.
-func (h *host) left() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return time.Until(h.resume)
-}
-
-// await waits for the end of a pause and then for the request's turn. If the
-// pause is too long, it fails at once. Requests to a host that is down skip
-// their turn, since they are expected to fail and should fail soon.
-func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
-	for {
-		left := h.left()
-		if left <= 0 {
-			if h.down.Load() {
-				return ctx.Err()
-			}
-			return h.pace.wait(ctx)
-		}
-		if left > limit {
-			return h.tooLong(left, limit)
-		}
-		if err := sleep(ctx, left+rand.N(jitter)); err != nil {
-			return err
-		}
-	}
-}
-
-func (h *host) tooLong(asked, limit time.Duration) error {
-	return ofHost(h.name, &waitError{asked.Round(time.Second), limit})
-}
-
-// waitError is a pause that a registry asks for, and that is too long.
-type waitError struct{ asked, limit time.Duration }
-
-func (e *waitError) Error() string {
-	return fmt.Sprintf("the registry asks to wait %v (Retry-After), longer than the %v that tagline waits", e.asked, e.limit)
-}
 
 // retries repeats requests that may be repeated. If the last attempt ends with
 // a status, that answer is returned, so that its message can be reported.
@@ -108,6 +21,7 @@ type retries struct {
 	next     http.RoundTripper
 	hosts    *hosts
 	patience Patience
+	counts   *counters
 	log      *slog.Logger
 }
 
@@ -136,11 +50,11 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent := time.Now()
 		resp, err := r.next.RoundTrip(try)
 		switch {
-		case err != nil && isLasting(err):
+		case err != nil && IsLasting(err):
 			return nil, err
 		case err != nil && ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err == nil && !transient(resp.StatusCode) && !forbiddenForNow(resp):
+		case err == nil && !Transient(resp.StatusCode) && !forbiddenForNow(resp):
 			h.down.Store(false)
 			h.answered.Add(1)
 			h.pace.answered()
@@ -177,7 +91,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil || resp.StatusCode/100 == 5 {
 			markLost(ctx)
 		}
-		r.hosts.retried.Add(1)
+		r.counts.retries.Add(1)
 		pause := max(h.left(), 0)
 		if !isLimit {
 			pause = max(pause, wait)
@@ -187,36 +101,11 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			discard(resp)
 		}
 		if !isLimit {
-			if err := sleep(ctx, wait); err != nil {
+			if err := Sleep(ctx, wait); err != nil {
 				return nil, err
 			}
 		}
 	}
-}
-
-// lostKey is where the context of a request has whether an attempt had no answer.
-type lostKey struct{}
-
-// withLost returns a context that remembers a lost answer.
-func withLost(ctx context.Context) context.Context {
-	return context.WithValue(ctx, lostKey{}, new(atomic.Bool))
-}
-
-// markLost notes that an attempt may have been done without an answer that says so.
-func markLost(ctx context.Context) {
-	if lost, ok := ctx.Value(lostKey{}).(*atomic.Bool); ok {
-		lost.Store(true)
-	}
-}
-
-// mayBeDone reports whether what a registry refused may have been done by an earlier
-// attempt.
-func mayBeDone(refusal *transport.Error) bool {
-	if refusal.Request == nil {
-		return false
-	}
-	lost, ok := refusal.Request.Context().Value(lostKey{}).(*atomic.Bool)
-	return ok && lost.Load()
 }
 
 // tell logs a retry, and how long the request waits before it. It warns once per host and reason, since a registry in
@@ -251,58 +140,8 @@ func forbiddenForNow(resp *http.Response) bool {
 		(resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-Ratelimit-Remaining") == "0")
 }
 
-// repeatability says when sending a request twice is safe.
-type repeatability int
-
-const (
-	onceOnly  repeatability = iota
-	ifRefused               // by a rate limit (429, RFC 6585, section 4); after any other answer, an upload's session may have moved on
-	always
-)
-
-func repeatable(req *http.Request) repeatability {
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		return onceOnly
-	}
-	switch {
-	case isUpload(req):
-		return ifRefused
-	case req.Method == http.MethodGet, req.Method == http.MethodHead, req.Method == http.MethodDelete, req.Method == http.MethodPut:
-		return always
-	case req.Method == http.MethodPost: // asks for a token (OAuth2) or begins an upload; an unused one expires
-		return always
-	}
-	return onceOnly
-}
-
-// withBodyOf gives each attempt its own copy of the body. If a request can
-// always be repeated, the first attempt gets a copy too: when a token has
-// expired, go-containerregistry sends the same request again
-// (transport/bearer.go), and the body would be at its end.
-//
-// If a request can't always be repeated, withBodyOf removes GetBody: net/http
-// would call it while the request holds a slot, and for a copy GetBody sends
-// another request to the same host.
-func withBodyOf(req *http.Request, own bool, repeat repeatability) (*http.Request, error) {
-	if req.Body == nil || req.Body == http.NoBody {
-		return req, nil
-	}
-	try := req.Clone(req.Context())
-	if !own {
-		body, err := req.GetBody()
-		if err != nil {
-			return nil, err
-		}
-		try.Body = body
-	}
-	if repeat != always {
-		try.GetBody = nil
-	}
-	return try, nil
-}
-
-// transient reports whether a status may be gone at the next attempt.
-func transient(status int) bool {
+// Transient reports whether a status may be gone at the next attempt.
+func Transient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusBadGateway,
@@ -312,8 +151,8 @@ func transient(status int) bool {
 	return false
 }
 
-// isLasting reports whether a retry would end with the same error.
-func isLasting(err error) bool {
+// IsLasting reports whether a retry would end with the same error.
+func IsLasting(err error) bool {
 	var (
 		own  *lastingError
 		dns  *net.DNSError
@@ -355,22 +194,4 @@ func retryAfter(resp *http.Response, now time.Time) (time.Duration, bool) {
 	}
 	date, err := http.ParseTime(header)
 	return date.Sub(now), err == nil && date.After(now)
-}
-
-// discard reads the rest of a small answer, so that its connection can be
-// reused.
-func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-	_ = resp.Body.Close()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

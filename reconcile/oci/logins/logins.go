@@ -1,4 +1,5 @@
-package oci
+// Package logins finds the credentials that other tools have left on this machine.
+package logins
 
 import (
 	"cmp"
@@ -16,34 +17,38 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	dockerconfig "github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/google/go-containerregistry/pkg/authn"
+
+	"tagline/reconcile/oci/transport"
 )
 
-// Logins is a keychain with the credentials that docker login, podman login and
+// Keychain has with the credentials that docker login, podman login and
 // credential helpers have left on this machine. Each file is read once per run,
 // and each helper is asked once per host.
 //
 // An error fails the host: without credentials, private tags could look absent.
-type Logins struct {
+type Keychain struct {
 	places  func() ([]place, error)
 	helpers helpers
 	log     *slog.Logger
 }
 
-// NewLogins returns the keychain of one run. It reads no file yet.
-func NewLogins(patience Patience, log *slog.Logger) *Logins {
+// New returns the keychain of one run. It reads no file yet. A credential helper
+// that has not answered within patience is stopped.
+func New(patience time.Duration, log *slog.Logger) *Keychain {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Logins{places: sync.OnceValues(readPlaces), helpers: helpers{patience: patience.withDefaults().Headers}, log: log}
+	return &Keychain{places: sync.OnceValues(readPlaces), helpers: helpers{patience: patience}, log: log}
 }
 
 // Resolve implements [authn.Keychain]. For its errors see
-// [Logins.ResolveContext].
-func (l *Logins) Resolve(target authn.Resource) (authn.Authenticator, error) {
+// [Keychain.ResolveContext].
+func (l *Keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 	return l.ResolveContext(context.Background(), target)
 }
 
@@ -54,7 +59,7 @@ func (l *Logins) Resolve(target authn.Resource) (authn.Authenticator, error) {
 // Errors: a file that can't be read or parsed, a helper that fails or doesn't
 // answer in time, and the context's error. Without credentials it returns
 // [authn.Anonymous] and no error.
-func (l *Logins) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
+func (l *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	host, path, _ := strings.Cut(target.String(), "/")
 	repository := entryOf(host, path)
 	places, err := l.places()
@@ -69,7 +74,7 @@ func (l *Logins) ResolveContext(ctx context.Context, target authn.Resource) (aut
 		for _, program := range p.helpersFor(host) {
 			auth, err := l.helpers.ask(ctx, program, host)
 			switch {
-			case isContextError(err):
+			case transport.IsContextError(err):
 				return nil, err
 			case err != nil:
 				return nil, noCredentials(host, err)
@@ -83,7 +88,7 @@ func (l *Logins) ResolveContext(ctx context.Context, target authn.Resource) (aut
 }
 
 func noCredentials(host string, err error) error {
-	return ofHost(host, fmt.Errorf("credentials: %w", err))
+	return transport.OfHost(host, fmt.Errorf("credentials: %w", err))
 }
 
 // place is one file, or several of equal rank.

@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"crypto/tls"
@@ -33,11 +33,11 @@ func (c *certificates) RoundTrip(req *http.Request) (*http.Response, error) {
 	transport, err := entry.(func() (*http.Transport, error))()
 	if err != nil {
 		closeBody(req)
-		return nil, ofHost(host, fmt.Errorf("certificates: %w", err))
+		return nil, OfHost(host, fmt.Errorf("certificates: %w", err))
 	}
 	resp, err := transport.RoundTrip(req)
 	if hint := untrusted(host, err); hint != "" {
-		err = &advised{ofHost(host, err), hint}
+		err = &Advised{OfHost(host, err), hint}
 	}
 	return resp, err
 }

@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"bytes"
@@ -63,7 +63,7 @@ func (p *pinger) RoundTrip(req *http.Request) (*http.Response, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case result := <-flight:
-			if isContextError(result.Err) && ctx.Err() == nil {
+			if IsContextError(result.Err) && ctx.Err() == nil {
 				continue
 			}
 			if result.Err != nil {
@@ -115,6 +115,7 @@ func speaksHTTPSAlone(status int, body []byte) bool {
 	return status == http.StatusBadRequest && (bytes.Contains(body, []byte("HTTPS")) || bytes.Contains(body, []byte("SSL")))
 }
 
-func isContextError(err error) bool {
+// IsContextError reports whether an error says that the context of a caller has ended.
+func IsContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -1,25 +1,16 @@
-package oci
+package transport
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"tagline/reconcile/registry"
+	"github.com/opencontainers/go-digest"
 )
-
-// maxDocument bounds what is read into memory: a manifest (distribution-spec,
-// "Pushing Manifests"), a config, a page of referrers.
-const maxDocument = registry.MaxManifest
 
 // verifier checks answers: a manifest must be complete and match its digest. It
 // is below the retries, which see a truncated answer as a broken connection. On
@@ -27,29 +18,29 @@ const maxDocument = registry.MaxManifest
 // with status 200, and a PUT that is answered with another digest.
 type verifier struct {
 	next       http.RoundTripper
-	wholeBlobs bool      // readsWhole
-	heads      *sync.Map // see Client.heads
+	wholeBlobs bool // ReadsWhole
+	heads      *heads
 }
 
 func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
-	route := routeOf(req)
+	route := RouteOf(req)
 	switch {
-	case route.resource == "manifests" && req.Method == http.MethodHead:
+	case route.Resource == "manifests" && req.Method == http.MethodHead:
 		return v.head(req)
-	case route.resource == "manifests" && req.Method == http.MethodPut:
+	case route.Resource == "manifests" && req.Method == http.MethodPut:
 		return v.put(req)
-	case route.resource == "manifests" && req.Method == http.MethodDelete:
+	case route.Resource == "manifests" && req.Method == http.MethodDelete:
 		return v.delete(req)
-	case route.resource == "blobs" && req.Method == http.MethodHead:
+	case route.Resource == "blobs" && req.Method == http.MethodHead:
 		return v.headBlob(req)
-	case route.resource == "manifests":
-		return v.get(req, route.reference, checkManifest)
-	case route.resource == "blobs" && req.Method == http.MethodGet && v.wholeBlobs:
-		return v.get(req, route.reference, checkDigest)
-	case route.resource == "tags" && req.Method == http.MethodGet:
+	case route.Resource == "manifests":
+		return v.get(req, route.Reference, checkManifest)
+	case route.Resource == "blobs" && req.Method == http.MethodGet && v.wholeBlobs:
+		return v.get(req, route.Reference, checkDigest)
+	case route.Resource == "tags" && req.Method == http.MethodGet:
 		return v.get(req, "", func(*http.Response, []byte, string) error { return nil })
-	case route.resource == "referrers" && req.Method == http.MethodGet:
-		return v.referrers(req)
+	case route.Resource == "referrers" && req.Method == http.MethodGet:
+		return referrers(v.next, req, v.wholeBlobs)
 	}
 	return v.next.RoundTrip(req)
 }
@@ -65,7 +56,7 @@ func (v *verifier) get(req *http.Request, reference string, check func(*http.Res
 	switch {
 	case resp.StatusCode == http.StatusNotFound && isHTML(resp):
 		discard(resp)
-		return nil, lasting(fmt.Errorf("answered 404 with a page of HTML: %s", whatElse))
+		return nil, Lasting(fmt.Errorf("answered 404 with a page of HTML: %s", whatElse))
 	case resp.StatusCode != http.StatusOK || req.Method != http.MethodGet:
 		return resp, nil
 	}
@@ -87,32 +78,40 @@ func checkManifest(resp *http.Response, body []byte, reference string) error {
 	mediaType := baseType(resp)
 	switch {
 	case types.MediaType(mediaType).IsSchema1():
-		return lasting(fmt.Errorf("manifest of Docker schema 1 (%s), which no current tool reads: build and push the image again", mediaType))
+		return Lasting(fmt.Errorf("manifest of Docker schema 1 (%s), which no current tool reads: build and push the image again", mediaType))
 	case mediaType == "":
-		return lasting(fmt.Errorf("answered without a Content-Type, not with a manifest: %s", whatElse))
+		return Lasting(fmt.Errorf("answered without a Content-Type, not with a manifest: %s", whatElse))
 	case !isManifestType(mediaType):
-		return lasting(fmt.Errorf("answered with %s, not a manifest: %s", mediaType, whatElse))
+		return Lasting(fmt.Errorf("answered with %s, not a manifest: %s", mediaType, whatElse))
 	}
 	if claimed := resp.Header.Get("Docker-Content-Digest"); claimed != "" {
 		if err := checkDigest(resp, body, claimed); err != nil {
 			return err
 		}
 	}
-	if isDigest(reference) {
+	if strings.Contains(reference, ":") {
 		return checkDigest(resp, body, reference)
 	}
 	return nil
 }
 
 func checkDigest(_ *http.Response, body []byte, want string) error {
-	if got := digestOf(body); got != want {
-		return lasting(fmt.Errorf("body has the digest %s, not %s", got, want))
+	if got := digest.FromBytes(body).String(); got != want {
+		return Lasting(fmt.Errorf("body has the digest %s, not %s", got, want))
 	}
 	return nil
 }
 
 // honest marks a host whose 404 to a HEAD can be believed.
 const honest = true
+
+// heads are the hosts that have answered the HEAD of a manifest.
+type heads struct{ of sync.Map } // host -> whether its 404 can be believed
+
+func (h *heads) areHonest(host string) (is, known bool) {
+	told, known := h.of.Load(host)
+	return told == honest, known
+}
 
 // head sends a GET if the HEAD's answer decides nothing: some registries refuse
 // HEAD, or answer without a digest. It passes a 401 to the layer above, which
@@ -123,7 +122,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusNotFound || !decides(resp) {
-		v.heads.LoadOrStore(req.URL.Host, honest)
+		v.heads.of.LoadOrStore(req.URL.Host, honest)
 	}
 	if decides(resp) {
 		resp.Header.Set("Content-Type", baseType(resp))
@@ -132,7 +131,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 	discard(resp)
 	get := req.Clone(req.Context())
 	get.Method = http.MethodGet
-	resp, err = v.get(get, routeOf(req).reference, checkManifest)
+	resp, err = v.get(get, RouteOf(req).Reference, checkManifest)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return resp, err // a HEAD's answer has no message
 	}
@@ -140,7 +139,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Header.Set("Docker-Content-Digest", digestOf(body))
+	resp.Header.Set("Docker-Content-Digest", digest.FromBytes(body).String())
 	resp.Body = http.NoBody
 	return resp, nil
 }
@@ -164,7 +163,7 @@ func decides(head *http.Response) bool {
 // is then mounted or sent; if the registry already has it, nothing changes.
 func (v *verifier) headBlob(req *http.Request) (*http.Response, error) {
 	resp, err := v.next.RoundTrip(req)
-	if err == nil && isNoSuchMethod(resp.StatusCode) {
+	if err == nil && IsNoSuchMethod(resp.StatusCode) {
 		resp.StatusCode = http.StatusNotFound
 	}
 	return resp, err
@@ -179,12 +178,6 @@ func (v *verifier) delete(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// isNoSuchMethod reports whether a status means that a registry lacks a method
-// (RFC 9110, sections 15.5.6 and 15.6.2).
-func isNoSuchMethod(status int) bool {
-	return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
-}
-
 // put accepts a 201 as success (distribution-spec, "Pushing Manifests"). It
 // accepts other statuses that go-containerregistry takes for success only with
 // the digest of what was sent. Another digest is always an error.
@@ -193,11 +186,10 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash := sha256.New()
-	if _, err := io.Copy(hash, body); err != nil {
+	want, err := digest.FromReader(body)
+	if err != nil {
 		return nil, err
 	}
-	want := "sha256:" + hex.EncodeToString(hash.Sum(nil))
 
 	resp, err := v.next.RoundTrip(req)
 	if err != nil || resp.StatusCode >= 300 {
@@ -206,60 +198,14 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 	switch got := resp.Header.Get("Docker-Content-Digest"); {
 	case isHTML(resp):
 		err = fmt.Errorf("push answered with a page of HTML: %s", whatElse)
-	case got != "" && got != want:
-		err = fmt.Errorf("registry stored %s, not the %s that was pushed", printable(got), want)
+	case got != "" && got != want.String():
+		err = fmt.Errorf("registry stored %s, not the %s that was pushed", Printable(got), want)
 	case got == "" && resp.StatusCode != http.StatusCreated:
 		err = fmt.Errorf("push answered with %d and no digest, not with 201 Created", resp.StatusCode)
 	}
 	if err != nil {
 		discard(resp)
-		return nil, lasting(err)
+		return nil, Lasting(err)
 	}
 	return resp, nil
-}
-
-// readDocument reads a body to its end and closes it. net/http reports a body
-// that is shorter than its Content-Length.
-func readDocument(resp *http.Response) ([]byte, error) {
-	defer func() { _ = resp.Body.Close() }()
-	if resp.ContentLength > maxDocument {
-		return nil, lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, maxDocument))
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("body of the answer: %w", err)
-	}
-	if len(body) > maxDocument {
-		return nil, lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", maxDocument))
-	}
-	return body, nil
-}
-
-func withBody(resp *http.Response, body []byte) *http.Response {
-	resp.Header.Set("Content-Type", baseType(resp))
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	resp.ContentLength = int64(len(body))
-	return resp
-}
-
-// baseType is the Content-Type without parameters. go-containerregistry
-// compares the whole header.
-func baseType(resp *http.Response) string {
-	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		mediaType, _, _ = strings.Cut(resp.Header.Get("Content-Type"), ";")
-	}
-	return printable(mediaType)
-}
-
-func isHTML(resp *http.Response) bool { return baseType(resp) == "text/html" }
-
-func isManifestType(mediaType string) bool {
-	t := types.MediaType(mediaType)
-	return t.IsImage() || t.IsIndex()
-}
-
-func digestOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return "sha256:" + hex.EncodeToString(sum[:])
 }

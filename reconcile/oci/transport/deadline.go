@@ -1,4 +1,4 @@
-package oci
+package transport
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func (d *deadlines) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	patience := d.headers
-	if isUpload(req) {
+	if IsUpload(req) {
 		patience *= uploadPatience
 	}
 	headers := end("no answer", patience)
@@ -57,10 +57,6 @@ func (d *deadlines) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = body
 	return resp, nil
-}
-
-func isBlob(req *http.Request) bool {
-	return req.Method == http.MethodGet && routeOf(req).resource == "blobs"
 }
 
 // movingBody calls moved on every read of a request's body.

@@ -1,9 +1,10 @@
-package oci
+package transport
 
 import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -14,14 +15,14 @@ func subject(req *http.Request) []any {
 	for req.Response != nil && req.Response.Request != nil { // before any redirects
 		req = req.Response.Request
 	}
-	to := routeOf(req)
+	to := RouteOf(req)
 	name := strings.TrimPrefix(req.URL.Path, "/v2/")
-	if at := strings.LastIndex(name, "/"+to.resource+"/"); at >= 0 {
+	if at := strings.LastIndex(name, "/"+to.Resource+"/"); at >= 0 {
 		name = name[:at]
 	}
-	switch to.resource {
+	switch to.Resource {
 	case "manifests", "referrers":
-		return []any{"repository", req.URL.Host + "/" + name, "reference", to.reference}
+		return []any{"repository", req.URL.Host + "/" + name, "reference", to.Reference}
 	case "blobs", "tags":
 		return []any{"repository", req.URL.Host + "/" + name}
 	case "uploads":
@@ -90,4 +91,10 @@ func withoutSecrets(text string) string {
 	text = jwt.ReplaceAllString(text, "[left out]")
 	text = field.ReplaceAllString(text, "$1[left out]")
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// loggable is a URL without its secrets: the query can hold a token, or the
+// signature of a blob's address.
+func loggable(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

@@ -1,0 +1,90 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// hosts holds what a run knows about each host.
+type hosts struct {
+	atOnce  func(host string) int
+	backoff time.Duration
+	known   sync.Map // "https://ghcr.io" -> *host
+}
+
+type host struct {
+	name  string
+	slots chan struct{}
+	// down means that a request used up its attempts and none has succeeded
+	// since. Two hundred tags of a dead registry must not take an hour.
+	down     atomic.Bool
+	answered atomic.Int64 // requests that no rate limit refused
+	told     sync.Map     // what has been logged about this host
+
+	pace *pace
+
+	mu     sync.Mutex
+	resume time.Time // the registry asked for no requests until then
+}
+
+func (h *hosts) of(u *url.URL) *host {
+	key := u.Scheme + "://" + u.Host
+	known, ok := h.known.Load(key)
+	if !ok {
+		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.atOnce(u.Host)), pace: newPace(h.backoff)})
+	}
+	return known.(*host)
+}
+
+// pause makes every request to the host wait, whichever request was told to.
+func (h *host) pause(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until := time.Now().Add(d); until.After(h.resume) {
+		h.resume = until
+	}
+}
+
+// left is how much of a pause is left, 0 or less if there is none.
+func (h *host) left() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Until(h.resume)
+}
+
+// await waits for the end of a pause and then for the request's turn. If the
+// pause is too long, it fails at once. Requests to a host that is down skip
+// their turn, since they are expected to fail and should fail soon.
+func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
+	for {
+		left := h.left()
+		if left <= 0 {
+			if h.down.Load() {
+				return ctx.Err()
+			}
+			return h.pace.wait(ctx)
+		}
+		if left > limit {
+			return h.tooLong(left, limit)
+		}
+		if err := Sleep(ctx, left+rand.N(jitter)); err != nil {
+			return err
+		}
+	}
+}
+
+func (h *host) tooLong(asked, limit time.Duration) error {
+	return OfHost(h.name, &WaitError{asked.Round(time.Second), limit})
+}
+
+// WaitError is a pause that a registry asks for, and that is too long.
+type WaitError struct{ Asked, Limit time.Duration }
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("the registry asks to wait %v (Retry-After), longer than the %v that tagline waits", e.Asked, e.Limit)
+}
