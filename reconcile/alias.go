@@ -42,7 +42,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 	v := p.decide(alias)
 	p.check(alias, &v)
 	if v.any() {
-		v = v.blocked()
+		v = verdict{decision: v.blocked()}
 	}
 	if p.followed[alias.Tag] { // no one else asks again
 		p.verdicts[alias.Tag] = v
@@ -58,7 +58,7 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 	case alias.Absent:
 	case v.any():
 		if p.deep {
-			p.checkBlocked(alias, v)
+			p.checkBlocked(alias, &v.decision)
 		}
 	case v.push != nil && index:
 		for _, tag := range v.content.follows { // what another push brings is checked with that
@@ -70,7 +70,7 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 		}
 		p.checkPush(alias, v)
 	case v.push == nil && p.deep && index && len(v.content.follows) == 0: // an alias that it follows is checked itself
-		p.mend(alias, v)
+		p.mend(alias, &v.decision, v.content)
 	}
 	if !alias.Absent && !v.any() && v.push == nil && p.late && len(v.content.copies) > 0 {
 		p.attach(alias, v)

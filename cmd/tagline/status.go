@@ -107,7 +107,8 @@ func (a *app) shown(cfg *config.Config, args []string) (map[string][]string, err
 	tags, whole := map[string][]string{}, map[string]bool{}
 	for _, arg := range args {
 		find := func(name string) string {
-			i := slices.IndexFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) })
+			is := nameOf(name)
+			i := slices.IndexFunc(cfg.Listed, func(l config.Listed) bool { return is(l.Name, l.Repository) })
 			if i < 0 {
 				return ""
 			}

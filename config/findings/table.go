@@ -93,6 +93,14 @@ const (
 	NearMiss         ID = "near-miss"
 )
 
+// Outcomes of what a run tried, where a report has them in the place of a finding.
+const (
+	Failed      ID = "failed"
+	Stale       ID = "stale"
+	Skipped     ID = "skipped"
+	Unsupported ID = "unsupported"
+)
+
 // All explains every ID, in the order of the constants.
 var All = []Kind{
 	{Syntax, File, Error, "The file is not YAML.", "Correct the line that the message names."},
@@ -124,7 +132,7 @@ var All = []Kind{
 	{ProfileCycle, File, Error, "Profiles use each other in a circle.", "Move what they share into a profile that uses none of them."},
 	{DuplicateProfile, File, Error, "A file has a profile of the same name as the root file.", "Give it another name: one name has one meaning in all files."},
 	{UnusedProfile, File, Warning, "No image uses a profile.", "Use it, or remove it."},
-	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, so what it says has no effect.", "Correct the name of the host, or remove it."},
+	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, or that some have under another name (`localhost:5000` and `127.0.0.1:5000`, the hosts of one Amazon ECR), so what it says has no effect there.", "Correct the name of the host, or remove it. Of several names, write one everywhere, or give each its settings: they are never used for a host that `registries` does not name."},
 	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
 	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
 	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},
@@ -178,4 +186,9 @@ var All = []Kind{
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
 	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
+
+	{Failed, Outcome, Error, "Something could not be read or done: a registry, a file or the network failed, or a push was refused. The exit code is 1.", "Do what the message says, and run again: a run does what is left."},
+	{Stale, Outcome, Error, "An action was not done, since its tag is not what the plan saw. The exit code is 1.", "Run it again: the registry has changed since the plan was made."},
+	{Skipped, Outcome, Error, "An action was not begun. The exit code is 1.", "It relies on something that failed or is blocked; mend that first."},
+	{Unsupported, Outcome, Error, "The registry does not delete, or does not delete a tag alone. No registry has to, so the exit code is 3. A push that is refused is `failed`, even with the same answer, HTTP 405: without pushes there are no aliases.", "Turn deletions on in the registry, or take what asks for them out of images.yaml."},
 }

@@ -154,6 +154,10 @@ func (s *Status) JSON(version string) ([]byte, error) {
 	return append(out, '\n'), err
 }
 
+// wideVersions is the length above which versions are too long for their column. What
+// follows them, or a long tag, is on a line of its own.
+const wideVersions = 48
+
 // Text writes the status as a table.
 func (s *Status) Text(w io.Writer) error {
 	var b strings.Builder
@@ -168,9 +172,22 @@ func (s *Status) Text(w io.Writer) error {
 		b.WriteByte('\n')
 		tags, versions := 0, 0
 		for _, a := range img.Aliases {
-			tags, versions = max(tags, utf8.RuneCountInString(a.Tag)), max(versions, min(utf8.RuneCountInString(a.versions), 48))
+			if n := utf8.RuneCountInString(a.Tag); n <= report.WideTag {
+				tags = max(tags, n)
+			}
+			if n := utf8.RuneCountInString(a.versions); n <= wideVersions {
+				versions = max(versions, n)
+			}
 		}
 		for _, a := range img.Aliases {
+			if utf8.RuneCountInString(a.Tag) > report.WideTag {
+				b.WriteString("  " + a.Tag + "\n")
+				a.Tag = ""
+			}
+			if utf8.RuneCountInString(a.versions) > wideVersions {
+				fmt.Fprintf(&b, "  %-*s  %s\n", tags, a.Tag, a.versions)
+				a.Tag, a.versions = "", ""
+			}
 			fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", tags, a.Tag, versions, a.versions, a.says())
 		}
 		if len(img.Former) > 0 {

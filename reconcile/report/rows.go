@@ -11,10 +11,6 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// wideTag is the length above which a tag is too long for the column of tags,
-// for example because it contains a digest.
-const wideTag = 64
-
 // row is one line under a repository.
 type row struct {
 	mark    string
@@ -49,11 +45,9 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		tag := p.Tag
 		if p.Purged > 0 {
-			cells := []string{tag, "purge", "", t.digest(p.New), fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old))}
-			if len(tag) > wideTag {
-				cells = []string{strings.Join(cells, "  ")}
-			}
-			rows = append(rows, row{mark: mark, cells: cells})
+			rows = append(rows, row{mark: mark, cells: []string{
+				tag, "purge", "", t.digest(p.New), fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old)),
+			}})
 			continue
 		}
 		for i, c := range p.Platforms {
@@ -80,11 +74,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		case err != nil:
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, d.Tag, "error: "+registry.Line(err)))
 		case !t.opts.Quiet && !isAlready(result.Deleted, i):
-			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
-			if len(d.Tag) > wideTag {
-				cells = []string{strings.Join(cells, "  ")}
-			}
-			rows = append(rows, row{mark: "-", cells: cells})
+			rows = append(rows, row{mark: "-", cells: []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
