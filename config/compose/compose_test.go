@@ -56,6 +56,7 @@ images:
       old: latest
       small: {amd64: 10.10, arm64: 10.20, arm/v6: 10.20}
       9: absent
+  entirely: {aliases: {12: {newest: "12.x", whole: true}}}
   free:
     policies: {platforms: [amd64]}
     aliases: {1: 1.1, 2: {amd64: 2.1}}
@@ -130,6 +131,8 @@ func TestCheck(t *testing.T) {
 		{"an earlier Windows", "localhost:5000/server:ltsc", "windows(10.0.14393)/amd64", `compose.yml:3:12: error[missing-platform]: "localhost:5000/server:ltsc": alias "ltsc" has windows(10.0.17763)/amd64, windows(10.0.20348)/amd64, and the service's platform is windows(10.0.14393)/amd64`},
 		{"alias of an alias", "localhost:5000/app:old", "linux/s390x", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:old": alias "old" has linux/amd64, linux/arm64, and the service's platform is linux/s390x`},
 		{"newest has what is required", "localhost:5000/app:12", "linux/s390x", `compose.yml:3:12: error[missing-platform]: "localhost:5000/app:12": alias "12" has linux/amd64, linux/arm64, and the service's platform is linux/s390x`},
+		{"a whole version has what is required", "localhost:5000/entirely:12", "linux/arm64", ``},
+		{"a whole version may have more", "localhost:5000/entirely:12", "linux/s390x", `compose.yml:3:12: warning[unknown-platforms]: "localhost:5000/entirely:12": images.yaml does not say whether alias "12" has linux/s390x, the service's platform; name it in the platforms policy, or its source in the alias`},
 		{"a tag that the policy vouches for", "localhost:5000/app:11", "linux/arm64", ``},
 		{"a tag without a platform needed", "localhost:5000/app:11", "", ``},
 		{"a tag whose platforms are unknown", "localhost:5000/app:11", "linux/s390x", `compose.yml:3:12: warning[unknown-platforms]: "localhost:5000/app:11": images.yaml does not say whether alias "11" has linux/s390x, the service's platform; name it in the platforms policy, or its source in the alias`},

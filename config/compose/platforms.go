@@ -64,7 +64,8 @@ func list(platforms []config.Platform) string {
 
 // offers are the platforms that an alias is going to have, if images.yaml alone
 // tells: it does where it names them, and for newest versions, which are taken
-// for the platforms that the policy requires. What a tag has, a registry knows.
+// for the platforms that the policy requires. What one whole tag has, a registry
+// knows.
 func offers(image config.Image, alias config.Alias) (has []config.Platform, known bool) {
 	for range image.Aliases { // as many steps as there are aliases at most: Parse refuses cycles
 		if len(alias.Sources) != 1 || !alias.Sources[0].Alias || alias.Sources[0].Platform != (config.Platform{}) {
@@ -77,7 +78,7 @@ func offers(image config.Image, alias config.Alias) (has []config.Platform, know
 		switch {
 		case s.Platform != (config.Platform{}):
 			has = append(has, s.Platform)
-		case s.Newest != nil:
+		case s.Newest != nil && !s.Newest.Whole:
 			has = image.Policies["platforms"].Platforms
 		}
 	}
