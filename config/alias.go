@@ -60,6 +60,10 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 			continue
 		}
 		if s, ok := w.source(value, "platform "+quote(key.Value), "a source, such as 10.2", own); ok {
+			if s.Newest != nil && s.Newest.Whole {
+				w.report(keyOf(value, "whole"), findings.InvalidValue,
+					"whole: true is of a whole alias, not of one platform; leave it out, or write {newest: …, whole: true} in the place of the platforms")
+			}
 			s.Platform = p
 			sources = append(sources, s)
 		}

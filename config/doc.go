@@ -15,6 +15,7 @@
 //	root.go             what the root file gives to all files
 //	relate.go           what images have to do with each other
 //	effective.go        what it all comes to, line by line
+//	scalar.go           a text as the file has it
 //	insert.go           images added to a file, which otherwise stays as it is
 //
 // What a file can say:

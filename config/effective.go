@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,19 +21,19 @@ func (c *Config) WriteEffective(to io.Writer, policies []PolicyKey) error {
 	w := bufio.NewWriter(to)
 	var top lines
 	if c.Registry != "" {
-		top.add(0, "registry: "+plain(c.Registry), origin(c.HostPos, ""))
+		top.add(0, "registry: "+Scalar(c.Registry), origin(c.HostPos, ""))
 	}
 	if len(c.Registries) > 0 {
 		top.add(0, "registries:", "")
 		for _, host := range slices.Sorted(maps.Keys(c.Registries)) {
-			top.add(1, plain(host)+": "+c.Registries[host].yaml(), origin(c.registriesAt[host], ""))
+			top.add(1, Scalar(host)+": "+c.Registries[host].yaml(), origin(c.registriesAt[host], ""))
 		}
 	}
 	top.add(0, "images:", "")
 	top.write(w)
 	for _, image := range c.Images {
 		var of lines
-		of.add(1, plain(image.Name)+":", origin(image.Pos, ""))
+		of.add(1, Scalar(image.Name)+":", origin(image.Pos, ""))
 		of.policies(image.Policies, policies, c.Locked)
 		if len(image.Aliases) > 0 {
 			of.add(2, "aliases:", "")
@@ -83,11 +82,11 @@ func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) 
 	}
 	for _, key := range keys {
 		s := all[key.Name]
-		value := plain(s.Value)
+		value := Scalar(s.Value)
 		if key.Kind == PlatformList {
 			var names []string
 			for _, p := range s.Platforms {
-				names = append(names, plain(p.Short()))
+				names = append(names, Scalar(p.Short()))
 			}
 			if value = "[" + strings.Join(names, ", ") + "]"; len(names) == 0 {
 				value = "none"
@@ -105,7 +104,7 @@ func (l *lines) policies(all Settings, keys []PolicyKey, locked map[string]Pos) 
 }
 
 func (l *lines) alias(alias Alias) {
-	key := plain(alias.Tag) + ":"
+	key := Scalar(alias.Tag) + ":"
 	from := origin(alias.Pos, alias.Profile)
 	switch {
 	case alias.Absent:
@@ -115,7 +114,7 @@ func (l *lines) alias(alias Alias) {
 	default:
 		l.add(3, key, from)
 		for _, s := range alias.Sources {
-			l.add(4, plain(s.Platform.Short())+": "+s.yaml(), origin(s.Pos, alias.Profile))
+			l.add(4, Scalar(s.Platform.Short())+": "+s.yaml(), origin(s.Pos, alias.Profile))
 		}
 	}
 }
@@ -127,7 +126,7 @@ func (r Registry) yaml() string {
 		{"kind", string(r.Kind)}, {"aws-profile", r.AWSProfile}, {"role-arn", r.RoleARN}, {"external-id", r.ExternalID}, {"region", r.Region},
 	} {
 		if key.value != "" {
-			all = append(all, key.name+": "+plain(key.value))
+			all = append(all, key.name+": "+Scalar(key.value))
 		}
 	}
 	if r.Concurrency > 0 {
@@ -140,18 +139,21 @@ func (r Registry) yaml() string {
 func (s Source) yaml() string {
 	n := s.Newest
 	if n == nil {
-		return plain(s.Text)
+		return Scalar(s.Text)
 	}
 	text := "{newest: " + strconv.Quote(n.Range.Text)
 	for _, key := range []struct{ name, value string }{
 		{"tags", n.Tags.Text}, {"variant", n.Variant}, {"downgrade", n.Downgrade.Value},
 	} {
 		if key.value != "" {
-			text += ", " + key.name + ": " + plain(key.value)
+			text += ", " + key.name + ": " + Scalar(key.value)
 		}
 	}
 	if n.Prereleases {
 		text += ", prereleases: true"
+	}
+	if n.Whole {
+		text += ", whole: true"
 	}
 	if n.Calendar {
 		text += ", versioning: calendar"
@@ -170,17 +172,6 @@ func origin(pos Pos, profile string) string {
 	}
 	if profile != "" {
 		text += ", profile " + profile
-	}
-	return text
-}
-
-// unquotedPattern matches what needs no quotes, whatever is around it.
-var unquotedPattern = regexp.MustCompile(`^[A-Za-z0-9_.+][A-Za-z0-9_.+/@:()-]*$`)
-
-// plain returns a text as a scalar of YAML.
-func plain(text string) string {
-	if strings.EqualFold(text, "null") || strings.HasSuffix(text, ":") || !unquotedPattern.MatchString(text) {
-		return strconv.Quote(text)
 	}
 	return text
 }

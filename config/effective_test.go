@@ -27,7 +27,7 @@ profiles:
   service:
     policies: {prune: true}
     aliases:
-      1: {newest: "1.x", variant: alpine, downgrade: deny}
+      1: {newest: "1.x", variant: alpine, downgrade: deny, whole: true}
       latest: 1
       "null":
         amd64: {newest: "~2.1 || >=4", tags: "{version}-{arch}", prereleases: true}
@@ -73,7 +73,7 @@ images:
       # downgrade: deny                         # default
     aliases:
       0: absent                                 # images.yaml:14, profile old
-      1: {newest: "1.x", variant: alpine, downgrade: deny}  # images.yaml:9, profile service
+      1: {newest: "1.x", variant: alpine, downgrade: deny, whole: true}  # images.yaml:9, profile service
       latest: 1                                 # images.yaml:10, profile service
       "null":                                   # images.yaml:11, profile service
         amd64: {newest: "~2.1 || >=4", tags: "{version}-{arch}", prereleases: true}  # images.yaml:12, profile service
@@ -237,7 +237,7 @@ func drawFile(t *rapid.T) string {
 			}
 			return all + "}"
 		}
-		return sources.Draw(t, "source")
+		return rapid.OneOf(sources, rapid.Just(`{newest: "3.x", whole: true}`)).Draw(t, "source")
 	})
 	tags := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"1", "1e3", "latest", `"NULL"`, "2026-01-02", "yes", "a_b"}), 1, 3, rapid.ID)
 	aliases := func(label string) string {

@@ -220,7 +220,7 @@ images.yaml:6:28: error[invalid-range]: range is empty; expected one such as "10
 images.yaml:6:49: error[invalid-range]: range "ten" is not valid; expected one such as "10.x", "^1.4" or ">=1.2 <2"`},
 		{"newest beside something else", aliases(`10: {newest: "10.x", tag: 10.1}`, `11: {newest: "11.x", amd64: 11.1}`, `12: {newest: "12.x", variant: -alpine}`), `
 images.yaml:5:28: error[unknown-field]: "tag" is not a key of a newest source; did you mean "tags"?
-images.yaml:6:28: error[unknown-field]: "amd64" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade
+images.yaml:6:28: error[unknown-field]: "amd64" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade, whole
 images.yaml:7:37: error[invalid-value]: variant is "-alpine"; expected what follows the dash of the tags, such as alpine`},
 		{"newest of tags that can't be", aliases(`10: {newest: "10.x", tags: "{arch}"}`, `11: {newest: "11.x", tags: "{version}-x", variant: x}`, `12: {newest: "12.x", variant: r3}`), `
 images.yaml:5:34: error[invalid-value]: tags is "{arch}"; expected text around {version}, and {arch} where the tags name a platform, such as "{version}-ubi-{arch}"
@@ -236,6 +236,17 @@ images.yaml:5:20: error[invalid-range]: range "1.2.3.x" is not valid: "x", "~" a
 images.yaml:6:20: error[invalid-range]: range "~2.0.1.0" is not valid: "x", "~" and "^" take up to three numbers; a bound of four needs a comparison, as in ">=1.2.3.4 <1.2.4"`},
 		{"newest of builds, and no platforms", aliases(`10: {newest: "10.x", tags: "{version}-{arch}"}`, `11: {amd64: {newest: "11.x", tags: "{version}-{arch}"}}`), `
 images.yaml:5:11: error[invalid-value]: tags has {arch}, and nothing says which platforms the alias should have; add the policy "platforms", or name the platforms of this alias`},
+		{"newest, whole, of the wrong kind", aliases(`10: {newest: "10.x", whole: maybe, prereleases: no}`), `
+images.yaml:5:35: error[invalid-value]: whole is "maybe"; expected true or false
+images.yaml:5:55: error[invalid-value]: prereleases is "no"; expected true or false`},
+		{"newest, whole, of one platform", aliases(`10: {amd64: {newest: "10.x", whole: true}, arm64: {newest: "10.x", whole: false}}`), `
+images.yaml:5:36: error[invalid-value]: whole: true is of a whole alias, not of one platform; leave it out, or write {newest: …, whole: true} in the place of the platforms`},
+		{"newest, whole, of builds", `registry: localhost:5000
+images:
+  app: {policies: {platforms: [amd64, arm64]}, aliases: {1: {newest: "1.x", whole: true, tags: "{version}-{arch}"}}}
+  two: {policies: {platforms: [amd64, windows/amd64]}, aliases: {1: {newest: "1.x", whole: true, tags: "{version}-{arch}"}}}
+`, `
+images.yaml:3:61: error[invalid-value]: whole: true takes one tag, and tags has {arch}, so that no tag has both linux/amd64 and linux/arm64, which the platforms policy requires; leave whole out`},
 		{"newest of another versioning", aliases(`10: {newest: "10.x", versioning: calver}`, `11: {newest: ">=24.04"}`), `
 images.yaml:5:40: error[invalid-value]: versioning is "calver"; expected one of semver, calendar
 images.yaml:6:20: error[invalid-range]: range ">=24.04" has a number with a zero before it; write "versioning: calendar" beside "newest" for versions such as 24.04`},

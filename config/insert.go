@@ -19,8 +19,11 @@ func AddImages(data []byte, entries string) ([]byte, error) {
 	if err := yaml.Unmarshal(data, &document); err != nil {
 		return nil, err
 	}
-	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode || document.Content[0].Style&yaml.FlowStyle != 0 {
-		return nil, errors.New("it is no mapping with a line for each key")
+	switch {
+	case len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode:
+		return nil, errors.New("it is no map of keys")
+	case document.Content[0].Style&yaml.FlowStyle != 0:
+		return nil, errors.New("it is a map in braces; write each key on a line of its own")
 	}
 	newline := "\n"
 	if bytes.Contains(data, []byte("\r\n")) {
@@ -40,8 +43,11 @@ func AddImages(data []byte, entries string) ([]byte, error) {
 			continue
 		case value.Kind == yaml.ScalarNode && value.Tag == "!!null" && value.Value == "":
 			column, after, head = key.Column+1, key.Line, ""
+		case value.Kind == yaml.MappingNode && len(value.Content) == 0 && value.Line == key.Line && bytes.HasPrefix(lines[key.Line-1], []byte("images: {}")):
+			column, after, head = key.Column+1, key.Line, ""
+			lines[key.Line-1] = bytes.Replace(lines[key.Line-1], []byte(" {}"), nil, 1)
 		case value.Kind != yaml.MappingNode || value.Style&yaml.FlowStyle != 0:
-			return nil, fmt.Errorf("its images in line %d are in one line with the key; write each on a line of its own below it", key.Line)
+			return nil, fmt.Errorf("its images in line %d are a map in braces; write each on a line of its own below \"images:\"", key.Line)
 		default:
 			column, head = value.Column-1, newline
 			after = lastLine(value)

@@ -68,9 +68,10 @@ images:
 		{name: "CRLF", before: "registry: r.test\r\nimages:\r\n  app: {aliases: {latest: 1.0}}\r\n", after: "registry: r.test\r\nimages:\r\n  app: {aliases: {latest: 1.0}}\r\n\r\n  # web has 2 tags.\r\n  web:\r\n    aliases:\r\n      1: 1.0\r\n"},
 		{name: "no images", before: "registry: r.test\n", after: "registry: r.test\n\nimages:\n  # web has 2 tags.\n  web:\n    aliases:\n      1: 1.0\n"},
 		{name: "images without a value", before: "images: # none yet\nregistry: r.test\n", after: "images: # none yet\n  # web has 2 tags.\n  web:\n    aliases:\n      1: 1.0\nregistry: r.test\n"},
-		{name: "one line of images", before: "registry: r.test\nimages: {app: {aliases: {latest: 1.0}}}\n", refused: "line 2"},
-		{name: "one line", before: "{registry: r.test, images: {app: {aliases: {latest: 1.0}}}}\n", refused: "no mapping"},
-		{name: "comments alone", before: "# nothing\n", refused: "no mapping"},
+		{name: "an empty map of images", before: "images: {} # none yet\nregistry: r.test\n", after: "images: # none yet\n  # web has 2 tags.\n  web:\n    aliases:\n      1: 1.0\nregistry: r.test\n"},
+		{name: "one line of images", before: "registry: r.test\nimages: {app: {aliases: {latest: 1.0}}}\n", refused: `its images in line 2 are a map in braces; write each on a line of its own below "images:"`},
+		{name: "one line", before: "{registry: r.test, images: {app: {aliases: {latest: 1.0}}}}\n", refused: "it is a map in braces; write each key on a line of its own"},
+		{name: "comments alone", before: "# nothing\n", refused: "no map"},
 		{name: "no YAML", before: "images: [\n", refused: "yaml: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -71,7 +71,7 @@ func (w *walk) cycles(image Image, index map[string]int) {
 func (w *walk) reportSource(image Image, of Alias, s Source, id findings.ID, format string, args ...any) {
 	f := &Finding{ID: id, Alias: of.Tag, Pos: s.Pos, Message: fmt.Sprintf(format, args...)}
 	if of.Profile != "" {
-		w.repeats.add(*f, image.Name)
+		w.repeats.add(*f, image.Name, image.Pos)
 		return
 	}
 	w.findings.add(f)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,16 +21,13 @@ import (
 )
 
 // Load reads the files of images.yaml by the names that -f has: files, folders, and
-// "-" for Options.Stdin. The first file, or images.yaml in the first folder, is the
+// [Stdin] for standard input. The first file, or images.yaml in the first folder, is the
 // root file. If one of the files has problems, the others are checked all the same.
 //
-// The error is as that of [Parse], or one of the system for a file or folder that
-// is named and can't be read.
+// The error is as that of [Parse], or those of the system for all files and folders
+// that are named and can't be read.
 func Load(names []string, opts Options) (*Config, error) {
-	files, problems, err := find(names)
-	if err != nil {
-		return nil, err
-	}
+	files, problems := find(names)
 	l := &loading{opts: opts, parts: make([]part, len(files)), problems: problems}
 	rest := files
 	if len(files) > 0 && files[0].root {
@@ -49,10 +47,12 @@ func Load(names []string, opts Options) (*Config, error) {
 		})
 	}
 	workers.Wait()
+	var unread []error
 	for _, p := range l.parts {
-		if p.err != nil {
-			return nil, p.err
-		}
+		unread = append(unread, p.err)
+	}
+	if err := errors.Join(unread...); err != nil {
+		return nil, err
 	}
 	return l.config()
 }
@@ -85,7 +85,7 @@ func (l *loading) read(i int, f file, buffer *bytes.Buffer) {
 	p := &l.parts[i]
 	p.name, p.relative = f.name, f.relative
 	buffer.Reset()
-	switch err := f.read(buffer, l.opts.Stdin); {
+	switch err := f.read(buffer, l.opts.Once); {
 	case err == nil:
 		l.parse(i, f.name, buffer.Bytes())
 		return
@@ -103,17 +103,24 @@ func (l *loading) read(i int, f file, buffer *bytes.Buffer) {
 
 // read reads a file up to one byte above the limit, since it may be an endless
 // device or pipe.
-func (f file) read(to *bytes.Buffer, stdin io.Reader) error {
-	from := cmp.Or[io.Reader](stdin, strings.NewReader(""))
-	if f.path != "" {
-		opened, err := os.Open(f.path)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = opened.Close() }()
-		from = opened
+func (f file) read(to *bytes.Buffer, once func(string) ([]byte, error)) error {
+	if f.err != nil {
+		return f.err
 	}
-	_, err := to.ReadFrom(io.LimitReader(from, MaxBytes+1))
+	if f.once && once != nil {
+		data, err := once(cmp.Or(f.path, Stdin))
+		_, _ = to.Write(data) // never fails
+		return err
+	}
+	if f.path == "" {
+		return nil
+	}
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = opened.Close() }()
+	_, err = to.ReadFrom(io.LimitReader(opened, MaxBytes+1))
 	return err
 }
 

@@ -42,8 +42,15 @@ func unpack(t testing.TB, archive string) {
 	}
 }
 
+func once(name string) ([]byte, error) {
+	if name == Stdin {
+		return []byte("images: {localhost/piped: {aliases: {1: 1.1}}}\n"), nil
+	}
+	return os.ReadFile(name)
+}
+
 func load(names ...string) (*Config, error) {
-	return Load(names, Options{Policies: lockable(), Stdin: strings.NewReader("images: {localhost/piped: {aliases: {1: 1.1}}}\n")})
+	return Load(names, Options{Policies: lockable(), Once: once})
 }
 
 // names returns the images of a Config and the files that they are in.
@@ -87,6 +94,7 @@ not read
 		{"stdin after a root file", "-- images.yaml --\nregistry: localhost" + app, []string{"images.yaml", "-", "-"}, []string{"localhost/app images.yaml", "localhost/piped stdin"}},
 		{"a file of the name that stdin has", "-- stdin --\nimages: {localhost/app: {aliases: {1: 1.1}}}\n", []string{"-", "stdin"}, []string{"localhost/app stdin", "localhost/piped stdin"}},
 		{"a file twice is read once", "-- d/images.yaml --\nregistry: localhost" + app, []string{"d/images.yaml", "d", "./d/images.yaml"}, []string{"localhost/app d/images.yaml"}},
+		{"a folder, and a file in it", "-- d/images.yaml --\nregistry: localhost" + app, []string{"d", "d/images.yaml"}, []string{"localhost/app d/images.yaml"}},
 		{"a ConfigMap as Kubernetes mounts it", `
 d/images.yaml -> ..data/images.yaml
 d/..data -> ..2026_01_02
@@ -97,6 +105,7 @@ images: {app: {aliases: {1: 1.1}}}
 		{"a link and its file are one", "d/a.yaml -> images.yaml\n-- d/images.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/images.yaml"}},
 		{"a folder that is a link", "d -> e\n-- e/images.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/images.yaml"}},
 		{"other links are not looked at", "d/a.txt -> /etc/passwd\nd/b -> nowhere\n-- d/images.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/images.yaml"}},
+		{"the registry of the root file, by another name", "-- d/images.yaml --\nregistry: localhost:5000\n-- d/a.yaml --\nregistry: 127.0.0.1:5000" + app, []string{"d"}, []string{"localhost:5000/app d/a.yaml"}},
 		{"the registry of the root file, said again", "-- d/images.yaml --\nregistry: LocalHost\n-- d/a.yaml --\nregistry: localhost" + app, []string{"d"}, []string{"localhost/app d/a.yaml"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -172,6 +181,9 @@ d/a.yaml:2:56: error[invalid-value]: prune is "x"; expected one of false, true`}
 
 func TestLoadOfMissingFiles(t *testing.T) {
 	unpack(t, "-- images.yaml --\nregistry: localhost"+app)
+	if _, err := load("no.yaml", "images.yaml", "none"); err == nil || err.Error() != "open no.yaml: no such file or directory\nopen none: no such file or directory" {
+		t.Errorf("two missing files: %v", err)
+	}
 	for _, names := range [][]string{{"no.yaml"}, {"images.yaml", "no"}} {
 		if _, err := load(names...); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%q: %v", names, err)

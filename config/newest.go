@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -16,6 +17,7 @@ type Newest struct {
 	Variant     string     // "" for plain versions alone
 	Prereleases bool
 	Calendar    bool
+	Whole       bool    // the alias is one whole version, as if images.yaml named its tag
 	Downgrade   Setting // zero where the policy of the image holds
 }
 
@@ -54,16 +56,11 @@ func (n *Newest) Refuses(v Version) string {
 
 // newest reads a newest source. platforms is the policy that holds for it.
 func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
-	fields, _ := w.fields(n, "a newest source", "newest", "tags", "variant", "prereleases", "versioning", "downgrade")
+	fields, _ := w.fields(n, "a newest source", "newest", "tags", "variant", "prereleases", "versioning", "downgrade", "whole")
 	chosen := &Newest{}
 	s = Source{Repository: own, Newest: chosen, Pos: w.pos(n)}
-	if v := fields["prereleases"]; v != nil {
-		text, _ := w.scalar(v, "prereleases", "true or false")
-		if text != "true" && text != "false" {
-			w.report(v, findings.InvalidValue, "prereleases is %s; expected true or false", quote(text))
-		}
-		chosen.Prereleases = text == "true"
-	}
+	chosen.Prereleases = w.truth(fields["prereleases"], "prereleases")
+	chosen.Whole = w.truth(fields["whole"], "whole")
 	if v := fields["versioning"]; v != nil {
 		chosen.Calendar = w.choice(PolicyKey{Name: "versioning", Values: []string{"semver", "calendar"}}, v) == "calendar"
 	}
@@ -111,6 +108,18 @@ func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	return s, true
 }
 
+// truth reads a key that is true or false. Without a value it is false.
+func (w *walk) truth(v *yaml.Node, name string) bool {
+	if v == nil {
+		return false
+	}
+	text, _ := w.scalar(v, name, "true or false")
+	if text != "true" && text != "false" {
+		w.report(v, findings.InvalidValue, "%s is %s; expected true or false", name, quote(text))
+	}
+	return text == "true"
+}
+
 // noVariant says why a text is no variant, from what the version 1.0-text is.
 func noVariant(text string, v Version, err error) string {
 	switch {
@@ -129,16 +138,28 @@ const wantVariant = "what follows the dash of the tags, such as alpine"
 func newestKey(n *yaml.Node) *yaml.Node { return keyOf(n, "newest") }
 
 // waitFor reports sources of tags that name their platform where it is not said
-// which platforms are wanted: a build that is late would be dropped.
+// which platforms are wanted: a build that is late would be dropped. One such tag
+// can't be a whole alias of several architectures either.
 func (w *walk) waitFor(image Image) {
-	if len(image.Policies["platforms"].Platforms) > 0 || w.root.unread {
+	if w.root.unread {
 		return
 	}
+	wanted := image.Policies["platforms"].Platforms
 	for _, alias := range image.Aliases {
 		for _, s := range alias.Sources {
-			if s.Newest != nil && s.Newest.Tags.Arch && s.Platform == (Platform{}) {
+			if s.Newest == nil || !s.Newest.Tags.Arch || s.Platform != (Platform{}) {
+				continue
+			}
+			if len(wanted) == 0 {
 				w.reportSource(image, alias, s, findings.InvalidValue,
 					`tags has {arch}, and nothing says which platforms the alias should have; add the policy "platforms", or name the platforms of this alias`)
+				continue
+			}
+			first := Version{Platform: wanted[0]}
+			i := slices.IndexFunc(wanted, func(p Platform) bool { return !first.Serves(p) })
+			if s.Newest.Whole && i >= 0 {
+				w.reportSource(image, alias, s, findings.InvalidValue,
+					"whole: true takes one tag, and tags has {arch}, so that no tag has both %s and %s, which the platforms policy requires; leave whole out", wanted[0], wanted[i])
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -18,8 +17,11 @@ type Options struct {
 	Policies     []PolicyKey // what a policies map may hold
 	// Keep reports whether the caller needs an image; nil for all. It is called from
 	// several goroutines. An image that it does not keep still counts for the others.
-	Keep  func(Image) bool
-	Stdin io.Reader // for the file "-"
+	Keep func(Image) bool
+	// Once reads a file that can be read only once, up to one byte above [MaxBytes]:
+	// [Stdin], or a pipe by its path. It is called from several goroutines; nil reads
+	// pipes, and nothing for Stdin.
+	Once func(name string) ([]byte, error)
 }
 
 // Parse reads an images.yaml. file is its name in positions.

@@ -27,3 +27,8 @@ func (r Repository) Place() Repository {
 	}
 	return r
 }
+
+// samePlace reports whether two hosts may be one registry.
+func samePlace(a, b string) bool {
+	return Repository{Host: a}.Place() == Repository{Host: b}.Place()
+}

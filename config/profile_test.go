@@ -291,12 +291,12 @@ images.yaml:2:61: error[invalid-tag]: tag "-2" is not valid; expected 1 to 128 l
 images.yaml:2:74: error[invalid-platform]: platform "amd46" is unknown; did you mean "amd64"?
 images.yaml:2:88: error[unknown-field]: "alias" is not a key of profile "a"; did you mean "aliases"?`},
 		{"problems of what images make of it, once", "profiles: {a: {aliases: {1: 2, 2: 1, 3: {amd64: 4, arm64: 3}, 4: absent}}}\nuse: a\nimages: {app: , other: , third: {aliases: {1: 1.1}}}", `
-images.yaml:2:35: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 1 (image "app" and 1 more)
-images.yaml:2:49: error[absent-source]: source "4" is an alias that should be absent; name a tag that stays (image "app" and 2 more)
-images.yaml:2:59: error[alias-cycle]: alias "3" names itself; expected another tag, or a digest (image "app" and 2 more)`},
+images.yaml:2:35: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 1 (image "app" in images.yaml:4:10 and 1 more)
+images.yaml:2:49: error[absent-source]: source "4" is an alias that should be absent; name a tag that stays (image "app" in images.yaml:4:10 and 2 more)
+images.yaml:2:59: error[alias-cycle]: alias "3" names itself; expected another tag, or a digest (image "app" in images.yaml:4:10 and 2 more)`},
 		{"from itself", "profiles: {a: {aliases: {1: {from: 127.0.0.1:5000}, 2: {from: localhost:5000, tag: 2.1}}}}\nuse: a\nimages: {app: , other: {use: [], aliases: {1: {from: localhost:5000}, 2: {from: localhost:5000/other}}}}", `
-images.yaml:2:29: error[alias-cycle]: from 127.0.0.1:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from (image "app")
-images.yaml:2:56: error[alias-cycle]: from localhost:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from (image "app")
+images.yaml:2:29: error[alias-cycle]: from 127.0.0.1:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from (image "app" in images.yaml:4:10)
+images.yaml:2:56: error[alias-cycle]: from localhost:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from (image "app" in images.yaml:4:10)
 images.yaml:4:47: error[alias-cycle]: from localhost:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from`},
 		{"from no registry", "images: {app: {aliases: {1: {from: staging}, 2: {from: https://ghcr.io}, 3: {from: ghcr.io/A}, 4: {from: ghcr.io/}, 5: {from: }, 6: {from: u:p@ghcr.io}, 7: {from: [ghcr.io]}}}}", `
 images.yaml:2:36: error[invalid-registry]: registry "staging" is not a host; expected a name with a dot or a port, or an address, such as "ghcr.io", "localhost:5000" or "[::1]:5000"
@@ -310,7 +310,7 @@ images.yaml:2:164: error[wrong-type]: from is a list; expected a registry, with 
 images.yaml:2:45: error[unknown-field]: "tags" is not a key of a source from elsewhere; did you mean "tag"?
 images.yaml:2:79: error[invalid-tag]: tag is the digest "sha256:1"; write HOST/repository@sha256:… in place of from and tag
 images.yaml:2:104: error[unknown-field]: "form" is neither a platform nor a key of a source; did you mean "from"?
-images.yaml:2:137: error[unknown-field]: "from" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade`},
+images.yaml:2:137: error[unknown-field]: "from" is not a key of a newest source; expected one of newest, tags, variant, prereleases, versioning, downgrade, whole`},
 		{"a tag without from", "images: {app: {aliases: {1: {tag: 10.1}, 2: {amd64: {tag: 10.1}}}}}", `
 images.yaml:2:30: error[invalid-source]: alias "1" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself
 images.yaml:2:54: error[invalid-source]: platform "amd64" has tag without from; write {from: HOST, tag: TAG}, or the tag alone if it is one of the image itself`},

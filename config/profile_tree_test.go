@@ -99,9 +99,9 @@ images: {app: , b: }
 use: service
 images: {other: , x: {use: [], aliases: {1: absent}}}
 `, problems: `
-images.yaml:2:41: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 1 (image "app" and 2 more)
-images.yaml:2:47: error[alias-cycle]: from localhost:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from (image "app" and 2 more)
-images.yaml:2:74: error[absent-source]: source "x:1" is an alias of image "x" that should be absent; name a tag that stays (image "app" and 2 more)`},
+images.yaml:2:41: error[alias-cycle]: aliases lead in a cycle: 1 -> 2 -> 1 (image "app" in a.yaml:2:10 and 2 more)
+images.yaml:2:47: error[alias-cycle]: from localhost:5000 leads back to the repository of the image; expected another registry, or a tag of the image without from (image "app" in a.yaml:2:10 and 2 more)
+images.yaml:2:74: error[absent-source]: source "x:1" is an alias of image "x" that should be absent; name a tag that stays (image "app" in a.yaml:2:10 and 2 more)`},
 		{name: "can be unused", tree: `
 -- images.yaml --
 registry: localhost:5000

@@ -70,8 +70,9 @@ func (w *walk) onHosts(alias Alias) {
 	}
 }
 
-// unusedHosts warns of the hosts in registries that no image and no source is on. The
-// registry of the root file is none of them: --registry may have replaced it.
+// unusedHosts warns of the hosts in registries that no image and no source is on, and
+// of those whose settings miss some, which have another name of the host. The registry
+// of the root file is in use in any case: --registry may have replaced it.
 func (l *loading) unusedHosts() []*Finding {
 	used := map[string]bool{}
 	for _, part := range l.parts {
@@ -85,12 +86,17 @@ func (l *loading) unusedHosts() []*Finding {
 	}
 	var all []*Finding
 	for host, pos := range l.root.hosts {
-		if used[host] || host == l.root.said {
-			continue
+		warn := func(format string, args ...any) {
+			all = append(all, &Finding{ID: findings.UnusedRegistry, Warning: true, Pos: pos, Message: fmt.Sprintf(format, args...)})
 		}
-		hint := cmp.Or(didYouMean(host, others), "; correct the host, or remove it")
-		all = append(all, &Finding{ID: findings.UnusedRegistry, Warning: true, Pos: pos,
-			Message: fmt.Sprintf("no image and no source is on %s%s", host, hint)})
+		missed := slices.DeleteFunc(slices.Clone(others), func(other string) bool { return !samePlace(host, other) })
+		switch {
+		case len(missed) > 0:
+			warn("settings of %s have no effect on %s, which may be the same registry; write one host everywhere, or settings for each",
+				host, strings.Join(missed, " and "))
+		case !used[host] && host != l.root.said:
+			warn("no image and no source is on %s%s", host, cmp.Or(didYouMean(host, others), "; correct the host, or remove it"))
+		}
 	}
 	return all
 }

@@ -66,6 +66,14 @@ func TestUnusedRegistries(t *testing.T) {
 			`images.yaml:1:14: warning[unused-registry]: no image and no source is on harbr.example.com; did you mean "harbor.example.com"?`},
 		{"of two, and the near one has settings too", "registries: {b.example.com: {kind: oci}, a.example.com: {kind: oci}}\nimages: {a.example.com/app: {aliases: {1: 1.1}}}\n", "",
 			"images.yaml:1:14: warning[unused-registry]: no image and no source is on b.example.com; correct the host, or remove it"},
+		{"of another name of loopback", "registries: {localhost:5000: {concurrency: 1}}\nimages: {127.0.0.1:5000/app: {aliases: {1: 1.1}}, localhost:5000/lib: {aliases: {1: '[::1]:5000/a:1'}}}\n", "",
+			"images.yaml:1:14: warning[unused-registry]: settings of localhost:5000 have no effect on 127.0.0.1:5000 and [::1]:5000, which may be the same registry; write one host everywhere, or settings for each"},
+		{"of another name, which is given", "registry: localhost:5000\nregistries: {localhost:5000: {concurrency: 1}}\nimages: {app: {aliases: {1: 1.1}}}\n", "127.0.0.1:5000",
+			"images.yaml:2:14: warning[unused-registry]: settings of localhost:5000 have no effect on 127.0.0.1:5000, which may be the same registry; write one host everywhere, or settings for each"},
+		{"of both names", "registries: {localhost:5000: {concurrency: 1}, 127.0.0.1:5000: {concurrency: 1}}\nimages: {127.0.0.1:5000/app: {aliases: {1: 1.1}}, localhost:5000/lib: {aliases: {1: 1.1}}}\n", "", ""},
+		{"of another port", "registry: localhost:5000\nregistries: {localhost:5000: {concurrency: 1}}\nimages: {app: {aliases: {1: 127.0.0.1:5001/app:1}}}\n", "", ""},
+		{"of another name of an Amazon ECR", "registries: {" + ecrHost + ": {aws-profile: p}}\nimages: {123456789012.dkr-ecr.eu-central-1.on.aws/app: {aliases: {1: 1.1}}}\n", "",
+			"images.yaml:1:14: warning[unused-registry]: settings of " + ecrHost + " have no effect on 123456789012.dkr-ecr.eu-central-1.on.aws, which may be the same registry; write one host everywhere, or settings for each"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg, err := Parse("images.yaml", []byte(test.file), Options{Policies: testPolicies(), Registry: test.override})

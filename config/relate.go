@@ -205,7 +205,7 @@ func (r *relations) mentioned(k *known, group mentions) {
 			f := &Finding{ID: findings.AbsentSource, Alias: m.alias, Pos: Pos{group.file, m.line, m.column},
 				Message: fmt.Sprintf("source %q is an alias of image %q that should be absent; name a tag that stays", m.text, of)}
 			if group.shared {
-				r.repeats.add(*f, k.Name)
+				r.repeats.add(*f, k.Name, k.Pos)
 			} else {
 				r.findings.add(f)
 			}

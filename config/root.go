@@ -74,10 +74,10 @@ func (w *walk) leaveToRoot(top *yaml.Node) {
 			host := w.registry(text, w.pos(value))
 			w.host = cmp.Or(w.host, host)
 			switch {
-			case w.root.unread || host == unreadHost || host == w.root.said:
+			case w.root.unread || host == unreadHost:
 			case w.root.said == "":
 				w.report(key, findings.RootOnly, "registry can only be set in %s", where)
-			default:
+			case !samePlace(host, w.root.said):
 				w.report(key, findings.RootOnly, "registry is %s, and %s sets %s for all files; remove it, and write host/repository for images of another registry", quote(text), w.root.saidAt, quote(w.root.said))
 			}
 		}

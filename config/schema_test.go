@@ -43,6 +43,7 @@ var beyondSchema = map[string]string{
 	"alias of an absent alias":                           otherKeys,
 	"source that another image wants absent":             otherKeys,
 	"newest of builds, and no platforms":                 otherKeys,
+	"newest, whole, of builds":                           otherKeys,
 	"absent in another case":                             "it is a tag to a schema",
 	"one repository under two names of its host":         spellings,
 	"image without aliases":                              mayBeShared,

@@ -29,19 +29,22 @@ type file struct {
 	path     string // to open; "" for standard input
 	relative string // within the folder that -f names, with slashes
 	named    bool   // -f names it, and not a folder
+	once     bool   // it can be read only once: standard input, a pipe
+	err      error  // it can't be read
 	root     bool
 }
 
 // find returns the files that names stand for, the root file first. What is wrong
-// with the files of a folder is a problem; a name that does not exist is an error.
-func find(names []string) ([]file, found, error) {
+// with the files of a folder is a problem; a name that does not exist is the error of
+// its file.
+func find(names []string) ([]file, found) {
 	t := &tree{seen: map[string]bool{}, folded: map[string]string{}}
 	for i, name := range names {
 		if err := t.name(name, i == 0); err != nil {
-			return nil, found{}, err
+			t.files = append(t.files, file{name: name, named: true, root: i == 0, err: err})
 		}
 	}
-	return t.files, t.problems, nil
+	return t.files, t.problems
 }
 
 // tree collects files.
@@ -60,14 +63,18 @@ func (t *tree) report(name string, id findings.ID, format string, args ...any) {
 // name adds what one name stands for.
 func (t *tree) name(name string, first bool) error {
 	if name == Stdin {
-		t.add(file{name: stdinName, relative: stdinName, named: true, root: first}, Stdin)
+		t.add(file{name: stdinName, relative: stdinName, named: true, once: true, root: first}, Stdin)
 		return nil
 	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: name, Err: cause(err)}
 	}
-	real, err := filepath.EvalSymlinks(name)
+	real := name
+	once := info.Mode()&fs.ModeNamedPipe != 0
+	if !once { // a shell's <(command) is a link that leads to no path
+		real, err = filepath.EvalSymlinks(name)
+	}
 	if err == nil {
 		real, err = filepath.Abs(real)
 	}
@@ -75,7 +82,7 @@ func (t *tree) name(name string, first bool) error {
 		return err
 	}
 	if !info.IsDir() {
-		t.add(file{name: name, path: name, relative: filepath.Base(name), named: true, root: first}, real)
+		t.add(file{name: name, path: name, relative: filepath.Base(name), named: true, once: once, root: first}, real)
 		return nil
 	}
 	before, met := len(t.files), t.met

@@ -16,9 +16,9 @@ func TestUpperCaseEnding(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, problems, err := find([]string{dir})
-	if err != nil || problems.all != 1 || !strings.Contains(problems.first[0].Error(), "services.YAML: error[unreadable-file]: files of a folder end in .yaml or .yml, in lower case") {
-		t.Errorf("%v, %v", problems.first, err)
+	_, problems := find([]string{dir})
+	if problems.all != 1 || !strings.Contains(problems.first[0].Error(), "services.YAML: error[unreadable-file]: files of a folder end in .yaml or .yml, in lower case") {
+		t.Errorf("%v", problems.first)
 	}
 }
 

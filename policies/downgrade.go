@@ -22,11 +22,14 @@ var Downgrade = Policy[bool]{
 	Strict: orFalse("deny"),
 	Apply: func(_ bool, a Alias) (Alias, []Finding) {
 		var found []Finding
-		for _, e := range a.Images() {
+		for _, e := range a.Entries {
 			if !e.Newest || e.Was == nil || e.Was.Digest == e.Digest {
 				continue
 			}
-			unknown := ""
+			unknown, what := "", "the alias"
+			if e.Kind == Image {
+				what = e.Platform.String()
+			}
 			switch was := e.Was.Version; {
 			case was == nil:
 				unknown = "the alias has no mark of tagline, and its image is none of the newest versions"
@@ -37,7 +40,7 @@ var Downgrade = Policy[bool]{
 			case unknown != "":
 				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
 					"%s would go from %s to %s, which may be a downgrade: %s; for one run, name the tag that it should have, or write downgrade: allow beside newest",
-					e.Platform, e.Was.Digest, e.Source, unknown)})
+					what, e.Was.Digest, e.Source, unknown)})
 			case e.Version.Compare(*e.Was.Version) < 0 && e.Was.Outside != "": // which may be so for every platform
 				f := Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
 					"the alias has %s, which is not in %q; if the step down is meant, exclude %s with !=, or write downgrade: allow beside newest",
@@ -49,7 +52,7 @@ var Downgrade = Policy[bool]{
 				was := e.Was.Version.Tag
 				found = append(found, Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
 					"%s would be downgraded from %s to %s; bring %s back for it, name a tag, exclude it with !=, or write downgrade: allow beside newest",
-					e.Platform, was, e.Source, was)})
+					what, was, e.Source, was)})
 			}
 		}
 		return a, found

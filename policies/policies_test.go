@@ -111,6 +111,11 @@ func TestPolicies(t *testing.T) {
 		e.Was.Float = true
 		return e
 	}
+	whole := func(was, now string) Entry {
+		e := chosen(was, now)
+		e.Kind = Other
+		return e
+	}
 	for _, test := range []struct {
 		name     string
 		policy   policy
@@ -149,6 +154,8 @@ func TestPolicies(t *testing.T) {
 		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
 		{"from a float, within what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.21.3")}}, 1, false, []string{"unknown-version"}},
 		{"from a float, past what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.22.0")}}, 1, false, nil},
+		{"an artifact, down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{whole("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
+		{"an artifact, up", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{whole("1.9", "1.10")}}, 1, false, nil},
 		{"from nothing", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{{Kind: Image, Newest: true, Source: "1.9"}}}, 1, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

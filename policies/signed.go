@@ -6,16 +6,16 @@ type Signatures int
 
 // The values of the signed policy.
 const (
-	PurgeSigned Signatures = iota // purge rewrites the tag, and deletes what refers to a digest that goes
-	KeepSigned                    // purge leaves the tag alone, and an alias moves with a warning
-	GuardSigned                   // as KeepSigned, and an alias stays where it is
+	PurgeSigned Signatures = iota // purge rewrites the tag, and deletes what refers to it; an alias moves with a warning
+	KeepSigned                    // purge leaves the tag alone; an alias moves with a warning if an image does, and else stays
+	GuardSigned                   // as KeepSigned, and an alias stays in any case
 )
 
 // Signed decides on tags that have a signature or another referrer: it does not match
 // another digest. What the values do is the work of package reconcile.
 var Signed = Policy[Signatures]{
 	Name:   "signed",
-	Doc:    "whether purge rewrites tags that have a signature or another referrer, and with guard, whether aliases move away from one",
+	Doc:    "whether purge rewrites tags that have a signature or another referrer, and whether aliases move away from one: with keep only for another image, with guard never",
 	Values: words[Signatures]{{"keep", KeepSigned}, {"guard", GuardSigned}, {"purge", PurgeSigned}},
 	Strict: Strictness[Signatures]{"guard, or keep over purge", func(least, own Signatures) bool { return own >= least }},
 }

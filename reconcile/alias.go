@@ -42,7 +42,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 	v := p.decide(alias)
 	p.check(alias, &v)
 	if v.any() {
-		v = v.blocked()
+		v = verdict{decision: v.blocked()}
 	}
 	if p.followed[alias.Tag] { // no one else asks again
 		p.verdicts[alias.Tag] = v
@@ -58,7 +58,7 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 	case alias.Absent:
 	case v.any():
 		if p.deep {
-			p.checkBlocked(alias, v)
+			p.checkBlocked(alias, &v.decision)
 		}
 	case v.push != nil && index:
 		for _, tag := range v.content.follows { // what another push brings is checked with that
@@ -70,7 +70,7 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 		}
 		p.checkPush(alias, v)
 	case v.push == nil && p.deep && index && len(v.content.follows) == 0: // an alias that it follows is checked itself
-		p.mend(alias, v)
+		p.mend(alias, &v.decision, v.content)
 	}
 	if !alias.Absent && !v.any() && v.push == nil && p.late && len(v.content.copies) > 0 {
 		p.attach(alias, v)
@@ -114,7 +114,7 @@ func (p *planner) absent(alias config.Alias) (v verdict) {
 		v.fail(err)
 	default:
 		var why problems
-		v.warnings, why = p.allowed(alias, old)
+		v.warnings, why = p.allowed(alias, old, content{})
 		v.join(why)
 		v.remove = &DeleteTag{Tag: alias.Tag, Old: old.Digest, Reason: "set to absent"}
 	}
@@ -123,7 +123,8 @@ func (p *planner) absent(alias config.Alias) (v verdict) {
 
 // change adds the push of an alias that is not what it should be.
 func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor, exists bool) {
-	warnings, why := p.allowed(alias, old)
+	told := len(v.warnings)
+	warnings, why := p.allowed(alias, old, v.content)
 	v.join(why)
 	v.warnings = append(v.warnings, warnings...)
 	c := v.content
@@ -158,11 +159,35 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 			v.warnings = append(v.warnings, warnings...)
 		}
 	}
-	if !v.any() {
-		warnings, why = p.detached(alias, v.push)
-		v.warnings = append(v.warnings, warnings...)
-		v.join(why)
+	if exists && !v.any() {
+		m, leaves, _ := p.had(old.Digest) // an error is one of before
+		if p.detach(alias, v, leaves); v.leftAlone {
+			p.leave(v, m, leaves)
+			v.warnings = slices.Delete(v.warnings, told, len(v.warnings)-1) // of the push
+		}
 	}
+}
+
+// leave makes the verdict of an alias that keeps what it has, for those that follow
+// it. Its images are those that it should have, so they come from the same sources.
+func (p *planner) leave(v *verdict, m *registry.Manifest, leaves []leaf) {
+	planned := map[string]leaf{} // by digest
+	for _, l := range v.content.leaves {
+		planned[l.Digest] = l
+	}
+	for i := range leaves {
+		l := &leaves[i]
+		of, ok := planned[l.Digest]
+		if !ok {
+			of, ok = planned[l.RefersTo]
+		}
+		if !ok {
+			of = v.content.leaves[0]
+		}
+		l.Source, l.Origin, l.Version, l.Newest, l.written, l.sourceDigest, l.repository = of.Source, of.Origin, of.Version, of.Newest, of.written, of.sourceDigest, p.home
+	}
+	v.content = content{RawManifest: m.RawManifest, repository: p.home, leaves: leaves}
+	v.push = nil
 }
 
 // compose works out what an alias should be, from its sources and under the
@@ -210,6 +235,7 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	for _, e := range a.Entries {
 		kept[e] = true
 	}
+	c.filtered = a.Filtered || whole.filtered
 	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
 	p.finish(&c, a, whole)
 	if size := len(c.Body); size > registry.MaxManifest {
@@ -237,7 +263,7 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, problems
 	}
 	c := content{
 		RawManifest: followed.content.RawManifest, repository: p.home,
-		leaves: slices.Clone(followed.content.leaves), follows: []string{s.Tag},
+		leaves: slices.Clone(followed.content.leaves), follows: []string{s.Tag}, filtered: followed.content.filtered,
 	}
 	c.setSource(s)
 	return c, problems{}
@@ -292,7 +318,8 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 		of := slices.IndexFunc(alias.Sources, func(s config.Source) bool {
 			return p.guarded(s) && (s.Platform == (config.Platform{}) || e.Platform.Is(s.Platform))
 		})
-		if e.Kind != policies.Image || of < 0 {
+		judged := e.Kind == policies.Image || isWhole(alias) && len(a.Images()) == 0
+		if !judged || of < 0 {
 			continue
 		}
 		// A version that the range excludes by name may be replaced by a lower one.

@@ -9,8 +9,9 @@ import (
 )
 
 // allowed decides whether the registry would let an alias change from what it
-// names now, old: whether its tag is immutable, its repository missing, and so on.
-func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []*config.Finding, ps problems) {
+// names now, old, to a content: whether its tag is immutable, its repository missing,
+// and so on.
+func (s scope) allowed(alias config.Alias, old registry.Descriptor, c content) (warnings []*config.Finding, ps problems) {
 	facts, err := s.settings()
 	if err != nil {
 		ps.fail(err)
@@ -50,7 +51,7 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 		return nil, ps
 	}
 	for _, e := range facts.Expiries {
-		if alias.Absent || !e.Covers(s.sharing(alias)...) {
+		if alias.Absent || !e.Covers(s.sharing(alias, c)...) {
 			continue
 		}
 		what := "delete alias %q, whoever uses it"
@@ -65,10 +66,14 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor) (warnings []
 
 // sharing returns the tags that may name the same manifest as an alias by the
 // end of the run: each alias that has another tag of the repository as its only
-// source shares the manifest with it.
-func (s scope) sharing(alias config.Alias) []string {
+// source shares the manifest with it, and so does one that is a whole version with the
+// tag that it comes from.
+func (s scope) sharing(alias config.Alias, c content) []string {
 	tags := []string{alias.Tag}
 	for i := 0; i < len(tags); i++ { // tags grows
+		if len(c.leaves) > 0 && isWhole(s.aliases[tags[i]]) && !slices.Contains(tags, c.leaves[0].Origin) {
+			tags = append(tags, c.leaves[0].Origin)
+		}
 		for _, other := range s.image.Aliases {
 			if len(other.Sources) != 1 || other.Sources[0].Platform != (config.Platform{}) || other.Sources[0].Repository != s.home || other.Sources[0].Tag == "" {
 				continue

@@ -11,8 +11,8 @@ import (
 
 // carried reads what the aliases of an image name, with one more question for each
 // that the plan did not have to look into. Where an image came from is what
-// tagline's mark says. Without one, it is what images.yaml says of an alias that is
-// in sync.
+// tagline's mark says. Without one, it is what images.yaml says of an alias that has
+// the images it should have.
 func (s *State) carried(ctx context.Context, readers registry.Readers, image config.Image, plan Plan) []Carried {
 	all := make([]Carried, len(image.Aliases))
 	s.settle(ctx, readers, image.Repository, func(v *view) {
@@ -57,7 +57,8 @@ type carrying struct {
 
 // source returns where an image came from. depth counts the aliases before this one.
 func (c carrying) source(of Carried, image CarriedImage, depth int) string {
-	if image.Source != "" || !slices.Contains(c.plan.InSync, of.Tag) || depth > len(c.all) {
+	settled := slices.Contains(c.plan.InSync, of.Tag) || slices.Contains(c.plan.LeftAlone, of.Tag)
+	if image.Source != "" || !settled || depth > len(c.all) {
 		return image.Source
 	}
 	for _, s := range c.aliases[of.Tag].Sources {
@@ -65,6 +66,8 @@ func (c carrying) source(of Carried, image CarriedImage, depth int) string {
 			continue
 		}
 		switch {
+		case s.Newest != nil && s.Newest.Whole:
+			return c.chosen(of.Tag, "")
 		case s.Newest != nil:
 			return c.chosen(of.Tag, image.Platform)
 		case !s.Alias:
@@ -86,11 +89,12 @@ func serves(platform string, wanted config.Platform) bool {
 	return err == nil && p.Is(wanted)
 }
 
-// chosen returns the tag that a newest source took for a platform.
+// chosen returns the tag that a newest source took for a platform, or without one the
+// tag of a whole alias.
 func (c carrying) chosen(alias, platform string) string {
 	for _, choice := range c.plan.Choices {
 		for _, candidate := range choice.Candidates {
-			if choice.Alias == alias && candidate.Reason == reasonChosen && (candidate.Platform == "" || candidate.Platform == platform) {
+			if choice.Alias == alias && candidate.Chosen() && (platform == "" || candidate.Platform == platform) {
 				return candidate.Tag
 			}
 		}

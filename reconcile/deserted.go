@@ -17,25 +17,25 @@ import (
 // checkDeserted asks whether such images are still there, for every alias that
 // lists one. A push has been checked already, and so has everything if the run
 // looks deep.
-func (p *planner) checkDeserted(verdicts []verdict) {
+func (p *planner) checkDeserted(decisions []decision) {
 	if p.deep {
 		return
 	}
-	current := make([][]oldImage, len(verdicts)) // of blocked aliases
+	current := make([][]oldImage, len(decisions)) // of blocked aliases
 	deserted := map[string]bool{}
 	for i, alias := range p.image.Aliases {
-		v := &verdicts[i]
+		d := &decisions[i]
 		switch {
 		case alias.Absent:
-		case v.push != nil:
-			for _, c := range v.push.Platforms {
-				if c.OldDigest != c.Digest && c.OldDigest != v.push.Old {
+		case d.push != nil:
+			for _, c := range d.push.Platforms {
+				if c.OldDigest != c.Digest && c.OldDigest != d.push.Old {
 					deserted[c.OldDigest] = true
 				}
 			}
-		case v.any() && !v.open:
+		case d.any() && !d.open:
 			images, err := p.current(alias)
-			v.wait(err)
+			d.wait(err)
 			current[i] = images
 			for _, o := range images {
 				deserted[o.digest] = deserted[o.digest] || p.moved(o)
@@ -53,32 +53,32 @@ func (p *planner) checkDeserted(verdicts []verdict) {
 		return false, err
 	}
 	for i, alias := range p.image.Aliases {
-		v := &verdicts[i]
+		d := &decisions[i]
 		lost := false
 		ask := func(digest string) {
 			is, err := gone(digest)
-			v.fail(err)
+			d.fail(err)
 			lost = lost || is
 		}
 		switch {
-		case alias.Absent || v.push != nil:
+		case alias.Absent || d.push != nil:
 		case current[i] != nil:
 			for _, o := range current[i] {
 				ask(o.digest)
 			}
 			if lost {
-				p.checkBlocked(alias, v)
+				p.checkBlocked(alias, d)
 			}
-		case !v.any() && registry.IsIndex(v.content.MediaType) && len(v.content.follows) == 0:
-			for _, l := range v.content.leaves {
-				ask(l.Digest)
+		case !d.any() && !slices.ContainsFunc(alias.Sources, func(s config.Source) bool { return s.Alias }):
+			for _, digest := range d.lists {
+				ask(digest)
 			}
-			if lost && !v.any() {
-				p.mend(alias, v)
+			if lost && !d.any() {
+				p.mend(alias, d, p.compose(alias).content)
 			}
 		}
-		if v.any() {
-			*v = v.blocked()
+		if d.any() {
+			*d = d.blocked()
 		}
 	}
 }
@@ -107,16 +107,14 @@ func (p *planner) moved(o oldImage) bool {
 
 // knownOf is what the plan of the aliases knows of the repository, which is not
 // all of it.
-func (p *planner) knownOf(plan Plan, verdicts []verdict) known {
+func (p *planner) knownOf(plan Plan, decisions []decision) known {
 	k := newKnown(p.image.Pinned)
 	for _, digest := range afterwards(p.resolved(), plan) {
 		k.named[digest] = true
 	}
 	for i, alias := range p.image.Aliases {
-		for _, l := range verdicts[i].content.leaves {
-			if l.Digest != verdicts[i].content.Digest {
-				k.lists(aliasWord(alias.Tag), l.Digest)
-			}
+		for _, digest := range decisions[i].lists {
+			k.lists(aliasWord(alias.Tag), digest)
 		}
 	}
 	return k

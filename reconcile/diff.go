@@ -77,37 +77,40 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 //	either      not allowed       violation, the tag is left alone
 //	either      not known         error, the tag is left alone
 //	not known   anything          error, the tag is left alone
+//	yes         the same images   left alone, if it would lose a signature: see detached.go
 func Diff(image config.Image, state *State) Plan {
 	return newPlanner(image, newView(state, image.Repository)).plan()
 }
 
 func (p *planner) plan() Plan {
 	plan := Plan{Image: p.image.Name, Repository: p.home}
-	verdicts := make([]verdict, len(p.image.Aliases))
+	decisions := make([]decision, len(p.image.Aliases))
 	for i, alias := range p.image.Aliases {
-		verdicts[i] = p.verdict(alias)
+		decisions[i] = p.verdict(alias).withoutContent()
 	}
-	p.checkDeserted(verdicts)
+	p.checkDeserted(decisions)
 	for i, alias := range p.image.Aliases {
-		v := verdicts[i]
-		for _, k := range v.regained {
+		d := decisions[i]
+		for _, k := range d.regained {
 			plan.addRequired(k)
 		}
-		plan.Warnings = append(plan.Warnings, v.warnings...)
-		plan.Choices = append(plan.Choices, v.choices...)
+		plan.Warnings = append(plan.Warnings, d.warnings...)
+		plan.Choices = append(plan.Choices, d.choices...)
 		switch {
-		case v.push != nil:
-			plan.Pushes = append(plan.Pushes, *v.push)
-		case v.remove != nil:
-			plan.DeleteTags = append(plan.DeleteTags, *v.remove)
-		case !v.any():
+		case d.push != nil:
+			plan.Pushes = append(plan.Pushes, *d.push)
+		case d.remove != nil:
+			plan.DeleteTags = append(plan.DeleteTags, *d.remove)
+		case d.leftAlone && !d.any():
+			plan.LeftAlone = append(plan.LeftAlone, alias.Tag)
+		case !d.any():
 			plan.InSync = append(plan.InSync, alias.Tag)
 		}
-		plan.Violations = append(plan.Violations, v.violations...)
-		for _, err := range v.failures {
+		plan.Violations = append(plan.Violations, d.violations...)
+		for _, err := range d.failures {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: reason(err), Cause: registry.Cause(err)})
 		}
-		if v.open {
+		if d.open {
 			plan.Errors = append(plan.Errors, Failure{Alias: alias.Tag, Message: errUnknown.Error()})
 		}
 	}
@@ -115,7 +118,7 @@ func (p *planner) plan() Plan {
 	if after := p.sweep(&plan); after != nil {
 		p.requireLeft(&plan, knownOf(*after))
 	} else {
-		p.requireLeft(&plan, p.knownOf(plan, verdicts))
+		p.requireLeft(&plan, p.knownOf(plan, decisions))
 	}
 	plan.Violations, plan.Warnings = ofProfile(p.image, plan.Violations), ofProfile(p.image, plan.Warnings)
 	return plan

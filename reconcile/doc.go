@@ -21,6 +21,8 @@
 //	words.go            how messages list things
 //	problems.go         why an alias can't be decided
 //	versions.go         tags as versions
+//	rank.go             how much a tag looks like a version
+//	parts.go            of which tag another may be one platform, by its name
 //	state.go            what was read, and what has to be
 //	read.go             reading it, in rounds
 //	leaves.go           the images, attestations and artifacts of an index
@@ -31,6 +33,7 @@
 //	reach.go            which manifests must stay, and why: every deletion is decided here
 //	dropped.go          what must be there although a tag leaves it
 //	last_tag.go         tags that can't be deleted, since an index lists their image
+//	former.go           tags that were aliases
 //	sweep_look.go       what a repository holds now
 //	sweep_signed.go     what goes with what a purge deletes
 //	sweep_tags.go       what its tags will be: prune, purge
@@ -50,7 +53,8 @@
 //	allowed.go          what the registry forbids: immutable tags and the like
 //	verdict.go          what is to become of an alias
 //	referrers.go        what refers to what is copied
-//	losses.go           what an alias loses when it moves
+//	losses.go           which platforms an alias loses when it moves
+//	detached.go         what refers to what it has, and not to what it gets
 //	intact.go           whether what it lists still exists
 //	alias.go            what is to become of each alias
 //	deserted.go         what else lists an image that its source has moved away from
@@ -70,12 +74,12 @@
 //	saved_recheck.go    what a saved plan relies on, read again
 //	saved.go            ApplySaved
 //	carried.go          what all aliases name now, for the catalogue
+//	leftovers.go        looking for tags that were aliases
 //	run.go              Run: the story of one image
 //	lost.go             what a trash has of a repository, and how much is asked for
 //	restore.go          what a run deleted, put back
 //	again.go            what images.yaml would have deleted once more
 //	inspect.go          what one tag is
-//	rank.go             how much a tag looks like a version
 //	suggest.go          which aliases the names of tags suggest
 //	draft.go            an images.yaml for what a repository holds
 package reconcile

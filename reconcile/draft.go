@@ -170,7 +170,8 @@ func (d *drafting) propose(settings config.Settings) (aliases, near []config.Ali
 			if slices.ContainsFunc(a.Sources, func(s config.Source) bool { return s.Alias && !inSync[s.Tag] }) {
 				continue // it may be right once that alias is
 			}
-			if slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag }) && len(a.Sources) > 0 {
+			pushed := slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag })
+			if (pushed || slices.Contains(plan.LeftAlone, a.Tag)) && len(a.Sources) > 0 {
 				rewritten[a.Tag] = a
 			}
 			if candidates[a.Tag] = candidates[a.Tag][1:]; len(candidates[a.Tag]) == 0 {

@@ -27,7 +27,7 @@ func Deletes(image config.Image) bool {
 func (s scope) checkPush(alias config.Alias, v *verdict) {
 	gone, err := s.missingOf(v.content, v.content.home)
 	v.fail(err)
-	gone = s.putBack(alias, v, gone, v.content.home)
+	gone = s.putBack(alias, &v.decision, gone, v.content.home)
 	if len(gone) > 0 {
 		v.push = nil
 		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
@@ -37,50 +37,50 @@ func (s scope) checkPush(alias config.Alias, v *verdict) {
 
 // checkBlocked looks at an alias that stays as it is because something forbids
 // or prevents its change.
-func (s scope) checkBlocked(alias config.Alias, v *verdict) {
+func (s scope) checkBlocked(alias config.Alias, d *decision) {
 	old, err := s.tag(s.home, alias.Tag)
 	index := false
 	if err == nil {
 		index, err = s.isIndex(s.home, old)
 	}
 	if err != nil || !index {
-		v.wait(err)
+		d.wait(err)
 		return
 	}
 	m, err := s.manifest(s.home, old.Digest)
 	if err != nil {
-		v.wait(err)
+		d.wait(err)
 		return
 	}
 	gone, err := s.missing(m, func(string) config.Repository { return s.home }, 0)
-	v.fail(err)
-	gone = s.putBack(alias, v, gone, func(string) config.Repository { return s.home })
+	d.fail(err)
+	gone = s.putBack(alias, d, gone, func(string) config.Repository { return s.home })
 	if len(gone) > 0 {
-		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
+		d.forbid(violation(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more, so a pull of it fails", alias.Tag, listing(gone), s.home))
 	}
 }
 
 // putBack has what is missing from the repository put back, as far as its bytes
 // are known, and returns the rest.
-func (s scope) putBack(alias config.Alias, v *verdict, gone []ocispec.Descriptor, where func(digest string) config.Repository) (rest []ocispec.Descriptor) {
+func (s scope) putBack(alias config.Alias, d *decision, gone []ocispec.Descriptor, where func(digest string) config.Repository) (rest []ocispec.Descriptor) {
 	var here []ocispec.Descriptor
-	for _, d := range gone {
-		if where(d.Digest.String()) == s.home {
-			here = append(here, d)
+	for _, child := range gone {
+		if where(child.Digest.String()) == s.home {
+			here = append(here, child)
 		} else {
-			rest = append(rest, d)
+			rest = append(rest, child)
 		}
 	}
 	regained, lost, err := s.regain(here, listedBy(aliasWord(alias.Tag)))
-	v.fail(err)
-	v.regained = append(v.regained, regained...)
+	d.fail(err)
+	d.regained = append(d.regained, regained...)
 	if len(regained) > 0 {
 		var names []string
 		for _, k := range regained {
 			names = append(names, registry.Short(k.Digest))
 		}
-		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,
+		d.warnings = append(d.warnings, warning(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more; it is put back from the cache", alias.Tag, few(names), s.home))
 	}
 	return append(rest, lost...)
@@ -89,44 +89,43 @@ func (s scope) putBack(alias config.Alias, v *verdict, gone []ocispec.Descriptor
 // mend restores what an alias in sync has lost: it is copied again if it came
 // from another repository that still has it, or put back if its bytes are known.
 // Otherwise it is a violation.
-func (s scope) mend(alias config.Alias, v *verdict) {
-	c := v.content
+func (s scope) mend(alias config.Alias, d *decision, c content) {
 	gone, err := s.missingOf(c, func(string) config.Repository { return s.home })
-	v.fail(err)
-	gone = s.putBack(alias, v, gone, c.home)
+	d.fail(err)
+	gone = s.putBack(alias, d, gone, c.home)
 	if len(gone) == 0 {
 		return
 	}
 	push := &Push{Tag: alias.Tag, Old: c.Digest, New: c.Digest, MediaType: c.MediaType}
 	var lost []ocispec.Descriptor
-	for _, d := range gone {
-		from := c.home(d.Digest.String())
-		_, err := s.tag(from, d.Digest.String())
+	for _, child := range gone {
+		from := c.home(child.Digest.String())
+		_, err := s.tag(from, child.Digest.String())
 		switch {
 		case from == s.home || errors.Is(err, registry.ErrNotFound):
-			lost = append(lost, d)
+			lost = append(lost, child)
 		case err != nil:
-			v.fail(err)
+			d.fail(err)
 		default:
-			push.Copies = append(push.Copies, Copy{From: from, Digest: d.Digest.String()})
+			push.Copies = append(push.Copies, Copy{From: from, Digest: child.Digest.String()})
 		}
 	}
 	switch m, err := s.body(c); {
 	case len(lost) > 0:
-		v.forbid(violation(alias, alias.Pos, findings.MissingChild,
+		d.forbid(violation(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more, so a pull of it fails; push its source again", alias.Tag, listing(lost), s.home))
 	case err != nil:
-		v.fail(err)
-	case !v.any():
+		d.fail(err)
+	case !d.any():
 		push.Manifest = m.Body
 		before, err := s.before(alias.Tag, c.Digest)
-		v.fail(err)
+		d.fail(err)
 		push.Platforms = changes(before, c.leaves)
 		var warnings []*config.Finding
 		push.Referrers, warnings = s.along(alias, push.Copies, m)
-		v.push = push
-		v.warnings = append(v.warnings, warnings...)
-		v.warnings = append(v.warnings, warning(alias, alias.Pos, findings.MissingChild,
+		d.push = push
+		d.warnings = append(d.warnings, warnings...)
+		d.warnings = append(d.warnings, warning(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more; it is copied again", alias.Tag, listing(gone), s.home))
 	}
 }

@@ -13,13 +13,14 @@ import (
 )
 
 // search decides which version serves which platform of an alias, for one newest
-// source, or for all of the alias if versions must not mix. It looks into as few
-// versions as possible.
+// source, or for all of the alias if versions must not mix. Of a whole alias it
+// decides which version that is. It looks into as few versions as possible.
 type search struct {
 	*finder
 	alias    config.Alias
 	sources  []config.Source
 	together bool          // one version must serve every platform
+	whole    bool          // the alias is that version, with all that it has
 	groups   [][]candidate // those of one version together, from the newest down
 
 	wanted  []config.Platform
@@ -69,11 +70,13 @@ func (s scope) searches(alias config.Alias) (all [][]config.Source) {
 	return all
 }
 
-// newest turns newest sources into sources with a tag, one a platform.
+// newest turns newest sources into sources with a tag: one for each platform, or the
+// one of a whole alias.
 func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.Source, Choice, []*config.Finding, problems) {
 	s := &search{
-		finder: f, alias: alias, sources: sources, together: !policies.MixedVersions.Of(f.rules), chosen: map[config.Platform]candidate{},
+		finder: f, alias: alias, sources: sources, chosen: map[config.Platform]candidate{}, whole: sources[0].Newest.Whole,
 	}
+	s.together = s.whole || !policies.MixedVersions.Of(f.rules)
 	ps := s.collect()
 	if !ps.any() {
 		ps = s.run()
@@ -83,7 +86,11 @@ func (f *finder) newest(alias config.Alias, sources []config.Source) ([]config.S
 		return nil, choice, nil, ps
 	}
 	var found []config.Source
-	for _, platform := range s.wanted {
+	wanted := s.wanted
+	if s.whole {
+		wanted = []config.Platform{{}}
+	}
+	for _, platform := range wanted {
 		c := s.chosen[platform.Normal()]
 		found = append(found, config.Source{
 			Platform: platform, Repository: f.home, Tag: c.tag, Text: c.tag, Newest: c.source.Newest, Pos: c.source.Pos,
@@ -208,6 +215,19 @@ func (v *view) versionsFor(n *config.Newest) ([]listed, error) {
 	return v.built[n.Tags.Text], nil
 }
 
+// version returns the manifest of a version tag. Where tags are cheap to ask, a cache
+// may have it by its digest.
+func (v *view) version(tag string) (*registry.Manifest, error) {
+	if !v.cheap[v.home] {
+		return v.manifest(v.home, tag)
+	}
+	now, err := v.tag(v.home, tag)
+	if err != nil {
+		return nil, err
+	}
+	return v.manifest(v.home, now.Digest)
+}
+
 // run looks into the candidates, newest first, until every platform has one. It
 // asks for one unknown version, and then for as many at once as it has seen
 // without an end, so that a few rounds are enough for a platform that lags far
@@ -323,7 +343,7 @@ func (s *search) look(builds [][]candidate) (found []build, ps problems) {
 				s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: "a float of " + of.tag})
 				continue
 			}
-			m, err := s.manifest(s.home, c.tag)
+			m, err := s.version(c.tag)
 			if err == nil && m.Annotations[AnnotationAlias] == c.tag {
 				s.reasons = append(s.reasons, Candidate{Tag: c.tag, Reason: "made by tagline"})
 				continue
@@ -351,12 +371,17 @@ func (s *search) look(builds [][]candidate) (found []build, ps problems) {
 			}
 		}
 		var has []config.Platform
-		for _, l := range declared(first, of.declares()) {
+		declares, artifact := of.declares(), false
+		if s.whole { // its bytes say what it is
+			declares = config.Platform{}
+		}
+		for _, l := range declared(first, declares) {
 			if l.Kind == policies.Image {
 				has = append(has, l.Platform)
 			}
+			artifact = artifact || l.Kind == policies.Other
 		}
-		if len(has) > 0 {
+		if len(has) > 0 || s.whole && artifact {
 			found = append(found, build{of, has})
 		}
 	}
@@ -397,19 +422,38 @@ func (s *search) take(found []build) bool {
 		s.wait(found[0].tag, lacks)
 		return false
 	}
+	if s.whole {
+		s.chosen[config.Platform{}] = found[0].candidate
+		targets := s.wanted
+		if len(targets) == 0 { // it is no image
+			targets = []config.Platform{{}}
+		}
+		for _, want := range targets {
+			s.choose(found[0].tag, want)
+		}
+		return true
+	}
 	for _, want := range s.wanted {
 		b, ok := serving[want.Normal()]
 		if !ok || s.chosen[want.Normal()].tag != "" {
 			continue
 		}
 		s.chosen[want.Normal()] = b.candidate
-		reason := reasonChosen
-		if s.waits != "" {
-			reason = "chosen, " + s.waits
-		}
-		s.reasons = append(s.reasons, Candidate{Tag: b.tag, Platform: want.Normal().String(), Reason: reason})
+		s.choose(b.tag, want)
 	}
 	return len(s.chosen) == len(s.wanted)
+}
+
+// choose notes that a tag is chosen for a platform, zero if the tag has no image.
+func (s *search) choose(tag string, platform config.Platform) {
+	c := Candidate{Tag: tag, Reason: reasonChosen}
+	if platform != (config.Platform{}) {
+		c.Platform = platform.Normal().String()
+	}
+	if s.waits != "" {
+		c.Reason += ", " + s.waits
+	}
+	s.reasons = append(s.reasons, c)
 }
 
 // lack says why builds don't serve a platform.

@@ -24,15 +24,19 @@ type oldImage struct {
 	companions int            // companions that travel with it
 }
 
+// had returns a manifest of the image's repository, and what it lists.
+func (v *view) had(digest string) (m *registry.Manifest, leaves []leaf, err error) {
+	if m, err = v.manifest(v.home, digest); err == nil {
+		leaves, err = v.leaves(v.home, m, descriptorOf(m), 0)
+	}
+	return m, leaves, err
+}
+
 // before returns what an alias has now. Its marks count if the index was made
 // for this very tag. An alias that can't be looked into any more is replaced all
 // the same, so the only error is errUnknown.
 func (v *view) before(tag, digest string) ([]oldImage, error) {
-	var leaves []leaf
-	m, err := v.manifest(v.home, digest)
-	if err == nil {
-		leaves, err = v.leaves(v.home, m, descriptorOf(m), 0)
-	}
+	m, leaves, err := v.had(digest)
 	if errors.Is(err, errUnknown) {
 		return nil, err
 	}
@@ -77,7 +81,10 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		return nil, err
 	}
 	if len(images) == 0 {
-		return unknown, nil
+		if !isWhole(alias) {
+			return unknown, nil
+		}
+		images = unknown // a version tag may name the same manifest
 	}
 	for i, o := range images {
 		images[i].version = versionOf(alias, o.mark)
@@ -104,6 +111,11 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		})
 	}
 	return images, nil
+}
+
+// isWhole reports whether an alias is one whole version that has to be found.
+func isWhole(alias config.Alias) bool {
+	return len(alias.Sources) == 1 && alias.Sources[0].Newest != nil && alias.Sources[0].Newest.Whole
 }
 
 // versionOf reads a tag as a newest source of an alias does, or as any other.
@@ -151,7 +163,7 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 		c, ps := f.offer(config.Alias{}, config.Source{Repository: f.home, Tag: t.tag, Text: t.tag})
 		unread.join(ps)
 		for i, o := range images {
-			if o.version.Tag == "" && slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest }) {
+			if o.version.Tag == "" && (c.Digest == o.digest || slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Digest == o.digest })) {
 				images[i].version = t.version
 			}
 		}
@@ -164,10 +176,10 @@ func (f *finder) date(images []oldImage, tags []listed) error {
 
 // highest returns the image of a platform that must not be replaced by a lower
 // version, nil if the alias has none. It may have several; one whose version is not
-// known comes first.
+// known comes first. Of the zero platform it is what the alias is as a whole.
 func highest(images []oldImage, of config.Platform) (past *policies.Past) {
 	for _, o := range images {
-		if o.platform != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
+		if o.platform != (config.Platform{}) && of != (config.Platform{}) && !o.platform.WithoutRevision().Overlaps(of.WithoutRevision()) {
 			continue
 		}
 		if o.version.Tag == "" {

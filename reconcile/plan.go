@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"tagline/config"
@@ -27,15 +28,23 @@ type Plan struct {
 	Waiting    []Waiting         // what Swept.Waiting counts, by digest
 	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
+	LeftAlone  []string          // aliases that have the images they should have, and are kept for what refers to them
 	Violations []*config.Finding // what forbids an alias; it is left alone
 	Warnings   []*config.Finding // what will be done, and may be regretted
 	Errors     []Failure         // what could not be found out; the alias is left alone
 	Carried    []Carried         // what the aliases name now, in their order, if [Job] asks for it
+	Former     []FormerAlias     // tags that were aliases and stay
 }
 
 // Empty reports whether there is nothing to do. There may be problems.
 func (p Plan) Empty() bool {
 	return len(p.Pushes)+len(p.DeleteTags)+len(p.DeleteManifests) == 0 && !slices.ContainsFunc(p.Required, func(k Required) bool { return k.Lost })
+}
+
+// renames reports whether a plan makes or deletes a tag, as it does when an alias gets
+// another name.
+func (p Plan) renames() bool {
+	return len(p.DeleteTags) > 0 || slices.ContainsFunc(p.Pushes, func(push Push) bool { return push.Old == "" })
 }
 
 // Push puts a manifest under an alias tag, or for a purge under any other.
@@ -106,10 +115,15 @@ type Choice struct {
 type Candidate struct {
 	Tag      string
 	Platform string // "" if the reason is one for all of them
-	Reason   string // reasonChosen, or why not
+	Reason   string // reasonChosen and perhaps more, or why not
 }
 
 const reasonChosen = "chosen"
+
+// Chosen reports whether the alias takes the candidate.
+func (c Candidate) Chosen() bool {
+	return c.Reason == reasonChosen || strings.HasPrefix(c.Reason, reasonChosen+", ")
+}
 
 // Copy is a manifest in another repository that an alias needs, with all that
 // it refers to.
@@ -212,6 +226,13 @@ type CarriedImage struct {
 	Platform string // as in [PlatformChange]
 	Source   string // where it came from, through aliases; "" if nothing tells
 	Digest   string
+}
+
+// FormerAlias is a tag that was an alias, or followed one, and that images.yaml does
+// not list.
+type FormerAlias struct {
+	Tag string
+	Of  string // the alias that its index was made for, by tagline's mark; "" if only a record of what tagline moved tells
 }
 
 // TagDigest is what a tag names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -183,6 +184,64 @@ func TestGuardOfSigned(t *testing.T) {
 			}
 			if got != test.want {
 				t.Errorf("it %s, want %s: %+v", got, test.want, p)
+			}
+		})
+	}
+}
+
+// An alias whose images stay is not moved away from what refers to its digest, nor
+// where it is not known whether anything does. What follows it gets what it has.
+func TestLeftAlone(t *testing.T) {
+	unavailable := errors.New("503 Service Unavailable")
+	for name, test := range map[string]struct {
+		setUp    func(b *builder, old string)
+		policies []string
+		left     bool
+		warns    string // in the warning
+	}{
+		"not signed":         {setUp: func(*builder, string) {}},
+		"by cosign":          {setUp: func(b *builder, old string) { b.cosign("signature", old, ".sig") }, left: true, warns: "write whole: true beside newest to follow one whole tag"},
+		"by a referrer":      {setUp: func(b *builder, old string) { b.referrer("referrer", old) }, left: true, warns: "write whole: true beside newest"},
+		"signed: purge":      {setUp: func(b *builder, old string) { b.cosign("signature", old, ".sig") }, policies: []string{"signed: purge"}, warns: "moves from"},
+		"a run that purges":  {setUp: func(b *builder, old string) { b.cosign("signature", old, ".sig") }, policies: []string{"provenance: purge"}},
+		"referrers unread":   {setUp: func(b *builder, _ string) { b.Broken["referrers"] = unavailable }, left: true, warns: "can't be read: "},
+		"a signature unread": {setUp: func(b *builder, old string) { b.Broken[fallback(old)+".sig"] = unavailable }, left: true, warns: "can't be read: "},
+		"unread, and purge":  {setUp: func(b *builder, _ string) { b.Broken["referrers"] = unavailable }, policies: []string{"signed: purge"}},
+		"an SBOM is unread beside a signature": {setUp: func(b *builder, old string) {
+			b.cosign("signature", old, ".sig")
+			b.Broken[fallback(old)+".sbom"] = unavailable
+		}, left: true, warns: "which has a signature"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			old := b.image("old", intel)
+			b.tag("1.0", old)
+			b.tag("1", old)
+			test.setUp(b, old)
+			image := aliases(t, `1: {newest: "1.x"}`+"\nlatest: 1\nparts: {amd64: 1}", test.policies...)
+			p := plan(t, b.Memory, image)
+			if len(p.Errors)+len(p.Violations) > 0 {
+				t.Fatalf("%+v", p)
+			}
+			pushes := map[string]reconcile.Push{}
+			for _, push := range p.Pushes {
+				pushes[push.Tag] = push
+			}
+			if _, moves := pushes["1"]; moves == test.left || slices.Equal(p.LeftAlone, []string{"1"}) != test.left {
+				t.Errorf("left alone: %v, pushed: %v, want left alone: %v", p.LeftAlone, moves, test.left)
+			}
+			if latest := pushes["latest"].New; (latest == old) != test.left {
+				t.Errorf("latest gets %s", latest)
+			}
+			if parts := pushes["parts"]; len(parts.Platforms) != 1 || parts.Platforms[0].Digest != old || parts.Platforms[0].Version() != "1.0" {
+				t.Errorf("parts gets %+v", parts.Platforms)
+			}
+			told := false
+			for _, w := range p.Warnings {
+				told = told || w.ID == findings.DetachedReferrer && strings.Contains(w.Message, test.warns)
+			}
+			if told != (test.warns != "") {
+				t.Errorf("it warns %v", p.Warnings)
 			}
 		})
 	}

@@ -25,6 +25,8 @@ type bin struct {
 	full    error
 }
 
+func (b *bin) Deleted(config.Repository) {}
+
 func (b *bin) Keep(of config.Repository, what []reconcile.Kept) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

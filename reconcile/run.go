@@ -31,8 +31,12 @@ type Job struct {
 	Deep    Deepness                   // how far to look for what is missing
 	Saved   map[config.Repository]Plan // plans to apply as they are; nil to make new ones
 	Carried bool                       // have plans say what aliases name now, too
-	Planned func(config.Image)         // is told when nothing more is read for a plan; may be nil
-	Applied func(Plan, Result)         // is told what was done to each image, at once and from several goroutines; may be nil
+	Former  bool                       // look for former aliases, also where the run changes nothing; see [Plan.Former]
+	// Recorded are tags that tagline moved, with what they named then, by a record of
+	// its own and by [config.Repository.Place]. Those that are former aliases are told.
+	Recorded map[config.Repository][]TagDigest
+	Planned  func(config.Image) // is told when nothing more is read for a plan; may be nil
+	Applied  func(Plan, Result) // is told what was done to each image, at once and from several goroutines; may be nil
 	// Begun is told when an image's turn comes, and what it returns, when the image is
 	// done. Several images are under way at once. It may be nil.
 	Begun func(config.Image) (ended func())
@@ -79,6 +83,8 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Carried {
 		plan.Carried = state.carried(ctx, job.Readers, image, plan)
 	}
+	look := job.Former || job.Writers != nil && plan.renames()
+	state.leftovers(ctx, job.Readers, image, &plan, look, job.Recorded[image.Repository.Place()])
 	if job.Writers == nil {
 		job.planned(image)
 		return plan, Result{}

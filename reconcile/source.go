@@ -18,6 +18,7 @@ type content struct {
 	leaves               []leaf
 	copies               []Copy
 	follows              []string // aliases that it is made of
+	filtered             bool     // a policy took something out of it
 }
 
 // plain reports whether a source is one manifest and no index.

@@ -22,16 +22,6 @@ func (t tagged) images() []leaf {
 	return slices.DeleteFunc(slices.Clone(t.leaves), func(l leaf) bool { return l.Kind != policies.Image })
 }
 
-// spellings are names of architectures beside OCI's own that tags end in.
-var spellings = map[string][]string{
-	"amd64":  {"x86_64", "x64"},
-	"arm64":  {"aarch64", "arm64v8", "arm64-v8"},
-	"arm":    {"armv7", "arm-v7", "arm32v7", "armhf"},
-	"arm/v5": {"armv5", "arm-v5", "arm32v5", "armel"},
-	"arm/v6": {"armv6", "arm-v6", "arm32v6"},
-	"386":    {"i386"},
-}
-
 // partOf returns the tag of which another is one platform: 10.9 for 10.9-amd64 or
 // amd64-10.9, and latest for amd64, if that has an amd64 image and no other. It is
 // "" for most tags.
@@ -43,7 +33,7 @@ func partOf(tag string, t tagged) string {
 	p := images[0].Platform.Normal()
 	name := p.Short()
 	for _, spelling := range append([]string{p.Architecture, strings.ReplaceAll(name, "/", "-")}, spellings[name]...) {
-		for _, separator := range []string{"-", "_"} {
+		for _, separator := range separators {
 			for _, word := range []string{p.OS + separator + spelling, spelling} {
 				if of, ok := withoutWord(tag, word, separator); ok && config.CheckTag(of) == nil {
 					return of
@@ -52,22 +42,6 @@ func partOf(tag string, t tagged) string {
 		}
 	}
 	return ""
-}
-
-// withoutWord takes a word out of a tag: from its end, its start, or between two
-// separators. A tag that is the word alone leaves latest.
-func withoutWord(tag, word, separator string) (rest string, ok bool) {
-	if tag == word {
-		return "latest", true
-	}
-	if rest, ok = strings.CutSuffix(tag, separator+word); ok {
-		return rest, true
-	}
-	if rest, ok = strings.CutPrefix(tag, word+separator); ok {
-		return rest, true
-	}
-	before, after, ok := strings.Cut(tag, separator+word+separator)
-	return before + separator + after, ok
 }
 
 // forms returns the ways to write the same: one source for all platforms, if

@@ -87,6 +87,7 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	plan.Violations = append(plan.Violations, s.found...)
 	plan.Warnings = append(plan.Warnings, s.warnings...)
 	plan.DeleteManifests = due
+	plan.Former = s.formers
 	if len(plan.DeleteTags) > 0 {
 		if last, err := s.deletesWithLastTag(); err != nil {
 			return err

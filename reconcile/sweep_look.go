@@ -40,6 +40,7 @@ type sweep struct {
 
 	pushes   []Push
 	deletes  []DeleteTag
+	formers  []FormerAlias
 	found    []*config.Finding
 	warnings []*config.Finding
 }

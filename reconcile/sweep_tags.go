@@ -18,7 +18,7 @@ import (
 // What the tags of a repository will be once the run is done.
 
 // retag applies the plan's pushes and deletions to the tags, and adds those of
-// prune.
+// prune. It tells which former aliases stay.
 func (s *sweep) retag(plan *Plan, prune bool) error {
 	maps.Copy(s.after.tags, s.before)
 	var errs []error
@@ -29,17 +29,12 @@ func (s *sweep) retag(plan *Plan, prune bool) error {
 		delete(s.after.tags, d.Tag)
 	}
 	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
-		_, alias := s.aliases[tag]
-		m := s.bodies[s.before[tag]]
-		if !prune || alias || m == nil || !m.Index || m.Annotations[AnnotationAlias] == "" {
+		was, ok := s.former(tag, s.bodies[s.before[tag]])
+		if !ok || s.after.tags[tag] == "" {
 			continue
 		}
-		if s.after.tags[tag] == "" || s.image.Used[tag] != "" { // no alias any more, but a source
-			continue
-		}
-		if of := m.Annotations[AnnotationAlias]; of != tag { // it may be a copy that someone made by hand
-			s.warnings = append(s.warnings, &config.Finding{ID: findings.FormerAlias, Warning: true, Pos: policies.Prune.Pos(s.rules), Message: fmt.Sprintf(
-				"tag %q of %s names an index that tagline made for alias %q, and is no alias of images.yaml; if it was one, set it to absent to delete it", tag, s.home, of)})
+		if !prune || was.Of != tag { // an index of another alias may be a copy that someone made by hand
+			s.formers = append(s.formers, was)
 			continue
 		}
 		last, err := s.deletesWithLastTag()
@@ -50,6 +45,7 @@ func (s *sweep) retag(plan *Plan, prune bool) error {
 		s.deletes = append(s.deletes, DeleteTag{Tag: tag, Old: s.before[tag], Reason: "no longer in images.yaml"})
 		delete(s.after.tags, tag)
 	}
+	s.warnings = append(s.warnings, s.warnFormer(s.formers, 0)...)
 	return errors.Join(errs...)
 }
 

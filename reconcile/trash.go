@@ -14,6 +14,10 @@ type Trash interface {
 	// Keep returns nil once the manifests are stored so that a crash of the
 	// machine does not lose them. It is safe for concurrent use.
 	Keep(config.Repository, []Kept) error
+	// Deleted says that the registry has deleted, or moved, some of what was kept for
+	// a repository. The records stay beside those of a later run that deletes the
+	// same. It is safe for concurrent use.
+	Deleted(config.Repository)
 }
 
 // Kept is a manifest that a run deletes, or from which it takes a tag.

@@ -67,7 +67,9 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
 	if k.failed == nil {
-		return k.Writer.Put(ctx, pushes)
+		errs := k.Writer.Put(ctx, pushes)
+		k.tell(errs)
+		return errs
 	}
 	errs := make([]error, len(pushes))
 	var may []registry.TaggedManifest
@@ -85,6 +87,13 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 		}
 	}
 	return errs
+}
+
+// tell tells the trash whether anything was done.
+func (k *keeping) tell(errs []error) {
+	if slices.Contains(errs, nil) {
+		k.trash.Deleted(k.of)
+	}
 }
 
 // DeleteTags implements [registry.Writer].
@@ -140,9 +149,11 @@ func deleteKept[T any](ctx context.Context, k *keeping, items []T, due []losing,
 		}
 	}
 	if len(kept) > 0 {
-		for i, err := range do(ctx, kept) {
+		done := do(ctx, kept)
+		for i, err := range done {
 			errs[at[i]] = err
 		}
+		k.tell(done)
 	}
 	return errs
 }

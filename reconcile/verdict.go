@@ -2,19 +2,41 @@ package reconcile
 
 import "tagline/config"
 
-// verdict is what is to become of an alias: a push, the removal of its tag, or
-// neither if it is in sync or has problems.
+// verdict is what an alias should be, and what is to become of it.
 type verdict struct {
-	content  content
+	decision
+	content content // zero with problems
+}
+
+// decision is what is to become of an alias: a push, the removal of its tag, or
+// neither if it is in sync, has problems or is left alone.
+type decision struct {
 	push     *Push
 	remove   *DeleteTag
 	regained []Required // missing, but can be put back
 	choices  []Choice
 	warnings []*config.Finding
+	// leftAlone means that the alias is not what it should be, and stays. The content
+	// is what it has.
+	leftAlone bool
+	lists     []string // digests of what its index should list; see withoutContent
 	problems
 }
 
-// blocked is a verdict with problems: only what is missing is put back.
-func (v verdict) blocked() verdict {
-	return verdict{problems: v.problems, choices: v.choices, regained: v.regained}
+// blocked is a decision with problems: only what is missing is put back.
+func (d decision) blocked() decision {
+	return decision{problems: d.problems, choices: d.choices, regained: d.regained}
+}
+
+// withoutContent returns what is kept of a verdict until all aliases are decided. The
+// content is most of it, and only an alias that follows this one needs more than
+// the digests.
+func (v verdict) withoutContent() decision {
+	d := v.decision
+	for _, l := range v.content.leaves {
+		if l.Digest != v.content.Digest {
+			d.lists = append(d.lists, l.Digest)
+		}
+	}
+	return d
 }

@@ -102,6 +102,10 @@ func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
 	if err != nil {
 		return err
 	}
+	var former map[config.Repository][]reconcile.TagDigest
+	if plan == nil {
+		former = record.aliases(images)
+	}
 	a.ecrPushRate /= float64(max(s.count, 1))
 	client := a.client(images...)
 	defer client.Close()
@@ -117,7 +121,7 @@ func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
 	}
 	out.meter(client, store)
 	done, err := a.reconcile(cmd.Context(), job{
-		Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Planned: store.Release},
+		Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Former: flags.dryRun, Recorded: former, Planned: store.Release},
 		images: images, out: out, record: record, client: client,
 	})
 	if err != nil {

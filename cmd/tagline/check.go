@@ -48,7 +48,7 @@ within the file's own folder. Nothing is fetched.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch none := noArguments(cmd, args); {
 			case none != nil && len(composeFiles) == 0:
-				return fmt.Errorf("%w; name another file with --file, or compose files with --compose", none)
+				return none
 			case slices.ContainsFunc(slices.Concat(composeFiles, args), namesNoFile):
 				return errors.New("--compose is empty; name a file")
 			case fix && len(composeFiles) == 0:

@@ -39,7 +39,12 @@ func composeProjects(cmd *cobra.Command) (projects []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		projects = append(projects, found...)
+		for _, name := range found {
+			same := func(known string) bool { return filepath.Clean(known) == filepath.Clean(name) }
+			if !slices.ContainsFunc(projects, same) {
+				projects = append(projects, name)
+			}
+		}
 	}
 	return projects, nil
 }
@@ -49,7 +54,7 @@ func composeProjects(cmd *cobra.Command) (projects []string, err error) {
 func (a *app) checkCompose(cfg *config.Config, projects []string, fix bool, out *outputs) error {
 	// compose-go logs unset variables; the findings have them with their places.
 	logrus.SetOutput(io.Discard)
-	c := composeCheck{app: a, cfg: cfg, fix: fix, out: out, environment: map[string]string{}, read: map[string]bool{}, said: map[config.Finding]bool{}}
+	c := composeCheck{app: a, cfg: cfg, fix: fix, out: out, environment: map[string]string{}, said: map[config.Finding]bool{}}
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		c.environment[name] = value
@@ -76,26 +81,15 @@ type composeCheck struct {
 	fix             bool
 	out             *outputs
 	environment     map[string]string
-	read            map[string]bool         // projects, by the paths of their files
 	said            map[config.Finding]bool // with full paths
 	failed, blocked bool
 }
 
 // project checks one project. The error is one of writing.
 func (c *composeCheck) project(project string) error {
-	files := compose.Files(project)
-	var paths []string
-	for _, file := range files {
-		paths = append(paths, fullPath(file))
-	}
-	key := strings.Join(paths, "\x00")
-	if c.read[key] {
-		return nil
-	}
-	c.read[key] = true
 	services, err := compose.Load(project, c.environment)
 	if fixes := compose.Check(c.cfg, services).Fixes; err == nil && c.fix && len(fixes) > 0 {
-		if failed := c.write(project, fixes); failed != nil { // the findings stay true
+		if failed := c.write(fixes); failed != nil { // the findings stay true
 			if err := c.fails(failed); err != nil {
 				return err
 			}
@@ -120,7 +114,7 @@ func (c *composeCheck) project(project string) error {
 	if wrong || c.quiet {
 		return nil
 	}
-	_, err = fmt.Fprintf(c.out.textTo, "%s is right: %s, %d of images.yaml.\n", report.Printable(strings.Join(files, " with ")), report.Count(len(services), "service"), result.Managed)
+	_, err = fmt.Fprintf(c.out.textTo, "%s is right: %s, %d of images.yaml.\n", report.Printable(strings.Join(compose.Files(project), " with ")), report.Count(len(services), "service"), result.Managed)
 	return err
 }
 
@@ -155,9 +149,9 @@ func fullPath(name string) string {
 	return name
 }
 
-// write writes fixes into the files of a project and says which.
-func (c *composeCheck) write(project string, fixes []compose.Fix) error {
-	applied, err := compose.Apply(project, fixes)
+// write writes fixes into compose files and says which.
+func (c *composeCheck) write(fixes []compose.Fix) error {
+	applied, err := compose.Apply(fixes)
 	for _, f := range applied {
 		if !c.quiet {
 			_, _ = fmt.Fprintln(c.out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: fixed: %q is now %q", f.Pos.File, f.Pos.Line, f.Pos.Column, f.From, f.To)))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -173,7 +172,7 @@ func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
 // on a host, which has an address, too. It refuses a file that names another
 // registry: the demo neither writes to it nor reads from it.
 func demoImages(file, host, address string) ([]config.Image, error) {
-	options := config.Options{Registry: host, Policies: policies.Keys(), Stdin: os.Stdin}
+	options := config.Options{Registry: host, Policies: policies.Keys(), Once: readOnce()}
 	cfg, err := config.Parse("images.yaml", []byte(demo.ImagesYAML()), options)
 	if file != "" {
 		cfg, err = config.Load([]string{file}, options)

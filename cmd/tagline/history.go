@@ -25,12 +25,14 @@ read as one, whatever their order, and what two of them have in common counts on
 No registry is asked. A repository without a host is an image of images.yaml by its
 name there, or is on the --registry.
 
-A date is the whole day, in UTC. What images.yaml needs to go back is written for what
-the tag named then, or without --at for what it named before its last move. Its digest
-gives the very same bytes, as long as the registry has them; versions and the digests
-of images give the same images, in an index that may be another one.`,
+A date is the whole day, in UTC, and a time without a fraction is the whole second.
+What images.yaml needs to go back is written for what the tag named then, or without
+--at for what it named before its last move. Its digest gives the very same bytes, as
+long as the registry has them; versions and the digests of images give the same images,
+in an index that may be another one.`,
 		Example: `  tagline history my-image:10 --journal journal.jsonl
   tagline history my-image:10 --at 2026-01-02 --journal journal.jsonl
+  tagline history my-image:10 --at "2026-01-02 03:04:05 UTC" --journal journal.jsonl
   tagline history my-image:10 --at 7d --journal parts/`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -75,7 +77,7 @@ of images give the same images, in an index that may be another one.`,
 			return errors.Join(text.History(h, opts), to.write(out.Bytes()))
 		},
 	}
-	c.Flags().StringVar(&at, "at", "", "only what it named `WHEN`: on 2026-01-02, at 2026-01-02T03:04:05Z, or 7d or 2h30m ago")
+	c.Flags().StringVar(&at, "at", "", "only what it named `WHEN`: on 2026-01-02, at \"2026-01-02 03:04:05 UTC\", or 7d or 2h30m ago")
 	a.journalsFlag(c, &files)
 	answerFlag(c, &output)
 	a.fileFlag(c)
@@ -114,7 +116,7 @@ func parseAt(text string, given bool, now time.Time) (report.HistoryOptions, err
 	}
 	from, to, ok := parseTime(text, now)
 	if !ok {
-		return report.HistoryOptions{}, fmt.Errorf("--at is %q, which is neither a date such as 2026-01-02, nor a time such as 2026-01-02T03:04:05Z, nor a duration such as 7d or 2h30m", text)
+		return report.HistoryOptions{}, notTime("--at", text)
 	}
 	return report.HistoryOptions{At: text, From: from, To: to}, nil
 }

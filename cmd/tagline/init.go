@@ -277,7 +277,7 @@ func (a *app) openDraft(path string) (*drafted, error) {
 	case err != nil:
 		return nil, fmt.Errorf("--output: %s is no images.yaml that can be added to, so nothing is written: %w", path, firstOf(err))
 	case refused != nil:
-		return nil, failed(fmt.Errorf("images can't be added: %w", refused))
+		return nil, failed(fmt.Errorf("images can't be added, so nothing is written: %w, or leave --output out, and copy from what init prints", refused))
 	}
 	d.host = cfg.Registry
 	for _, l := range cfg.Listed {

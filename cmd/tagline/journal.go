@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 
+	"tagline/config"
+	"tagline/reconcile"
 	"tagline/reconcile/journal"
 	"tagline/reconcile/report"
 )
@@ -26,7 +30,8 @@ type recording struct {
 	to     *journal.Writer
 	mu     sync.Mutex
 	failed error
-	lost   int // moves that are not in the journal
+	lost   int  // moves that are not in the journal
+	broken bool // it can't be written
 }
 
 // record opens the journal of a run. A run goes on without one that can't be
@@ -44,10 +49,38 @@ func (a *app) record(cmd *cobra.Command, run string, outputs ...string) (*record
 			return nil, fmt.Errorf("--output %s would replace the journal; name another file", flag)
 		}
 	}
+	r := &recording{app: a, to: journal.NewWriter(a.journalFile, run, doer())}
 	if err := journal.Check(a.journalFile); err != nil {
 		a.warn("%v; what the run moves will be in no journal", err)
+		r.broken = true
 	}
-	return &recording{app: a, to: journal.NewWriter(a.journalFile, run, doer())}, nil
+	return r, nil
+}
+
+// aliases returns the tags that were aliases by the journal, as far as there is one.
+func (r *recording) aliases(images []config.Image) map[config.Repository][]reconcile.TagDigest {
+	if r == nil || r.broken {
+		return nil
+	}
+	all, err := formerAliases([]string{r.journalFile}, images)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.warn("%v; aliases that only the journal knows are not told", err)
+	}
+	return all
+}
+
+// formerAliases returns the tags of images that were aliases by journals, and that
+// images.yaml does not list.
+func formerAliases(files []string, images []config.Image) (map[config.Repository][]reconcile.TagDigest, error) {
+	at := map[config.Repository]config.Image{}
+	for _, image := range images {
+		at[image.Repository.Place()] = image
+	}
+	return journal.Aliases(files, func(place config.Repository, tag string) bool {
+		image, ok := at[place]
+		_, listed := slices.BinarySearchFunc(image.Aliases, tag, func(a config.Alias, tag string) int { return config.CompareTags(a.Tag, tag) })
+		return ok && !listed
+	})
 }
 
 // add records moves. It is safe for concurrent use.

@@ -40,6 +40,16 @@ type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
+// codeOf returns the exit code of a command that ends with an error, or with nil.
+func codeOf(err error) int {
+	code := exitCode(exitFailed)
+	if err == nil {
+		return exitDone
+	}
+	_ = errors.As(err, &code)
+	return int(code)
+}
+
 // run is tagline without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr, args)
@@ -47,12 +57,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if unknown := unknownCommand(root, args); err != nil && unknown != nil {
 		err = unknown
 	}
-	if code := exitCode(0); errors.As(err, &code) {
-		return int(code)
-	}
-	if err != nil {
+	if code := exitCode(0); err != nil && !errors.As(err, &code) {
 		_, _ = fmt.Fprintln(stderr, message(err))
-		return exitFailed
 	}
-	return exitDone
+	return codeOf(err)
 }

@@ -282,15 +282,10 @@ func (o *outputs) close(err error) error {
 
 // ended notes how the run ended.
 func (o *outputs) ended(err error) {
-	code := exitCode(exitFailed)
-	switch {
-	case err == nil:
-		code = exitDone
-	case errors.As(err, &code):
-	default:
+	if code := exitCode(0); err != nil && !errors.As(err, &code) {
 		o.note(err)
 	}
-	o.run.ExitCode = int(code)
+	o.run.ExitCode = codeOf(err)
 }
 
 // note adds the error that stopped the run to the reports.

@@ -129,7 +129,7 @@ func (a *app) recordsOf(images []config.Image) (records []reconcile.Record, dama
 // be read.
 func (a *app) makePage(ctx context.Context, images []config.Image, o catalogue.Options) (made *catalogue.Page, failed bool, err error) {
 	made = catalogue.New(o)
-	first, err := a.survey(ctx, images, made.Add)
+	first, err := a.survey(ctx, images, reconcile.Job{}, made.Add)
 	switch {
 	case err != nil:
 		return nil, true, fmt.Errorf("%w; there is no new page", err)
@@ -170,19 +170,18 @@ func (a *app) nowNamed(ctx context.Context, images []config.Image, wanted map[co
 	}
 }
 
-// survey makes the plan of a dry run for each image, with what its aliases carry, in
-// their order. unread is the first problem in reading them.
-func (a *app) survey(ctx context.Context, images []config.Image, add func(config.Image, reconcile.Plan)) (unread, err error) {
+// survey makes the plan of a dry run for each image, with what its aliases carry and
+// what else the job asks for, in their order. unread is the first problem in reading
+// them.
+func (a *app) survey(ctx context.Context, images []config.Image, job reconcile.Job, add func(config.Image, reconcile.Plan)) (unread, err error) {
 	client := a.client(images...)
 	defer client.Close()
 	store := a.cache()
 	defer store.Close()
 	progress := a.startProgress(len(images), client)
 	defer progress.stop()
-	job := reconcile.Job{
-		Readers: store.Readers(client, images), Limit: reconcile.Limit{Max: reconcile.DefaultMaxDeletions}, Deep: reconcile.DeepNever,
-		Carried: true, Planned: store.Release, Begun: progress.begin,
-	}
+	job.Readers, job.Planned, job.Begun = store.Readers(client, images), store.Release, progress.begin
+	job.Limit, job.Deep, job.Carried = reconcile.Limit{Max: reconcile.DefaultMaxDeletions}, reconcile.DeepNever, true
 	n := 0 // plans come in the order of the images
 	reconcile.RunAll(ctx, job, images, func(plan reconcile.Plan, _ reconcile.Result) {
 		progress.done()

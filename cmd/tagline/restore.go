@@ -48,7 +48,14 @@ Exit codes:
   tagline restore --run 20260102-030405-abcdef --dry-run
   tagline restore my-image --since 2h`,
 		ValidArgsFunction: a.completeReference,
-		RunE:              r.run,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			begun := time.Now()
+			err := r.run(cmd, args)
+			if r.logFormat == "json" && !r.lists(args) {
+				report.LogRestoreEnd(r.logger(), r.all, r.dryRun, codeOf(err), time.Since(begun))
+			}
+			return err
+		},
 	}
 	c.Flags().StringVar(&r.of, "run", "", "only what the run of this `ID` deleted, as restore lists it")
 	c.Flags().StringVar(&r.since, "since", "", "only what was deleted since `WHEN`: 2h30m ago, or 2026-01-02, or 2026-01-02T03:04:05Z")
@@ -67,6 +74,7 @@ type restoring struct {
 	*app
 	of, since, output string // --run, --since, --output
 	force, dryRun     bool
+	all               []reconcile.Restored // what was done so far
 }
 
 func (r *restoring) run(cmd *cobra.Command, args []string) error {
@@ -105,11 +113,10 @@ func (r *restoring) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := r.putBack(cmd.Context(), to, found, record)
-	if err != nil {
+	if err := r.putBack(cmd.Context(), to, found, record); err != nil {
 		return record.close(err)
 	}
-	return r.afterTrash(record.close(restoredExit(all)), damaged)
+	return r.afterTrash(record.close(restoredExit(r.all)), damaged)
 }
 
 // lists reports whether the trash is only to be listed.
@@ -156,7 +163,7 @@ func (r *restoring) list(to answer, dir string, records []reconcile.Record) erro
 	return errors.Join(err, to.write(out.Bytes()))
 }
 
-func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost, record *recording) ([]reconcile.Restored, error) {
+func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost, record *recording) error {
 	client := r.client()
 	defer client.Close()
 	var writers registry.Writers
@@ -165,19 +172,22 @@ func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lo
 	}
 	var out bytes.Buffer
 	text := r.text(to, &out)
-	var all []reconcile.Restored
 	for _, lost := range found {
-		all = append(all, reconcile.Restore(ctx, client, writers, lost, r.force))
+		one := reconcile.Restore(ctx, client, writers, lost, r.force)
+		r.all = append(r.all, one)
 		if writers != nil {
-			record.add(journal.Restores(lost, all[len(all)-1]))
+			record.add(journal.Restores(lost, one))
 		}
-		text.Restored(all[len(all)-1])
+		if r.logFormat == "json" {
+			report.LogRestored(r.logger(), one, r.dryRun)
+		}
+		text.Restored(one)
 	}
-	err := text.RestoredSummary(all, r.nextRun(all))
+	err := text.RestoredSummary(r.all, r.nextRun(r.all))
 	if to.json {
-		out = *bytes.NewBuffer(report.RestoredJSON(all, r.dryRun))
+		out = *bytes.NewBuffer(report.RestoredJSON(r.all, r.dryRun))
 	}
-	return all, errors.Join(err, to.write(out.Bytes()))
+	return errors.Join(err, to.write(out.Bytes()))
 }
 
 // wanted parses an argument.
@@ -198,11 +208,20 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if at, _, ok := parseTime(text, now); ok {
 		return at, nil
 	}
-	return time.Time{}, fmt.Errorf("--since is %q, which is neither a duration such as 2h30m nor a date such as 2026-01-02 or 2026-01-02T03:04:05Z", text)
+	return time.Time{}, notTime("--since", text)
 }
 
-// parseTime parses a duration before now, a date or a time. to is the end of the date,
-// or the time itself.
+// notTime is the error for a flag whose text [parseTime] can't parse.
+func notTime(flag, text string) error {
+	return fmt.Errorf(`%s is %q, and no time; give a date such as 2026-01-02, a time as reports have it, such as "2026-01-02 03:04:05 UTC" or 2026-01-02T03:04:05Z, or how long ago, such as 7d or 2h30m`, flag, text)
+}
+
+// printed are the forms in which reports and pages print times, and how long what they
+// name lasts. All are in UTC.
+var printed = map[string]time.Duration{time.DateOnly: 24 * time.Hour, "2006-01-02 15:04": time.Minute, time.DateTime: time.Second}
+
+// parseTime parses how long ago, or a date or a time. to is the end of the date, of the
+// minute or the second as reports have them, or the time itself.
 func parseTime(text string, now time.Time) (from, to time.Time, ok bool) {
 	if days, found := strings.CutSuffix(text, "d"); found {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
@@ -213,11 +232,16 @@ func parseTime(text string, now time.Time) (from, to time.Time, ok bool) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), now.Add(-ago), true
 	}
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return day, day.AddDate(0, 0, 1).Add(-1), true
+	for form, lasts := range printed {
+		if at, err := time.Parse(form, strings.TrimSuffix(text, " UTC")); err == nil {
+			return at, at.Add(lasts - 1), true
+		}
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	return at, at, err == nil
+	if to = at; !strings.Contains(text, ".") {
+		to = at.Add(time.Second - 1)
+	}
+	return at, to, err == nil
 }
 
 // manyRuns is how many runs a message names.

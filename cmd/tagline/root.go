@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,7 +38,7 @@ var version, commit = "devel", ""
 
 // app is what the commands share: the streams and the common flags.
 type app struct {
-	stdin          func() ([]byte, error) // for -f -, read once
+	once           func(name string) ([]byte, error) // see [readOnce]
 	stdout, stderr io.Writer
 
 	files        []string
@@ -66,9 +65,7 @@ type app struct {
 }
 
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr, stdin: sync.OnceValues(func() ([]byte, error) {
-		return io.ReadAll(io.LimitReader(os.Stdin, config.MaxBytes+1))
-	})}
+	a := &app{stdout: stdout, stderr: stderr, once: readOnce()}
 	root := &cobra.Command{
 		Use:   "tagline",
 		Short: "Keep a container registry's stable tags true to images.yaml",
@@ -182,10 +179,17 @@ func noCommand(of *cobra.Command, name string) error {
 
 // noArguments is the Args of a command that takes flags alone.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("%s has no arguments, and was given %q", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	hint := ""
+	if cmd.Flags().Lookup("file") != nil {
+		hint = "; name another file with --file"
+	}
+	if cmd.Flags().Lookup("compose") != nil {
+		hint += ", or compose files with --compose"
+	}
+	return fmt.Errorf("%s has no arguments, and was given %q%s", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0], hint)
 }
 
 // oneOf refuses a flag together with any of the others. The shell does not
@@ -266,19 +270,15 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 // load reads images.yaml, and keeps the images that --image asks for and that keep
 // does; nil for all.
 func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
-	stdin := io.Reader(nil)
-	if slices.Contains(a.files, config.Stdin) {
-		data, err := a.stdin()
-		if err != nil {
-			return nil, err
-		}
-		stdin = bytes.NewReader(data)
+	var wanted []named
+	for _, asked := range a.images {
+		wanted = append(wanted, nameOf(asked))
 	}
 	cfg, err := config.Load(a.files, config.Options{
-		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(), Stdin: stdin,
+		Registry: a.registry, RegistryFrom: a.registryFrom, Policies: policies.Keys(), Once: a.once,
 		Keep: func(image config.Image) bool {
-			return (keep == nil || keep(image)) && (len(a.images) == 0 || slices.ContainsFunc(a.images, func(name string) bool {
-				return is(name, image.Name, image.Repository)
+			return (keep == nil || keep(image)) && (len(wanted) == 0 || slices.ContainsFunc(wanted, func(is named) bool {
+				return is(image.Name, image.Repository)
 			}))
 		},
 	})
@@ -291,8 +291,8 @@ func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
 		return nil, err
 	}
 	a.said = cfg.Registries
-	for _, name := range a.images {
-		if !slices.ContainsFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) }) {
+	for i, name := range a.images {
+		if !slices.ContainsFunc(cfg.Listed, func(l config.Listed) bool { return wanted[i](l.Name, l.Repository) }) {
 			return nil, fmt.Errorf("%s %q is not in %s, which has %s", cmp.Or(a.imagesFrom, "--image"), name, a.source(), some(name, cfg.Listed))
 		}
 	}
@@ -319,9 +319,17 @@ func (a *app) loadUntil(ctx context.Context, keep func(config.Image) bool) (*con
 	}
 }
 
-// is reports whether a value of --image means an image.
-func is(asked, name string, repository config.Repository) bool {
-	return asked == name || asked == repository.String()
+// named reports whether a text names an image.
+type named func(name string, repository config.Repository) bool
+
+// nameOf returns what a text such as --image names: an image by its name in
+// images.yaml, or by its repository, whichever name of the host that has.
+func nameOf(text string) named {
+	repository, err := config.ParseRepository(text, "")
+	place := repository.Place()
+	return func(name string, of config.Repository) bool {
+		return text == name || err == nil && of.Path == place.Path && of.Place() == place
+	}
 }
 
 // some names the images, or of many the one that is nearest to a name.
@@ -348,6 +356,21 @@ func (a *app) source() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// readOnce returns a function that reads standard input and pipes, each once: a
+// command may load its files several times.
+func readOnce() func(name string) ([]byte, error) {
+	var read sync.Map // name -> func() ([]byte, error)
+	return func(name string) ([]byte, error) {
+		data, _ := read.LoadOrStore(name, sync.OnceValues(func() ([]byte, error) {
+			if name == config.Stdin {
+				return io.ReadAll(io.LimitReader(os.Stdin, config.MaxBytes+1))
+			}
+			return readFile(name, config.MaxBytes)
+		}))
+		return data.(func() ([]byte, error))()
+	}
 }
 
 // readFile reads a file up to one byte above a limit, since the file may be an

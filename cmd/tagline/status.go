@@ -12,11 +12,13 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/catalogue"
+	"tagline/reconcile/journal"
 	"tagline/reconcile/report"
 )
 
 func (a *app) statusCommand() *cobra.Command {
 	var output string
+	var journals []string
 	c := &cobra.Command{
 		Use:   "status [IMAGE[:ALIAS]...]",
 		Short: "Show what each alias is now, and what the next run makes of it",
@@ -27,6 +29,10 @@ differ, and whether it is in sync. An alias with platforms of several versions i
 mixed. With arguments, only those images and aliases are shown. Their names are as in
 images.yaml, or with their host.
 
+Former aliases are tags that images.yaml does not list and that were aliases, by
+tagline's mark in their index, or by a journal. They stay until they are set to absent;
+prune deletes those that have a mark of their own.
+
 Registries are read as by apply --dry-run; nothing is written to them. What is blocked
 is shown, and no failure.
 
@@ -34,7 +40,7 @@ Exit codes:
   0  done
   1  something failed: an image or alias that could not be read is unknown`,
 		Example: `  tagline status
-  tagline status my-image
+  tagline status my-image --journal journal.jsonl
   tagline status my-image:10 -o json`,
 		ValidArgsFunction: a.completeReference,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,8 +64,18 @@ Exit codes:
 					return err
 				}
 			}
+			job := reconcile.Job{Former: true}
+			if len(journals) > 0 {
+				files, err := journal.Files(journals)
+				if err == nil {
+					job.Recorded, err = formerAliases(files, cfg.Images)
+				}
+				if err != nil {
+					return err
+				}
+			}
 			var status catalogue.Status
-			_, err = a.survey(cmd.Context(), cfg.Images, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
+			_, err = a.survey(cmd.Context(), cfg.Images, job, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
 			if err != nil {
 				return err
 			}
@@ -77,6 +93,7 @@ Exit codes:
 			return err
 		},
 	}
+	a.journalsFlag(c, &journals)
 	answerFlag(c, &output)
 	a.cacheFlag(c)
 	a.fileFlag(c)
@@ -90,7 +107,8 @@ func (a *app) shown(cfg *config.Config, args []string) (map[string][]string, err
 	tags, whole := map[string][]string{}, map[string]bool{}
 	for _, arg := range args {
 		find := func(name string) string {
-			i := slices.IndexFunc(cfg.Listed, func(l config.Listed) bool { return is(name, l.Name, l.Repository) })
+			is := nameOf(name)
+			i := slices.IndexFunc(cfg.Listed, func(l config.Listed) bool { return is(l.Name, l.Repository) })
 			if i < 0 {
 				return ""
 			}

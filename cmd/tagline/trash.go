@@ -97,3 +97,6 @@ type unkept struct{ err error }
 
 // Keep implements [reconcile.Trash].
 func (u unkept) Keep(config.Repository, []reconcile.Kept) error { return u.err }
+
+// Deleted implements [reconcile.Trash].
+func (unkept) Deleted(config.Repository) {}

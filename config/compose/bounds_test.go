@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+const tooLarge = "compose.yml: error[too-much]: project is too large: more than 100000 values"
+
 // What is made to take all memory and time there is.
 func TestHostile(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
@@ -23,16 +25,15 @@ func TestHostile(t *testing.T) {
 	}
 	refuse(t, []refused{
 		{"too large", "-- compose.yml --\n" + strings.Repeat("# more\n", 200_000), `compose.yml: error[too-large]: file has 1400000 bytes; at most 1048576 are read`},
-		{"billion laughs", "-- compose.yml --\n" + laughs, `error[too-much]: file has more than 50000 values, with its YAML aliases written out`},
+		{"billion laughs", "-- compose.yml --\n" + laughs, tooLarge},
 		{"YAML alias of itself", "-- compose.yml --\nx-a: &a [*a]\n", `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
 		{"merge of itself", "-- compose.yml --\nservices: &a\n  <<: *a\n", `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
 		{"nested deep", "-- compose.yml --\nx-a: " + nested(5000), `error[too-deep]: maps, lists and YAML aliases are nested more than 100 deep`},
-		{"variables that double", "-- .env --\n" + doubled + "-- compose.yml --\nservices: {}\n", `.env:8:1: error[too-much]: variable "A" has 128000 bytes; at most 65536 are read`},
-		{"variables that double in one line", "-- .env --\nA=\"xx\"" + strings.Repeat("A=\"$A$A\"", 40) + "\n-- compose.yml --\nservices: {}\n", `.env:1:1: error[too-much]: line in quotes has more than 12 variables`},
-		{"variables that double in an included folder", "-- sub/.env --\n" + doubled + "-- compose.yml --\ninclude: [sub/b.yml]\n-- sub/b.yml --\nservices: {}\n", `sub/.env:8:1: error[too-much]: variable "A" has 128000 bytes; at most 65536 are read`},
-		{"variables that double in the second of two files", "-- a --\nA=" + strings.Repeat("x", 1000) + "\n-- b --\nB=$A$A\n" + strings.Repeat("B=$B$B\n", 40) + "-- compose.yml --\ninclude: [{path: b.yml, env_file: [a, b]}]\n-- b.yml --\nservices: {}\n", `b:7:1: error[too-much]: variable "B" has 128000 bytes; at most 65536 are read`},
-		{"long text with variables", "-- compose.yml --\nservices: {a: {image: \"" + strings.Repeat("${A:-", 20_000) + "\"}}\n", `compose.yml:1:23: error[invalid-compose]: text with variables in it has 100000 bytes; at most 4096 are read`},
-		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", `error[too-much]: more than 300000 values, each as often as it is included or extended`},
+		{"variables that double", "-- .env --\n" + doubled + "-- compose.yml --\nservices: {}\n", tooLarge},
+		{"variables that double in an included folder", "-- sub/.env --\n" + doubled + "-- compose.yml --\ninclude: [sub/b.yml]\n-- sub/b.yml --\nservices: {}\n", tooLarge},
+		{"variables that double in the second of two files", "-- a --\nA=" + strings.Repeat("x", 1000) + "\n-- b --\nB=$A$A\n" + strings.Repeat("B=$B$B\n", 40) + "-- compose.yml --\ninclude: [{path: b.yml, env_file: [a, b]}]\n-- b.yml --\nservices: {}\n", tooLarge},
+		{"long text with variables", "-- compose.yml --\nservices: {a: {image: \"" + strings.Repeat("${A:-", 20_000) + "\"}}\n", tooLarge},
+		{"includes that double", "-- compose.yml --\ninclude: [0.yml]\n" + many + "-- 30.yml --\nservices: {z: {image: a}}\n", tooLarge},
 	})
 }
 
@@ -48,9 +49,9 @@ func TestLarge(t *testing.T) {
 		extends += fmt.Sprintf("  s%d: {extends: base}\n", i)
 		chain += fmt.Sprintf("  s%d: {extends: s%d}\n", i+1, i)
 	}
-	keys := ""
-	for i := range 10_001 {
-		keys += fmt.Sprintf("  s%d: {image: a}\n", i)
+	var keys strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&keys, "  s%d: {}\n", i)
 	}
 	includes := "-- compose.yml --\ninclude: [0.yml]\n"
 	for i := range 150 {
@@ -59,19 +60,6 @@ func TestLarge(t *testing.T) {
 	ranges := "services:\n  s0: {image: a}\n"
 	for i := range 99 {
 		ranges += fmt.Sprintf("  s%d: {extends: s%d, ports: [\"%d-%d:80\"]}\n", i+1, i, 600*i+1, 600*i+100)
-	}
-	files, bodies := "", ""
-	for i := range 201 {
-		files += fmt.Sprintf("- f%d.yml\n", i)
-		bodies += fmt.Sprintf("-- f%d.yml --\nservices: {}\n", i)
-	}
-	files += bodies
-	tags := "services:\n  s0: {build: .}\n"
-	for i := range 99 {
-		tags += fmt.Sprintf("  s%d: {extends: s%d, build: {tags: [%s]}}\n", i+1, i, strings.Repeat("a, ", 100))
-	}
-	for i := range 5000 {
-		tags += fmt.Sprintf("  t%d: {extends: s99}\n", i)
 	}
 	others := ""
 	for i := range 20 {
@@ -90,6 +78,8 @@ func TestLarge(t *testing.T) {
 		{"extends of what is included", merged + "-- 12.yml --\nservices: {s0: {image: a}}\n"},
 		{"ports", "-- compose.yml --\nservices: {a: {image: x, ports: [\"1-65535\", \"1-65535:1-65535\"]}}\n"},
 		{"ports by a variable", "-- .env --\nP=1-65535\n-- compose.yml --\nservices: {a: {image: x, ports: [\"$P\", \"${P}/udp\"]}}\n"},
+		{"variables of one line that double", "-- .env --\nA=\"xx\"" + strings.Repeat("A=\"$A$A\"", 100) + "\n-- compose.yml --\nservices: {a: {image: x$A}}\n"},
+		{"variables that double without a dollar sign", "-- .env --\nA=\"xx\"" + strings.Repeat(`A="\0044A\0044A"`, 100) + "\n-- compose.yml --\nservices: {a: {image: x$A}}\n"},
 		{"extends of a large service", "-- compose.yml --\n" + wide + extends},
 		{"a long chain of includes", includes + "-- 150.yml --\n" + wide + "services:\n  a: {labels: *wide}\n  b: {labels: *wide}\n"},
 	} {
@@ -102,11 +92,8 @@ func TestLarge(t *testing.T) {
 	}
 	refuse(t, []refused{
 		{"a long chain of extends", "-- compose.yml --\n" + chain, "error[invalid-compose]: services extend each other"},
-		{"a map", "-- compose.yml --\nservices:\n" + keys, "compose.yml:2:3: error[too-much]: map has more than 10000 keys"},
-		{"resets", "-- compose.yml --\nservices: {a: {command: [" + strings.Repeat("!reset a,", 300) + "]}}\n", "error[too-much]: file has more than 200 values with !reset or !override"},
-		{"files", "-- compose.yml --\ninclude:\n" + files, "error[too-much]: more than 200 files are included or extended"},
-		{"a large .env file of many includes", "-- compose.yml --\ninclude: [" + strings.Repeat("b.yml, ", 100) + "]\n-- b.yml --\nservices: {}\n-- .env --\n" + strings.Repeat("A=1\n", 10_000), "error[too-much]: more than 300000 values"},
-		{"tags of builds that extend each other", "-- compose.yml --\n" + tags, "error[too-much]: more than 300000 values"},
+		{"a map", "-- compose.yml --\nservices:\n" + keys.String(), tooLarge},
+		{"a large .env file of many includes", "-- compose.yml --\ninclude: [" + strings.Repeat("b.yml, ", 100) + "]\n-- b.yml --\nservices: {}\n-- .env --\n" + strings.Repeat("A=1\n", 10_000), tooLarge},
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 
 // Result is what Check says of the services of a compose file.
 type Result struct {
-	Findings []*config.Finding // in the order of their places; some may be warnings
+	Findings []*config.Finding // in the order of their places; equal ones if services share a place
 	Managed  int               // services with an image of a repository of images.yaml
 	Fixes    []Fix             // of findings that leave one choice
 }
@@ -25,79 +24,67 @@ type Result struct {
 // alias may use it. Of images of other repositories, only the name is looked at: it
 // may be a misspelt one of images.yaml.
 func Check(cfg *config.Config, services []Service) Result {
-	c := &check{images: map[config.Repository]config.Image{}}
+	c := &check{cfg: cfg, images: map[config.Repository]config.Image{}}
 	for _, image := range cfg.Images {
 		c.images[image.Repository.Place()] = image
 	}
 	for _, s := range services {
-		c.service(s)
+		if f := c.service(s); f != nil {
+			c.result.Findings = append(c.result.Findings, f)
+		}
 	}
-	c.result.Findings = sorted(c.result.Findings)
+	slices.SortStableFunc(c.result.Findings, func(a, b *config.Finding) int { return comparePos(a.Pos, b.Pos) })
 	return c.result
 }
 
 type check struct {
+	cfg    *config.Config
 	images map[config.Repository]config.Image // by place
 	result Result
 }
 
-func (c *check) report(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
+func warningf(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	f := errorf(pos, id, format, args...)
-	f.Alias = alias
-	c.result.Findings = append(c.result.Findings, f)
+	f.Warning = true
+	return f
 }
 
-func (c *check) warn(pos config.Pos, alias string, id findings.ID, format string, args ...any) {
-	c.report(pos, alias, id, format, args...)
-	c.result.Findings[len(c.result.Findings)-1].Warning = true
-}
-
-func (c *check) service(s Service) {
-	for _, text := range s.BuildTags {
-		c.built(text)
-	}
+// service returns what is wrong with the image of a service, nil if nothing is.
+func (c *check) service(s Service) *config.Finding {
 	text := s.Image
 	if text.Written == "" {
-		return // built, or run by a provider
+		return nil // built, or run by a provider
 	}
 	name, tag, digest := divide(text.marked)
 	image, managed := c.find(name)
-	unset := strings.Contains(name, "\x00")
-	invalid := text.isReference()
-	if managed || unset && c.mayBe(name) {
+	invalid := text.invalid()
+	if managed {
 		c.result.Managed++
 	}
 	switch {
-	case unset && c.mayBe(name):
-		c.warn(text.Pos, "", findings.UnsetVariable, "%s: %s; it can't be told which image this is", quote(text.Written), text.missing())
-	case !managed && !unset && invalid != nil:
-		c.warn(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
+	case unsetMark.MatchString(name):
+		if !s.Build {
+			return warningf(text.Pos, findings.UnsetVariable, "%q: %s; it can't be told which image this is", text.Written, text.missing())
+		}
+	case !managed && invalid != nil:
+		return warningf(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
 		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
-			c.warn(text.Pos, "", findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+			return warningf(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
-		c.warn(text.Pos, "", findings.BuiltImage, "%s %s, or remove the build section", text.shown(), built)
+		return warningf(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
-		c.report(text.Pos, "", findings.UnsetVariable, "%s: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
-			quote(text.Written), text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
+		return errorf(text.Pos, findings.UnsetVariable, "%q: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
+			text.Written, text.missing(), text.Unset[0], append(stable(image), "TAG")[0])
 	case digest != "":
-		c.report(text.Pos, "", findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
+		return errorf(text.Pos, findings.DigestPin, "%s is pinned to a digest, which no alias moves; write an alias of %s: %s", text.shown(), image.Name, choice(stable(image)))
 	case invalid != nil:
-		c.report(text.Pos, "", findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		return errorf(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	default:
-		c.alias(s, image, cmp.Or(tag, "latest"))
+		return c.alias(s, image, cmp.Or(tag, "latest"))
 	}
-}
-
-const built = "is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built"
-
-// built warns of a tag of a build section that names an image of images.yaml.
-func (c *check) built(text Text) {
-	name, _, _ := divide(text.marked)
-	if _, managed := c.find(name); managed {
-		c.warn(text.Pos, "", findings.BuiltImage, "%s %s", text.shown(), built)
-	}
+	return nil
 }
 
 // missing says of which variables the text has no value.
@@ -108,9 +95,9 @@ func (t Text) missing() string {
 	return "variables " + strings.Join(t.Unset, ", ") + " are not set"
 }
 
-// isReference is nil for the name of an image, with a tag, a digest, both or
-// neither; what depends on an unset variable is not looked at.
-func (t Text) isReference() error {
+// invalid says why a text is not the name of an image, with a tag, a digest, both or
+// neither. What depends on an unset variable is not looked at.
+func (t Text) invalid() error {
 	name, tag, digest := divide(t.Value)
 	_, err := config.ParseRepository(name, dockerHub)
 	switch {
@@ -150,105 +137,58 @@ func (c *check) find(name string) (config.Image, bool) {
 	return image, ok
 }
 
-var unsetMark = regexp.MustCompile("\x00[^\x00]*\x00")
-
-// mayBe reports whether a name with unset variables in it could be one of
-// images.yaml: whether all that is around them fits.
-func (c *check) mayBe(name string) bool {
-	name = strings.ToValidUTF8(name, "\ufffd")
-	fits := regexp.MustCompile("^" + unsetMark.ReplaceAllString(regexp.QuoteMeta(name), ".*") + "$").MatchString
-	for _, image := range c.images {
-		repository, short := image.Repository, ""
-		if repository.Host == dockerHub {
-			short = repository.Path
-		}
-		if fits(repository.String()) || short != "" && (fits(short) || fits(strings.TrimPrefix(short, "library/"))) {
-			return true
-		}
-	}
-	return false
-}
-
 // alias checks a tag of an image that images.yaml manages.
-func (c *check) alias(s Service, image config.Image, tag string) {
+func (c *check) alias(s Service, image config.Image, tag string) (f *config.Finding) {
 	text := s.Image
 	i := slices.IndexFunc(image.Aliases, func(a config.Alias) bool { return a.Tag == tag })
-	switch {
-	case i < 0:
-		c.report(text.Pos, "", findings.NotAnAlias, "%s: %s", text.shown(), notAnAlias(s, image, tag))
-		c.fix(s, image, tag)
-	case image.Aliases[i].Absent:
-		c.report(text.Pos, tag, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
-	default:
-		c.platforms(s, image, image.Aliases[i])
+	if i < 0 {
+		said, aliases := notAnAlias(s, image, tag)
+		name, written := strings.CutSuffix(text.Written, ":"+tag)
+		if len(aliases) == 1 && written && !strings.Contains(text.Written, "$") {
+			c.result.Fixes = append(c.result.Fixes, Fix{text.Pos, text.Written, name + ":" + aliases[0].Tag})
+		}
+		return errorf(text.Pos, findings.NotAnAlias, "%s: %s", text.shown(), said)
 	}
+	if image.Aliases[i].Absent {
+		f = errorf(text.Pos, findings.AbsentAlias, "%s: images.yaml takes alias %q away%s", text.shown(), tag, instead(image, tag))
+	} else {
+		f = unserved(s, image, image.Aliases[i])
+	}
+	if f != nil {
+		f.Alias = tag
+	}
+	return f
 }
 
-// notAnAlias says what a tag is instead, and which alias is nearest.
-func notAnAlias(s Service, image config.Image, tag string) string {
-	named := "tag " + quote(tag)
+// notAnAlias says what a tag is instead, and returns the aliases that the service may
+// have in its place.
+func notAnAlias(s Service, image config.Image, tag string) (said string, suitable []config.Alias) {
+	named := "tag " + strconv.Quote(tag)
 	if s.Image.Hidden {
 		named = "the tag"
 	}
-	of, relation := aliasesFor(image, tag)
-	_, written, _ := divide(s.Image.Written)
+	if _, written, _ := divide(s.Image.Written); written == "" && tag == "latest" {
+		return fmt.Sprintf(`no tag means "latest", which is not an alias of %s%s`, image.Name, instead(image, tag)), nil
+	}
+	of, following := aliasesFor(image, tag)
+	relation := "%s is a release that alias %s takes images from"
 	switch {
-	case written == "" && tag == "latest":
-		named = `no tag means "latest", which`
-	case len(of) > 0:
-		said := fmt.Sprintf("%s is a "+relation, named, choice(tagsOf(of)))
-		suitable, where := suiting(s, image, of, tag)
-		switch {
-		case len(suitable) > 0:
-			return said + "; write " + choice(tagsOf(suitable))
-		case s.Platform.Written != "":
-			return said + ", but images.yaml does not say so for the service's platform, " + s.Platform.shown()
-		}
-		return fmt.Sprintf("%s, but images.yaml does not say so for %s; if the service runs elsewhere, set its platform", said, where)
+	case len(of) == 0:
+		return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag)), nil
+	case following:
+		relation = "%s is a version that alias %s follows, and moves on from"
 	}
-	return fmt.Sprintf("%s is not an alias of %s%s", named, image.Name, instead(image, tag))
-}
-
-// aliasesFor are the aliases that may stand for a tag: those that take images
-// from it or, if there are none, those that follow versions like it.
-func aliasesFor(image config.Image, tag string) (all []config.Alias, relation string) {
-	var following []config.Alias
-	for _, a := range image.Aliases {
-		takesIt, followsIt := false, false
-		for _, s := range a.Sources {
-			taking, following := takes(image, s, tag)
-			takesIt, followsIt = takesIt || taking, followsIt || following
-		}
-		switch {
-		case takesIt:
-			all = append(all, a)
-		case followsIt:
-			following = append(following, a)
-		}
+	said = fmt.Sprintf(relation, named, choice(tagsOf(of)))
+	suitable, where := suiting(s, image, of, tag)
+	switch {
+	case len(suitable) > 0:
+		said += "; write " + choice(tagsOf(suitable))
+	case s.Platform.Written != "":
+		said += ", but images.yaml does not say so for the service's platform, " + s.Platform.shown()
+	default:
+		said += fmt.Sprintf(", but images.yaml does not say so for %s; if the service runs elsewhere, set its platform", where)
 	}
-	if len(all) == 0 {
-		return following, "version that alias %s follows, and moves on from"
-	}
-	return all, "release that alias %s takes images from"
-}
-
-// suiting are the aliases that a service may have in place of a tag. If there are
-// none, where is a platform that the first one is not known to serve.
-func suiting(s Service, image config.Image, aliases []config.Alias, tag string) (all []config.Alias, where config.Platform) {
-	for i := len(aliases) - 1; i >= 0; i-- {
-		lacks, ok := standsFor(s, image, aliases[i], tag)
-		trial := check{}
-		if ok {
-			trial.platforms(s, image, aliases[i])
-		} else {
-			where = lacks
-		}
-		if ok && len(trial.result.Findings) == 0 {
-			all = append(all, aliases[i])
-		}
-	}
-	slices.Reverse(all)
-	return all, where
+	return said, suitable
 }
 
 func tagsOf(aliases []config.Alias) []string {

@@ -11,8 +11,9 @@ package compose
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -21,11 +22,10 @@ import (
 // Service is what a compose file says of one service, with what it extends and
 // includes. A field that is not there has the zero Text.
 type Service struct {
-	Name      string
-	Image     Text
-	Platform  Text
-	Build     bool   // it has a build section
-	BuildTags []Text // the further names that its build gives
+	Name     string
+	Image    Text
+	Platform Text
+	Build    bool // it has a build section
 }
 
 // Text is a value of a compose file.
@@ -33,19 +33,19 @@ type Text struct {
 	Written string     // as the file spells it, variables and all
 	Value   string     // with the variables' values; those of Unset are left empty
 	Unset   []string   // the variables that have no value and no default
-	Hidden  bool       // Value has something of the process environment in it: not for a log
+	Hidden  bool       // Value has that of a variable in it: not for a log
 	Pos     config.Pos // zero if the text is not there
 
 	marked string // Value with a mark where an unset variable stands
 }
 
 // shown is the text for a message: as it is written, and what it stands for
-// where that is no secret.
+// unless that has the value of a variable in it: CI has secrets in some.
 func (t Text) shown() string {
 	if t.Hidden || t.Value == t.Written {
-		return quote(t.Written)
+		return strconv.Quote(t.Written)
 	}
-	return fmt.Sprintf("%s (%s)", quote(t.Written), quote(t.Value))
+	return fmt.Sprintf("%q (%q)", t.Written, t.Value)
 }
 
 // errorf is a problem of a file, at a place of it.
@@ -53,39 +53,19 @@ func errorf(pos config.Pos, id findings.ID, format string, args ...any) *config.
 	return &config.Finding{ID: id, Pos: pos, Message: printable(fmt.Sprintf(format, args...))}
 }
 
-// maxQuoted is how much of a value a message repeats, in characters.
-const maxQuoted = 100
-
-// quote makes a value safe to print, and cuts it where it is long.
-func quote(s string) string {
-	if r := []rune(s); len(r) > maxQuoted {
-		s = string(r[:maxQuoted]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
-
-// printable keeps what other people's messages repeat on one line.
+// printable keeps what files and other people's messages say on one line, and cuts it
+// where it is long.
 func printable(s string) string {
-	if r := []rune(s); len(r) > 10*maxQuoted {
-		s = string(r[:10*maxQuoted]) + "…"
+	const most = 1000
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+		if !unicode.IsPrint(r) {
 			return '\ufffd'
 		}
 		return r
 	}, s)
-}
-
-// sorted puts findings in the order of their places, and keeps one of those
-// that say the same: services that extend each other share a line.
-func sorted(findings []*config.Finding) []*config.Finding {
-	compare := func(a, b *config.Finding) int {
-		return cmp.Or(comparePos(a.Pos, b.Pos),
-			cmp.Compare(a.ID, b.ID), cmp.Compare(a.Message, b.Message))
-	}
-	slices.SortFunc(findings, compare)
-	return slices.CompactFunc(findings, func(a, b *config.Finding) bool { return compare(a, b) == 0 })
 }
 
 func comparePos(a, b config.Pos) int {

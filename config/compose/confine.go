@@ -14,15 +14,15 @@ import (
 
 // What a project may take at most. No file that people write is refused.
 const (
-	maxFileBytes  = 1 << 20
-	maxEnvBytes   = 64 << 10
-	maxFiles      = 200
-	maxDepth      = 100
-	maxValues     = 50_000  // of one file, with its YAML aliases written out
-	maxKeys       = 10_000  // of one map: compose-go compares each key with each other
-	maxResets     = 200     // "!reset" and "!override" of one file
-	maxWork       = 300_000 // values of all files, each as often as it is included or extended
-	costOfReading = 100     // for how many values each reading of a file counts
+	maxFileBytes = 1 << 20
+	maxDepth     = 100     // of maps and lists, and of services that extend each other
+	maxWork      = 100_000 // see spend
+)
+
+// What counts as much as a value.
+const (
+	bytesOfWork = 100 // so many bytes of a file or of variables
+	workOfFile  = 100 // in values: each time that a file is read, or a document checked
 )
 
 // spend reports whether there is time for so many more values. Small files can
@@ -30,24 +30,24 @@ const (
 func (p *project) spend(values int) bool {
 	if p.work <= maxWork {
 		if p.work += values; p.work > maxWork {
-			p.report(config.Pos{File: p.given[0]}, findings.TooMuch, "more than %d values, each as often as it is included or extended", maxWork)
+			p.report(config.Pos{File: p.given}, findings.TooMuch, "project is too large: more than %d values, with YAML aliases, includes, extends and variables written out", maxWork)
 		}
 	}
 	return p.work <= maxWork
 }
 
-// resolve returns the path in the workspace that a text stands for, relative to
-// a folder. It is "", with a finding, if there is none.
-func (p *project) resolve(s *scope, n *yaml.Node, folder string) string {
+// resolve returns the path in the workspace that a text stands for. It is "", with a
+// finding, if there is none.
+func (p *project) resolve(s *scope, n *yaml.Node) string {
 	t := p.text(s, n)
 	full := t.Value
 	if !filepath.IsAbs(full) {
-		full = filepath.Join(p.dir, folder, full)
+		full = filepath.Join(p.dir, s.folder, full)
 	}
 	path, err := filepath.Rel(p.dir, full)
 	switch {
 	case len(t.Unset) > 0:
-		p.report(t.Pos, findings.UnsetVariable, "variable %s is not set; this check cannot know which file %s is", strings.Join(t.Unset, ", "), quote(t.Written))
+		p.report(t.Pos, findings.UnsetVariable, "variable %s is not set; this check cannot know which file %q is", strings.Join(t.Unset, ", "), t.Written)
 	case t.Value == "":
 		p.report(t.Pos, findings.InvalidCompose, "the path of a file is empty")
 	case strings.Contains(t.Value, "://"), strings.HasPrefix(t.Value, "git@"), strings.HasPrefix(t.Value, "oci:"): // docker compose would fetch it
@@ -63,31 +63,29 @@ func (p *project) resolve(s *scope, n *yaml.Node, folder string) string {
 	return ""
 }
 
-// read returns the content of a plain file in the workspace, or why it can't.
-// Nothing else reads a file.
-func (p *project) read(path string, most int64) ([]byte, *config.Finding) {
+// read returns the content of a plain file in the workspace, or reports why it
+// can't. Nothing else reads a file.
+func (p *project) read(path string) (data []byte, ok bool) {
 	at := config.Pos{File: p.shown(path)}
-	if p.opened[path] = true; len(p.opened) > maxFiles {
-		return nil, errorf(at, findings.TooMuch, "more than %d files are included or extended", maxFiles)
-	}
 	// Stat comes before opening: opening a pipe would wait for its writer.
 	info, err := p.root.Stat(path)
-	var data []byte
 	switch {
 	case err != nil:
 	case info.IsDir():
-		return nil, errorf(at, findings.UnreadableFile, "expected a plain file, found a folder")
+		err = errors.New("expected a plain file, found a folder")
 	case !info.Mode().IsRegular():
-		return nil, errorf(at, findings.UnreadableFile, "expected a plain file, found a device or pipe")
-	case info.Size() > most:
-		return nil, errorf(at, findings.TooLarge, "file has %d bytes; at most %d are read", info.Size(), most)
+		err = errors.New("expected a plain file, found a device or pipe")
+	case info.Size() > maxFileBytes:
+		p.report(at, findings.TooLarge, "file has %d bytes; at most %d are read", info.Size(), maxFileBytes)
+		return nil, false
 	default:
 		data, err = p.root.ReadFile(path)
 	}
 	if err != nil {
-		return nil, errorf(at, findings.UnreadableFile, "%v", reason(err))
+		p.report(at, findings.UnreadableFile, "%v", reason(err))
+		return nil, false
 	}
-	return data, nil
+	return data, p.spend(workOfFile + len(data)/bytesOfWork)
 }
 
 // reason is what went wrong with a file, without the path that fs puts before

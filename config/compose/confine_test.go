@@ -18,15 +18,15 @@ func TestConfined(t *testing.T) {
 		{"env_file of an absolute path", "-- compose.yml --\ninclude:\n  - path: b.yml\n    env_file: /etc/passwd\n-- b.yml --\nservices: {}\n", `compose.yml:3:15: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
 		{"project_directory above", "-- compose.yml --\ninclude:\n  - path: b.yml\n    project_directory: ..\n-- b.yml --\nservices: {}\n", `compose.yml:3:24: error[outside-workspace]: ".." is outside of the workspace, and is not read`},
 		{"extends an absolute path", "-- compose.yml --\nservices: {a: {extends: {file: /etc/passwd, service: root}}}\n", `compose.yml:1:32: error[outside-workspace]: "/etc/passwd" is outside of the workspace, and is not read`},
-		{"env_file in capitals", "-- compose.yml --\ninclude:\n  - path: b.yml\n    ENV_FILE: /etc/passwd\n-- b.yml --\nservices: {}\n", `compose.yml:3:5: error[invalid-compose]: "ENV_FILE" is not a key of include`},
-		{"env_file in capitals, merged", "-- compose.yml --\nx-e: &e {Env_File: /etc/passwd}\ninclude:\n  - {<<: *e, path: b.yml}\n-- b.yml --\nservices: {}\n", `compose.yml:1:10: error[invalid-compose]: "Env_File" is not a key of include`},
-		{"env_file in capitals, merged twice", "-- compose.yml --\nx-e: &e {Env_File: /etc/passwd}\nx-f: &f {<<: *e}\ninclude:\n  - {<<: [*f], path: b.yml}\n-- b.yml --\nservices: {}\n", `compose.yml:1:10: error[invalid-compose]: "Env_File" is not a key of include`},
+		{"env_file in capitals", "-- compose.yml --\ninclude:\n  - path: b.yml\n    ENV_FILE: /etc/passwd\n-- b.yml --\nservices: {}\n", `compose.yml:1:1: error[invalid-compose]: include.0 additional properties 'ENV_FILE' not allowed`},
+		{"env_file in capitals, merged", "-- compose.yml --\nx-e: &e {Env_File: /etc/passwd}\ninclude:\n  - {<<: *e, path: b.yml}\n-- b.yml --\nservices: {}\n", `compose.yml:2:1: error[invalid-compose]: include.0 additional properties 'Env_File' not allowed`},
+		{"env_file in capitals, merged twice", "-- compose.yml --\nx-e: &e {Env_File: /etc/passwd}\nx-f: &f {<<: *e}\ninclude:\n  - {<<: [*f], path: b.yml}\n-- b.yml --\nservices: {}\n", `compose.yml:3:1: error[invalid-compose]: include.0 additional properties 'Env_File' not allowed`},
 		{"project_directory that is absolute", "-- compose.yml --\ninclude:\n  - path: b.yml\n    project_directory: /\n-- b.yml --\nservices: {}\n", `compose.yml:3:24: error[outside-workspace]: "/" is outside of the workspace, and is not read`},
 		{"include within an include", "-- compose.yml --\ninclude: [sub/b.yml]\n-- sub/b.yml --\ninclude: [../../c.yml]\n", `sub/b.yml:1:11: error[outside-workspace]: "../../c.yml" is outside of the workspace, and is not read`},
 		{"extends within extends", "-- compose.yml --\nservices: {a: {extends: {file: sub/b.yml, service: b}}}\n-- sub/b.yml --\nservices: {b: {extends: {file: ../../c.yml, service: c}}}\n", `sub/b.yml:1:32: error[outside-workspace]: "../../c.yml" is outside of the workspace, and is not read`},
 		{"env_file of an include within an include", "-- compose.yml --\ninclude: [sub/b.yml]\n-- sub/b.yml --\ninclude: [{path: c.yml, env_file: ../../vars}]\n-- sub/c.yml --\nservices: {}\n", `sub/b.yml:1:35: error[outside-workspace]: "../../vars" is outside of the workspace, and is not read`},
 		{"include of an empty path", "-- compose.yml --\ninclude: [\"\"]\n", `compose.yml:1:11: error[invalid-compose]: the path of a file is empty`},
-		{"include by a variable", "-- .env --\nUP=..\n-- compose.yml --\ninclude: [\"$UP/b.yml\"]\n", `compose.yml:1:11: error[outside-workspace]: "$UP/b.yml" ("../b.yml") is outside of the workspace, and is not read`},
+		{"include by a variable", "-- .env --\nUP=..\n-- compose.yml --\ninclude: [\"$UP/b.yml\"]\n", `compose.yml:1:11: error[outside-workspace]: "$UP/b.yml" is outside of the workspace, and is not read`},
 		{"include with git", "-- compose.yml --\ninclude: [\"git@github.com:a/b.git\"]\n", `compose.yml:1:11: error[remote-file]: "git@github.com:a/b.git" is not in the workspace; nothing is fetched`},
 		{"include of an image", "-- compose.yml --\ninclude: [\"oci:ghcr.io/a/b\"]\n", `compose.yml:1:11: error[remote-file]: "oci:ghcr.io/a/b" is not in the workspace; nothing is fetched`},
 		{"extends over the network", "-- compose.yml --\nservices: {a: {extends: {file: \"https://github.com/a/b.git\", service: a}}}\n", `compose.yml:1:32: error[remote-file]: "https://github.com/a/b.git" is not in the workspace; nothing is fetched`},
@@ -101,9 +101,9 @@ func TestWorkspace(t *testing.T) {
 	}
 }
 
-// A stranger's compose file may name any variable of the process, on any way to
-// a message.
-func TestTheEnvironmentIsNotPrinted(t *testing.T) {
+// A stranger's compose file may name any variable of the process and of .env, on any
+// way to a message.
+func TestVariablesAreNotPrinted(t *testing.T) {
 	for name, archive := range map[string]string{
 		"include":          "-- compose.yml --\ninclude: [\"../${SECRET}\"]\n",
 		"include, missing": "-- compose.yml --\ninclude: [\"${SECRET}\"]\n",
@@ -119,8 +119,9 @@ func TestTheEnvironmentIsNotPrinted(t *testing.T) {
 		"port":             "-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:10.10\", ports: [$SECRET]}}\n",
 		"by .env":          "-- .env --\nA=$SECRET\nB=x$A\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$B\"}}\n",
 		"by .env, alone":   "-- .env --\nexport SECRET\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$SECRET\"}}\n",
-		"project name":     "-- compose.yml --\nname: $SECRET\nservices: {a: {image: \"localhost:5000/app:$COMPOSE_PROJECT_NAME\"}}\n",
 		"error of .env":    "-- .env --\nA=${NOPE:?$SECRET}\n-- compose.yml --\nservices: {}\n",
+		"of .env":          "-- .env --\nPASSWORD=hunter2\n-- compose.yml --\nservices: {a: {image: \"localhost:5000/app:$PASSWORD\", mem_limit: $PASSWORD}}\n",
+		"another file":     "-- key.json --\n{\"hunter2\": 1}\n-- b.yml --\nservices: {}\n-- compose.yml --\ninclude: [{path: b.yml, env_file: key.json}]\n",
 		"env_file": "-- vars --\nA=$SECRET\n-- b.yml --\nservices: {a: {image: \"localhost:5000/app:$A\"}}\n" +
 			"-- compose.yml --\ninclude: [{path: b.yml, env_file: vars}]\n",
 	} {

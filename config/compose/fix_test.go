@@ -14,6 +14,7 @@ func TestApply(t *testing.T) {
 		{"behind other letters", "services: {s: {command: é→, image: localhost:5000/app:11.2}}\n", "services: {s: {command: é→, image: localhost:5000/app:11}}\n"},
 		{"an anchor and a tag", "services: {s: {image: &i !!str localhost:5000/app:11.2 }, t: {image: *i}}\n", "services: {s: {image: &i !!str localhost:5000/app:11 }, t: {image: *i}}\n"},
 		{"two on a line", "services: {s: {image: localhost:5000/app:11.2}, t: {image: localhost:5000/app:11.2}}\n", "services: {s: {image: localhost:5000/app:11}, t: {image: localhost:5000/app:11}}\n"},
+		{"one of two on a line, of two services", "services: {s: &s {image: localhost:5000/app:11.2}, u: *s, t: {image: localhost:5000/app:11.2, platform: linux/s390x}}\n", "services: {s: &s {image: localhost:5000/app:11}, u: *s, t: {image: localhost:5000/app:11.2, platform: linux/s390x}}\n"},
 		{"in a second document", "services: {}\n---\nservices: {s: {image: \"localhost:5000/app:11.2\"}} # 11.2\n", "services: {}\n---\nservices: {s: {image: \"localhost:5000/app:11\"}} # 11.2\n"},
 		{"on two lines", "services: {s: {image: \"localhost:5000/\\\n  app:11.2\"}}\n", ""},
 		{"an escaped letter", "services: {s: {image: \"localhost:5000/app\\x3a11.2\"}}\n", ""},
@@ -33,7 +34,7 @@ func TestApply(t *testing.T) {
 			if test.after == "" {
 				test.after = test.before
 			}
-			_, err = Apply("compose.yml", Check(parseConfig(t), services).Fixes)
+			_, err = Apply(Check(parseConfig(t), services).Fixes)
 			got, _ := os.ReadFile("compose.yml")
 			if err != nil || string(got) != test.after {
 				t.Errorf("%v, got:\n%q\nwant:\n%q", err, got, test.after)
@@ -58,7 +59,7 @@ func TestApplyToAnotherFile(t *testing.T) {
 		if err := os.WriteFile("compose.yml", []byte(now), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		applied, err := Apply("compose.yml", fixes)
+		applied, err := Apply(fixes)
 		if got, _ := os.ReadFile("compose.yml"); string(got) != now || len(applied) > 0 {
 			t.Errorf("%v, %v, %q", applied, err, got)
 		}

@@ -1,7 +1,7 @@
 package compose
 
 import (
-	"cmp"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,9 +10,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
-	"github.com/compose-spec/compose-go/v2/consts"
-	"github.com/compose-spec/compose-go/v2/loader"
-	"github.com/compose-spec/compose-go/v2/types"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -26,29 +23,60 @@ import (
 // it, or else the file's own folder.
 //
 // The error is a [*config.Finding], or several joined. It says where a file is
-// not one that docker compose would accept.
-func Load(name string, environment map[string]string) ([]Service, error) {
+// not one that docker compose would accept. What needs the whole project, such as
+// depends_on, is not checked: override files and files to extend are checked alone,
+// too.
+func Load(name string, environment map[string]string) (services []Service, err error) {
 	given := Files(name)
 	if info, err := os.Stat(given[0]); err == nil && info.IsDir() {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "the folder has none of %s", strings.Join(cli.DefaultFileNames, ", "))
 	}
-	full, err := filepath.Abs(given[0])
-	if err != nil {
-		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", err)
+	p := &project{given: given[0], files: map[string]*file{}}
+	full, err := filepath.Abs(p.given)
+	if err == nil {
+		p.dir = workspace(full)
+		p.root, err = os.OpenRoot(p.dir)
 	}
-	dir := workspace(full)
-	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "%v", reason(err))
+		return nil, errorf(config.Pos{File: p.given}, findings.UnreadableFile, "%v", reason(err))
 	}
-	defer func() { _ = root.Close() }()
-	p := &project{root: root, dir: dir, given: given, opened: map[string]bool{}, files: map[string]*file{}}
-	p.process, p.hidden = environment, map[string]bool{}
-	services := p.load()
+	defer func() { _ = p.root.Close() }()
+	var paths []string
+	for _, name := range given {
+		full, err := filepath.Abs(name)
+		path, outside := filepath.Rel(p.dir, full)
+		if err != nil || outside != nil || !filepath.IsLocal(path) {
+			return nil, errorf(config.Pos{File: name}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", p.given)
+		}
+		paths = append(paths, path)
+	}
+	p.folder = filepath.Dir(paths[0])
+	s := scope{folder: p.folder, env: environment}
+	if off, _ := strconv.ParseBool(environment["COMPOSE_DISABLE_ENV_FILE"]); !off {
+		s.env = p.withEnv(s.env, p.defaultEnv(s.folder))
+	}
+	all := p.services(paths, s)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		said := all[name]
+		_, build := said["build"]
+		services = append(services, Service{name, said["image"], said["platform"], build})
+	}
 	if len(p.errs) > 0 {
-		return nil, together(p.errs)
+		return nil, p.told()
 	}
 	return services, nil
+}
+
+// project is one reading of a project. Paths are relative to the workspace.
+type project struct {
+	root   *os.Root
+	dir    string // the workspace, absolute
+	given  string // the first file, as it was asked for
+	folder string // of that file
+
+	files map[string]*file
+	work  int // see spend
+	errs  []error
 }
 
 // workspace is the folder that all of a project's files must be in.
@@ -71,23 +99,24 @@ func workspace(full string) string {
 	return own
 }
 
-// project is one reading of a project. Paths are relative to the workspace.
-type project struct {
-	root   *os.Root
-	dir    string   // the workspace, absolute
-	given  []string // the files that were asked for
-	folder string   // of the first one
-
-	opened map[string]bool
-	files  map[string]*file
-	work   int
-	errs   []error
-
-	variables
-}
+// maxProblems is how many problems of a project are told.
+const maxProblems = 20
 
 func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
 	p.errs = append(p.errs, errorf(pos, id, format, args...))
+}
+
+// told makes one error of the first problems, each of them once.
+func (p *project) told() error {
+	said := map[string]bool{}
+	var first []error
+	for _, err := range p.errs {
+		if text := err.Error(); !said[text] && len(first) < maxProblems {
+			said[text] = true
+			first = append(first, err)
+		}
+	}
+	return errors.Join(first...)
 }
 
 // shown is how messages name a file: relative to the first one, as the reader
@@ -97,56 +126,5 @@ func (p *project) shown(path string) string {
 	if err != nil {
 		rel = path
 	}
-	return filepath.Join(filepath.Dir(p.given[0]), rel)
-}
-
-// load returns the services of the project, or reports why there are none.
-//
-// What needs the whole project, such as depends_on, is not checked: override
-// files and files to extend are checked alone, too.
-func (p *project) load() (services []Service) {
-	var paths []string
-	for i, name := range p.given {
-		full, err := filepath.Abs(name)
-		path, outside := filepath.Rel(p.dir, full)
-		if err != nil || outside != nil || !filepath.IsLocal(path) {
-			p.report(config.Pos{File: name}, findings.OutsideWorkspace, "the file is outside of the workspace of %s, and is not read", p.given[0])
-			return nil
-		}
-		if paths = append(paths, path); i == 0 {
-			p.folder = filepath.Dir(path)
-		}
-	}
-	s := scope{folder: p.folder, env: types.Mapping{}}
-	maps.Copy(s.env, p.process)
-	if off, _ := strconv.ParseBool(p.process["COMPOSE_DISABLE_ENV_FILE"]); !off {
-		found := types.Mapping{}
-		p.readDefaultEnv(p.folder, s.env, found)
-		s.env.Merge(found)
-	}
-	p.name(paths, s)
-	services = slices.Collect(maps.Values(p.services(paths, s)))
-	slices.SortFunc(services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
-	return services
-}
-
-// name gives COMPOSE_PROJECT_NAME the value that it has for docker compose: the
-// name of the project, or that of its folder.
-func (p *project) name(paths []string, s scope) {
-	if s.env[consts.ComposeProjectName] != "" {
-		return
-	}
-	name := Text{Value: filepath.Base(filepath.Join(p.dir, p.folder))}
-	for _, path := range paths {
-		if s.file = p.file(path); s.file == nil {
-			continue
-		}
-		for _, root := range s.documents {
-			if n := child(root, "name"); n != nil {
-				name = p.text(&s, n)
-			}
-		}
-	}
-	s.env[consts.ComposeProjectName] = cmp.Or(loader.NormalizeProjectName(name.Value), "default")
-	p.hidden[consts.ComposeProjectName] = name.Hidden
+	return filepath.Join(filepath.Dir(p.given), rel)
 }

@@ -80,13 +80,13 @@ services:
   a: {image: "app:$TAG"}
   b: {image: "app:${REPO}"}
   c: {image: "app:${FROM_PROCESS}"}
-  d: {image: "${COMPOSE_PROJECT_NAME}:$$TAG"}
+  d: {image: "app:$$TAG"}
   e: {image: "${MANY}"}
 `, `
 a app:1.2 compose.yml:3:14
 b app:my 1.2 compose.yml:4:14
 c app:process compose.yml:5:14
-d shop:$TAG compose.yml:6:14
+d app:$TAG compose.yml:6:14
 e a
 b compose.yml:7:14
 `},

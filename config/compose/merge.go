@@ -10,7 +10,6 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"gopkg.in/yaml.v3"
 
-	"tagline/config"
 	"tagline/config/findings"
 )
 
@@ -22,29 +21,56 @@ type scope struct {
 	from   *scope        // the file that includes it
 }
 
+// fields are what is said of a service, by key: its image, platform and build.
+type fields map[string]Text
+
+// says is what a service says by itself.
+func (d *document) says(n *yaml.Node) fields {
+	all := fields{}
+	for key, value := range pairs(n) {
+		if slices.Contains([]string{"image", "platform", "build"}, key.Value) && value.Tag != "!reset" {
+			all[key.Value] = d.text(d.scope, value)
+		}
+	}
+	return all
+}
+
+// over returns what is said of a service with what overrides it. What n resets or
+// replaces is dropped before.
+func over(base fields, n *yaml.Node, says fields) fields {
+	all := fields{}
+	maps.Copy(all, base)
+	for key, value := range pairs(n) {
+		if isTagged(value) {
+			delete(all, key.Value)
+		}
+	}
+	maps.Copy(all, says)
+	return all
+}
+
 // document is one of a file, or all of a file that others extend.
 type document struct {
 	*project
 	*scope
 	own      map[string][]*yaml.Node // the later override the earlier
 	last     map[string]*yaml.Node   // of the last document: they reset what is extended
-	included map[string]Service
-	loaded   map[string]Service
+	included map[string]fields
+	loaded   map[string]fields
 	extended map[string]*document // other files, by path
 	partly   bool                 // only what others extend of it matters
-	lacking  bool                 // what it includes could not be loaded
 }
 
 func newDocument(p *project, s scope, extended map[string]*document) *document {
-	return &document{project: p, scope: &s, own: map[string][]*yaml.Node{}, included: map[string]Service{}, loaded: map[string]Service{}, extended: extended}
+	return &document{project: p, scope: &s, own: map[string][]*yaml.Node{}, included: map[string]fields{}, loaded: map[string]fields{}, extended: extended}
 }
 
 // services loads files of which the later override the earlier.
-func (p *project) services(paths []string, in scope) map[string]Service {
-	all := map[string]Service{}
+func (p *project) services(paths []string, in scope) map[string]fields {
+	all := map[string]fields{}
 	for _, path := range paths {
 		s := in
-		if s.file = p.file(path); s.file == nil || !p.spend(costOfReading+s.values) {
+		if s.file = p.file(path); s.file == nil || !p.spend(s.values) {
 			continue
 		}
 		for _, root := range s.documents {
@@ -57,27 +83,24 @@ func (p *project) services(paths []string, in scope) map[string]Service {
 }
 
 // merge adds the services of a document to those of earlier ones.
-func (d *document) merge(all map[string]Service, root *yaml.Node) {
-	before := len(d.errs)
+func (d *document) merge(all map[string]fields, root *yaml.Node) {
 	for _, entry := range items(child(root, "include")) {
 		d.include(entry)
 	}
-	d.lacking = len(d.errs) > before
 	services := child(root, "services")
 	if services != nil && isTagged(services) {
 		clear(all)
 	}
 	d.add(services)
-	at := map[string]config.Pos{} // included services need no place
 	for key, n := range pairs(services) {
-		if at[key.Value] = d.pos(key); isTagged(n) {
+		if isTagged(n) {
 			delete(all, key.Value)
 		}
 	}
 	names := slices.AppendSeq(slices.Collect(maps.Keys(d.included)), maps.Keys(d.own))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		all[name] = all[name].without(d.last[name]).with(d.service(name, at[name], 0))
+		all[name] = over(all[name], d.last[name], d.service(name, 0))
 	}
 }
 
@@ -97,22 +120,17 @@ func (d *document) add(services *yaml.Node) {
 
 // service is a service of the document with what is included of it and what it
 // extends.
-func (d *document) service(name string, at config.Pos, steps int) Service {
-	s, done := d.loaded[name]
-	switch {
-	case done, d.work > maxWork:
-		return s
-	case steps > maxDepth:
-		d.report(at, findings.InvalidCompose, "services extend each other, or more than %d in a row", maxDepth)
+func (d *document) service(name string, steps int) fields {
+	if s, done := d.loaded[name]; done || !d.spend(1) {
 		return s
 	}
-	s = d.included[name]
+	s := d.included[name]
 	var base, file *yaml.Node
 	for _, n := range d.own[name] {
-		if d.partly && !d.valid(d.scope, mapping("services", mapping(name, n))) {
+		if d.partly && !d.valid(d.scope, n, "services", name) {
 			break
 		}
-		s = s.without(n).with(d.says(n))
+		s = over(s, n, d.says(n))
 		switch e := child(n, "extends"); {
 		case e == nil || e.Tag == "!reset":
 		case e.Kind == yaml.MappingNode:
@@ -122,87 +140,41 @@ func (d *document) service(name string, at config.Pos, steps int) Service {
 		}
 	}
 	if base != nil {
-		s = d.base(base, file, steps+1).without(d.last[name]).with(s)
+		s = over(d.base(base, file, steps), d.last[name], s)
 	}
-	s.Name = name
 	d.loaded[name] = s
-	d.spend(1 + len(s.BuildTags))
-	return s
-}
-
-// says is what a service says by itself.
-func (d *document) says(n *yaml.Node) (s Service) {
-	text := func(n *yaml.Node) (t Text) {
-		for _, n := range items(n) {
-			t = d.text(d.scope, n)
-		}
-		return t
-	}
-	s.Image, s.Platform = text(child(n, "image")), text(child(n, "platform"))
-	if build := child(n, "build"); build != nil && build.Tag != "!reset" {
-		s.Build = true
-		for _, tag := range items(child(build, "tags")) {
-			s.BuildTags = append(s.BuildTags, text(tag))
-		}
-	}
-	return s
-}
-
-// without drops what a service resets or replaces.
-func (s Service) without(n *yaml.Node) Service {
-	for key, value := range pairs(n) {
-		tags := child(value, "tags")
-		switch tagged := isTagged(value); {
-		case tagged && key.Value == "image":
-			s.Image = Text{}
-		case tagged && key.Value == "platform":
-			s.Platform = Text{}
-		case tagged && key.Value == "build":
-			s.Build, s.BuildTags = false, nil
-		case key.Value == "build" && tags != nil && isTagged(tags):
-			s.BuildTags = nil
-		}
-	}
-	return s
-}
-
-// with is a service that another one overrides.
-func (s Service) with(over Service) Service {
-	if over.Image.Pos.Line > 0 {
-		s.Image = over.Image
-	}
-	if over.Platform.Pos.Line > 0 {
-		s.Platform = over.Platform
-	}
-	s.Name, s.Build = over.Name, s.Build || over.Build
-	s.BuildTags = slices.Concat(s.BuildTags, over.BuildTags)
 	return s
 }
 
 // base is the service that another one extends, of another file if one is named.
-func (d *document) base(name, file *yaml.Node, steps int) Service {
+func (d *document) base(name, file *yaml.Node, steps int) fields {
 	from := d
 	if file != nil {
 		if from = d.other(file); from == nil {
-			return Service{}
+			return nil
 		}
 	}
 	t := d.text(d.scope, name)
-	if _, included := from.included[t.Value]; !included && from.own[t.Value] == nil && !from.lacking {
+	_, included := from.included[t.Value]
+	if !included && from.own[t.Value] == nil && len(d.errs) == 0 { // after a problem, it may be in what could not be loaded
 		d.report(t.Pos, findings.InvalidCompose, "service %s is not in %s", t.shown(), from.scope.shown)
 	}
-	return from.service(t.Value, t.Pos, steps)
+	if steps >= maxDepth {
+		d.report(t.Pos, findings.InvalidCompose, "services extend each other, or more than %d in a row", maxDepth)
+		return nil
+	}
+	return from.service(t.Value, steps+1)
 }
 
 // other is another file that has services to extend. What it includes does not
 // count, as for compose-go.
 func (d *document) other(n *yaml.Node) *document {
-	path := d.resolve(d.scope, n, d.scope.folder)
+	path := d.resolve(d.scope, n)
 	if known := d.extended[path]; known != nil || path == "" {
 		return known
 	}
 	f := d.project.file(path)
-	if f == nil || !d.spend(costOfReading+f.values) {
+	if f == nil || !d.spend(workOfFile+f.values) {
 		return nil
 	}
 	other := newDocument(d.project, scope{file: f, folder: filepath.Dir(path), env: d.env}, d.extended)
@@ -228,7 +200,7 @@ func (d *document) include(entry *yaml.Node) {
 	before := len(d.errs)
 	var files []string
 	for _, n := range paths {
-		path := d.resolve(d.scope, n, d.scope.folder)
+		path := d.resolve(d.scope, n)
 		files = append(files, path)
 		way := d.shown(path)
 		for up := d.scope; up != nil && path != ""; up = up.from {
@@ -238,34 +210,25 @@ func (d *document) include(entry *yaml.Node) {
 			}
 		}
 	}
-	in := scope{folder: filepath.Dir(files[0]), env: d.env.Clone(), from: d.scope}
+	in := scope{folder: filepath.Dir(files[0]), from: d.scope}
 	if n := child(entry, "project_directory"); n != nil {
-		in.folder = d.resolve(d.scope, n, d.scope.folder)
+		in.folder = d.resolve(d.scope, n)
 	}
-	found := types.Mapping{}
+	var envFiles []string
 	for _, n := range env {
-		if n.Value == os.DevNull { // the documented way to say "none"
-			continue
-		}
-		if path := d.resolve(d.scope, n, d.scope.folder); path != "" {
-			d.readEnv(path, d.env, found)
+		if n.Value != os.DevNull { // the documented way to say "none"
+			envFiles = append(envFiles, d.resolve(d.scope, n))
 		}
 	}
 	if len(d.errs) > before {
 		return
 	}
 	if len(env) == 0 {
-		d.readDefaultEnv(in.folder, d.env, found)
+		envFiles = d.defaultEnv(in.folder)
 	}
-	in.env.Merge(found)
+	in.env = d.withEnv(d.env, envFiles)
 	for name, s := range d.services(files, in) {
 		d.spend(1)
-		d.included[name] = s.with(d.included[name])
+		d.included[name] = over(s, nil, d.included[name])
 	}
-}
-
-// mapping is a map of one key.
-func mapping(key string, n *yaml.Node) *yaml.Node {
-	name := &yaml.Node{Kind: yaml.ScalarNode, Value: key, Line: n.Line, Column: n.Column}
-	return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{name, n}, Line: n.Line, Column: n.Column}
 }

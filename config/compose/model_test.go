@@ -26,13 +26,7 @@ func asComposeGo(files []string) (string, error) {
 	}
 	var services []Service
 	for name, s := range project.Services {
-		one := Service{Name: name, Image: Text{Value: s.Image}, Platform: Text{Value: s.Platform}, Build: s.Build != nil}
-		if s.Build != nil {
-			for _, tag := range s.Build.Tags {
-				one.BuildTags = append(one.BuildTags, Text{Value: tag})
-			}
-		}
-		services = append(services, one)
+		services = append(services, Service{Name: name, Image: Text{Value: s.Image}, Platform: Text{Value: s.Platform}, Build: s.Build != nil})
 	}
 	return asLoaded(services), nil
 }
@@ -40,11 +34,7 @@ func asComposeGo(files []string) (string, error) {
 func asLoaded(services []Service) string {
 	var lines []string
 	for _, s := range services {
-		tags := map[string]bool{}
-		for _, tag := range s.BuildTags {
-			tags[tag.Value] = true
-		}
-		lines = append(lines, fmt.Sprintf("%s image=%s platform=%s build=%v %v", s.Name, s.Image.Value, s.Platform.Value, s.Build, tags))
+		lines = append(lines, fmt.Sprintf("%s image=%s platform=%s build=%v", s.Name, s.Image.Value, s.Platform.Value, s.Build))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
@@ -77,8 +67,7 @@ func TestAsComposeGo(t *testing.T) {
 			}{
 				{"image", []string{"", fmt.Sprintf("i:%d", n), "\"i:${V}\"", "!reset null", fmt.Sprintf("!override i:%d", n)}},
 				{"platform", []string{"", fmt.Sprintf("p%d", n), "!reset null", fmt.Sprintf("!override p%d", n)}},
-				{"build", []string{"", ".", "!reset null", fmt.Sprintf("{context: ., tags: [t:%d, t:0]}", n), fmt.Sprintf("{context: ., tags: !override [t:%d]}", n),
-					fmt.Sprintf("!override {context: ., tags: [t:%d]}", n), "{context: ., tags: !reset []}"}},
+				{"build", []string{"", ".", "!reset null", "!override {context: .}"}},
 				{"extends", extends},
 			} {
 				if value := one(key.values...); value != "" && (tag == "" || !strings.Contains(value, "!")) {

@@ -1,12 +1,15 @@
 package compose
 
 import (
+	"net/url"
 	"path"
-	"slices"
-	"strings"
 
 	"tagline/config"
 )
+
+// minMisspelt is the length of the shortest name that may be a misspelt one. Too many
+// shorter names are alike.
+const minMisspelt = 5
 
 // nearest returns the repository of images.yaml that the name of another one may
 // stand for, "" if there is none: its last part is misspelt, or its registry is
@@ -18,33 +21,19 @@ func (c *check) nearest(name string) string {
 	}
 	at := repository.Place()
 	folder, last := path.Split(at.Path)
-	var alike, known []string
-	for is, image := range c.images {
+	host := func(r config.Repository) string { return (&url.URL{Host: r.Host}).Hostname() }
+	var alike []string
+	for _, image := range c.cfg.Images {
+		is := image.Repository.Place()
 		switch in, of := path.Split(is.Path); {
-		case is.Path == at.Path && withoutPort(is.Host) == withoutPort(at.Host), is.Path == name:
-			alike = append(alike, image.Repository.String())
+		case is.Path == name, is.Path == at.Path && host(is) == host(at):
+			return image.Repository.String()
 		case is.Host == at.Host && in == folder && len(last) >= minMisspelt:
-			known = append(known, of)
+			alike = append(alike, of)
 		}
 	}
-	if len(alike) > 0 {
-		return slices.Min(alike)
-	}
-	slices.Sort(known)
-	if near := config.Closest(last, known); near != "" {
+	if near := config.Closest(last, alike); near != "" {
 		return c.images[config.Repository{Host: at.Host, Path: folder + near}].Repository.String()
 	}
 	return ""
-}
-
-// minMisspelt is the length of the shortest name that may be a misspelt one. Too many
-// shorter names are alike.
-const minMisspelt = 5
-
-// withoutPort drops the port of a host.
-func withoutPort(host string) string {
-	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
-		return host[:colon]
-	}
-	return host
 }

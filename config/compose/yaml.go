@@ -1,9 +1,11 @@
 package compose
 
 import (
+	"errors"
 	"iter"
 	"slices"
 
+	"github.com/hashicorp/go-multierror"
 	"gopkg.in/yaml.v3"
 
 	"tagline/config"
@@ -15,18 +17,10 @@ type file struct {
 	path, shown string       // in the workspace; in messages
 	documents   []*yaml.Node // plain
 	values      int
-	resets      int
-	problem     *config.Finding // the first
 }
 
 func (f *file) pos(n *yaml.Node) config.Pos {
 	return config.Pos{File: f.shown, Line: n.Line, Column: n.Column}
-}
-
-func (f *file) fail(n *yaml.Node, id findings.ID, format string, args ...any) {
-	if f.problem == nil {
-		f.problem = errorf(f.pos(n), id, format, args...)
-	}
 }
 
 // file reads a compose file once. It is nil, with a finding, if that fails.
@@ -35,58 +29,66 @@ func (p *project) file(path string) *file {
 		return f
 	}
 	p.files[path] = nil
-	f := &file{path: path, shown: p.shown(path)}
-	data, problem := p.read(path, maxFileBytes)
-	if problem != nil {
-		p.errs = append(p.errs, problem)
+	data, ok := p.read(path)
+	if !ok {
 		return nil
 	}
+	f := &file{path: path, shown: p.shown(path)}
 	roots, err := config.ReadYAML(f.shown, data)
-	if err != nil {
-		p.errs = append(p.errs, err)
+	if all := (*multierror.Error)(nil); errors.As(err, &all) {
+		p.errs = append(p.errs, all.Errors...)
 		return nil
 	}
 	if len(roots) == 0 {
-		f.problem = errorf(config.Pos{File: f.shown}, findings.InvalidCompose, "file is empty; expected services")
+		p.report(config.Pos{File: f.shown}, findings.InvalidCompose, "file is empty; expected services")
+		return nil
 	}
 	for _, root := range roots {
-		root = f.plain(root, 1)
-		if f.documents = append(f.documents, root); root.Kind != yaml.MappingNode {
-			f.fail(root, findings.InvalidCompose, "expected a map of services, volumes and the like")
+		r := reading{project: p, file: f}
+		root = r.plain(root, 1)
+		if root.Kind != yaml.MappingNode {
+			r.fail(root, findings.InvalidCompose, "expected a map of services, volumes and the like")
 		}
-	}
-	if f.problem != nil {
-		p.errs = append(p.errs, f.problem)
-		return nil
+		if r.failed || !p.spend(0) {
+			return nil
+		}
+		f.documents = append(f.documents, root)
 	}
 	p.files[path] = f
 	return f
 }
 
+// reading is a document that is being read, up to its first problem.
+type reading struct {
+	*project
+	*file
+	failed bool
+}
+
+func (r *reading) fail(n *yaml.Node, id findings.ID, format string, args ...any) {
+	if !r.failed {
+		r.report(r.pos(n), id, format, args...)
+	}
+	r.failed = true
+}
+
 // plain returns a copy of a value with its YAML aliases and merge keys written
 // out. Each part keeps its place; "!reset" and "!override" stay.
-func (f *file) plain(n *yaml.Node, depth int) *yaml.Node {
+func (r *reading) plain(n *yaml.Node, depth int) *yaml.Node {
 	out := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Style: n.Style, Line: n.Line, Column: n.Column}
-	if isTagged(n) {
-		f.resets++
-	}
-	switch f.values++; {
-	case f.problem != nil:
+	switch r.values++; {
+	case r.failed || !r.spend(1):
 	case depth > maxDepth:
-		f.fail(n, findings.TooDeep, "maps, lists and YAML aliases are nested more than %d deep", maxDepth)
-	case f.values > maxValues:
-		f.fail(n, findings.TooMuch, "file has more than %d values, with its YAML aliases written out", maxValues)
-	case f.resets > maxResets:
-		f.fail(n, findings.TooMuch, "file has more than %d values with !reset or !override", maxResets)
+		r.fail(n, findings.TooDeep, "maps, lists and YAML aliases are nested more than %d deep", maxDepth)
 	case n.Kind == yaml.AliasNode:
-		return f.plain(n.Alias, depth+1)
+		return r.plain(n.Alias, depth+1)
 	case n.Tag == "!reset":
 		out.Kind, out.Value = yaml.ScalarNode, "null"
 	case n.Kind == yaml.MappingNode:
-		f.mapping(out, n, depth)
+		r.mapping(out, n, depth)
 	default:
 		for _, item := range n.Content {
-			if item = f.plain(item, depth+1); item.Tag != "!reset" {
+			if item = r.plain(item, depth+1); item.Tag != "!reset" {
 				out.Content = append(out.Content, item)
 			}
 		}
@@ -94,11 +96,7 @@ func (f *file) plain(n *yaml.Node, depth int) *yaml.Node {
 	return out
 }
 
-func (f *file) mapping(out, n *yaml.Node, depth int) {
-	if len(n.Content) > 2*maxKeys {
-		f.fail(n, findings.TooMuch, "map has more than %d keys", maxKeys)
-		return
-	}
+func (r *reading) mapping(out, n *yaml.Node, depth int) {
 	first, merges := map[string]int{}, []*yaml.Node{}
 	for at, value := range pairs(n) {
 		key := at
@@ -107,21 +105,21 @@ func (f *file) mapping(out, n *yaml.Node, depth int) {
 		}
 		switch line, twice := first[key.Value]; {
 		case key.Kind != yaml.ScalarNode:
-			f.fail(at, findings.WrongType, "a key is a map or a list; expected text")
+			r.fail(at, findings.WrongType, "a key is a map or a list; expected text")
 		case twice:
-			f.fail(at, findings.DuplicateKey, "%s is given twice, first in line %d; keep one", quote(key.Value), line)
+			r.fail(at, findings.DuplicateKey, "%q is given twice, first in line %d; keep one", key.Value, line)
 		case key.ShortTag() == "!!merge":
-			merges = items(f.plain(value, depth+1))
+			merges = items(r.plain(value, depth+1))
 		case key.ShortTag() != "!!str":
-			f.fail(at, findings.InvalidCompose, "key %s is not text; put it in quotes", quote(key.Value))
+			r.fail(at, findings.InvalidCompose, "key %q is not text; put it in quotes", key.Value)
 		default:
-			out.Content = append(out.Content, key, f.plain(value, depth+1))
+			out.Content = append(out.Content, key, r.plain(value, depth+1))
 		}
 		first[key.Value] = at.Line
 	}
 	for _, merge := range merges {
 		if merge.Kind != yaml.MappingNode {
-			f.fail(merge, findings.InvalidCompose, "a merge key takes maps alone")
+			r.fail(merge, findings.InvalidCompose, "a merge key takes maps alone")
 		}
 		for key, value := range pairs(merge) {
 			if _, has := first[key.Value]; !has {
@@ -152,18 +150,12 @@ func pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 
 // child is the value of a key in a map, or nil.
 func child(n *yaml.Node, name string) *yaml.Node {
-	_, value := entry(n, name)
-	return value
-}
-
-// entry is a key of a map and its value, or nil.
-func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
 	for key, value := range pairs(n) {
 		if key.Value == name {
-			return key, value
+			return value
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // items are the values of a list, or the one value that stands for it.

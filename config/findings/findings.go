@@ -16,6 +16,7 @@ const (
 	Registry Group = "registry"     // the alias or deletion is left alone; exit code 3
 	Loading  Group = "compose file" // the project is not checked; exit code 1
 	Compose  Group = "compose"      // the check fails; exit code 3
+	Outcome  Group = "outcome"      // of an action that was not done; exit code 1, of Unsupported 3
 )
 
 // Severity says whether a finding fails a run.

@@ -93,6 +93,14 @@ const (
 	NearMiss         ID = "near-miss"
 )
 
+// Outcomes of what a run tried, where a report has them in the place of a finding.
+const (
+	Failed      ID = "failed"
+	Stale       ID = "stale"
+	Skipped     ID = "skipped"
+	Unsupported ID = "unsupported"
+)
+
 // All explains every ID, in the order of the constants.
 var All = []Kind{
 	{Syntax, File, Error, "The file is not YAML.", "Correct the line that the message names."},
@@ -124,7 +132,7 @@ var All = []Kind{
 	{ProfileCycle, File, Error, "Profiles use each other in a circle.", "Move what they share into a profile that uses none of them."},
 	{DuplicateProfile, File, Error, "A file has a profile of the same name as the root file.", "Give it another name: one name has one meaning in all files."},
 	{UnusedProfile, File, Warning, "No image uses a profile.", "Use it, or remove it."},
-	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, so what it says has no effect.", "Correct the name of the host, or remove it."},
+	{UnusedRegistry, File, Warning, "`registries` has a host that no image and no source is on, or that some have under another name (`localhost:5000` and `127.0.0.1:5000`, the hosts of one Amazon ECR), so what it says has no effect there.", "Correct the name of the host, or remove it. Of several names, write one everywhere, or give each its settings: they are never used for a host that `registries` does not name."},
 	{RootOnly, File, Error, "A file of several sets what only the root file may set for all: `registry`, `registries` or `locked`.", "Move it to the root file: the first that `-f` names, or images.yaml in that folder."},
 	{LockedPolicy, File, Error, "A file or an image sets a policy that the root file locks, to something laxer.", "Remove it, or set it to the same or to something stricter; see config/trees.md."},
 	{SameName, File, Error, "The names of two files differ in case alone, or images.yaml and images.yml are both there, so that it is not clear which file counts.", "Rename or remove one of them."},
@@ -158,8 +166,8 @@ var All = []Kind{
 	{ExpiringAlias, Registry, Warning, "A lifecycle rule of the registry may delete the alias.", "Leave alias tags out of the rule."},
 	{SignedTag, Registry, Warning, "`provenance: purge` concerns a tag that has a signature or another referrer: it leaves the tag alone, or as an alias the tag moves away from what is signed.", "Leave it as it is, or set `signed: purge` to rewrite it all the same, and to delete what refers to it. Without a purge, an alias that moves away from a signed digest is `detached-referrer`."},
 	{UncopiedReferrer, Registry, Warning, "A signature, an SBOM or another referrer is not copied with its image from another repository. The alias is pushed all the same. What refers to a source's index is of no use to an alias with an index of its own, so it is not meant here; see `detached-referrer`.", "Do what the message says, then run `tagline apply --deep`: it copies what is missing. Or set `referrers: leave`."},
-	{DetachedReferrer, Registry, Either, "An alias moves from a digest that has a signature, an SBOM or another referrer to one that has none of that kind. It is an error under `signed: guard`, which leaves the alias alone. Composed aliases have an index of their own, so what refers to the index of a source is not valid for them; what refers to an image still is.", "Sign the new digest, or have the alias follow one whole tag, with nothing to drop: it keeps the digest of that tag, and so its signatures. If it should move without them, set `signed: keep`."},
-	{FormerAlias, Registry, Warning, "With `prune: true`: a tag that images.yaml does not list names an index that tagline made for another alias. It may have followed that alias. `prune` deletes a tag only if the index was made for that very tag.", "Set the tag to `absent` to delete it. If it should stay, list it as an alias: `latest: 10`."},
+	{DetachedReferrer, Registry, Either, "An alias moves from a digest that has a signature, an SBOM or another referrer to one that has none of that kind. If its images stay the same, the alias is left alone. It is an error under `signed: guard`, which always leaves the alias alone. Composed aliases have an index of their own, so what refers to the index of a source is not valid for them; what refers to an image still is.", "Have the alias follow one whole tag, with nothing to drop: it has the digest of that tag, and so its signatures. Beside `newest` write `whole: true`. Or sign the new digest. If the alias should move without them, set `signed: purge`; under `guard`, an alias that gets another image needs only `signed: keep`."},
+	{FormerAlias, Registry, Warning, "A tag that images.yaml does not list was an alias: its index has tagline's mark for it, or it is still what the journal says that tagline made it. If the mark is for another alias, the tag may have followed that one.", "Set the tag to `absent` to delete it; `prune: true` deletes it if its index was made for that very tag. If it should stay, list it as an alias: `latest: 10`."},
 	{MaxDeletions, Registry, Error, "More deletions are due than one run may do.", "Check the plan. If it is right, allow it once with --max-deletions."},
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
@@ -178,4 +186,9 @@ var All = []Kind{
 	{InvalidImage, Compose, Either, "The text is not the name of an image. It is a warning if images.yaml has no such image.", "Write `host/repository:tag`."},
 	{BuiltImage, Compose, Warning, "The service is built under the name of an image of images.yaml, so a machine may have either under that name.", "Build under another name, or remove the build section."},
 	{NearMiss, Compose, Warning, "The image is not one of images.yaml, but its name is nearly that of one.", "Correct the name. If it is another image, there is nothing to do."},
+
+	{Failed, Outcome, Error, "Something could not be read or done: a registry, a file or the network failed, or a push was refused. The exit code is 1.", "Do what the message says, and run again: a run does what is left."},
+	{Stale, Outcome, Error, "An action was not done, since its tag is not what the plan saw. The exit code is 1.", "Run it again: the registry has changed since the plan was made."},
+	{Skipped, Outcome, Error, "An action was not begun. The exit code is 1.", "It relies on something that failed or is blocked; mend that first."},
+	{Unsupported, Outcome, Error, "The registry does not delete, or does not delete a tag alone. No registry has to, so the exit code is 3. A push that is refused is `failed`, even with the same answer, HTTP 405: without pushes there are no aliases.", "Turn deletions on in the registry, or take what asks for them out of images.yaml."},
 }

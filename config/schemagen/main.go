@@ -217,13 +217,15 @@ func from() *jsonschema.Schema {
 func alias() *jsonschema.Schema {
 	absent := source(`A source for every platform that it has: a tag, a digest, repository:tag, or the name of another alias of this image (latest: 10). "absent" is for a tag that should not exist.`)
 	absent.Examples = []any{"10.20", "absent"}
+	whole := object("", property{"whole", &jsonschema.Schema{Enum: []any{true, "true"}}})
+	whole.Required, whole.AdditionalProperties = []string{"whole"}, nil
 	byPlatform := &jsonschema.Schema{
 		Type: "object", MinProperties: one(),
 		Description:   "The platforms of the alias, and the source of each. linux/ is implied: amd64, arm64, arm/v7, windows/amd64, windows(10.0.17763)/amd64.",
 		PropertyNames: text(grammar.Platform, wantPlatform),
 		AdditionalProperties: &jsonschema.Schema{
 			AnyOf: []*jsonschema.Schema{ref("source", ""), ref("newest", ""), ref("from", "")},
-			Not:   &jsonschema.Schema{Const: "absent"},
+			Not:   &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Const: "absent"}, whole}},
 		},
 	}
 	return &jsonschema.Schema{
@@ -249,6 +251,7 @@ func newest() *jsonschema.Schema {
 		property{"prereleases", choice("Whether prereleases count: 10.21-rc.1, 10.21-beta2.", []string{"false", "true"}, "false")},
 		property{"versioning", choice("How tags are read: calendar takes 24.04 and 2024.10.1, and nothing else.", []string{"semver", "calendar"}, "semver")},
 		property{"downgrade", downgrade()},
+		property{"whole", choice("Whether the alias is one whole version, as if its tag stood here: the newest that has all required platforms. Only for a whole alias, not for one platform.", []string{"false", "true"}, "false")},
 	)
 	s.Required = []string{"newest"}
 	return s

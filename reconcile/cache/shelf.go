@@ -79,7 +79,7 @@ func (s *shelf) tag(tag string) (of string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load()
-	return take(s.used.Tags, s.rest.Tags, tag)
+	return take(s.used.Tags, &s.rest.Tags, tag)
 }
 
 // platform returns the platform in a config.
@@ -87,7 +87,7 @@ func (s *shelf) platform(config string) (ocispec.Platform, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load()
-	return take(s.used.Platforms, s.rest.Platforms, config)
+	return take(s.used.Platforms, &s.rest.Platforms, config)
 }
 
 // manifest returns a manifest that was kept and is not damaged.
@@ -95,7 +95,7 @@ func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load()
-	m, ok := take(s.used.Manifests, s.rest.Manifests, of)
+	m, ok := take(s.used.Manifests, &s.rest.Manifests, of)
 	if !ok {
 		return registry.RawManifest{}, false
 	}
@@ -108,14 +108,16 @@ func (s *shelf) manifest(of string) (registry.RawManifest, bool) {
 }
 
 // take looks a key up, and marks it as used.
-func take[V any](used, rest map[string]V, key string) (V, bool) {
+func take[V any](used map[string]V, rest *map[string]V, key string) (V, bool) {
 	value, ok := used[key]
 	if ok {
 		return value, true
 	}
-	if value, ok = rest[key]; ok {
+	if value, ok = (*rest)[key]; ok {
 		used[key] = value
-		delete(rest, key)
+		if delete(*rest, key); len(*rest) == 0 {
+			*rest = map[string]V{} // an emptied map keeps its memory, and most runs use all that is there
+		}
 	}
 	return value, ok
 }

@@ -117,6 +117,21 @@ func TestAnchor(t *testing.T) {
 	}
 }
 
+// A move that no journal has shows in what the next one replaced.
+func TestGaps(t *testing.T) {
+	b := chromium(t)
+	of := sample()
+	app := of.options.Moves[0].Repository
+	of.options.Moves = append(of.options.Moves, moved(app, "10", "10.19", "10.21", noon), moved(app, "11", "", "11.2", noon))
+	path := filepath.Join(t.TempDir(), "index.html")
+	write(t, path, render(t, of))
+	for id, want := range map[string]string{"team/app:10": ", brought by a move that is in no journal</li>", "team/app:11": ", after a deletion that is in no journal</li>"} {
+		if dom := b.dom(t, "file://"+path+"#"+id); strings.Count(dom, want) != 1 || strings.Count(dom, "in no journal</li>") != 1 {
+			t.Errorf("%s lacks %q:\n%s", id, want, opened(dom))
+		}
+	}
+}
+
 // opened is the part of a page that tells of the alias that is open.
 func opened(dom string) string {
 	_, after, _ := strings.Cut(dom, `class="body"`)

@@ -20,6 +20,7 @@ const (
 	markUnknown = "unknown"
 	markMissing = "missing"
 	markMixed   = "mixed"
+	markLeft    = "left-alone"
 	markMoves   = "moves"
 	markGoes    = "goes"
 )
@@ -30,6 +31,7 @@ var legend = []note{
 	{Mark: markUnknown, Text: "The registry did not say."},
 	{Mark: markMissing, Text: "There is no such tag yet."},
 	{Mark: markMixed, Text: "Its platforms are of several versions."},
+	{Mark: markLeft, Text: "It has the images it should have, and keeps its digest for what refers to it."},
 	{Mark: markMoves, Text: "The next run moves it."},
 	{Mark: markGoes, Text: "The next run deletes it."},
 }

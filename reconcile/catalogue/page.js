@@ -79,9 +79,10 @@ const body = (li, i) => {
     if (platforms.length) box.append(make("table", {}, make("thead", {}, make("tr", {}, make("th", {}, "Platform"), make("th", {}, "Version"), make("th", {}, "Image"))), table));
   }
   const list = make("ol", {});
-  for (const [when, by, did, old, n] of states || []) {
+  for (const [when, by, did, old, n, gap] of states || []) {
     const item = make("li", {}, deeds[did] + " ", make("time", {}, stamp(when) + " (" + ago(when) + ")"), ...who(data.by[by]));
     if (n >= 0) item.append(make("br", {}), "It was ", make("span", {class: "v"}, old || "of unknown versions"), ", ", make("code", {}, short(digest(n))), " ", copier(digest(n), "Copy digest"));
+    if (gap) item.append(n >= 0 ? ", brought by a move that is in no journal" : ", after a deletion that is in no journal");
     list.append(item);
   }
   if (list.children.length) box.append(list);

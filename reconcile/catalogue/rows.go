@@ -52,7 +52,8 @@ const (
 	didRestore
 )
 
-// history returns the last moves of an alias, newest first, each with what it replaced.
+// history returns the last moves of an alias, newest first, each with what it replaced,
+// and with a 1 at the end if a move that is in no journal had brought that.
 func (p *Page) history(h journal.History) [][]any {
 	var all [][]any
 	for i := len(h.States) - 1; i > 0 && len(all) < p.states; i-- {
@@ -78,7 +79,11 @@ func (p *Page) history(h journal.History) [][]any {
 			old = inWords(platforms, versions)
 			at = p.digest(before.Digest)
 		}
-		all = append(all, []any{m.Time.Unix() / 60, p.doer(m.By), did, old, at})
+		state := []any{m.Time.Unix() / 60, p.doer(m.By), did, old, at}
+		if before.Gap {
+			state = append(state, 1)
+		}
+		all = append(all, state)
 	}
 	return all
 }

@@ -23,6 +23,7 @@ const (
 	stateMoves   = "moves"
 	stateMissing = "missing"
 	stateGoes    = "goes"
+	stateLeft    = "left-alone"
 	stateInSync  = "in-sync"
 )
 
@@ -34,10 +35,11 @@ type Status struct {
 }
 
 type statusImage struct {
-	Name       string        `json:"image"`
-	Repository string        `json:"repository"`
-	Aliases    []statusAlias `json:"aliases"`
-	Problems   []string      `json:"problems"` // of no alias that is shown
+	Name       string         `json:"image"`
+	Repository string         `json:"repository"`
+	Aliases    []statusAlias  `json:"aliases"`
+	Former     []statusFormer `json:"former"`
+	Problems   []string       `json:"problems"` // of no alias that is shown
 }
 
 type statusAlias struct {
@@ -51,6 +53,13 @@ type statusAlias struct {
 	versions  string
 }
 
+// statusFormer is a tag that was an alias and that images.yaml does not list.
+type statusFormer struct {
+	Tag     string `json:"tag"`
+	MadeFor string `json:"made_for"` // the alias of tagline's mark, "" if only a journal tells
+	Next    string `json:"next"`     // what the next run makes of it, "" if nothing
+}
+
 type statusPlatform struct {
 	Platform string `json:"platform"`
 	Version  string `json:"version"`
@@ -60,7 +69,7 @@ type statusPlatform struct {
 // Add adds an image with the plan that a dry run has made for it, and with what its
 // aliases carry. tags limits the aliases, if there are any.
 func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
-	img := statusImage{Name: clean(of.Name), Repository: clean(of.Repository.String()), Aliases: []statusAlias{}, Problems: []string{}}
+	img := statusImage{Name: clean(of.Name), Repository: clean(of.Repository.String()), Aliases: []statusAlias{}, Former: []statusFormer{}, Problems: []string{}}
 	for i, a := range of.Aliases {
 		carried := reconcile.Carried{Tag: a.Tag}
 		if i < len(plan.Carried) {
@@ -71,6 +80,9 @@ func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
 			continue
 		}
 		img.Aliases = append(img.Aliases, s.alias(a, carried, plan))
+	}
+	if len(tags) == 0 {
+		img.Former = former(of, plan)
 	}
 	problem := func(alias, message string) {
 		if len(tags) == 0 && !slices.ContainsFunc(img.Aliases, func(a statusAlias) bool { return a.Tag == clean(alias) }) {
@@ -87,6 +99,21 @@ func (s *Status) Add(of config.Image, plan reconcile.Plan, tags []string) {
 	s.images = append(s.images, img)
 }
 
+// former returns the former aliases that stay, and those that prune deletes.
+func former(of config.Image, plan reconcile.Plan) []statusFormer {
+	all := []statusFormer{}
+	for _, f := range plan.Former {
+		all = append(all, statusFormer{Tag: clean(f.Tag), MadeFor: clean(f.Of)})
+	}
+	for _, d := range plan.DeleteTags {
+		if !d.Emptied && !slices.ContainsFunc(of.Aliases, func(a config.Alias) bool { return a.Tag == d.Tag }) {
+			all = append(all, statusFormer{Tag: clean(d.Tag), MadeFor: clean(d.Tag), Next: clean(d.Reason)})
+		}
+	}
+	slices.SortFunc(all, func(a, b statusFormer) int { return config.CompareTags(a.Tag, b.Tag) })
+	return all
+}
+
 func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile.Plan) statusAlias {
 	sources := sourcesOf(carried, journal.History{})
 	row := statusAlias{
@@ -96,8 +123,8 @@ func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile
 	for i, image := range carried.Images {
 		row.Platforms = append(row.Platforms, statusPlatform{clean(image.Platform), sources[i], image.Digest})
 	}
-	states := map[string]string{markBlocked: stateBlocked, markUnknown: stateUnknown, markMissing: stateMissing, markMoves: stateMoves, markGoes: stateGoes}
-	rank := []string{markUnknown, markBlocked, markMoves, markMissing, markGoes}
+	states := map[string]string{markBlocked: stateBlocked, markUnknown: stateUnknown, markMissing: stateMissing, markMoves: stateMoves, markGoes: stateGoes, markLeft: stateLeft}
+	rank := []string{markUnknown, markBlocked, markMoves, markMissing, markGoes, markLeft}
 	first := len(rank)
 	for _, m := range marksOf(a, carried, sources, plan) {
 		if n := slices.Index(rank, m.mark); n >= 0 && n < first {
@@ -117,8 +144,8 @@ func (s *Status) alias(a config.Alias, carried reconcile.Carried, plan reconcile
 	return row
 }
 
-// JSON returns the status as JSON. state is unknown, blocked, moves, missing, goes or
-// in-sync. Minor versions of the format only add fields.
+// JSON returns the status as JSON. state is unknown, blocked, moves, missing, goes,
+// left-alone or in-sync. Minor versions of the format only add fields.
 func (s *Status) JSON(version string) ([]byte, error) {
 	out, err := json.MarshalIndent(struct {
 		FormatVersion string        `json:"format_version"`
@@ -126,6 +153,10 @@ func (s *Status) JSON(version string) ([]byte, error) {
 	}{version, append([]statusImage{}, s.images...)}, "", "  ")
 	return append(out, '\n'), err
 }
+
+// wideVersions is the length above which versions are too long for their column. What
+// follows them, or a long tag, is on a line of its own.
+const wideVersions = 48
 
 // Text writes the status as a table.
 func (s *Status) Text(w io.Writer) error {
@@ -141,10 +172,33 @@ func (s *Status) Text(w io.Writer) error {
 		b.WriteByte('\n')
 		tags, versions := 0, 0
 		for _, a := range img.Aliases {
-			tags, versions = max(tags, utf8.RuneCountInString(a.Tag)), max(versions, min(utf8.RuneCountInString(a.versions), 48))
+			if n := utf8.RuneCountInString(a.Tag); n <= report.WideTag {
+				tags = max(tags, n)
+			}
+			if n := utf8.RuneCountInString(a.versions); n <= wideVersions {
+				versions = max(versions, n)
+			}
 		}
 		for _, a := range img.Aliases {
+			if utf8.RuneCountInString(a.Tag) > report.WideTag {
+				b.WriteString("  " + a.Tag + "\n")
+				a.Tag = ""
+			}
+			if utf8.RuneCountInString(a.versions) > wideVersions {
+				fmt.Fprintf(&b, "  %-*s  %s\n", tags, a.Tag, a.versions)
+				a.Tag, a.versions = "", ""
+			}
 			fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", tags, a.Tag, versions, a.versions, a.says())
+		}
+		if len(img.Former) > 0 {
+			b.WriteString("  former aliases:\n")
+		}
+		tags = 0
+		for _, f := range img.Former {
+			tags = max(tags, utf8.RuneCountInString(f.Tag))
+		}
+		for _, f := range img.Former {
+			fmt.Fprintf(&b, "    %-*s  %s\n", tags, f.Tag, f.says())
 		}
 		for _, problem := range img.Problems {
 			fmt.Fprintf(&b, "  ! %s\n", problem)
@@ -171,8 +225,8 @@ func (a statusAlias) says() string {
 		}
 	case stateGoes:
 		text = "goes: " + a.Next
-	case stateBlocked, stateUnknown:
-		text += ": " + strings.Join(a.Problems, "; ")
+	case stateBlocked, stateUnknown, stateLeft:
+		text = strings.ReplaceAll(text, "-", " ") + ": " + strings.Join(a.Problems, "; ")
 	}
 	if a.Mixed {
 		text = "mixed, " + text
@@ -180,9 +234,23 @@ func (a statusAlias) says() string {
 	return text
 }
 
+// says is how it is known that a tag was an alias, in words.
+func (f statusFormer) says() string {
+	switch {
+	case f.Next != "":
+		return "goes: " + f.Next
+	case f.MadeFor == "":
+		return "was an alias, by the journal"
+	case f.MadeFor == f.Tag:
+		return "was an alias, by tagline's mark"
+	}
+	return "may have followed " + f.MadeFor + ", for which its index was made"
+}
+
 func (s *Status) summary() string {
-	states, aliases, mixed := map[string]int{}, 0, 0
+	states, aliases, mixed, former := map[string]int{}, 0, 0, 0
 	for _, img := range s.images {
+		former += len(img.Former)
 		for _, a := range img.Aliases {
 			aliases++
 			states[a.State]++
@@ -198,6 +266,7 @@ func (s *Status) summary() string {
 		}
 	}
 	add(states[stateInSync], "in sync")
+	add(states[stateLeft], "left alone")
 	add(states[stateMoves]+states[stateGoes], "would change")
 	add(states[stateMissing], "missing")
 	add(states[stateBlocked], "blocked")
@@ -206,6 +275,9 @@ func (s *Status) summary() string {
 	text := report.Count(len(s.images), "image") + ", " + report.Count(aliases, "alias")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
+	}
+	if former > 0 {
+		text += "; " + report.Count(former, "former alias")
 	}
 	return text + "."
 }
@@ -240,6 +312,9 @@ func marksOf(a config.Alias, carried reconcile.Carried, sources []string, plan r
 		if push.Tag == a.Tag {
 			marks = append(marks, marked{markMoves, clean(next(push))})
 		}
+	}
+	if why := plan.WhyLeftAlone(a.Tag); why != "" {
+		marks = append(marks, marked{markLeft, clean(why)})
 	}
 	for _, d := range plan.DeleteTags {
 		if d.Tag == a.Tag {

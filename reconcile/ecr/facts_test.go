@@ -66,6 +66,14 @@ func TestFacts(t *testing.T) {
 		},
 		{name: "by its source's tag", lifecycle: rule(`"tagPatternList":["pr*"]`, expire), warning: expiring, aliases: "10: prod"},
 		{
+			name: "by the tag of a whole version", lifecycle: rule(`"tagPatternList":["10.1*"]`, expire), warning: expiring,
+			aliases: `10: {newest: "10.10", whole: true, downgrade: allow}`,
+		},
+		{
+			name: "by the tag of a version, in an index of its own", lifecycle: rule(`"tagPatternList":["10.1*"]`, expire),
+			aliases: `10: {newest: "10.10", downgrade: allow}`,
+		},
+		{
 			name: "archived", lifecycle: rule(`"tagPatternList":["1*"]`, archive),
 			warning: "expiring-alias: lifecycle rule 3 of " + host + `/my-image may archive alias "10", which can't be pulled then;`,
 		},

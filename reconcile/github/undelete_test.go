@@ -16,6 +16,8 @@ import (
 // bin is a trash in memory.
 type bin struct{ records []reconcile.Record }
 
+func (b *bin) Deleted(config.Repository) {}
+
 func (b *bin) Keep(of config.Repository, what []reconcile.Kept) error {
 	b.records = append(b.records, reconcile.Record{Run: "run", Time: time.Now(), Repository: of, Kept: what})
 	return nil

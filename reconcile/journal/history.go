@@ -157,7 +157,7 @@ func (h History) Sources(s State) (byVersion, byDigest string) {
 		if err != nil {
 			return "", s.Digest
 		}
-		name := platform.Short()
+		name := config.Scalar(platform.Short())
 		version := h.scalar(image.Version())
 		known = known && version != ""
 		pinned := image.Digest
@@ -173,22 +173,13 @@ func (h History) Sources(s State) (byVersion, byDigest string) {
 	return byVersion, byDigest
 }
 
-var (
-	// plain is text that YAML reads as one word.
-	plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./@:+-]*$`)
-	// addressed is a source on a registry with an IPv6 address, which YAML takes for a list.
-	addressed = regexp.MustCompile(`^\[[0-9A-Fa-f:.]+\][A-Za-z0-9_./@:+-]*$`)
-)
+// plausible is what may be a source; its beginning may be the address of a registry.
+var plausible = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_])[A-Za-z0-9_./@:+-]*$`)
 
 // scalar returns a source as images.yaml writes it, "" if it can't be one.
 func (h History) scalar(source string) string {
-	switch {
-	case source == h.Tag, source == "absent":
+	if source == h.Tag || source == "absent" || !plausible.MatchString(source) {
 		return ""
-	case addressed.MatchString(source), strings.EqualFold(source, "null"):
-		return `"` + source + `"`
-	case plain.MatchString(source):
-		return source
 	}
-	return ""
+	return config.Scalar(source)
 }

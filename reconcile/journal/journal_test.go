@@ -277,7 +277,7 @@ func TestForeignLines(t *testing.T) {
 		{"a number", "7", "it is not a line of a journal"},
 		{"other type", `{"journal": 7}`, "it is not a line of a journal"},
 		{"conflict marker", "<<<<<<< HEAD", "torn, or not a line of a journal"},
-		{"too new", good(func(l *line) { l.Journal = "2.0" }), `its format is "2.0"`},
+		{"no version", good(func(l *line) { l.Journal = "new" }), `its format is "new"`},
 		{"no time", good(func(l *line) { l.Time = time.Time{} }), "no time"},
 		{"no run", good(func(l *line) { l.Run = "" }), "no run"},
 		{"no host", good(func(l *line) { l.Repository = "app" }), "is no repository"},
@@ -302,6 +302,23 @@ func TestForeignLines(t *testing.T) {
 				t.Errorf("%d moves, skipped %v", len(moves), skipped)
 			case test.want != "" && (len(skipped) != 1 || skipped[0].Line != 2 || !strings.Contains(skipped[0].String(), test.want)):
 				t.Errorf("skipped %v, want line 2: %q", skipped, test.want)
+			}
+		})
+	}
+}
+
+// A line of a major version that is not known may be a move, whatever else it has.
+func TestUnknownVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	must(t, writer(path, "one", 1).Append([]Move{push("1", "", "1.0")}))
+	known, err := os.ReadFile(path)
+	must(t, err)
+	for _, text := range []string{`{"journal":"2.0"}`, `{"journal":"2.0","time":[7]}`, `{"journal":"12","tag":7}`, `{"journal":"1.0","ti{"journal":"2.1"}`} {
+		t.Run(text, func(t *testing.T) {
+			must(t, os.WriteFile(path, []byte(string(known)+text+"\n"+string(known)), 0o600))
+			moves, _, err := Read([]string{path}, func(Move) bool { return true })
+			if !errors.Is(err, errVersion) || !strings.HasPrefix(err.Error(), "journal "+path+": line 2: its format is ") || len(moves) > 0 {
+				t.Errorf("%v, %v", moves, err)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,29 +27,27 @@ const maxLine = 16 << 20
 const Suffix = ".jsonl"
 
 // Files returns the files of journals. A folder stands for all files below it with
-// the [Suffix].
+// the [Suffix]. The error names all paths that can't be read.
 func Files(paths []string) ([]string, error) {
 	var files []string
+	var unread []error
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, failure(path, err)
-		}
-		if !info.IsDir() {
+		if info, err := os.Stat(path); err != nil {
+			unread = append(unread, failure(path, err))
+			continue
+		} else if !info.IsDir() {
 			files = append(files, path)
 			continue
 		}
-		err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.Type().IsRegular() && strings.HasSuffix(name, Suffix) {
 				files = append(files, name)
 			}
 			return err
 		})
-		if err != nil {
-			return nil, failure(path, err)
-		}
+		unread = append(unread, failure(path, err))
 	}
-	return files, nil
+	return files, errors.Join(unread...)
 }
 
 // Skipped is a line that can't be read.
@@ -60,9 +59,13 @@ type Skipped struct {
 
 func (s Skipped) String() string { return fmt.Sprintf("%s:%d: %s", s.File, s.Line, s.Reason) }
 
+// number is a major version.
+var number = regexp.MustCompile(`^[0-9]+$`)
+
 // Read returns the wanted moves of all files, oldest first. Parts of a journal may
 // have lines in common; each counts once. A line that was torn or is foreign is
-// skipped.
+// skipped. One of a major version of the format that is not known is an error: it may
+// be a move, and no history is true without it.
 func Read(files []string, wanted func(Move) bool) (moves []Move, skipped []Skipped, err error) {
 	type what struct {
 		run        string
@@ -107,7 +110,11 @@ func readFile(name string, each func(Move)) (skipped []Skipped, err error) {
 			skipped = append(skipped, Skipped{name, n, fmt.Sprintf("it is longer than %d MiB", maxLine>>20)})
 			continue
 		}
-		for _, reason := range parts(text, each) {
+		reasons, err := parts(text, each)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		for _, reason := range reasons {
 			skipped = append(skipped, Skipped{name, n, reason})
 		}
 	}
@@ -131,8 +138,9 @@ func readLine(r *bufio.Reader) (text []byte, long bool, err error) {
 }
 
 // parts reads a line. Parts of a journal that were joined with a torn line between
-// them leave a line that follows the torn one without a break.
-func parts(text []byte, each func(Move)) (reasons []string) {
+// them leave a line that follows the torn one without a break. The error is
+// [errVersion].
+func parts(text []byte, each func(Move)) (reasons []string, err error) {
 	for text = bytes.TrimSpace(text); len(text) > 0; {
 		part := text
 		m, err := parse(text)
@@ -143,18 +151,31 @@ func parts(text []byte, each func(Move)) (reasons []string) {
 				m, err = parse(part)
 			}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errVersion):
+			return nil, err
+		case err != nil:
 			reasons = append(reasons, err.Error())
-		} else {
+		default:
 			each(m)
 		}
 		text = bytes.TrimSpace(text[len(part):])
 	}
-	return reasons
+	return reasons, nil
 }
+
+var errVersion = errors.New("this version of tagline reads 1.x")
 
 func parse(text []byte) (Move, error) {
 	var l line
+	if !bytes.HasPrefix(text, []byte(beginning+"1.")) { // its other fields may have other types
+		var format struct{ Journal string }
+		if err := json.Unmarshal(text, &format); err == nil {
+			if major, _, _ := strings.Cut(format.Journal, "."); major != "1" && number.MatchString(major) {
+				return Move{}, fmt.Errorf("its format is %q, and %w; use a newer one", format.Journal, errVersion)
+			}
+		}
+	}
 	var about *json.SyntaxError
 	switch err := json.Unmarshal(text, &l); {
 	case errors.As(err, &about):
@@ -163,7 +184,7 @@ func parse(text []byte) (Move, error) {
 		return Move{}, errors.New("it is not a line of a journal")
 	}
 	if major, _, _ := strings.Cut(l.Journal, "."); major != "1" {
-		return Move{}, fmt.Errorf("its format is %q, which this version of tagline can't read", l.Journal)
+		return Move{}, fmt.Errorf("its format is %q, which no version of tagline writes", l.Journal)
 	}
 	repository, err := config.ParseRepository(l.Repository, "")
 	m := Move{

@@ -76,7 +76,8 @@ func (r repository) cause(err error, reason string) string {
 
 // answer is failure, but wraps ErrNotFound if the registry said that the
 // manifest, blob or list of tags does not exist. A 404 for GET /v2/ or for a
-// token does not say that.
+// token does not say that. The error does not hold the request, since a run keeps
+// one for each alias that is yet to be made.
 func (r repository) answer(subject string, err error) error {
 	if !isAbsent(err) {
 		return r.failure(subject, err)
@@ -85,7 +86,7 @@ func (r repository) answer(subject string, err error) error {
 	if message := message(transport.StatusOf(err)); message != "" {
 		text += ": " + message
 	}
-	causes := []error{registry.ErrNotFound, err}
+	causes := []error{transport.Lasting(registry.ErrNotFound)}
 	if slices.ContainsFunc(transport.StatusOf(err).Errors, func(d ggcr.Diagnostic) bool { return d.Code == ggcr.NameUnknownErrorCode }) {
 		causes = append(causes, registry.ErrNoRepository)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,27 +41,69 @@ func (t *Text) printf(format string, args ...any) {
 	}
 }
 
-// align makes cells printable and pads all but the last of a row to columns.
+// WideTag is the length above which a tag is too long for the column of tags, and
+// wideCell that above which any other cell is too long for its column. A digest fits.
+const (
+	WideTag  = 48
+	wideCell = 71
+)
+
+// isWide reports whether a cell is too long for its column.
+func isWide(column int, cell string) bool {
+	n := utf8.RuneCountInString(cell)
+	return n > wideCell || n > WideTag && column == 0
+}
+
+// align makes cells printable and pads all but the last of a row to columns. A cell
+// that is too long for its column widens it for no other row: what follows it is on a
+// line of its own, or if that is one cell alone, behind it.
 func align(rows []row) []row {
 	var widths []int
+	var all []row
 	for _, r := range rows {
 		for i := range r.cells {
 			r.cells[i] = Printable(r.cells[i])
-			if i == len(r.cells)-1 {
-				break
-			}
+		}
+		all = append(all, split(r)...)
+	}
+	for _, r := range all {
+		for i, c := range r.cells[:len(r.cells)-1] {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(r.cells[i]))
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
-	for _, r := range rows {
+	for _, r := range all {
 		for i, c := range r.cells[:len(r.cells)-1] {
 			r.cells[i] += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 		}
 	}
-	return rows
+	return all
+}
+
+// split breaks a row behind the cells that are too long.
+func split(r row) []row {
+	last := len(r.cells) - 1
+	for i, c := range r.cells[:max(0, last)] {
+		switch {
+		case !isWide(i, c):
+			continue
+		case i == last-1:
+			r.cells = append(slices.Clone(r.cells[:i]), strings.TrimRight(c+"  "+r.cells[last], " "))
+			r.digest = 0
+			return []row{r}
+		}
+		rest := r
+		rest.mark, rest.cells = " ", append(make([]string, i+1), r.cells[i+1:]...)
+		if r.cells = r.cells[:i+1]; r.digest <= i {
+			rest.digest = 0
+		} else {
+			r.digest = 0
+		}
+		return append([]row{r}, split(rest)...)
+	}
+	return []row{r}
 }
 
 func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "), " ") }

@@ -55,7 +55,7 @@ func (r *Run) concerns() []concern {
 		add(c, f)
 	}
 	for _, message := range r.Failures {
-		add(concern{state: isFailed}, &config.Finding{ID: failed, Message: message})
+		add(concern{state: isFailed}, &config.Finding{ID: findings.Failed, Message: message})
 	}
 	for _, f := range r.Findings {
 		found(Repository{}, f)
@@ -262,7 +262,7 @@ func (r *Run) told(f *config.Finding) string {
 	if at := r.at(f.Pos); at != "" {
 		notes = append(notes, at)
 	}
-	if f.ID != failed {
+	if f.ID != findings.Failed {
 		notes = append(notes, code(string(f.ID)))
 	}
 	if len(notes) > 0 {
@@ -274,14 +274,8 @@ func (r *Run) told(f *config.Finding) string {
 // whatToDo returns the way out of a finding, if its message names none: that
 // comes after a semicolon.
 func whatToDo(f *config.Finding) string {
-	switch f.ID {
-	case stale:
-		return "Run it again: the registry has changed since the plan was made."
-	case skipped:
-		return "It relies on something that failed or is blocked; mend that first."
-	}
 	kind, known := findings.Explain(f.ID)
-	if !known || strings.Contains(f.Message, "; ") {
+	if !known || f.ID == findings.Failed || kind.Group != findings.Outcome && strings.Contains(f.Message, "; ") {
 		return ""
 	}
 	return kind.Do

@@ -23,11 +23,11 @@ func Drafts(w io.Writer, drafts []reconcile.Draft) error {
 	var b strings.Builder
 	host := drafts[0].Repository.Host
 	if len(drafts) > 1 {
-		fmt.Fprintf(&b, "registry: %s\n\nimages:\n%s", scalar(host), indented(DraftEntries(drafts, host, false), 2))
+		fmt.Fprintf(&b, "registry: %s\n\nimages:\n%s", config.Scalar(host), indented(DraftEntries(drafts, host, false), 2))
 	} else {
 		d := drafts[0]
 		counts(&b, d)
-		fmt.Fprintf(&b, "registry: %s\n\n", scalar(host))
+		fmt.Fprintf(&b, "registry: %s\n\n", config.Scalar(host))
 		hints(&b, d)
 		fmt.Fprintf(&b, "images:\n%s", indented(entry(d, host, false), 2))
 		suggested(&b, d)
@@ -134,7 +134,7 @@ func comments(b *strings.Builder, d reconcile.Draft, aliases []config.Alias, tit
 	}
 	fmt.Fprintf(b, "\n# %s:\n", title)
 	for _, a := range aliases[:min(maxListed, len(aliases))] {
-		fmt.Fprintf(b, "#   %s: %s\n", scalar(a.Tag), sources(d, a))
+		fmt.Fprintf(b, "#   %s: %s\n", config.Scalar(a.Tag), sources(d, a))
 	}
 	more(b, len(aliases))
 }
@@ -160,7 +160,7 @@ func hints(b *strings.Builder, d reconcile.Draft) {
 func entry(d reconcile.Draft, host string, explicit bool) string {
 	var b strings.Builder
 	inSync := len(d.Aliases) > 0
-	fmt.Fprintf(&b, "%s:\n", scalar(name(d.Repository, host)))
+	fmt.Fprintf(&b, "%s:\n", config.Scalar(name(d.Repository, host)))
 	var settings []string
 	for _, of := range []string{policies.Companions.Name, policies.Provenance.Name} {
 		if slices.Contains(d.Dropped, of) {
@@ -190,7 +190,7 @@ func entry(d reconcile.Draft, host string, explicit bool) string {
 				note += "; it would get another digest"
 			}
 		}
-		fmt.Fprintf(&b, "    %s: %s  # %s\n", scalar(a.Tag), sources(d, a), note)
+		fmt.Fprintf(&b, "    %s: %s  # %s\n", config.Scalar(a.Tag), sources(d, a), note)
 	}
 	return b.String()
 }
@@ -295,26 +295,16 @@ func sources(d reconcile.Draft, a config.Alias) string {
 	}
 	parts := make([]string, len(a.Sources))
 	for i, s := range a.Sources {
-		parts[i] = s.Platform.Short() + ": " + source(d, s)
+		parts[i] = config.Scalar(s.Platform.Short()) + ": " + source(d, s)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
 func source(d reconcile.Draft, s config.Source) string {
 	if s.Tag == "absent" { // without a platform, it would mean an absent alias
-		return scalar(d.Repository.String() + ":absent")
+		return config.Scalar(d.Repository.String() + ":absent")
 	}
-	return scalar(s.Text)
-}
-
-// scalar quotes text that YAML would not read as a string: tags that mean null,
-// and an IPv6 address, which looks like a list.
-func scalar(text string) string {
-	switch {
-	case text == "null", text == "Null", text == "NULL", strings.HasPrefix(text, "["):
-		return `"` + text + `"`
-	}
-	return text
+	return config.Scalar(s.Text)
 }
 
 // name returns the name of a repository as images.yaml writes it below a registry.

@@ -3,6 +3,8 @@ package report
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"time"
 
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
@@ -56,14 +58,47 @@ func LogActions(log *slog.Logger, plan reconcile.Plan, result reconcile.Result) 
 	}
 }
 
-// LogEnd logs how a run ended.
-func LogEnd(log *slog.Logger, run Run, costs Costs, n Actions) {
+// LogRestored logs a line for each manifest and tag of a repository that restore puts
+// back, or can't.
+func LogRestored(log *slog.Logger, r reconcile.Restored, dryRun bool) {
+	log = log.With("repository", r.Repository.String())
+	for _, o := range slices.Concat(r.Manifests, r.Tags) {
+		of := []any{"digest", o.Digest}
+		if o.Tag != "" {
+			of = []any{"tag", o.Tag, "old", o.Was, "new", o.Digest}
+		}
+		switch {
+		case o.Already:
+		case o.Err != nil:
+			log.Error("restore", append(of, "outcome", outcome(o.Err), "error", Printable(registry.Line(o.Err)))...)
+		case o.Blocked != "":
+			log.Info("restore", append(of, "outcome", "blocked", "error", Printable(o.Blocked))...)
+		case dryRun:
+			log.Info("restore", append(of, "outcome", planned)...)
+		default:
+			log.Info("restore", append(of, "outcome", done)...)
+		}
+	}
+}
+
+// LogRestoreEnd logs how a restore ended.
+func LogRestoreEnd(log *slog.Logger, all []reconcile.Restored, dryRun bool, exitCode int, lasted time.Duration) {
+	n := countRestored(all)
+	end(log, exitCode, dryRun, lasted, "tags_restored", n.tags, "manifests_restored", n.manifests, "blocked", n.blocked, "failed", n.failed)
+}
+
+// end logs the last line of a run.
+func end(log *slog.Logger, exitCode int, dryRun bool, lasted time.Duration, counts ...any) {
 	level := slog.LevelInfo
-	if run.ExitCode == 1 {
+	if exitCode == 1 {
 		level = slog.LevelError
 	}
-	log.Log(context.Background(), level, "run ended", "exit_code", run.ExitCode, "dry_run", run.DryRun,
-		"duration_seconds", costs.Ended.Sub(costs.Started).Seconds(),
+	log.Log(context.Background(), level, "run ended", append([]any{"exit_code", exitCode, "dry_run", dryRun, "duration_seconds", lasted.Seconds()}, counts...)...)
+}
+
+// LogEnd logs how a run ended.
+func LogEnd(log *slog.Logger, run Run, costs Costs, n Actions) {
+	end(log, run.ExitCode, run.DryRun, costs.Ended.Sub(costs.Started),
 		"pushed", n.Pushed, "tags_deleted", n.TagsDeleted, "manifests_deleted", n.ManifestsDeleted, "put_back", n.PutBack,
-		"pending", n.Pending, "in_sync", n.InSync, "blocked", n.Blocked, "failed", n.Failed)
+		"pending", n.Pending, "in_sync", n.InSync, "left_alone", n.LeftAlone, "blocked", n.Blocked, "failed", n.Failed)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"tagline/config"
 	"tagline/reconcile/journal"
 )
 
@@ -104,12 +105,13 @@ func moment(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC
 // the same bytes; what is composed again of sources may be another index.
 func (t *Text) goBack(h journal.History, s journal.State) {
 	byVersion, byDigest := h.Sources(s)
-	t.printf("To go back to %s, write in images.yaml\n  %s: %s\n", t.digest(s.Digest), h.Tag, cmp.Or(s.Digest, byVersion))
+	tag := config.Scalar(h.Tag)
+	t.printf("To go back to %s, write in images.yaml\n  %s: %s\n", t.digest(s.Digest), tag, cmp.Or(s.Digest, byVersion))
 	if s.Digest != "" && byVersion != "" {
-		t.printf("or, from its sources as they are now,\n  %s: %s\n", h.Tag, byVersion)
+		t.printf("or, from its sources as they are now,\n  %s: %s\n", tag, byVersion)
 	}
 	if byDigest != "" && byDigest != s.Digest {
-		t.printf("or, if the registry no longer has that digest, from its images\n  %s: %s\n", h.Tag, byDigest)
+		t.printf("or, if the registry no longer has that digest, from its images\n  %s: %s\n", tag, byDigest)
 	}
 	if now := h.States[len(h.States)-1]; now.Digest == "" && now.Began.Old == s.Digest {
 		t.printf("or put it back from the trash of that run:\n  tagline restore %s --run %s\n", Printable(h.Repository.String()+":"+h.Tag), Printable(now.Began.Run))

@@ -66,6 +66,7 @@ type planRepository struct {
 	Violations      []planFinding        `json:"violations"`
 	Warnings        []planFinding        `json:"warnings"`
 	InSync          []string             `json:"in_sync"`
+	LeftAlone       []string             `json:"left_alone,omitempty"`
 	Tags            []planTag            `json:"tags,omitempty"`
 	Swept           *planSwept           `json:"swept,omitempty"`
 	Places          []planPlace          `json:"places,omitempty"`
@@ -267,7 +268,7 @@ func jsonRepository(r Repository) planRepository {
 	out := planRepository{
 		Repository: r.Repository.String(), Image: r.Image,
 		Pushes: []planPush{}, DeleteTags: []planDeleteTag{}, DeleteManifests: []planDeleteManifest{},
-		Violations: findingsOf(r.Violations), Warnings: findingsOf(r.Warnings), InSync: list(r.InSync),
+		Violations: findingsOf(r.Violations), Warnings: findingsOf(r.Warnings), InSync: list(r.InSync), LeftAlone: r.LeftAlone,
 	}
 	for i, p := range r.Pushes {
 		push := planPush{

@@ -101,7 +101,10 @@ graph LR
 `},
 		"a file that is valid": {Run{Listed: 1, Aliases: 2}, "<!-- tagline -->\n### No problem found in 1 image, 2 aliases\n"},
 		"nothing to do":        {Run{Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", InSync: []string{"1"}}}}}, "<!-- tagline -->\n### Nothing to do: 1 alias in sync\n"},
-		"nothing to do yet":    {Run{Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", Swept: reconcile.Swept{Waiting: 2}}}}}, "<!-- tagline -->\n### Nothing to do now: 0 aliases in sync\n\n2 manifests that nothing needs wait for grace.\n"},
+		"left alone":           {Run{Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", LeftAlone: []string{"1"}}}}}, "<!-- tagline -->\n### Nothing to do: 0 aliases in sync, 1 left alone\n"},
+		"one more left alone": {Run{DryRun: true, Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", LeftAlone: []string{"1"}, DeleteTags: []reconcile.DeleteTag{{Tag: "2", Old: one, Reason: "set to absent"}}}}}},
+			"<!-- tagline -->\n### 1 tag is deleted, 1 alias is left alone\n\n#### ~a~\n\n| Alias |  |\n| --- | --- |\n| ~2~ | is deleted: set to absent |\n"},
+		"nothing to do yet": {Run{Repositories: []Repository{{Plan: reconcile.Plan{Image: "a", Swept: reconcile.Swept{Waiting: 2}}}}}, "<!-- tagline -->\n### Nothing to do now: 0 aliases in sync\n\n2 manifests that nothing needs wait for grace.\n"},
 	} {
 		if got := strings.ReplaceAll(string(Markdown(test.run)), "`", "~"); got != test.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, test.want)
@@ -167,7 +170,7 @@ func TestMarkdownTable(t *testing.T) {
 | Alias |  | ~linux/amd64~ | ~linux/arm64~ |
 | --- | --- | --- | --- |
 | ~1~ | moves | **~1.9~, pushed again** | **another image → ~x@sha256:111111111111…~** |
-| ~2~ | moves | ~1.0~<br>loses 1 attestation |  |
+| ~2~ | moves, new index | ~1.0~<br>loses 1 attestation |  |
 `},
 		"a purge is no row, and makes no column": {reconcile.Plan{Pushes: []reconcile.Push{push("1", change("linux/amd64", "1.9", two, "1.8", one)), {Tag: "1.9", Old: one, New: two, Purged: 1, Platforms: []reconcile.PlatformChange{change("linux/arm64", "1.9", two, "1.9", one)}}}}, `
 | Alias |  | ~linux/amd64~ |

@@ -32,11 +32,12 @@ func (r Requests) compare(o Requests) int {
 
 // Actions counts aliases and actions in all repositories.
 type Actions struct {
-	Pushed, TagsDeleted     int
-	ManifestsDeleted        int
-	PutBack                 int // manifests that a registry had dropped and that were put back
-	Pending                 int // planned pushes and deletions of a dry run
-	InSync, Blocked, Failed int // aliases
+	Pushed, TagsDeleted int
+	ManifestsDeleted    int
+	PutBack             int // manifests that a registry had dropped and that were put back
+	Pending             int // planned pushes and deletions of a dry run
+	InSync, LeftAlone   int // aliases
+	Blocked, Failed     int // aliases
 
 	total totals
 }
@@ -45,7 +46,7 @@ type Actions struct {
 func (a *Actions) Add(plan reconcile.Plan, result reconcile.Result, dryRun bool) {
 	a.total.add(plan, result)
 	n := a.total
-	a.InSync, a.Blocked, a.Failed = n.inSync, n.blocked, n.failed
+	a.InSync, a.LeftAlone, a.Blocked, a.Failed = n.inSync, n.leftAlone, n.blocked, n.failed
 	if dryRun {
 		a.Pending = n.pushes + n.deleteTags + n.deleteManifests + n.putBack
 	} else {
@@ -84,8 +85,9 @@ func (m Metrics) Text() []byte {
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"delete_manifest\"} %d\n", m.Actions.ManifestsDeleted)
 	fmt.Fprintf(&b, "tagline_run_actions{action=\"put_back\"} %d\n", m.Actions.PutBack)
 	gauge("run_pending", "Pushes and deletions that the last run, a dry one, only planned.", m.Actions.Pending)
-	metric("run_aliases", "Aliases that the last run left alone, by why; blocked and failed count deletions, too.")
+	metric("run_aliases", "Aliases that the last run did not change, by why; blocked and failed count deletions, too.")
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"in_sync\"} %d\n", m.Actions.InSync)
+	fmt.Fprintf(&b, "tagline_run_aliases{state=\"left_alone\"} %d\n", m.Actions.LeftAlone)
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"blocked\"} %d\n", m.Actions.Blocked)
 	fmt.Fprintf(&b, "tagline_run_aliases{state=\"failed\"} %d\n", m.Actions.Failed)
 

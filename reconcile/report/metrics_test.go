@@ -56,9 +56,10 @@ tagline_run_actions{action="put_back"} 0
 # HELP tagline_run_pending Pushes and deletions that the last run, a dry one, only planned.
 # TYPE tagline_run_pending gauge
 tagline_run_pending 0
-# HELP tagline_run_aliases Aliases that the last run left alone, by why; blocked and failed count deletions, too.
+# HELP tagline_run_aliases Aliases that the last run did not change, by why; blocked and failed count deletions, too.
 # TYPE tagline_run_aliases gauge
 tagline_run_aliases{state="in_sync"} 3
+tagline_run_aliases{state="left_alone"} 0
 tagline_run_aliases{state="blocked"} 1
 tagline_run_aliases{state="failed"} 2
 # HELP tagline_run_duration_seconds How long the last run took.

@@ -11,8 +11,9 @@ import (
 	"tagline/reconcile"
 )
 
-// note says what an alias had for a platform before.
-func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
+// note says what an alias had for a platform before. i is the place of the platform.
+func (t *Text) note(p reconcile.Push, i int) string {
+	c := p.Platforms[i]
 	was := strings.TrimSpace(c.OldSource + " " + t.digest(c.OldDigest))
 	var note string
 	switch {
@@ -29,22 +30,32 @@ func (t *Text) note(p reconcile.Push, c reconcile.PlatformChange) string {
 	default:
 		note = "was " + was
 	}
-	note += anew(p)
+	if i == 0 || staying(p) {
+		note += anew(p)
+	}
 	if behind := c.Behind; behind != "" {
 		note += ", behind " + behind
 	}
 	return "(" + note + carried(c) + ")"
 }
 
-// anew says what becomes of the manifest that an alias names if each of its images
-// stays the same: the alias has another digest then, and perhaps another media type.
+// staying reports whether an alias keeps each of its images.
+func staying(p reconcile.Push) bool {
+	return !slices.ContainsFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Digest != c.OldDigest })
+}
+
+// anew says what becomes of the manifest that an alias names: if each of its images
+// stays the same, it has another digest all the same. It may have another media type.
 func anew(p reconcile.Push) string {
-	if p.Old == p.New || slices.ContainsFunc(p.Platforms, func(c reconcile.PlatformChange) bool { return c.Digest != c.OldDigest }) {
-		return ""
-	}
-	was := manifestKinds[p.OldType]
-	_, is, _ := strings.Cut(manifestKinds[p.MediaType], " ")
+	was, kind := manifestKinds[p.OldType], manifestKinds[p.MediaType]
+	_, is, _ := strings.Cut(kind, " ")
 	switch image := strings.HasSuffix(is, "image"); {
+	case p.Old == p.New:
+		return ""
+	case !staying(p) && (was == "" || kind == "" || was == kind):
+		return ""
+	case !staying(p):
+		return ", now " + kind + ", not " + was
 	case was == "" && image: // a plan of an older tagline
 		return ""
 	case was == "" || p.OldType == p.MediaType:

@@ -127,7 +127,7 @@ func (r *planReader) sorted() []error {
 
 func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	p := reconcile.Plan{
-		Image: from.Image, Repository: r.name(at+".repository", from.Repository), InSync: from.InSync,
+		Image: from.Image, Repository: r.name(at+".repository", from.Repository), InSync: from.InSync, LeftAlone: from.LeftAlone,
 		Violations: r.findings(from.Violations, false), Warnings: r.findings(from.Warnings, true), Errors: r.failures[from.Repository],
 	}
 	seen := map[string]bool{}

@@ -67,28 +67,11 @@ func (t *Text) Restored(r reconcile.Restored) {
 // writes. If anything is put back, next is the last one, which says what the next
 // run makes of it; "" is no line.
 func (t *Text) RestoredSummary(all []reconcile.Restored, next string) error {
-	var manifests, tags, blocked, failed int
-	for _, r := range all {
-		for _, of := range []struct {
-			ones []reconcile.RestoredOne
-			done *int
-		}{{r.Manifests, &manifests}, {r.Tags, &tags}} {
-			for _, o := range of.ones {
-				switch {
-				case o.Err != nil:
-					failed++
-				case o.Blocked != "":
-					blocked++
-				case !o.Already:
-					*of.done++
-				}
-			}
-		}
-	}
 	if t.opts.Quiet {
 		return t.err
 	}
-	if manifests+tags+blocked+failed == 0 {
+	n := countRestored(all)
+	if n == (restoredCounts{}) {
 		t.printf("Nothing to do: all of it is there.\n")
 		return t.err
 	}
@@ -96,15 +79,37 @@ func (t *Text) RestoredSummary(all []reconcile.Restored, next string) error {
 	if t.opts.DryRun {
 		line = "To restore: "
 	}
-	line += fmt.Sprintf("%s and %s, %d blocked", Count(manifests, "manifest"), Count(tags, "tag"), blocked)
-	if failed > 0 {
-		line += fmt.Sprintf(", %d failed", failed)
+	line += fmt.Sprintf("%s and %s, %d blocked", Count(n.manifests, "manifest"), Count(n.tags, "tag"), n.blocked)
+	if n.failed > 0 {
+		line += fmt.Sprintf(", %d failed", n.failed)
 	}
 	t.printf("%s.\n", line)
-	if manifests+tags > 0 && next != "" {
+	if n.manifests+n.tags > 0 && next != "" {
 		t.printf("%s\n", Printable(next))
 	}
 	return t.err
+}
+
+// restoredCounts are what restore did, or would do in a dry run.
+type restoredCounts struct{ manifests, tags, blocked, failed int }
+
+func countRestored(all []reconcile.Restored) (n restoredCounts) {
+	for _, r := range all {
+		for _, o := range slices.Concat(r.Manifests, r.Tags) {
+			switch {
+			case o.Err != nil:
+				n.failed++
+			case o.Blocked != "":
+				n.blocked++
+			case o.Already:
+			case o.Tag != "":
+				n.tags++
+			default:
+				n.manifests++
+			}
+		}
+	}
+	return n
 }
 
 // restored is the format of [RestoredJSON].

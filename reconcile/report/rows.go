@@ -11,10 +11,6 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// wideTag is the length above which a tag is too long for the column of tags,
-// for example because it contains a digest.
-const wideTag = 64
-
 // row is one line under a repository.
 type row struct {
 	mark    string
@@ -49,15 +45,13 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		}
 		tag := p.Tag
 		if p.Purged > 0 {
-			cells := []string{tag, "purge", "", t.digest(p.New), fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old))}
-			if len(tag) > wideTag {
-				cells = []string{strings.Join(cells, "  ")}
-			}
-			rows = append(rows, row{mark: mark, cells: cells})
+			rows = append(rows, row{mark: mark, cells: []string{
+				tag, "purge", "", t.digest(p.New), fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), t.digest(p.Old)),
+			}})
 			continue
 		}
-		for _, c := range p.Platforms {
-			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, c)}})
+		for i, c := range p.Platforms {
+			rows = append(rows, row{mark: mark, digest: 3, cells: []string{tag, cmp.Or(c.Platform, "artifact"), c.Source, t.digest(c.Digest), t.note(p, i)}})
 			mark, tag = " ", ""
 		}
 		rows = append(rows, t.choice(plan, p.Tag)...)
@@ -80,11 +74,7 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 		case err != nil:
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, d.Tag, "error: "+registry.Line(err)))
 		case !t.opts.Quiet && !isAlready(result.Deleted, i):
-			cells := []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}
-			if len(d.Tag) > wideTag {
-				cells = []string{strings.Join(cells, "  ")}
-			}
-			rows = append(rows, row{mark: "-", cells: cells})
+			rows = append(rows, row{mark: "-", cells: []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, t.digest(d.Old))}})
 		}
 	}
 	rows = append(rows, t.deletions(plan, result)...)
@@ -96,6 +86,12 @@ func (t *Text) rows(plan reconcile.Plan, result reconcile.Result) []row {
 	for _, tag := range plan.InSync {
 		if t.opts.Verbose {
 			rows = append(rows, row{mark: "=", cells: []string{tag, "in sync"}})
+			rows = append(rows, t.choice(plan, tag)...)
+		}
+	}
+	for _, tag := range plan.LeftAlone {
+		if t.opts.Verbose {
+			rows = append(rows, row{mark: "=", cells: []string{tag, "left alone"}})
 			rows = append(rows, t.choice(plan, tag)...)
 		}
 	}
@@ -220,11 +216,11 @@ func (t *Text) choice(plan reconcile.Plan, alias string) []row {
 		}
 		passed := map[string][]string{}
 		for _, candidate := range c.Candidates {
-			if candidate.Platform == "" {
+			if candidate.Platform == "" && !candidate.Chosen() {
 				passed[candidate.Reason] = append(passed[candidate.Reason], candidate.Tag)
 				continue
 			}
-			rows = append(rows, row{mark: " ", cells: []string{"", candidate.Platform, candidate.Tag, candidate.Reason}})
+			rows = append(rows, row{mark: " ", cells: []string{"", cmp.Or(candidate.Platform, "artifact"), candidate.Tag, candidate.Reason}})
 		}
 		for _, reason := range slices.Sorted(maps.Keys(passed)) {
 			const most = 10

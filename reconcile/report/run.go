@@ -47,10 +47,10 @@ type Repository struct {
 // Outcomes, as programs read them.
 const (
 	done        = "done"
-	stale       = "stale"       // the registry has changed since the plan was made
-	skipped     = "skipped"     // not begun, because an action that it relies on was not done
-	unsupported = "unsupported" // the registry does not support it
-	failed      = "failed"
+	stale       = string(findings.Stale)       // the registry has changed since the plan was made
+	skipped     = string(findings.Skipped)     // not begun, because an action that it relies on was not done
+	unsupported = string(findings.Unsupported) // the registry does not support it
+	failed      = string(findings.Failed)
 )
 
 func outcome(err error) string {
@@ -109,7 +109,7 @@ func inert(encoded string) []byte {
 func (r *Run) problems() []*config.Finding {
 	all := slices.Clone(r.Findings)
 	for _, message := range r.Failures {
-		all = append(all, &config.Finding{ID: failed, Message: message})
+		all = append(all, &config.Finding{ID: findings.Failed, Message: message})
 	}
 	for _, repository := range r.Repositories {
 		all = append(all, repository.Violations...)
@@ -137,7 +137,7 @@ func (r *Run) problems() []*config.Finding {
 			}
 		}
 		for _, e := range repository.Errors {
-			fail(e.Alias, failed, e.Message)
+			fail(e.Alias, findings.Failed, e.Message)
 		}
 		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
 			if o.Err != nil {
@@ -154,7 +154,7 @@ func rank(f *config.Finding) int {
 	switch {
 	case f.Warning:
 		return 2
-	case f.ID == failed || f.ID == stale:
+	case f.ID == findings.Failed || f.ID == findings.Stale:
 		return 0
 	}
 	return 1

@@ -100,7 +100,7 @@ func happens(of Repository, i int, before map[string]string) string {
 	case completes:
 		planned, applied = "is completed", "completed"
 	}
-	text := became(planned, applied, of.Pushed, i)
+	text := became(planned, applied, of.Pushed, i) + anew(p)
 	for _, c := range p.Platforms {
 		if c.Digest != "" && isLower(c.Version(), was(c, before)) {
 			text += ", **downgrade**"
@@ -147,7 +147,7 @@ func isLower(tag, than string) bool {
 
 // isAlias reports whether a source is another alias of the same image.
 func isAlias(plan reconcile.Plan, source string) bool {
-	return slices.Contains(plan.InSync, source) || slices.ContainsFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Tag == source && p.Purged == 0 })
+	return slices.Contains(plan.InSync, source) || slices.Contains(plan.LeftAlone, source) || slices.ContainsFunc(plan.Pushes, func(p reconcile.Push) bool { return p.Tag == source && p.Purged == 0 })
 }
 
 // follows returns the aliases of the same image that an alias follows.

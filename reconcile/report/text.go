@@ -14,7 +14,7 @@ import (
 // without changes or problems.
 //
 //   - a tag that is made   ~ a tag that moves   - a deletion
-//     ! a problem   = in sync (verbose only)
+//     ! a problem   = in sync, or left alone (verbose only)
 //
 // Changes are written as the run goes on: in full, then in a line per image, then
 // only their number. So are the first problems of each cause. The others are
@@ -51,7 +51,7 @@ type TextOptions struct {
 
 // totals counts aliases and actions in all repositories.
 type totals struct {
-	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync, waiting int
+	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync, leftAlone, waiting int
 }
 
 // add adds the counts of one repository.
@@ -74,6 +74,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	n.blocked += len(blocked)
 	n.failed += len(failed)
 	n.inSync += len(plan.InSync)
+	n.leftAlone += len(plan.LeftAlone)
 	n.waiting += plan.Swept.Waiting
 	for _, o := range result.Pushed {
 		if o.Already {
@@ -261,7 +262,7 @@ func (n totals) sentence(dryRun bool) string {
 		if n.waiting > 0 {
 			now = " now"
 		}
-		return fmt.Sprintf("Nothing to do%s: %s in sync.", now, Count(n.inSync, "alias"))
+		return fmt.Sprintf("Nothing to do%s: %s.", now, n.unchanged())
 	case dryRun:
 		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
 	default:
@@ -276,7 +277,19 @@ func (n totals) sentence(dryRun bool) string {
 	if n.failed > 0 {
 		line += fmt.Sprintf(", %d failed", n.failed)
 	}
+	if n.leftAlone > 0 {
+		line += fmt.Sprintf(", %d left alone", n.leftAlone)
+	}
 	return line + "."
+}
+
+// unchanged says how many aliases stay what they are.
+func (n totals) unchanged() string {
+	text := Count(n.inSync, "alias") + " in sync"
+	if n.leftAlone > 0 {
+		text += fmt.Sprintf(", %d left alone", n.leftAlone)
+	}
+	return text
 }
 
 // notDone counts the actions that this run has not done: they failed, or

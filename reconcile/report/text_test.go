@@ -240,3 +240,64 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+// A row says when an alias changes its media type: once if an image moves, too.
+func TestTextOfMediaTypes(t *testing.T) {
+	const index, list, image = "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.manifest.v1+json"
+	moves := []reconcile.PlatformChange{
+		{Platform: "linux/amd64", Source: "1.1", Digest: two, OldDigest: one}, {Platform: "linux/arm64", Source: "1.1", Digest: three, OldDigest: three},
+	}
+	stays := []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "1.1", Digest: one, OldDigest: one}}
+	for name, test := range map[string]struct {
+		was, is string
+		images  []reconcile.PlatformChange
+		want    string
+	}{
+		"list to index, moves":    {list, index, moves, "(was sha256:111111111111…, now an OCI index, not a Docker list)\n(unchanged)"},
+		"index to image, moves":   {index, image, moves, "(was sha256:111111111111…, now a plain OCI image, not an OCI index)\n(unchanged)"},
+		"index to index, moves":   {index, index, moves, "(was sha256:111111111111…)\n(unchanged)"},
+		"of a type without words": {"application/x", index, moves, "(was sha256:111111111111…)\n(unchanged)"},
+		"of an older plan, moves": {"", index, moves, "(was sha256:111111111111…)\n(unchanged)"},
+		"list to index, stays":    {list, index, stays, "(unchanged, new OCI index, was a Docker list)"},
+		"index to index, stays":   {index, index, stays, "(unchanged, new index)"},
+	} {
+		plan := reconcile.Plan{Image: "a", Pushes: []reconcile.Push{{Tag: "1", Old: four, OldType: test.was, New: five, MediaType: test.is, Platforms: test.images}}}
+		var notes []string
+		for line := range strings.Lines(text(t, TextOptions{DryRun: true}, plan, reconcile.Result{})) {
+			if _, note, ok := strings.Cut(strings.TrimSpace(line), "("); ok {
+				notes = append(notes, "("+note)
+			}
+		}
+		if got := strings.Join(notes, "\n"); got != test.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, test.want)
+		}
+	}
+}
+
+func TestTextOfLeftAlone(t *testing.T) {
+	plan := reconcile.Plan{Image: "a", InSync: []string{"2"}, LeftAlone: []string{"1"}}
+	if got := text(t, TextOptions{}, plan, reconcile.Result{}); got != "Nothing to do: 1 alias in sync, 1 left alone.\n" {
+		t.Error(got)
+	}
+	plan.DeleteTags = []reconcile.DeleteTag{{Tag: "9", Old: one, Reason: "set to absent"}}
+	if got := text(t, TextOptions{DryRun: true, Verbose: true}, plan, reconcile.Result{}); !strings.Contains(got, "  = 1  left alone\n") ||
+		!strings.HasSuffix(got, "0 blocked, 1 left alone.\n") {
+		t.Error(got)
+	}
+}
+
+// A chart has no platform. Whether it is chosen or passed over is seen by the reason.
+func TestTextOfChosenArtifact(t *testing.T) {
+	plan := reconcile.Plan{Image: "a", InSync: []string{"1"}, Choices: []reconcile.Choice{{Alias: "1", Range: "1.x", Candidates: []reconcile.Candidate{
+		{Tag: "2.0", Reason: "not in range"}, {Tag: "1.1", Reason: "chosen"}, {Tag: "1.0", Reason: "older"},
+	}}}}
+	want := `a
+  = 1  in sync
+       artifact     1.1  chosen
+       passed over       not in range: 2.0
+       passed over       older: 1.0
+`
+	if got := text(t, TextOptions{DryRun: true, Verbose: true}, plan, reconcile.Result{}); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -83,7 +83,7 @@ func (r *Run) verdict(concerns []concern) string {
 	if freed > 0 {
 		amount = " (" + Bytes(freed) + ")"
 	}
-	line := sentence([]phrase{
+	phrases := []phrase{
 		{pushes[moves], "tag", movesOne, move},
 		{pushes[isNew], "tag", "is new", "are new"},
 		{blockedTags, "tag", "is blocked", "are blocked"},
@@ -97,14 +97,14 @@ func (r *Run) verdict(concerns []concern) string {
 		{stuck, "manifest", "could not be deleted or put back", "could not be deleted or put back"},
 		{inFiles, "problem", "is in the files", "are in the files"},
 		{stopped, "problem", "stopped the run", "stopped the run"},
-	})
-	switch {
-	case line != "":
-		return line
-	case totals.waiting > 0:
-		return fmt.Sprintf("Nothing to do now: %s in sync", Count(totals.inSync, "alias"))
 	}
-	return fmt.Sprintf("Nothing to do: %s in sync", Count(totals.inSync, "alias"))
+	switch {
+	case sentence(phrases) != "":
+		return sentence(append(phrases, phrase{totals.leftAlone, "alias", is + " left alone", are + " left alone"}))
+	case totals.waiting > 0:
+		return "Nothing to do now: " + totals.unchanged()
+	}
+	return "Nothing to do: " + totals.unchanged()
 }
 
 // sentence joins phrases. A noun is not said again: "3 tags move, 1 is new".

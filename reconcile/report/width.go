@@ -2,6 +2,7 @@ package report
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -23,6 +24,7 @@ func (t *Text) fit(rows []row) []string {
 				rows[i].cells = append(append([]string{}, r.cells[:r.digest]...), r.cells[r.digest+1:]...)
 			}
 		}
+		rows = slices.DeleteFunc(rows, func(r row) bool { return r.mark == " " && r.line() == "" })
 	}
 	var lines []string
 	for _, r := range rows {

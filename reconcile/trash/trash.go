@@ -41,8 +41,8 @@ type Trash struct {
 	now           func() time.Time
 
 	mu     sync.Mutex
-	opened *folder.Folder  // nil until the first Keep
-	kept   map[string]bool // names of this run's files
+	opened *folder.Folder               // nil until the first Keep
+	kept   map[string]config.Repository // repositories by the names of this run's files
 }
 
 var _ reconcile.Trash = (*Trash)(nil)
@@ -51,11 +51,12 @@ var _ reconcile.Trash = (*Trash)(nil)
 // id of the run, see [reconcile.NewRun]. job is the address of the CI job, or "".
 // Close the trash at the end of the run.
 func Open(dir, run, job string) *Trash {
-	return &Trash{dir: dir, run: run, job: job, now: time.Now, kept: map[string]bool{}}
+	return &Trash{dir: dir, run: run, job: job, now: time.Now, kept: map[string]config.Repository{}}
 }
 
 // Keep stores the manifests in one file. The file's name depends only on its
-// content, so that a deletion that fails in every run needs space only once.
+// content, so that a deletion that fails in every run needs space only once, until
+// [Trash.Deleted] adds the run to it.
 func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error {
 	f, err := t.open()
 	if err != nil {
@@ -68,8 +69,23 @@ func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error 
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kept[name] = true
+	t.kept[name] = repository
 	return nil
+}
+
+// Deleted implements [reconcile.Trash]. A record that can't be renamed is there all the
+// same, until a run keeps the same.
+func (t *Trash) Deleted(of config.Repository) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, repository := range t.kept {
+		content := strings.TrimSuffix(name, suffix)
+		own := content + "-" + t.run + suffix
+		if repository == of && !strings.HasSuffix(content, "-"+t.run) && t.opened.Rename(name, own) == nil {
+			delete(t.kept, name)
+			t.kept[own] = of
+		}
+	}
 }
 
 // Check returns the error that [Trash.Keep] would have in this folder, nil if it
@@ -114,7 +130,7 @@ func (t *Trash) Close() error {
 	if t == nil || t.opened == nil {
 		return nil
 	}
-	err := t.opened.Trim(folder.Bounds{Bytes: MaxBytes, Age: MaxAge, Keep: func(name string) bool { return t.kept[name] }}, t.now())
+	err := t.opened.Trim(folder.Bounds{Bytes: MaxBytes, Age: MaxAge, Keep: func(name string) bool { _, own := t.kept[name]; return own }}, t.now())
 	if err = errors.Join(err, t.opened.Close()); err != nil {
 		err = fmt.Errorf("trash %s: %w", t.dir, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +102,34 @@ func TestTheSameIsKeptOnce(t *testing.T) {
 	}
 	if n := len(files(t, dir)); n != 2 {
 		t.Errorf("%d files, want 2", n)
+	}
+}
+
+// What was deleted, put back and deleted again has a record of each run, also if others
+// failed to delete it in between. That of another repository is none of it.
+func TestBothAreKept(t *testing.T) {
+	dir := t.TempDir()
+	other := config.Repository{Host: "r.test", Path: "other"}
+	what := []reconcile.Kept{kept("{}", reconcile.KeptTag{Tag: "9"})}
+	for n, deletes := range []bool{true, false, false, true} {
+		run := Open(dir, fmt.Sprint("run", n), "")
+		must(t, run.Keep(app, what))
+		must(t, run.Keep(other, what))
+		for range 2 { // once for tags, once for manifests
+			if deletes {
+				run.Deleted(app)
+			}
+		}
+		must(t, run.Close())
+	}
+	got, errs := Read(dir, everything)
+	var runs []string
+	for _, r := range got {
+		runs = append(runs, r.Run+" "+r.Repository.Path)
+	}
+	slices.Sort(runs)
+	if want := []string{"run0 team/app", "run3 other", "run3 team/app"}; !slices.Equal(runs, want) || len(errs) > 0 {
+		t.Errorf("got %q, %v, want %q", runs, errs, want)
 	}
 }
 

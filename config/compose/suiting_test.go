@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"strconv"
 	"testing"
 
 	"tagline/config"
@@ -23,7 +24,8 @@ images:
 	for _, test := range []struct{ name, service, want, message string }{
 		{"a tag of another platform than the alias has", "image: localhost:5000/arch:amd64-12.3", "", `tag "amd64-12.3" is not an alias of arch; expected "12"`},
 		{"a tag of the alias's platform", "image: localhost:5000/arch:arm64-12.3", "localhost:5000/arch:12", `tag "arm64-12.3" is a version that alias "12" follows, and moves on from; write "12"`},
-		{"a tag that names one of several platforms", "image: localhost:5000/both:amd64-12.3", "localhost:5000/both:12", `tag "amd64-12.3" is a version that alias "12" follows, and moves on from; write "12"`},
+		{"a tag that names one of several platforms", "image: localhost:5000/both:amd64-12.3", "", `tag "amd64-12.3" is a version that alias "12" follows, and moves on from, but images.yaml does not say so for linux/arm64; if the service runs elsewhere, set its platform`},
+		{"a tag that names the service's platform", "{image: localhost:5000/both:amd64-12.3, platform: linux/amd64}", "localhost:5000/both:12", `tag "amd64-12.3" is a version that alias "12" follows, and moves on from; write "12"`},
 		{"a tag that names another platform than the service", "{image: localhost:5000/both:amd64-12.3, platform: linux/arm64}", "", `tag "amd64-12.3" is a version that alias "12" follows, and moves on from, but images.yaml does not say so for the service's platform, "linux/arm64"`},
 		{"another release on the service's platform", "{image: localhost:5000/map:6.6, platform: linux/arm64}", "", `tag "6.6" is a release that alias "three" takes images from, but images.yaml does not say so for the service's platform, "linux/arm64"`},
 		{"the release of the service's platform", "{image: localhost:5000/map:6.6, platform: linux/amd64}", "localhost:5000/map:three", `tag "6.6" is a release that alias "three" takes images from; write "three"`},
@@ -45,7 +47,7 @@ images:
 				got += f.To
 			}
 			message := result.Findings[0].Message
-			if at := len(quote(services[0].Image.Written)) + 2; len(message) > at {
+			if at := len(strconv.Quote(services[0].Image.Written)) + 2; len(message) > at {
 				message = message[at:]
 			}
 			if got != test.want || message != test.message {

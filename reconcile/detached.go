@@ -1,0 +1,178 @@
+package reconcile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"tagline/config"
+	"tagline/config/findings"
+	"tagline/policies"
+	"tagline/reconcile/registry"
+)
+
+// What refers to the digest that an alias has, and to nothing that it gets: a
+// signature, say.
+//
+//	                       the images stay       an image moves
+//	signed: keep           it is left alone      it moves, with a warning
+//	signed: guard          violation             violation
+//	signed: purge          it moves, with a warning
+//
+// A push that changes no image is of no use to those who pull, so nothing is lost if
+// the alias stays as it is. A purge decides and warns by itself, except under guard.
+
+// detach decides on a push that takes an alias away from what refers to its digest.
+// leaves is what the alias has.
+func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
+	rule := policies.Signed.Of(s.rules)
+	guard := rule == policies.GuardSigned
+	if s.purging() && !guard {
+		return
+	}
+	loses, err := s.detached(v.push)
+	same := keepsImages(*v.push, leaves)
+	stays := same && rule == policies.KeepSigned
+	if guard || stays && errors.Is(err, errUnknown) {
+		v.fail(err)
+	}
+	unread := stays && err != nil
+	if v.any() || len(loses) == 0 && !unread {
+		return
+	}
+	old, now, lost := v.push.Old, v.push.New, strings.Join(loses, " and ")
+	keep := s.toKeep(alias, v.content)
+	tell := func(text string, args ...any) *config.Finding {
+		return warning(alias, alias.Pos, findings.DetachedReferrer, "alias %q "+text, append([]any{alias.Tag}, args...)...)
+	}
+	switch {
+	case guard:
+		lax := "keep"
+		if same {
+			lax = "purge"
+		}
+		f := tell("would move from %s, which has %s, to %s, which does not; %s, or set signed: %s to let it move", old, lost, now, cmp.Or(keep, "sign "+now), lax)
+		f.Warning = false
+		v.forbid(f)
+	case stays && len(loses) == 0:
+		v.leftAlone = true
+		v.warnings = append(v.warnings, tell("is left alone: it would move from %s to %s, which has the same images, and what refers to it can't be read: %s; set signed: purge to let it move", old, now, registry.Line(err)))
+	case stays:
+		v.leftAlone = true
+		v.warnings = append(v.warnings, tell("is left alone: it would move from %s, which has %s, to %s, which has the same images and does not; %s, or set signed: purge to let it move", old, lost, now, cmp.Or(keep, "sign "+now)))
+	case keep != "":
+		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed, or %s", old, lost, now, now, keep))
+	default:
+		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed", old, lost, now, now))
+	}
+}
+
+// WhyLeftAlone says why an alias is left alone, "" if it is not.
+func (p Plan) WhyLeftAlone(alias string) string {
+	i := slices.IndexFunc(p.Warnings, func(f *config.Finding) bool { return f.ID == findings.DetachedReferrer && f.Alias == alias })
+	if i < 0 || !slices.Contains(p.LeftAlone, alias) {
+		return ""
+	}
+	return p.Warnings[i].Message
+}
+
+// detached returns what refers to the digest that an alias has, and not to the one
+// that it gets, in words. With an error there may be more.
+func (s scope) detached(push *Push) (loses []string, _ error) {
+	had, err := s.refersTo(push.Old)
+	if len(had) == 0 {
+		return nil, err
+	}
+	has, unread := s.refersTo(push.New)
+	for _, r := range push.Referrers {
+		if r.Subject == push.New {
+			has = append(has, r.Kind)
+		}
+	}
+	words := map[string]string{
+		RefersSignature: "a signature", RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
+	}
+	for _, kind := range had {
+		if !slices.Contains(has, kind) {
+			loses = append(loses, words[kind])
+		}
+	}
+	return loses, errors.Join(err, unread)
+}
+
+// keepsImages reports whether a push leaves an alias the images that it has for each
+// platform. leaves is what it has.
+func keepsImages(push Push, leaves []leaf) bool {
+	return !slices.ContainsFunc(push.Platforms, func(c PlatformChange) bool {
+		if c.Platform == "" { // an artifact
+			return !slices.ContainsFunc(leaves, func(l leaf) bool { return l.Digest == c.Digest })
+		}
+		return c.Digest != c.OldDigest
+	})
+}
+
+// toKeep says what would give an alias the digest of its source, with what refers to
+// that. It is "" if the alias has that digest already.
+func (s scope) toKeep(alias config.Alias, c content) string {
+	const whole = "have the alias follow one whole tag that is signed"
+	if s.byPlatform(alias) {
+		return whole
+	}
+	of := ""
+	for alias.Sources[0].Alias {
+		alias = s.aliases[alias.Sources[0].Tag]
+		of = fmt.Sprintf(" of alias %q", alias.Tag)
+	}
+	keep := ""
+	if c.filtered {
+		var drop []string
+		if policies.Provenance.Of(s.rules) != policies.Keep {
+			drop = append(drop, policies.Provenance.Name+": keep")
+		}
+		if !policies.Companions.Of(s.rules) {
+			drop = append(drop, policies.Companions.Name+": keep")
+		}
+		keep = strings.Join(drop, " and ")
+	}
+	n := alias.Sources[0].Newest
+	switch composed := n != nil && !n.Whole; {
+	case composed && n.Tags.Arch:
+		return whole
+	case composed && keep != "":
+		return "write whole: true beside newest" + of + " and set " + keep
+	case composed:
+		return "write whole: true beside newest" + of + " to follow one whole tag"
+	case keep != "":
+		return "set " + keep
+	}
+	return ""
+}
+
+// refersTo returns the kinds of what refers to a digest of the image's repository,
+// each once. BuildKit's attestations go by the provenance policy. With an error there
+// may be more: a warning goes without it, a guard does not.
+func (s scope) refersTo(digest string) (kinds []string, _ error) {
+	var errs []error
+	for _, tag := range registry.CosignTags(digest) {
+		switch _, err := s.tag(s.home, tag); {
+		case err == nil:
+			kinds = append(kinds, cosignKinds[path.Ext(tag)])
+		case !errors.Is(err, registry.ErrNotFound):
+			errs = append(errs, err)
+		}
+	}
+	found, err := ask(s.referrers, s.open.referrers, place{s.home, digest})
+	if !errors.Is(err, registry.ErrNotFound) {
+		errs = append(errs, err)
+	}
+	for _, d := range found {
+		if d.ArtifactType != registry.AttestationArtifactType {
+			kinds = append(kinds, refersAs(d.ArtifactType))
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds), errors.Join(errs...)
+}

@@ -1,0 +1,76 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tagline/config"
+	"tagline/config/findings"
+	"tagline/policies"
+	"tagline/reconcile/registry"
+)
+
+// Tags that were aliases. An alias that images.yaml lists no more stays in the
+// registry, since machines may pull it, and nothing moves it any more.
+
+// former tells by tagline's mark whether a tag was an alias, or may have followed
+// one, given what it names. A tag that is a source of some alias is needed.
+func (s scope) former(tag string, m *registry.Manifest) (FormerAlias, bool) {
+	if m == nil || !m.Index || m.Annotations[AnnotationAlias] == "" || !s.unlisted(tag) {
+		return FormerAlias{}, false
+	}
+	return FormerAlias{Tag: tag, Of: m.Annotations[AnnotationAlias]}, true
+}
+
+// unlisted reports whether images.yaml has a tag neither as an alias nor as a source.
+func (s scope) unlisted(tag string) bool {
+	_, alias := s.aliases[tag]
+	return !alias && s.image.Used[tag] == ""
+}
+
+// warnFormer tells of former aliases and of what would remove them, in one warning for
+// each way to know them. more counts the tags that were not looked at.
+func (s scope) warnFormer(all []FormerAlias, more int) (warnings []*config.Finding) {
+	var own, copies, recorded []string
+	of := "" // the alias of the last copy
+	for _, f := range all {
+		switch name := strconv.Quote(f.Tag); f.Of {
+		case f.Tag:
+			own = append(own, name)
+		case "":
+			recorded = append(recorded, name)
+		default:
+			of = strconv.Quote(f.Of)
+			copies = append(copies, name+" (alias "+of+")")
+		}
+	}
+	pos := policies.Prune.Pos(s.rules)
+	if pos.Line == 0 {
+		pos = s.image.Pos
+	}
+	warn := func(names []string, one, several, remedy string) {
+		if len(names) == 0 {
+			return
+		}
+		message := fmt.Sprintf("tags %s of %s %s, and images.yaml does not list them; to delete them, set them to absent%s; to keep them, list them", few(names), s.home, several, remedy)
+		if len(names) == 1 {
+			name, _, _ := strings.Cut(names[0], " ")
+			message = fmt.Sprintf("tag %s of %s %s, and images.yaml does not list it; to delete it, set it to absent%s; to keep it, list it", name, s.home, one, remedy)
+		}
+		warnings = append(warnings, &config.Finding{ID: findings.FormerAlias, Warning: true, Pos: pos, Message: message})
+	}
+	warn(own, "was an alias, by tagline's mark", "were aliases, by tagline's mark", " or set prune: true")
+	warn(copies, "may have followed alias "+of+", for which its index was made", "may have followed aliases, for which their indexes were made", "")
+	warn(recorded, "was an alias, by the journal", "were aliases, by the journal", "")
+	if len(warnings) > 0 && more > 0 {
+		warnings[len(warnings)-1].Message += fmt.Sprintf(" (%d more tags were not looked at)", more)
+	}
+	return warnings
+}
+
+// sortFormer puts former aliases in the order of their tags.
+func sortFormer(all []FormerAlias) {
+	slices.SortFunc(all, func(a, b FormerAlias) int { return config.CompareTags(a.Tag, b.Tag) })
+}
