@@ -162,7 +162,7 @@ func runPage(t *testing.T, text string, start func(testing.TB) string) string {
 		cmd := exec.Command("sh", "-c", real(line))
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TAGLINE_REGISTRY=", "GITHUB_ACTIONS=",
-			"GORACE=atexit_sleep_ms=0", "HOME="+dir, "XDG_CACHE_HOME=")
+			"GORACE=atexit_sleep_ms=0", "GOGC=400", "HOME="+dir, "XDG_CACHE_HOME=")
 		if strings.HasPrefix(line, "make ") {
 			cmd.Dir, cmd.Env = root, append(os.Environ(), "MAKELEVEL=", "MAKEFLAGS=") // as if typed in a shell
 		}

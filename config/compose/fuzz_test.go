@@ -3,13 +3,18 @@ package compose
 import (
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 
 	"github.com/sirupsen/logrus"
 )
 
+// TestMain collects garbage less often: tests of large files allocate much and keep little.
 func TestMain(m *testing.M) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	logrus.SetLevel(logrus.PanicLevel) // compose-go's own words on unset variables
 	os.Exit(m.Run())
 }

@@ -62,6 +62,16 @@ func (b browser) dom(t *testing.T, url string) string {
 	return dom
 }
 
+// result decodes what the script of a page puts into the attribute data-result.
+func (b browser) result(t *testing.T, url string, to any) {
+	t.Helper()
+	_, result, _ := strings.Cut(b.dom(t, url), `data-result="`)
+	result, _, _ = strings.Cut(result, `"`)
+	if err := json.Unmarshal([]byte(html.UnescapeString(result)), to); err != nil {
+		t.Fatalf("%q: %v", result, err)
+	}
+}
+
 // served serves a page, and returns its address and what has been asked for.
 func served(t *testing.T, content []byte) (url string, asked func() []string) {
 	var mu sync.Mutex
@@ -128,27 +138,47 @@ func opened(dom string) string {
 	return after[:min(len(after), 3000)]
 }
 
-// The page works from a disk, and a search leaves what fits.
+// The page works from a disk, and a search leaves what fits, whether the address has
+// it or it is typed.
 func TestSearch(t *testing.T) {
 	b := chromium(t)
-	path := filepath.Join(t.TempDir(), "index.html")
-	write(t, path, render(t, sample()))
-	for _, test := range []struct {
-		query, want string
-	}{
-		{"", ""},
-		{"app 10.20", "2 of 6"},
+	tests := []struct{ query, want string }{
+		{"app 10.20", "2 of 6"}, // by the address
 		{"MIXED", "2 of 6"},
 		{"team " + sha("image 10 arm64")[:20], "1 of 6"},
 		{"nothing like it", "0 of 6"},
-	} {
-		t.Run(test.query, func(t *testing.T) {
-			dom := b.dom(t, "file://"+path+"?q="+strings.ReplaceAll(test.query, " ", "+"))
-			if !strings.Contains(dom, `<p role="status">`+test.want+`</p>`) {
-				_, status, _ := strings.Cut(dom, `role="status">`)
-				t.Errorf("%.40q, want %q", status, test.want)
+		{"", ""},
+	}
+	var typed []string
+	for _, test := range tests[1:] {
+		typed = append(typed, test.query)
+	}
+	queries, err := json.Marshal(typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := script
+	defer func() { script = was }()
+	script += `
+		const input = document.querySelector("input"), status = () => document.querySelector("[role=status]").textContent, found = [status()];
+		const next = queries => {
+			if (queries.length == 0) {
+				document.body.dataset.result = JSON.stringify(found);
+				return;
 			}
-		})
+			input.value = queries[0];
+			input.dispatchEvent(new Event("input"));
+			setTimeout(() => { found.push(status()); next(queries.slice(1)); }, 500);
+		};
+		next(` + string(queries) + `);`
+	path := filepath.Join(t.TempDir(), "index.html")
+	write(t, path, render(t, sample()))
+	var found []string
+	b.result(t, "file://"+path+"?q="+strings.ReplaceAll(tests[0].query, " ", "+"), &found)
+	for i, test := range tests {
+		if len(found) != len(tests) || found[i] != test.want {
+			t.Fatalf("found %q, want %q for %q", found, test.want, test.query)
+		}
 	}
 }
 
@@ -174,16 +204,12 @@ func TestClicks(t *testing.T) {
 		}, 500);`
 	path := filepath.Join(t.TempDir(), "index.html")
 	write(t, path, render(t, sample()))
-	_, result, _ := strings.Cut(b.dom(t, "file://"+path), `data-result="`)
-	result, _, _ = strings.Cut(result, `"`)
 	var got struct {
 		Copied         []string
 		Open, Shown    int
 		Expanded, Says string
 	}
-	if err := json.Unmarshal([]byte(html.UnescapeString(result)), &got); err != nil {
-		t.Fatalf("%q: %v", result, err)
-	}
+	b.result(t, "file://"+path, &got)
 	want := []string{
 		"image: r.test/team/app:10", "image: r.test/team/app:10@" + sha("index 10"), sha("image 10 amd64"), sha("image 10 arm64"), sha("old 10"),
 	}
