@@ -46,6 +46,16 @@ func TestReferrers(t *testing.T) {
 		}
 	}
 	api, tag := "GET /v2/app/referrers/"+someHash, "GET /v2/app/manifests/sha256-"+strings.TrimPrefix(someHash, "sha256:")
+	paged := func(status int, body string, headers ...string) http.HandlerFunc { // what the second page is
+		first, second := answer(200, listing, "Content-Type", typeIndex, "Link", `<?n=2>; rel="next"`), answer(status, body, headers...)
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery == "" {
+				first(w, r)
+			} else {
+				second(w, r)
+			}
+		}
+	}
 	page := serve(t, map[string]http.HandlerFunc{"/": answer(429, "")}).host // as github.com does for ghcr.io
 	tests := []struct {
 		name     string
@@ -75,6 +85,8 @@ func TestReferrers(t *testing.T) {
 			`the next page of referrers is "/v2/app/referrers/x?n=2", which is no page of them`},
 		{"pages in a circle", map[string]http.HandlerFunc{api: answer(200, listing, "Content-Type", typeIndex, "Link", "</v2/app/referrers/"+someHash+`>; rel="next"`)}, nil,
 			"the pages of referrers lead in a circle"},
+		{"a later page that is missing", map[string]http.HandlerFunc{api: paged(404, "")}, nil, "page 2 of the referrers was answered with 404 Not Found, and not with a list"},
+		{"a later page that is a web page", map[string]http.HandlerFunc{api: paged(200, html, "Content-Type", "text/html")}, nil, "page 2 of the referrers was answered with 200 OK, and not with a list"},
 		{"denied", map[string]http.HandlerFunc{api: answer(403, "")}, nil, "403 Forbidden; the credentials for HOST do not allow this"},
 		{"out of order", map[string]http.HandlerFunc{api: answer(500, "")}, nil, "500 Internal Server Error"},
 	}

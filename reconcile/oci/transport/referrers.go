@@ -103,9 +103,9 @@ func allPages(next http.RoundTripper, first *http.Request, resp *http.Response) 
 		switch resp, err = next.RoundTrip(page); {
 		case err != nil:
 			return nil, err
-		case hasNoAPI(resp):
+		case hasNoAPI(resp): // there is one: it answered before
 			discard(resp)
-			return nil, Lasting(ErrNoReferrersAPI)
+			return nil, Lasting(fmt.Errorf("page %d of the referrers was answered with %d %s, and not with a list", len(seen)+1, resp.StatusCode, http.StatusText(resp.StatusCode)))
 		case resp.StatusCode != http.StatusOK:
 			return resp, nil
 		}
