@@ -151,7 +151,7 @@ type Refusal struct {
 	Message string // the API's own, in one line
 }
 
-// NewRefusal makes what an API says transport.Printable.
+// NewRefusal makes what an API says printable.
 func NewRefusal(status int, message string) *Refusal {
 	return &Refusal{status, transport.Printable(message)}
 }

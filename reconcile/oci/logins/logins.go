@@ -26,7 +26,7 @@ import (
 	"tagline/reconcile/oci/transport"
 )
 
-// Keychain has with the credentials that docker login, podman login and
+// Keychain has the credentials that docker login, podman login and
 // credential helpers have left on this machine. Each file is read once per run,
 // and each helper is asked once per host.
 //

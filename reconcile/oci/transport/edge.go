@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// NewDialer returns a dialer that refuses link-local addresses, whether from a name or from a
-// redirect. No registry has one, but every cloud has a service there that hands
-// out the machine's credentials.
+// NewDialer returns a dialer that refuses link-local addresses, whether from a name
+// or from a redirect. No registry has one, but every cloud has a service there that
+// hands out the machine's credentials.
 func NewDialer() *net.Dialer {
 	return &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if to, err := netip.ParseAddrPort(address); err != nil || isLinkLocal(to.Addr()) {
