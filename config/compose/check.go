@@ -185,6 +185,8 @@ func notAnAlias(s Service, image config.Image, tag string) (said string, suitabl
 		said += "; write " + choice(tagsOf(suitable))
 	case s.Platform.Written != "":
 		said += ", but images.yaml does not say so for the service's platform, " + s.Platform.shown()
+	case where == (config.Platform{}):
+		said += ", but no such alias has all platforms that the platforms policy requires"
 	default:
 		said += fmt.Sprintf(", but images.yaml does not say so for %s; if the service runs elsewhere, set its platform", where)
 	}

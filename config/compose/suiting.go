@@ -36,7 +36,8 @@ func takes(image config.Image, s config.Source, tag string, p config.Platform) b
 
 // suiting are the aliases that a service may have in place of a tag: those that have
 // images of the tag, or of versions that follow it, on each platform that the service
-// may want. If there are none, where is a platform that the first one lacks.
+// may want. If there are none, where is a platform that the first one lacks, or zero if
+// they have the images, but not all that the policy requires.
 func suiting(s Service, image config.Image, aliases []config.Alias, tag string) (all []config.Alias, where config.Platform) {
 	for _, alias := range slices.Backward(aliases) {
 		platforms := wanted(s, image, alias)

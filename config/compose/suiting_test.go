@@ -16,6 +16,7 @@ registry: localhost:5000
 images:
   arch: {aliases: {12: {arm64: {newest: "12.x", tags: "{arch}-{version}"}}}}
   both: {policies: {platforms: [amd64, arm64]}, aliases: {12: {newest: "12.x", tags: "{arch}-{version}"}}}
+  lower: {policies: {platforms: [arm/v7]}, aliases: {five: {arm/v6: 5.5}}}
   map: {aliases: {three: {amd64: 6.6, arm64: 7.7}}}
 `), config.Options{Policies: policies.Keys()})
 	if err != nil {
@@ -30,6 +31,7 @@ images:
 		{"another release on the service's platform", "{image: localhost:5000/map:6.6, platform: linux/arm64}", "", `tag "6.6" is a release that alias "three" takes images from, but images.yaml does not say so for the service's platform, "linux/arm64"`},
 		{"the release of the service's platform", "{image: localhost:5000/map:6.6, platform: linux/amd64}", "localhost:5000/map:three", `tag "6.6" is a release that alias "three" takes images from; write "three"`},
 		{"another release on a platform that the service may run on", "image: localhost:5000/map:6.6", "", `tag "6.6" is a release that alias "three" takes images from, but images.yaml does not say so for linux/arm64; if the service runs elsewhere, set its platform`},
+		{"a release on a lower variant than the policy requires", "image: localhost:5000/lower:5.5", "", `tag "5.5" is a release that alias "five" takes images from, but no such alias has all platforms that the platforms policy requires`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			service := test.service
