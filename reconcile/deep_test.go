@@ -11,6 +11,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/demo"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
@@ -91,4 +92,22 @@ func TestDeepChangesNoPlan(tb *testing.T) {
 			t.Fatalf("%s\nplan %+v\ndeep %+v", w.text, flat, deep)
 		}
 	})
+}
+
+// An alias that is left alone for its signature lists an image that another alias
+// moves away from, and that is gone from its own repository alone. What it lists is
+// then looked at, and not what it should list.
+func TestLeftAloneWithAnImageThatIsGone(t *testing.T) {
+	b := build()
+	b.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{intel}}, demo.Image{Tag: "2", Platforms: []string{intel}})
+	image := plan(t, b.Memory, aliases(t, "10: {amd64: 'base:1'}")).Pushes[0].Platforms[0].Digest
+	old := b.index("old", object{"by": "hand"}, b.entry(image, intel))
+	b.tag("10", old)
+	b.tag("11", b.index("other", object{"by": "another hand"}, b.entry(image, intel)))
+	b.cosign("signature", old, ".sig")
+	app := aliases(t, "10: {amd64: 'base:1'}\n11: {amd64: 'base:2'}")
+	p := plan(t, b.Memory, app)
+	if len(p.LeftAlone) != 0 || len(p.Pushes) != 1 || len(p.Violations) != 1 || p.Violations[0].ID != "missing-child" || p.Violations[0].Alias != "10" {
+		t.Errorf("left alone %q, violations %v, pushes %+v", p.LeftAlone, p.Violations, p.Pushes)
+	}
 }

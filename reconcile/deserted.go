@@ -73,7 +73,11 @@ func (p *planner) checkDeserted(decisions []decision) {
 			for _, digest := range d.lists {
 				ask(digest)
 			}
-			if lost && !d.any() {
+			switch {
+			case !lost || d.any():
+			case d.leftAlone: // it is not what its sources would make it
+				p.checkBlocked(alias, d)
+			default:
 				p.mend(alias, d, p.compose(alias).content)
 			}
 		}
