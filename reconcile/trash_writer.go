@@ -82,14 +82,16 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 		}
 	}
 	if len(may) > 0 {
-		for i, err := range k.Writer.Put(ctx, may) {
+		done := k.Writer.Put(ctx, may)
+		for i, err := range done {
 			errs[at[i]] = err
 		}
+		k.tell(done)
 	}
 	return errs
 }
 
-// tell tells the trash whether anything was done.
+// tell tells the trash if anything was done.
 func (k *keeping) tell(errs []error) {
 	if slices.Contains(errs, nil) {
 		k.trash.Deleted(k.of)
