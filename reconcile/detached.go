@@ -59,7 +59,7 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 		v.forbid(f)
 	case stays && len(loses) == 0:
 		v.leftAlone = true
-		v.warnings = append(v.warnings, tell("is left alone: it would move from %s to %s, which has the same images, and what refers to it can't be read: %s; set signed: purge to let it move", old, now, registry.Line(err)))
+		v.warnings = append(v.warnings, tell("is left alone: it would move from %s to %s, which has the same images, and what refers to them can't be read: %s; set signed: purge to let it move", old, now, registry.Line(err)))
 	case stays:
 		v.leftAlone = true
 		v.warnings = append(v.warnings, tell("is left alone: it would move from %s, which has %s, to %s, which has the same images and does not; %s, or set signed: purge to let it move", old, lost, now, cmp.Or(keep, "sign "+now)))
@@ -80,13 +80,17 @@ func (p Plan) WhyLeftAlone(alias string) string {
 }
 
 // detached returns what refers to the digest that an alias has, and not to the one
-// that it gets, in words. With an error there may be more.
+// that it gets, in words. With an error there may be more; if it is not known what
+// refers to the one that it gets, there is nothing to tell.
 func (s scope) detached(push *Push) (loses []string, _ error) {
 	had, err := s.refersTo(push.Old)
 	if len(had) == 0 {
 		return nil, err
 	}
 	has, unread := s.refersTo(push.New)
+	if unread != nil {
+		return nil, errors.Join(err, unread)
+	}
 	for _, r := range push.Referrers {
 		if r.Subject == push.New {
 			has = append(has, r.Kind)
@@ -100,7 +104,7 @@ func (s scope) detached(push *Push) (loses []string, _ error) {
 			loses = append(loses, words[kind])
 		}
 	}
-	return loses, errors.Join(err, unread)
+	return loses, err
 }
 
 // keepsImages reports whether a push leaves an alias the images that it has for each

@@ -246,3 +246,18 @@ func TestLeftAlone(t *testing.T) {
 		})
 	}
 }
+
+// Where it can't be read what refers to the new digest, it is not told that nothing does.
+func TestNothingIsDetachedForCertain(t *testing.T) {
+	b := build()
+	old, image := b.image("old", intel), b.image("image", intel)
+	b.tag("1.0", old)
+	b.tag("1", old)
+	b.tag("1.1", image)
+	b.cosign("signature", old, ".sig")
+	b.Broken[fallback(image)+".sig"] = errors.New("503 Service Unavailable")
+	p := plan(t, b.Memory, aliases(t, "1: 1.1"))
+	if len(p.Pushes) != 1 || len(p.Warnings)+len(p.Violations)+len(p.Errors) != 0 {
+		t.Errorf("pushes %+v, warnings %v, violations %v, errors %v", p.Pushes, p.Warnings, p.Violations, p.Errors)
+	}
+}
