@@ -102,15 +102,12 @@ func checkDigest(_ *http.Response, body []byte, want string) error {
 	return nil
 }
 
-// honest marks a host whose 404 to a HEAD can be believed.
-const honest = true
-
 // heads are the hosts that have answered the HEAD of a manifest.
 type heads struct{ of sync.Map } // host -> whether its 404 can be believed
 
 func (h *heads) areHonest(host string) (is, known bool) {
 	told, known := h.of.Load(host)
-	return told == honest, known
+	return told == true, known
 }
 
 // head sends a GET if the HEAD's answer decides nothing: some registries refuse
@@ -122,7 +119,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusNotFound || !decides(resp) {
-		v.heads.of.LoadOrStore(req.URL.Host, honest)
+		v.heads.of.LoadOrStore(req.URL.Host, true)
 	}
 	if decides(resp) {
 		resp.Header.Set("Content-Type", baseType(resp))
