@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ type Fix struct {
 	From, To string
 }
 
-// Apply writes fixes into the files of a project and returns those that it has
+// Apply writes fixes into compose files and returns those that it has
 // written. All else in a file stays as it is, byte for byte. What is not on one
 // line as the fix has it, such as a folded text, is left alone.
 func Apply(fixes []Fix) (applied []Fix, err error) {
@@ -28,8 +29,8 @@ func Apply(fixes []Fix) (applied []Fix, err error) {
 	for _, f := range fixes {
 		files[f.Pos.File] = append(files[f.Pos.File], f)
 	}
-	for name, fixes := range files {
-		written, err := applyTo(name, fixes)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		written, err := applyTo(name, files[name])
 		if err != nil {
 			return applied, errorf(config.Pos{File: name}, findings.UnreadableFile, "can't be written: %v", reason(err))
 		}
