@@ -16,7 +16,7 @@ import (
 // registry, since machines may pull it, and nothing moves it any more.
 
 // former tells by tagline's mark whether a tag was an alias, or may have followed
-// one, given what it names. A tag that is a source of some alias is needed.
+// one, given what it names. A tag that is the source of an alias does not count.
 func (s scope) former(tag string, m *registry.Manifest) (FormerAlias, bool) {
 	if m == nil || !m.Index || m.Annotations[AnnotationAlias] == "" || !s.unlisted(tag) {
 		return FormerAlias{}, false

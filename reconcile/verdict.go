@@ -17,9 +17,9 @@ type decision struct {
 	choices  []Choice
 	warnings []*config.Finding
 	// leftAlone means that the alias is not what it should be, and stays. The content
-	// is what it has.
+	// of its verdict is what it has.
 	leftAlone bool
-	lists     []string // digests of what its index should list; see withoutContent
+	lists     []string // digests that the index of the content lists; see withoutContent
 	problems
 }
 

@@ -56,7 +56,7 @@ func Open(dir, run, job string) *Trash {
 
 // Keep stores the manifests in one file. The file's name depends only on its
 // content, so that a deletion that fails in every run needs space only once, until
-// [Trash.Deleted] adds the run to it.
+// [Trash.Deleted] adds the run to the name.
 func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error {
 	f, err := t.open()
 	if err != nil {
