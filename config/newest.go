@@ -54,6 +54,11 @@ func (n *Newest) Refuses(v Version) string {
 	return ""
 }
 
+// OneVersion reports whether an alias is one whole version that has to be found.
+func (a Alias) OneVersion() bool {
+	return len(a.Sources) == 1 && a.Sources[0].Newest != nil && a.Sources[0].Newest.Whole
+}
+
 // newest reads a newest source. platforms is the policy that holds for it.
 func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
 	fields, _ := w.fields(n, "a newest source", "newest", "tags", "variant", "prereleases", "versioning", "downgrade", "whole")

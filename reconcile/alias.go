@@ -162,32 +162,10 @@ func (p *planner) change(alias config.Alias, v *verdict, old registry.Descriptor
 	if exists && !v.any() {
 		m, leaves, _ := p.had(old.Digest) // an error is one of before
 		if p.detach(alias, v, leaves); v.leftAlone {
-			p.leave(v, m, leaves)
+			v.leave(p.home, m, leaves)
 			v.warnings = slices.Delete(v.warnings, told, len(v.warnings)-1) // of the push
 		}
 	}
-}
-
-// leave makes the verdict of an alias that keeps what it has, for those that follow
-// it. Its images are those that it should have, so they come from the same sources.
-func (p *planner) leave(v *verdict, m *registry.Manifest, leaves []leaf) {
-	planned := map[string]leaf{} // by digest
-	for _, l := range v.content.leaves {
-		planned[l.Digest] = l
-	}
-	for i := range leaves {
-		l := &leaves[i]
-		of, ok := planned[l.Digest]
-		if !ok {
-			of, ok = planned[l.RefersTo]
-		}
-		if !ok {
-			of = v.content.leaves[0]
-		}
-		l.Source, l.Origin, l.Version, l.Newest, l.written, l.sourceDigest, l.repository = of.Source, of.Origin, of.Version, of.Newest, of.written, of.sourceDigest, p.home
-	}
-	v.content = content{RawManifest: m.RawManifest, repository: p.home, leaves: leaves}
-	v.push = nil
 }
 
 // compose works out what an alias should be, from its sources and under the
@@ -318,7 +296,7 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 		of := slices.IndexFunc(alias.Sources, func(s config.Source) bool {
 			return p.guarded(s) && (s.Platform == (config.Platform{}) || e.Platform.Is(s.Platform))
 		})
-		judged := e.Kind == policies.Image || isWhole(alias) && len(a.Images()) == 0
+		judged := e.Kind == policies.Image || alias.OneVersion() && len(a.Images()) == 0
 		if !judged || of < 0 {
 			continue
 		}

@@ -71,7 +71,7 @@ func (s scope) allowed(alias config.Alias, old registry.Descriptor, c content) (
 func (s scope) sharing(alias config.Alias, c content) []string {
 	tags := []string{alias.Tag}
 	for i := 0; i < len(tags); i++ { // tags grows
-		if len(c.leaves) > 0 && isWhole(s.aliases[tags[i]]) && !slices.Contains(tags, c.leaves[0].Origin) {
+		if len(c.leaves) > 0 && s.aliases[tags[i]].OneVersion() && !slices.Contains(tags, c.leaves[0].Origin) {
 			tags = append(tags, c.leaves[0].Origin)
 		}
 		for _, other := range s.image.Aliases {

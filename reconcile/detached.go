@@ -70,6 +70,28 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	}
 }
 
+// leave makes the verdict of an alias that keeps what it has, for those that follow
+// it. Its images are those that it should have, so they come from the same sources.
+func (v *verdict) leave(home config.Repository, m *registry.Manifest, leaves []leaf) {
+	planned := map[string]leaf{} // by digest
+	for _, l := range v.content.leaves {
+		planned[l.Digest] = l
+	}
+	for i := range leaves {
+		l := &leaves[i]
+		of, ok := planned[l.Digest]
+		if !ok {
+			of, ok = planned[l.RefersTo]
+		}
+		if !ok {
+			of = v.content.leaves[0]
+		}
+		l.Source, l.Origin, l.Version, l.Newest, l.written, l.sourceDigest, l.repository = of.Source, of.Origin, of.Version, of.Newest, of.written, of.sourceDigest, home
+	}
+	v.content = content{RawManifest: m.RawManifest, repository: home, leaves: leaves, copies: v.content.copies}
+	v.push = nil
+}
+
 // WhyLeftAlone says why an alias is left alone, "" if it is not.
 func (p Plan) WhyLeftAlone(alias string) string {
 	i := slices.IndexFunc(p.Warnings, func(f *config.Finding) bool { return f.ID == findings.DetachedReferrer && f.Alias == alias })

@@ -81,7 +81,7 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		return nil, err
 	}
 	if len(images) == 0 {
-		if !isWhole(alias) {
+		if !alias.OneVersion() {
 			return unknown, nil
 		}
 		images = unknown // a version tag may name the same manifest
@@ -111,11 +111,6 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		})
 	}
 	return images, nil
-}
-
-// isWhole reports whether an alias is one whole version that has to be found.
-func isWhole(alias config.Alias) bool {
-	return len(alias.Sources) == 1 && alias.Sources[0].Newest != nil && alias.Sources[0].Newest.Whole
 }
 
 // versionOf reads a tag as a newest source of an alias does, or as any other.
