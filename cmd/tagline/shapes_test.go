@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,10 +44,9 @@ import (
 //	again      what the second run prints
 //	requests   how many the second run sends at most, on each registry
 //
-// Each shape runs on olareg, and on the others a sample of them, or all with
-// TAGLINE_TEST_ALL.
-//
-// A section "registries" names those that accept the shape, if not all do.
+// A section "registries" names those that accept the shape, if not all do. Each
+// shape runs on one of them, chosen by [ocitest.Rand], and on all with
+// TAGLINE_TEST_TOOLS or TAGLINE_TEST_ALL.
 //
 // Digests have the names of the shape. What differs on one registry stands in a
 // section of its own, such as "run.ecr". With -update the sections are written.
@@ -63,7 +63,7 @@ func TestShapes(t *testing.T) {
 		}
 		all = append(all, &shapeFile{file: file, archive: archive, got: map[string]map[string]string{}})
 	}
-	for backend, start := range map[string]func(*testing.T, *shape) shapeRegistry{
+	backends := map[string]func(*testing.T, *shape) shapeRegistry{
 		"olareg":       func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Olareg(t)) },
 		"distribution": func(t *testing.T, s *shape) shapeRegistry { return overHTTP(t, s, ocitest.Distribution(t)) },
 		"ecr":          onAmazon,
@@ -77,27 +77,33 @@ func TestShapes(t *testing.T) {
 		"harbor": func(t *testing.T, s *shape) shapeRegistry {
 			return onKind(t, s, config.Harbor, harbortest.Start(t).Registry)
 		},
-	} {
+	}
+	if !ocitest.HasDistribution(t) {
+		if *update {
+			t.Fatal("-update needs bin/registry: `make tools` installs it")
+		}
+		delete(backends, "distribution")
+	}
+	everywhere := *update || ocitest.All() || os.Getenv("TAGLINE_TEST_TOOLS") != ""
+	random := ocitest.Rand(t)
+	shapes := map[string][]*shapeFile{} // by registry
+	for _, f := range all {
+		accepting := slices.DeleteFunc(slices.Sorted(maps.Keys(backends)), func(name string) bool { return !f.accepted(name) })
+		if !everywhere && len(accepting) > 0 {
+			accepting = accepting[random.IntN(len(accepting)):][:1]
+		}
+		for _, backend := range accepting {
+			shapes[backend] = append(shapes[backend], f)
+		}
+	}
+	for backend, start := range backends {
 		t.Run(backend, func(t *testing.T) {
-			if backend == "distribution" && !ocitest.HasDistribution(t) {
-				if *update {
-					t.Fatal("-update needs bin/registry: `make tools` installs it")
-				}
-				t.Skip("bin/registry is missing: `make tools` installs it")
-			}
-			some := 8
-			if backend == "olareg" || *update {
-				some = len(all)
-			}
-			for _, i := range ocitest.Sample(t, len(all), some) {
-				f := all[i]
+			for _, f := range shapes[backend] {
 				t.Run(strings.TrimSuffix(filepath.Base(f.file), ".txtar"), func(t *testing.T) {
 					if backend != "ecr" && backend != "github" { // which are found by the environment
 						t.Parallel()
 					}
-					if f.accepted(backend) {
-						f.run(t, backend, start)
-					}
+					f.run(t, backend, start)
 				})
 			}
 		})
