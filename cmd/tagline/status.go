@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,55 +44,7 @@ Exit codes:
   tagline status my-image --journal journal.jsonl
   tagline status my-image:10 -o json`,
 		ValidArgsFunction: a.completeReference,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			to, err := a.openAnswer(output)
-			if err != nil {
-				return err
-			}
-			cfg, err := a.load(func(config.Image) bool { return len(args) == 0 })
-			if err != nil {
-				return err
-			}
-			var tags map[string][]string
-			if len(args) > 0 {
-				if tags, err = a.shown(cfg, args); err != nil {
-					return err
-				}
-				if cfg, err = a.load(nil); err != nil {
-					return err
-				}
-				if err := hasAliases(cfg.Images, tags); err != nil {
-					return err
-				}
-			}
-			job := reconcile.Job{Former: true}
-			if len(journals) > 0 {
-				files, err := journal.Files(journals)
-				if err == nil {
-					job.Recorded, err = formerAliases(files, cfg.Images)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			var status catalogue.Status
-			_, err = a.survey(cmd.Context(), cfg.Images, job, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
-			if err != nil {
-				return err
-			}
-			var text bytes.Buffer
-			if to.json {
-				var data []byte
-				data, err = status.JSON(report.FormatVersion)
-				text.Write(data)
-			} else {
-				err = status.Text(&text)
-			}
-			if err = cmp.Or(err, to.write(text.Bytes())); err == nil && status.Failed {
-				err = exitCode(exitFailed)
-			}
-			return err
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.status(cmd.Context(), args, output, journals) },
 	}
 	a.journalsFlag(c, &journals)
 	answerFlag(c, &output)
@@ -99,6 +52,65 @@ Exit codes:
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
+}
+
+func (a *app) status(ctx context.Context, args []string, output string, journals []string) error {
+	to, err := a.openAnswer(output)
+	if err != nil {
+		return err
+	}
+	cfg, tags, err := a.asked(args)
+	if err != nil {
+		return err
+	}
+	job := reconcile.Job{Former: true}
+	if len(journals) > 0 {
+		files, err := journal.Files(journals)
+		if err == nil {
+			job.Recorded, err = formerAliases(files, cfg.Images)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var status catalogue.Status
+	_, err = a.survey(ctx, cfg.Images, job, func(image config.Image, plan reconcile.Plan) { status.Add(image, plan, tags[image.Name]) })
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if to.json {
+		var data []byte
+		data, err = status.JSON(report.FormatVersion)
+		text.Write(data)
+	} else {
+		err = status.Text(&text)
+	}
+	if err = cmp.Or(err, to.write(text.Bytes())); err == nil && status.Failed {
+		err = exitCode(exitFailed)
+	}
+	return err
+}
+
+// asked loads the images of the arguments, or all without any, with the aliases of
+// each that are asked for, none for all.
+func (a *app) asked(args []string) (*config.Config, map[string][]string, error) {
+	if len(args) == 0 {
+		cfg, err := a.load(nil)
+		return cfg, nil, err
+	}
+	cfg, err := a.load(func(config.Image) bool { return false }) // their names alone
+	if err != nil {
+		return nil, nil, err
+	}
+	tags, err := a.shown(cfg, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg, err = a.load(nil); err == nil {
+		err = hasAliases(cfg.Images, tags)
+	}
+	return cfg, tags, err
 }
 
 // shown limits the run to the images of the arguments, as --image does, and returns the

@@ -43,7 +43,7 @@ type check struct {
 	result Result
 }
 
-func warningf(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
+func warning(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
 	f := errorf(pos, id, format, args...)
 	f.Warning = true
 	return f
@@ -64,16 +64,16 @@ func (c *check) service(s Service) *config.Finding {
 	switch {
 	case unsetMark.MatchString(name):
 		if !s.Build {
-			return warningf(text.Pos, findings.UnsetVariable, "%q: %s; it can't be told which image this is", text.Written, text.missing())
+			return warning(text.Pos, findings.UnsetVariable, "%q: %s; it can't be told which image this is", text.Written, text.missing())
 		}
 	case !managed && invalid != nil:
-		return warningf(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
+		return warning(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
 		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
-			return warningf(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
+			return warning(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
-		return warningf(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
+		return warning(text.Pos, findings.BuiltImage, "%s is the name under which the service is built, and an image of images.yaml: it may be either on a machine; choose another name for what is built, or remove the build section", text.shown())
 	case len(text.Unset) > 0:
 		return errorf(text.Pos, findings.UnsetVariable, "%q: %s; set it, put it into .env, or write a default, such as ${%s:-%s}",
 			text.Written, text.missing(), text.Unset[0], append(stable(image), "TAG")[0])

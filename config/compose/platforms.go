@@ -49,7 +49,7 @@ func unserved(s Service, image config.Image, alias config.Alias) *config.Finding
 	case known && !slices.ContainsFunc(has, serves):
 		return lacks(", and the service's platform is " + shown)
 	case !known && !slices.ContainsFunc(required, serves):
-		return warningf(s.Image.Pos, findings.UnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", s.Image.shown(), alias.Tag, shown)
+		return warning(s.Image.Pos, findings.UnknownPlatforms, "%s: images.yaml does not say whether alias %q has %s, the service's platform; name it in the platforms policy, or its source in the alias", s.Image.shown(), alias.Tag, shown)
 	}
 	return nil
 }

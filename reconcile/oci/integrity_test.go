@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -169,6 +170,9 @@ func TestHead(t *testing.T) {
 			}
 			if errors.Is(err, registry.ErrNotFound) != tt.absent {
 				t.Errorf("absent is %v", !tt.absent)
+			}
+			if tt.absent && transport.StatusOf(err) != nil {
+				t.Error("the error holds the request")
 			}
 		})
 	}
