@@ -23,7 +23,7 @@ func prose(message string) string {
 		if quoted, err := strconv.QuotedPrefix(rest); err == nil && quoted[0] == '"' && len(quoted) > 2 {
 			if after := rest[len(quoted):]; after == "" || strings.ContainsRune(" "+closing, rune(after[0])) {
 				end := len(after) - len(strings.TrimLeft(after, closing))
-				out = append(out, open+code(brief(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)))+after[:end])
+				out = append(out, open+span(brief(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)))+after[:end])
 				rest = after[end:]
 				continue
 			}
@@ -38,7 +38,7 @@ func prose(message string) string {
 		case name == "" || isWord(name) && !starts || isNumber.MatchString(name) && isUnit.MatchString(rest):
 			out = append(out, open+word)
 		default:
-			out = append(out, open+code(brief(name))+end)
+			out = append(out, open+span(brief(name))+end)
 		}
 	}
 	return strings.Join(out, " ")
@@ -82,22 +82,27 @@ func isWord(text string) bool {
 // code puts foreign text into a code span, where it can't be Markdown, a
 // mention or a link. Characters that would end the span or the table cell are
 // written as HTML.
-func code(text string) string {
-	text = cut(Printable(text))
+func code(text string) string { return span(cut(Printable(text))) }
+
+// span is code for text that is printable already, or part of such text: "::" is no
+// command in the middle of a line.
+func span(text string) string {
 	switch {
 	case text == "":
 		return ""
 	case !strings.ContainsAny(text, "`|"):
 		return "`" + text + "`"
 	}
-	return htmlCode(text)
+	return htmlSpan(text)
 }
 
 // htmlCode is code for the places where Markdown is not read, such as the summary
 // of a fold.
-func htmlCode(text string) string {
+func htmlCode(text string) string { return htmlSpan(cut(Printable(text))) }
+
+func htmlSpan(text string) string {
 	var b strings.Builder
-	for _, r := range cut(Printable(text)) {
+	for _, r := range text {
 		if plain(r) || r == ' ' {
 			b.WriteRune(r)
 		} else {
