@@ -30,7 +30,7 @@ func readsFollow(_ *http.Request, via []*http.Request) error {
 
 // HTTP returns a client without credentials.
 func (c *Client) HTTP() *http.Client {
-	return &http.Client{Transport: c.Chain(transport.ReadsWhole), CheckRedirect: readsFollow}
+	return &http.Client{Transport: c.transport.Chain(transport.ReadsWhole), CheckRedirect: readsFollow}
 }
 
 // Logins returns the credentials that the client was made with.
@@ -47,7 +47,7 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
-	chain, err := ggcr.NewWithContext(ctx, named.name.Registry, auth, c.Chain(transport.ReadsWhole), []string{named.name.Scope(actions)})
+	chain, err := ggcr.NewWithContext(ctx, named.name.Registry, auth, c.transport.Chain(transport.ReadsWhole), []string{named.name.Scope(actions)})
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
@@ -62,7 +62,7 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 	if named.err != nil {
 		return "", nil, named.err
 	}
-	chain := c.Chain(transport.ReadsWhole)
+	chain := c.transport.Chain(transport.ReadsWhole)
 	challenge, err := ggcr.Ping(ctx, named.name.Registry, chain)
 	if err != nil {
 		return "", nil, err

@@ -59,10 +59,10 @@ func (o Options) most() int {
 // credentials, tokens, and what is known about each host. It has no way to
 // write; [NewWriters] has.
 type Client struct {
-	*transport.Transport
-	options  Options
-	puller   *remote.Puller
-	admitted sync.Map // repositories with an answer other than a refused login; each repository may have its own login
+	transport *transport.Transport
+	options   Options
+	puller    *remote.Puller
+	admitted  sync.Map // repositories with an answer other than a refused login; each repository may have its own login
 }
 
 var _ registry.Readers = (*Client)(nil)
@@ -79,10 +79,10 @@ func New(options Options) *Client {
 	if options.Keychain == nil {
 		options.Keychain = logins.New(options.Patience.Headers, options.Logger)
 	}
-	c := &Client{options: options, Transport: transport.New(transport.Options{
+	c := &Client{options: options, transport: transport.New(transport.Options{
 		AtOnce: options.AtOnce, Most: options.most(), Insecure: options.Insecure, Patience: options.Patience, Logger: options.Logger,
 	})}
-	c.puller = must(remote.NewPuller(c.remoteOptions(c.Chain(transport.ReadsWhole))...))
+	c.puller = must(remote.NewPuller(c.remoteOptions(c.transport.Chain(transport.ReadsWhole))...))
 	return c
 }
 
@@ -92,6 +92,17 @@ func (c *Client) Reader(repository config.Repository) registry.Reader {
 	return &reader{client: c, repository: c.named(repository)}
 }
 
+// Close closes the idle connections. Once every answer has been read, that is
+// all of them.
+func (c *Client) Close() { c.transport.Close() }
+
+// Stats returns the counts so far. It may be called at any time, for a display of
+// progress.
+func (c *Client) Stats() transport.Stats { return c.transport.Stats() }
+
+// Counts returns the numbers of requests so far, by kind.
+func (c *Client) Counts() map[transport.Count]int64 { return c.transport.Counts() }
+
 // Sent returns the bytes of blobs that were sent to a repository so far, for a display
 // of progress. Uploads to a URL of the registry's choice that does not name the
 // repository are not among them.
@@ -100,7 +111,7 @@ func (c *Client) Sent(to config.Repository) int64 {
 	if named.err != nil {
 		return 0
 	}
-	return c.Transport.Sent(named.name.RegistryStr() + "/" + named.name.RepositoryStr())
+	return c.transport.Sent(named.name.RegistryStr() + "/" + named.name.RepositoryStr())
 }
 
 func (c *Client) remoteOptions(chain http.RoundTripper) []remote.Option {
@@ -135,7 +146,7 @@ type repository struct {
 
 func (c *Client) named(r config.Repository) repository {
 	var options []name.Option
-	if c.PlainHTTP(r.Host) {
+	if c.transport.PlainHTTP(r.Host) {
 		options = append(options, name.Insecure) // https first all the same
 	}
 	registry, err := name.NewRegistry(r.Host, options...)

@@ -58,8 +58,8 @@ func TestDeadlinesOverHTTP(t *testing.T) {
 					t.Cleanup(synctest.Wait) // a server over HTTP/2 does not wait for its handlers
 					t.Cleanup(server.Close)
 					c := newClient(t, Options{Patience: hasty()})
-					c.Base.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
-					c.Base.DialContext = listener.dial
+					c.transport.Base.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+					c.transport.Base.DialContext = listener.dial
 
 					app := config.Repository{Host: listener.Addr().String(), Path: "app"}
 					_, err := fetch(t, c, app, "10")

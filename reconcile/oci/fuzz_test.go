@@ -54,7 +54,7 @@ func (b *besieged) client(t *testing.T, header string) *Client {
 		Attempts: 1, Backoff: time.Microsecond,
 	}})
 	t.Cleanup(c.Close)
-	c.Base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	c.transport.Base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		b.mu.Lock()
 		b.dialled[address] = true
 		b.mu.Unlock()
@@ -138,7 +138,7 @@ func FuzzWWWAuthenticate(f *testing.F) {
 			t.Fatalf("the password is in %q", err)
 		}
 		for address := range b.dialled {
-			if host, port, _ := net.SplitHostPort(address); port == "80" && !c.PlainHTTP(host) {
+			if host, port, _ := net.SplitHostPort(address); port == "80" && !c.transport.PlainHTTP(host) {
 				t.Fatalf("plain HTTP to %s", address)
 			}
 		}

@@ -72,7 +72,7 @@ func TestLinkLocalAddressesAreRefused(t *testing.T) {
 			c := newClient(t, Options{Insecure: []string{"169.254.169.254"}})
 			dialer := transport.NewDialer()
 			dialer.Resolver = nameServer([4]byte{169, 254, 169, 254}, &sync.Map{})
-			c.Base.DialContext = dialer.DialContext
+			c.transport.Base.DialContext = dialer.DialContext
 			_, err := fetch(t, c, server.app(), "10")
 			if err == nil || !strings.Contains(err.Error(), "link-local") || errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("error %v", err)
@@ -91,7 +91,7 @@ func TestNoSuchHost(t *testing.T) {
 	c := newClient(t, Options{})
 	dialer := transport.NewDialer()
 	dialer.Resolver = nameServer([4]byte{}, asked)
-	c.Base.DialContext = dialer.DialContext
+	c.transport.Base.DialContext = dialer.DialContext
 	var hosts []string
 	for _, a := range c.Reader(config.Repository{Host: "nowhere.example", Path: "app"}).Resolve(t.Context(), []string{"1", "2", "3"}) {
 		var host *registry.HostError
@@ -278,7 +278,7 @@ func TestGoAway(t *testing.T) {
 				}
 			})
 			c := newClient(t, Options{})
-			c.Base.TLSClientConfig = &tls.Config{RootCAs: roots}
+			c.transport.Base.TLSClientConfig = &tls.Config{RootCAs: roots}
 			app := config.Repository{Host: listener.Addr().String(), Path: "app"}
 			err = NewWriters(c).Writer(app).Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: registry.RawManifest{
 				Digest: digestOf([]byte(index)), MediaType: typeIndex, Body: []byte(index),

@@ -45,7 +45,7 @@ func TestProxies(t *testing.T) {
 				options.Insecure = []string{"registry.example"}
 			}
 			c := newClient(t, options)
-			c.Base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("me", "open-sesame")})
+			c.transport.Base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("me", "open-sesame")})
 
 			app := config.Repository{Host: "registry.example", Path: "app"}
 			_, err := resolve(t, c, app, "10")

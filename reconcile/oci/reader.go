@@ -42,7 +42,7 @@ func (r *reader) head(ctx context.Context, reference name.Reference) (registry.D
 		return registry.Descriptor{}, err
 	}
 	if isAbsent(err) {
-		honest, known := r.client.HeadsAreHonest(r.name.RegistryStr())
+		honest, known := r.client.transport.HeadsAreHonest(r.name.RegistryStr())
 		if honest || !known && r.rereads {
 			return registry.Descriptor{}, err
 		}
@@ -51,7 +51,7 @@ func (r *reader) head(ctx context.Context, reference name.Reference) (registry.D
 	}
 	manifest, err := r.manifest(ctx, reference)
 	if err == nil && status.StatusCode == http.StatusNotFound {
-		r.client.DoubtHeads(r.name.RegistryStr())
+		r.client.transport.DoubtHeads(r.name.RegistryStr())
 	}
 	return registry.Descriptor{Digest: manifest.Digest, MediaType: manifest.MediaType, Size: int64(len(manifest.Body))}, err
 }

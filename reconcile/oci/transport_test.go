@@ -22,7 +22,7 @@ import (
 
 // dialing makes a client connect to one server, whatever the host.
 func dialing(c *Client, address string) *Client {
-	c.Base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	c.transport.Base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
 	return c
@@ -78,7 +78,7 @@ func TestHTTPSOnLoopback(t *testing.T) {
 			app := config.Repository{Host: server.Listener.Addr().String(), Path: "app"}
 
 			trusting := newClient(t, Options{})
-			trusting.Base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+			trusting.transport.Base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 			if _, err := resolve(t, trusting, app, "10"); err != nil {
 				t.Errorf("with a certificate that is trusted: %v", err)
 			}

@@ -38,7 +38,7 @@ var _ registry.Writers = (*Writers)(nil)
 // NewWriters returns writers that share the client's connections, credentials
 // and limits. Nothing else in this package writes.
 func NewWriters(c *Client) *Writers {
-	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.Chain(transport.Streams))...))}
+	w := &Writers{client: c, source: must(remote.NewPuller(c.remoteOptions(c.transport.Chain(transport.Streams))...))}
 	w.Forget()
 	return w
 }
@@ -47,7 +47,7 @@ func NewWriters(c *Client) *Writers {
 // digest to a repository only once, even if the manifest has been deleted
 // since. Call it after a deletion.
 func (w *Writers) Forget() {
-	options := append(w.client.remoteOptions(w.client.Chain(transport.Streams)),
+	options := append(w.client.remoteOptions(w.client.transport.Chain(transport.Streams)),
 		remote.WithRetryPredicate(isBusyUpload),
 		remote.WithRetryBackoff(remote.Backoff{Duration: time.Nanosecond, Steps: uploadAttempts})) // the transport waits
 	w.pusher.Store(must(remote.NewPusher(options...)))
