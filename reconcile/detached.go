@@ -36,7 +36,10 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	loses, err := s.detached(v.push)
 	same := keepsImages(*v.push, leaves)
 	stays := same && rule == policies.KeepSigned
-	if guard || stays && errors.Is(err, errUnknown) {
+	switch {
+	case guard && err != nil:
+		v.fail(fmt.Errorf("signed: guard needs to know what refers to %s and to %s: %w", v.push.Old, v.push.New, err))
+	case stays && errors.Is(err, errUnknown):
 		v.fail(err)
 	}
 	unread := stays && err != nil
@@ -44,7 +47,8 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 		return
 	}
 	old, now, lost := v.push.Old, v.push.New, strings.Join(loses, " and ")
-	keep := s.toKeep(alias, v.content)
+	attach, must, has := toReplace(loses, now)
+	keep := s.toKeep(alias, v.content, has)
 	tell := func(text string, args ...any) *config.Finding {
 		return warning(alias, alias.Pos, findings.DetachedReferrer, "alias %q "+text, append([]any{alias.Tag}, args...)...)
 	}
@@ -54,21 +58,43 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 		if same {
 			lax = "purge"
 		}
-		f := tell("would move from %s, which has %s, to %s, which does not; %s, or set signed: %s to let it move", old, lost, now, cmp.Or(keep, "sign "+now), lax)
+		to := "to let it move"
+		if same && s.purging() {
+			to += ", which also deletes what refers to a digest that the purge deletes"
+		}
+		f := tell("would move from %s, which has %s, to %s, which does not; %s, or set signed: %s %s", old, lost, now, cmp.Or(keep, attach), lax, to)
 		f.Warning = false
 		v.forbid(f)
 	case stays && len(loses) == 0:
 		v.leftAlone = true
-		v.warnings = append(v.warnings, tell("is left alone: it would move from %s to %s, which has the same images, and what refers to them can't be read: %s; set signed: purge to let it move", old, now, registry.Line(err)))
+		v.warnings = append(v.warnings, tell("is left alone: it would move from %s to %s, which has the same images, and what refers to them can't be read: %s; the next run tries again", old, now, registry.Line(err)))
 	case stays:
 		v.leftAlone = true
-		v.warnings = append(v.warnings, tell("is left alone: it would move from %s, which has %s, to %s, which has the same images and does not; %s, or set signed: purge to let it move", old, lost, now, cmp.Or(keep, "sign "+now)))
+		v.warnings = append(v.warnings, tell("is left alone: it would move from %s, which has %s, to %s, which has the same images and does not; %s, or set signed: purge to let it move", old, lost, now, cmp.Or(keep, attach)))
 	case keep != "":
-		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed, or %s", old, lost, now, now, keep))
+		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; %s if the alias must %s, or %s", old, lost, now, attach, must, keep))
 	default:
-		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; sign %s if the alias must be signed", old, lost, now, now))
+		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; %s if the alias must %s", old, lost, now, attach, must))
 	}
 }
+
+// toReplace says how a digest gets what an alias loses, what the alias must then be or
+// have, and what is true of a tag that it could follow.
+func toReplace(loses []string, now string) (attach, must, has string) {
+	others := slices.DeleteFunc(slices.Clone(loses), func(what string) bool { return what == aSignature })
+	switch {
+	case len(others) == 0:
+		return "sign " + now, "be signed", "is signed"
+	case len(loses) == 1:
+		return "attach one to " + now, "have one", "has one"
+	case len(others) == len(loses):
+		return "attach them to " + now, "have them", "has them"
+	}
+	return fmt.Sprintf("sign %s and attach %s to it", now, strings.Join(others, " and ")), "have them", "has them"
+}
+
+// aSignature is how messages name a signature.
+const aSignature = "a signature"
 
 // leave makes the verdict of an alias that keeps what it has, for those that follow
 // it. Its images are those that it should have, so they come from the same sources.
@@ -119,7 +145,7 @@ func (s scope) detached(push *Push) (loses []string, _ error) {
 		}
 	}
 	words := map[string]string{
-		RefersSignature: "a signature", RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
+		RefersSignature: aSignature, RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
 	}
 	for _, kind := range had {
 		if !slices.Contains(has, kind) {
@@ -141,9 +167,10 @@ func keepsImages(push Push, leaves []leaf) bool {
 }
 
 // toKeep says what would give an alias the digest of its source, with what refers to
-// that. It is "" if the alias has that digest already.
-func (s scope) toKeep(alias config.Alias, c content) string {
-	const whole = "have the alias follow one whole tag that is signed"
+// that. It is "" if the alias has that digest already. has is what must be true of a
+// tag to follow.
+func (s scope) toKeep(alias config.Alias, c content, has string) string {
+	whole := "have the alias follow one whole tag that " + has
 	if s.byPlatform(alias) {
 		return whole
 	}
@@ -168,9 +195,9 @@ func (s scope) toKeep(alias config.Alias, c content) string {
 	case composed && n.Tags.Arch:
 		return whole
 	case composed && keep != "":
-		return "write whole: true beside newest" + of + " and set " + keep
+		return "write whole: true beside newest" + of + " and set " + keep + " to follow one whole tag that " + has
 	case composed:
-		return "write whole: true beside newest" + of + " to follow one whole tag"
+		return "write whole: true beside newest" + of + " to follow one whole tag that " + has
 	case keep != "":
 		return "set " + keep
 	}

@@ -175,7 +175,7 @@ func TestGuardOfSigned(t *testing.T) {
 			p := plan(t, b.Memory, aliases(t, "1: 1.1", test.policies...))
 			got := "nothing"
 			switch {
-			case len(p.Errors) > 0:
+			case len(p.Errors) == 1 && strings.HasPrefix(p.Errors[0].Message, "signed: guard needs to know what refers to "+old):
 				got = fails
 			case len(p.Violations) == 1 && p.Violations[0].ID == findings.DetachedReferrer && len(p.Pushes) == 0:
 				got = stays
@@ -204,8 +204,8 @@ func TestLeftAlone(t *testing.T) {
 		"by a referrer":      {setUp: func(b *builder, old string) { b.referrer("referrer", old) }, left: true, warns: "write whole: true beside newest"},
 		"signed: purge":      {setUp: func(b *builder, old string) { b.cosign("signature", old, ".sig") }, policies: []string{"signed: purge"}, warns: "moves from"},
 		"a run that purges":  {setUp: func(b *builder, old string) { b.cosign("signature", old, ".sig") }, policies: []string{"provenance: purge"}},
-		"referrers unread":   {setUp: func(b *builder, _ string) { b.Broken["referrers"] = unavailable }, left: true, warns: "can't be read: "},
-		"a signature unread": {setUp: func(b *builder, old string) { b.Broken[fallback(old)+".sig"] = unavailable }, left: true, warns: "can't be read: "},
+		"referrers unread":   {setUp: func(b *builder, _ string) { b.Broken["referrers"] = unavailable }, left: true, warns: "503 Service Unavailable; the next run tries again"},
+		"a signature unread": {setUp: func(b *builder, old string) { b.Broken[fallback(old)+".sig"] = unavailable }, left: true, warns: "503 Service Unavailable; the next run tries again"},
 		"unread, and purge":  {setUp: func(b *builder, _ string) { b.Broken["referrers"] = unavailable }, policies: []string{"signed: purge"}},
 		"an SBOM is unread beside a signature": {setUp: func(b *builder, old string) {
 			b.cosign("signature", old, ".sig")
@@ -242,6 +242,36 @@ func TestLeftAlone(t *testing.T) {
 			}
 			if told != (test.warns != "") {
 				t.Errorf("it warns %v", p.Warnings)
+			}
+		})
+	}
+}
+
+// The advice fits what the alias loses, and says what signed: purge deletes.
+func TestAdviceOfDetached(t *testing.T) {
+	for name, test := range map[string]struct {
+		kinds    []string
+		policies []string
+		want     string
+	}{
+		"a signature":         {[]string{".sig"}, nil, "to follow one whole tag that is signed, or set signed: purge to let it move"},
+		"an SBOM":             {[]string{".sbom"}, nil, "to follow one whole tag that has one, or set signed: purge to let it move"},
+		"both":                {[]string{".sig", ".sbom"}, nil, "to follow one whole tag that has them, or set signed: purge to let it move"},
+		"guard":               {[]string{".sig"}, []string{"signed: guard"}, "to follow one whole tag that is signed, or set signed: purge to let it move"},
+		"guard under a purge": {[]string{".sig"}, []string{"signed: guard", "provenance: purge"}, "to let it move, which also deletes what refers to a digest that the purge deletes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			old := b.image("old", intel)
+			b.tag("1.0", old)
+			b.tag("1", old)
+			for _, kind := range test.kinds {
+				b.cosign(kind, old, kind)
+			}
+			p := plan(t, b.Memory, aliases(t, `1: {newest: "1.x"}`, test.policies...))
+			all := slices.Concat(p.Warnings, p.Violations)
+			if len(all) != 1 || !strings.HasSuffix(all[0].Message, test.want) {
+				t.Errorf("%v, want %s", all, test.want)
 			}
 		})
 	}
