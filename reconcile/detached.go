@@ -93,9 +93,6 @@ func toReplace(loses []string, now string) (attach, must, has string) {
 	return fmt.Sprintf("sign %s and attach %s to it", now, strings.Join(others, " and ")), "have them", "has them"
 }
 
-// aSignature is how messages name a signature.
-const aSignature = "a signature"
-
 // leave makes the verdict of an alias that keeps what it has, for those that follow
 // it. Its images are those that it should have, so they come from the same sources.
 func (v *verdict) leave(home config.Repository, m *registry.Manifest, leaves []leaf) {
@@ -144,12 +141,9 @@ func (s scope) detached(push *Push) (loses []string, _ error) {
 			has = append(has, r.Kind)
 		}
 	}
-	words := map[string]string{
-		RefersSignature: aSignature, RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
-	}
 	for _, kind := range had {
 		if !slices.Contains(has, kind) {
-			loses = append(loses, words[kind])
+			loses = append(loses, referrerWords[kind])
 		}
 	}
 	return loses, err

@@ -155,6 +155,14 @@ func (v *view) referrersOf(digest string) ([]registry.Descriptor, error) {
 // cosignKinds are what cosign keeps under tags, by their suffix.
 var cosignKinds = map[string]string{".sig": RefersSignature, ".att": RefersAttestation, ".sbom": RefersSBOM}
 
+// aSignature is how messages name a signature.
+const aSignature = "a signature"
+
+// referrerWords are the kinds of referrers, in words.
+var referrerWords = map[string]string{
+	RefersSignature: aSignature, RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
+}
+
 // refersAs tells what a referrer is by its artifact type.
 func refersAs(artifactType string) string {
 	contains := func(parts ...string) bool {

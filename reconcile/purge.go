@@ -125,13 +125,13 @@ func (v *view) referring(digest string) ([]string, error) {
 
 // warnSigned says why a signed tag is left alone, or what purging it breaks.
 func (s scope) warnSigned(tag string, change *purged) *config.Finding {
-	does := "is left alone; set signed: purge to rewrite it all the same"
+	does := "the tag is left alone; set signed: purge to rewrite it all the same, and to delete what refers to it"
 	if change.allow {
-		does = "is rewritten, so they no longer match"
+		does = "the tag is rewritten, so what refers to its old digest no longer matches"
 	}
 	return &config.Finding{
 		ID: findings.SignedTag, Alias: tag, Warning: true, Pos: policies.Provenance.Pos(s.rules),
-		Message: fmt.Sprintf("tag %q of %s is %s, and %s; it %s", tag, s.home, change.old.Digest, refers(change.signed), does),
+		Message: fmt.Sprintf("tag %q of %s is %s, and %s; %s", tag, s.home, change.old.Digest, refers(change.signed), does),
 	}
 }
 

@@ -1,11 +1,14 @@
 package reconcile
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -94,7 +97,7 @@ func (s *sweep) purgeTags() error {
 		}
 		if _, alias := s.aliases[tag]; alias {
 			if s.after.tags[tag] != m.Digest {
-				errs = append(errs, s.replace(m), s.warnAlias(tag, m, "was"))
+				errs = append(errs, s.replace(m), s.warnAlias(tag, m, "moves from"))
 			}
 			continue
 		}
@@ -138,7 +141,7 @@ func (s *sweep) purgeTags() error {
 		}
 		source := alias.Sources[0].Tag
 		if m := s.bodies[s.before[source]]; m != nil && s.after.tags[source] == m.Digest {
-			errs = append(errs, s.warnAlias(tag, m, "is made of"))
+			errs = append(errs, s.warnAlias(tag, m, "follows"))
 		}
 	}
 	if len(immutable) > 0 {
@@ -152,7 +155,7 @@ func (s *sweep) purgeTags() error {
 
 // warnAlias warns of an alias that has the images of a signed index, but not its
 // attestations, so that no signature matches it.
-func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
+func (s *sweep) warnAlias(tag string, m *registry.Manifest, does string) error {
 	change, err := s.strip(tag, m)
 	if change == nil || change.content == nil || err != nil {
 		return err
@@ -163,11 +166,36 @@ func (s *sweep) warnAlias(tag string, m *registry.Manifest, is string) error {
 	}
 	signed, err := s.signatures(change)
 	if len(signed) > 0 {
-		alias := s.aliases[tag]
+		alias, now, to := s.aliases[tag], s.after.tags[tag], "to"
+		if s.before[tag] == "" {
+			to = "and gets"
+		}
+		kinds, them := kindsOf(signed)
 		s.warnings = append(s.warnings, warning(alias, alias.Pos, findings.SignedTag,
-			"alias %q of %s %s %s, and %s; it loses the attestations, so they do not match it", tag, s.home, is, m.Digest, refers(signed)))
+			"alias %q of %s %s %s, which has %s (%s), %s %s, which has the same images without attestations, so %s not match; set provenance: keep, or sign %s if the alias must be signed",
+			tag, s.home, does, m.Digest, kinds, few(signed), to, now, them, now))
 	}
 	return err
+}
+
+// kindsOf says what kinds of referrers the words of [view.signatures] name, and that
+// they do, as the start of a clause.
+func kindsOf(signed []string) (kinds, they string) {
+	var all []string
+	for _, words := range signed {
+		what, name, _ := strings.Cut(words, " ")
+		kind := refersAs(what)
+		if what == "tag" {
+			kind = cmp.Or(cosignKinds[path.Ext(name)], RefersOther)
+		}
+		all = append(all, referrerWords[kind])
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) > 1 || len(signed) > 1 {
+		return strings.Join(all, " and "), "these do"
+	}
+	_, noun, _ := strings.Cut(all[0], " ")
+	return all[0], "the " + noun + " does"
 }
 
 // missingFrom returns what a rewritten tag would list and can't be pulled. Where
