@@ -220,6 +220,9 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	c.filtered = a.Filtered || whole.filtered
 	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
 	p.finish(&c, a, whole)
+	if alias.OneVersion() && !a.Composed() {
+		p.dates[c.Digest] = sources[0].Tag
+	}
 	if size := len(c.Body); size > registry.MaxManifest {
 		v.fail(fmt.Errorf("its index would have %d entries and %d bytes, more than registries take; take fewer platforms of each source, or set provenance: drop", len(c.leaves), size))
 		return v
