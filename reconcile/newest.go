@@ -494,6 +494,10 @@ func (s *search) lacking(seen int) *config.Finding {
 	if seen == maxExamined {
 		versions = fmt.Sprintf("none of the newest %d versions", seen)
 	}
+	if len(lacks) == 0 { // nothing says which platforms are wanted, and there is none
+		return violation(s.alias, s.sources[0].Pos, findings.MissingPlatform,
+			"%s in %q is an image; to follow the newest, %s, as it is, write whole: true beside newest", versions, s.ranges(), s.groups[0][0].tag)
+	}
 	all := ""
 	if s.together && len(lacks) > 1 {
 		all = "all of "
