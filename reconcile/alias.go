@@ -204,10 +204,14 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	for _, l := range c.leaves {
 		a.Entries = append(a.Entries, l.Entry)
 	}
+	all := a.Entries
 	a, warnings, why := p.apply(alias, a)
 	if why.any() {
 		v.join(why)
 		return v
+	}
+	if c.stays = whole.stays && a.OneSource; c.stays { // it has what it follows has
+		a.Entries, a.Filtered = all, false
 	}
 	kept := map[policies.Entry]bool{}
 	for _, e := range a.Entries {
@@ -216,6 +220,9 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	c.filtered = a.Filtered || whole.filtered
 	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
 	p.finish(&c, a, whole)
+	if alias.OneVersion() && !a.Composed() {
+		p.dates[c.Digest] = sources[0].Tag
+	}
 	if size := len(c.Body); size > registry.MaxManifest {
 		v.fail(fmt.Errorf("its index would have %d entries and %d bytes, more than registries take; take fewer platforms of each source, or set provenance: drop", len(c.leaves), size))
 		return v
@@ -242,6 +249,7 @@ func (p *planner) source(alias config.Alias, s config.Source) (content, problems
 	c := content{
 		RawManifest: followed.content.RawManifest, repository: p.home,
 		leaves: slices.Clone(followed.content.leaves), follows: []string{s.Tag}, filtered: followed.content.filtered,
+		stays: followed.leftAlone || followed.content.stays,
 	}
 	c.setSource(s)
 	return c, problems{}

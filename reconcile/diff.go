@@ -50,7 +50,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 	if policies.HoldsReplaced(policies.Of(image.Policies)) {
 		s.waiting = registry.Waiting(home)
 	}
-	s.left = registry.Leaving(home)
+	s.left, s.wasTagged = registry.Leaving(home), registry.Versions(home)
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -60,6 +60,9 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 	p.shortcut.remember(readers)
 	if p.waits != nil {
 		registry.Await(home, p.waits)
+	}
+	if len(p.dates) > 0 {
+		registry.Date(home, p.remembered())
 	}
 	return plan
 }

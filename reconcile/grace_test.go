@@ -40,6 +40,8 @@ func (r rememberingReader) Waiting() map[string]time.Time       { return maps.Cl
 func (r rememberingReader) Await(since map[string]time.Time)    { r.of.waiting = since }
 func (r rememberingReader) Leaving() []string                   { return slices.Clone(r.of.left) }
 func (r rememberingReader) Leave(digests []string)              { r.of.left = slices.Clone(digests) }
+func (r rememberingReader) Versions() map[string]string         { return nil }
+func (r rememberingReader) Date(map[string]string)              {}
 
 // later moves the clock, by moving everything else back.
 func (r *remembering) later(d time.Duration) {

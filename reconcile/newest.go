@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,7 +28,6 @@ type search struct {
 	reasons []Candidate
 	dates   []candidate // passed over as calendar versions alone, from the newest down
 	waits   string      // what the newest version lacks, if versions must not mix
-	other   string      // the newest version tag that has an artifact and no image
 }
 
 // candidate is a version tag that fits a newest source.
@@ -385,8 +383,6 @@ func (s *search) look(builds [][]candidate) (found []build, ps problems) {
 		}
 		if len(has) > 0 || s.whole && artifact {
 			found = append(found, build{of, has})
-		} else if artifact {
-			s.other = cmp.Or(s.other, of.tag)
 		}
 	}
 	return found, ps
@@ -498,12 +494,9 @@ func (s *search) lacking(seen int) *config.Finding {
 	if seen == maxExamined {
 		versions = fmt.Sprintf("none of the newest %d versions", seen)
 	}
-	if len(s.wanted) == 0 { // no version has an image
-		newest := "the newest is " + s.groups[0][0].tag
-		if s.other != "" {
-			newest = s.other + " is an artifact, not an image; write whole: true beside newest to follow it as it is"
-		}
-		return violation(s.alias, s.sources[0].Pos, findings.MissingPlatform, "%s in %q has an image; %s", versions, s.ranges(), newest)
+	if len(lacks) == 0 { // nothing says which platforms are wanted, and there is none
+		return violation(s.alias, s.sources[0].Pos, findings.MissingPlatform,
+			"%s in %q is an image; to follow the newest, %s, as it is, write whole: true beside newest", versions, s.ranges(), s.groups[0][0].tag)
 	}
 	all := ""
 	if s.together && len(lacks) > 1 {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"tagline/config"
@@ -62,8 +63,8 @@ func (v *view) before(tag, digest string) ([]oldImage, error) {
 const maxSearched = 256
 
 // carried tells which version each image of an alias is: by the mark that tagline
-// left on whatever index it is, or else by the highest version tag that has the
-// same image. A version stays zero if neither says. What can't be looked into is
+// left on whatever index it is, by what a run remembers of a whole version, or else by
+// the highest version tag that has the same image. A version stays zero if neither says. What can't be looked into is
 // one image without a platform. There is none if the alias can't be pulled.
 func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImage, error) {
 	unknown := []oldImage{{digest: now.Digest}}
@@ -89,6 +90,13 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 	for i, o := range images {
 		images[i].version = versionOf(alias, o.mark)
 	}
+	if tag := f.wasTagged[now.Digest]; tag != "" && alias.OneVersion() {
+		for i, o := range images {
+			if o.version.Tag == "" {
+				images[i].version = versionOf(alias, tag)
+			}
+		}
+	}
 	undated := func() bool { return slices.ContainsFunc(images, func(o oldImage) bool { return o.version.Tag == "" }) }
 	if !undated() {
 		return images, nil
@@ -111,6 +119,22 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 		})
 	}
 	return images, nil
+}
+
+// maxDated bounds how many manifests a run remembers the versions of. Those that it
+// has not seen itself go first.
+const maxDated = 1000
+
+// remembered is what the next run should know as State.wasTagged. A whole version has no
+// mark, and its tag may be pushed again with another image.
+func (v *view) remembered() map[string]string {
+	all := maps.Clone(v.dates)
+	if len(v.wasTagged)+len(all) > maxDated {
+		return all
+	}
+	maps.Copy(all, v.wasTagged)
+	maps.Copy(all, v.dates)
+	return all
 }
 
 // versionOf reads a tag as a newest source of an alias does, or as any other.

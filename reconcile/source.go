@@ -19,6 +19,7 @@ type content struct {
 	copies               []Copy
 	follows              []string // aliases that it is made of
 	filtered             bool     // a policy took something out of it
+	stays                bool     // it is what an alias has that is left alone
 }
 
 // plain reports whether a source is one manifest and no index.

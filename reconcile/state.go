@@ -23,7 +23,8 @@ type State struct {
 	deep      bool                       // ask whether everything that aliases list still exists
 	late      bool                       // ask whether aliases lack what was attached to their sources since they were copied
 
-	left []string // digests that tags may have left in a run that was cut, as remembered
+	left      []string          // digests that tags may have left in a run that was cut, as remembered
+	wasTagged map[string]string // the version tags that manifests had, by digest, as remembered
 
 	// The rest is read for deletions, of the image's own repository.
 	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered
@@ -65,6 +66,7 @@ type view struct {
 	home    config.Repository    // the repository of the image
 	open    questions            // what has to be read
 	waits   map[string]time.Time // what the next run should know as State.waiting; nil if that stays
+	dates   map[string]string    // what the next run should know beside State.wasTagged
 	built   map[string][]listed  // the tags as a pattern of images.yaml reads them
 	present map[place]bool       // manifests that need no question: a source's tag names them, or a push of this run brings them
 
@@ -73,7 +75,7 @@ type view struct {
 }
 
 func newView(state *State, home config.Repository) *view {
-	return &view{State: state, home: home, built: map[string][]listed{}, present: map[place]bool{}, open: newQuestions()}
+	return &view{State: state, home: home, built: map[string][]listed{}, present: map[place]bool{}, dates: map[string]string{}, open: newQuestions()}
 }
 
 // questions are the places whose answers a view lacks.

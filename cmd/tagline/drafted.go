@@ -21,13 +21,13 @@ type drafted struct {
 	put     func([]byte) error
 	before  []byte // what the file has
 	options config.Options
-	host    string // of images that name none
-	has     map[config.Repository]config.Pos
+	host    string                           // of images that name none
+	has     map[config.Repository]config.Pos // by their place
 }
 
 // openDraft finds a file that can't be written or added to before a registry is asked.
 func (a *app) openDraft(path string) (*drafted, error) {
-	if path == "" {
+	if path == "" || path == "-" {
 		return &drafted{put: func(text []byte) error { _, err := a.stdout.Write(text); return err }}, nil
 	}
 	d := &drafted{path: path, options: config.Options{Policies: policies.Keys()}, has: map[config.Repository]config.Pos{}}
@@ -72,7 +72,7 @@ func (a *app) openDraft(path string) (*drafted, error) {
 	d.host = cfg.Registry
 	for _, l := range cfg.Listed {
 		if !strings.HasPrefix(standIn, l.Name+":") {
-			d.has[l.Repository] = l.Pos
+			d.has[l.Repository.Place()] = l.Pos
 		}
 	}
 	return d, nil

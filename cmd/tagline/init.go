@@ -157,7 +157,7 @@ func (a *app) toDraft(cmd *cobra.Command, client *kinds.Client, args []string, t
 				if err != nil {
 					return nil, fmt.Errorf("list of repositories of %s: %w", host, err)
 				}
-				if to.has[r] != (config.Pos{}) {
+				if to.has[r.Place()] != (config.Pos{}) {
 					known++
 				} else if !has(r) {
 					all = append(all, wantedRepository{r, true})
@@ -179,7 +179,7 @@ func (a *app) toDraft(cmd *cobra.Command, client *kinds.Client, args []string, t
 		if err != nil {
 			return nil, err
 		}
-		if pos := to.has[r]; pos != (config.Pos{}) {
+		if pos := to.has[r.Place()]; pos != (config.Pos{}) {
 			return nil, fmt.Errorf("%s is in %s already, in line %d; nothing is written: leave it out, or write it to another file", r, to.path, pos.Line)
 		}
 		if !has(r) {

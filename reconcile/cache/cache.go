@@ -304,6 +304,12 @@ func (r *reader) Leaving() []string { return r.shelf.leaving() }
 // Leave implements [registry.Memory].
 func (r *reader) Leave(digests []string) { r.shelf.leave(digests) }
 
+// Versions implements [registry.Memory].
+func (r *reader) Versions() map[string]string { return r.shelf.versions() }
+
+// Date implements [registry.Memory].
+func (r *reader) Date(versions map[string]string) { r.shelf.date(versions) }
+
 func pick(all []string, at []int) []string {
 	some := make([]string, len(at))
 	for k, i := range at {

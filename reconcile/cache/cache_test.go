@@ -564,12 +564,16 @@ func TestLeaving(t *testing.T) {
 	}
 	killed, r := open()
 	registry.Leave(r, []string{"sha256:a", "sha256:b"})
+	registry.Date(r, map[string]string{"sha256:a": "1.0"})
 	killed.Release(image)
 	registry.Leave(r, nil) // is lost with the run
 
 	next, r := open()
 	if got := registry.Leaving(r); !slices.Equal(got, []string{"sha256:a", "sha256:b"}) {
 		t.Errorf("the next run has %q", got)
+	}
+	if got := registry.Versions(r); !maps.Equal(got, map[string]string{"sha256:a": "1.0"}) {
+		t.Errorf("the next run has the versions %q", got)
 	}
 	registry.Leave(r, nil)
 	next.Close()

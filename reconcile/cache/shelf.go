@@ -38,6 +38,7 @@ type book struct {
 	Manifests map[string]manifest         // by digest
 	Waiting   map[string]time.Time        // since when each has been waiting for its deletion, by digest
 	Leaving   []string                    // digests that tags are about to leave
+	Versions  map[string]string           // the version tag that each had, by digest
 }
 
 type manifest struct {
@@ -52,7 +53,7 @@ func newBook() book {
 // size estimates the bytes of a book.
 func (b book) size() int {
 	const each = 150 // of a digest and what goes with it
-	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests) + len(b.Waiting) + len(b.Leaving))
+	size := each * (len(b.Tags) + len(b.Platforms) + len(b.Manifests) + len(b.Waiting) + len(b.Leaving) + len(b.Versions))
 	for _, m := range b.Manifests {
 		size += len(m.Body)
 	}
@@ -174,6 +175,24 @@ func (s *shelf) leave(digests []string) {
 	}
 }
 
+// versions returns which version tags manifests had.
+func (s *shelf) versions() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	return maps.Clone(s.used.Versions)
+}
+
+// date replaces what versions returns.
+func (s *shelf) date(versions map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	if !maps.Equal(s.used.Versions, versions) {
+		s.used.Versions, s.changed = maps.Clone(versions), true
+	}
+}
+
 // release writes what is new, and frees the rest.
 func (s *shelf) release() {
 	s.mu.Lock()
@@ -190,7 +209,7 @@ func (s *shelf) load() {
 	}
 	s.loaded, s.used = true, newBook()
 	s.rest, s.as = s.read()
-	s.used.Waiting, s.used.Leaving = s.rest.Waiting, s.rest.Leaving
+	s.used.Waiting, s.used.Leaving, s.used.Versions = s.rest.Waiting, s.rest.Leaving, s.rest.Versions
 }
 
 // read returns an empty book if there is no file, or a damaged one.

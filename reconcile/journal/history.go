@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -138,7 +139,8 @@ func (m Move) oldImages() []Platform {
 
 // Sources returns what images.yaml needs for the tag to have the same images again:
 // byVersion as long as those tags name what they did. Either is "" if it is not known.
-// The index may be another one: the digest of the state alone gives its bytes.
+// The index may be another one, without attestations: the digest of the state alone
+// gives its bytes. byDigest names images, since their indexes may be gone.
 func (h History) Sources(s State) (byVersion, byDigest string) {
 	if s.Digest == "" {
 		return "absent", ""
@@ -146,31 +148,30 @@ func (h History) Sources(s State) (byVersion, byDigest string) {
 	if len(s.Images) == 0 {
 		return "", s.Digest
 	}
-	first := s.Images[0]
-	if !slices.ContainsFunc(s.Images, func(p Platform) bool { return p.SourceDigest != s.Digest || p.Version() != first.Version() }) {
-		return h.scalar(first.Version()), s.Digest // it has the bytes of its source
-	}
 	var versions, digests []string
-	known := true
+	known, first := true, s.Images[0]
+	whole := "" // the source whose bytes it has
+	if !slices.ContainsFunc(s.Images, func(p Platform) bool { return p.SourceDigest != s.Digest || p.Version() != first.Version() }) {
+		whole = h.scalar(first.Version())
+	}
 	for _, image := range s.Images {
 		platform, err := config.ParsePlatform(image.Platform)
 		if err != nil {
-			return "", s.Digest
+			return whole, s.Digest
 		}
 		name := config.Scalar(platform.Short())
 		version := h.scalar(image.Version())
 		known = known && version != ""
-		pinned := image.Digest
-		if image.SourceDigest != "" && !strings.ContainsAny(image.Version(), ":/@") { // in this repository, with its attestations
-			pinned = image.SourceDigest
-		}
-		versions, digests = append(versions, name+": "+version), append(digests, name+": "+pinned)
+		versions, digests = append(versions, name+": "+version), append(digests, name+": "+image.Digest)
 	}
 	byDigest = "{" + strings.Join(digests, ", ") + "}"
 	if known {
 		byVersion = "{" + strings.Join(versions, ", ") + "}"
 	}
-	return byVersion, byDigest
+	if first.Digest == s.Digest { // a plain image
+		byDigest = s.Digest
+	}
+	return cmp.Or(whole, byVersion), byDigest
 }
 
 // plausible is what may be a source; its beginning may be the address of a registry.

@@ -462,18 +462,19 @@ func TestSources(t *testing.T) {
 		byVersion, digest string
 	}{
 		{"unknown", nil, "", sha("index")},
-		{"platforms", []Platform{image("linux/amd64", "1.0", ""), image("linux/arm/v6", "1.1", "")}, "{amd64: 1.0, arm/v6: 1.1}", "{amd64: " + sha("source") + ", arm/v6: " + sha("source") + "}"},
-		{"one source", []Platform{{Platform: "linux/amd64", Source: "1.0", SourceDigest: sha("index"), Digest: sha("x")}, {Platform: "linux/arm64", Source: "1.0", SourceDigest: sha("index"), Digest: sha("y")}}, "1.0", sha("index")},
-		{"through an alias", []Platform{image("linux/amd64", "10", "1.0")}, "{amd64: 1.0}", "{amd64: " + sha("source") + "}"},
+		{"platforms", []Platform{image("linux/amd64", "1.0", ""), image("linux/arm/v6", "1.1", "")}, "{amd64: 1.0, arm/v6: 1.1}", "{amd64: " + sha("image") + ", arm/v6: " + sha("image") + "}"},
+		{"one source", []Platform{{Platform: "linux/amd64", Source: "1.0", SourceDigest: sha("index"), Digest: sha("x")}, {Platform: "linux/arm64", Source: "1.0", SourceDigest: sha("index"), Digest: sha("y")}}, "1.0", "{amd64: " + sha("x") + ", arm64: " + sha("y") + "}"},
+		{"one plain source", []Platform{{Platform: "linux/amd64", Source: "1.0", SourceDigest: sha("index"), Digest: sha("index")}}, "1.0", sha("index")},
+		{"through an alias", []Platform{image("linux/amd64", "10", "1.0")}, "{amd64: 1.0}", "{amd64: " + sha("image") + "}"},
 		{"elsewhere", []Platform{image("linux/amd64", "r.test/b:1.0", "")}, "{amd64: r.test/b:1.0}", "{amd64: " + sha("image") + "}"},
 		{"IPv6", []Platform{image("linux/amd64", "[::1]:5000/b:1.0", "")}, `{amd64: "[::1]:5000/b:1.0"}`, "{amd64: " + sha("image") + "}"},
-		{"null", []Platform{image("linux/amd64", "null", "")}, `{amd64: "null"}`, "{amd64: " + sha("source") + "}"},
-		{"no source", []Platform{image("linux/amd64", "1.0", ""), {Platform: "linux/arm64", Digest: sha("image")}}, "", "{amd64: " + sha("source") + ", arm64: " + sha("image") + "}"},
-		{"itself", []Platform{image("linux/amd64", "1", "")}, "", "{amd64: " + sha("source") + "}"},
+		{"null", []Platform{image("linux/amd64", "null", "")}, `{amd64: "null"}`, "{amd64: " + sha("image") + "}"},
+		{"no source", []Platform{image("linux/amd64", "1.0", ""), {Platform: "linux/arm64", Digest: sha("image")}}, "", "{amd64: " + sha("image") + ", arm64: " + sha("image") + "}"},
+		{"itself", []Platform{image("linux/amd64", "1", "")}, "", "{amd64: " + sha("image") + "}"},
 		{"hostile", []Platform{image("linux/amd64", "1.0}\nx: {y: z", "")}, "", "{amd64: " + sha("image") + "}"},
-		{"comment", []Platform{image("linux/amd64", "1.0 # x", "")}, "", "{amd64: " + sha("source") + "}"},
+		{"comment", []Platform{image("linux/amd64", "1.0 # x", "")}, "", "{amd64: " + sha("image") + "}"},
 		{"with a feature", []Platform{image("linux/amd64 (nydus.v1)", "1.0", "")}, "", sha("index")},
-		{"Windows", []Platform{image("windows(10.0.17763)/amd64", "1.0", "")}, "{windows(10.0.17763)/amd64: 1.0}", "{windows(10.0.17763)/amd64: " + sha("source") + "}"},
+		{"Windows", []Platform{image("windows(10.0.17763)/amd64", "1.0", "")}, "{windows(10.0.17763)/amd64: 1.0}", "{windows(10.0.17763)/amd64: " + sha("image") + "}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			byVersion, byDigest := h.Sources(State{Digest: sha("index"), Images: test.images})

@@ -18,6 +18,8 @@ type Memory interface {
 	Await(since map[string]time.Time)
 	Leaving() []string
 	Leave(digests []string)
+	Versions() map[string]string
+	Date(versions map[string]string)
 }
 
 // Recall returns a manifest that the repository had once, and may have lost, if
@@ -75,5 +77,21 @@ func Leaving(r Reader) []string {
 func Leave(r Reader, digests []string) {
 	if m, is := r.(Memory); is {
 		m.Leave(digests)
+	}
+}
+
+// Versions returns what [Date] was told last, in this run or an earlier one.
+func Versions(r Reader) map[string]string {
+	if m, is := r.(Memory); is {
+		return m.Versions()
+	}
+	return nil
+}
+
+// Date tells a reader which version tag a manifest had, by its digest. The tag may be
+// gone later, or name something else. A reader without a [Memory] ignores it.
+func Date(r Reader, versions map[string]string) {
+	if m, is := r.(Memory); is {
+		m.Date(versions)
 	}
 }

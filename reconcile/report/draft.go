@@ -28,8 +28,11 @@ func Drafts(w io.Writer, drafts []reconcile.Draft) error {
 		d := drafts[0]
 		counts(&b, d)
 		fmt.Fprintf(&b, "registry: %s\n\n", config.Scalar(host))
+		if common := everywhere(d); common != "" {
+			fmt.Fprintf(&b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
+		}
 		hints(&b, d)
-		fmt.Fprintf(&b, "images:\n%s", indented(entry(d, host, false), 2))
+		fmt.Fprintf(&b, "images:\n%s", indented(entry(d, host, false, true), 2))
 		suggested(&b, d)
 		several(&b, d)
 	}
@@ -48,7 +51,7 @@ func DraftEntries(drafts []reconcile.Draft, host string, explicit bool) string {
 		suggested(&b, d)
 		hints(&b, d)
 		comments := strings.ReplaceAll(strings.TrimSpace(b.String()), "\n\n", "\n")
-		parts = append(parts, comments+"\n"+entry(d, host, explicit))
+		parts = append(parts, comments+"\n"+entry(d, host, explicit, false))
 	}
 	return strings.Join(parts, "\n")
 }
@@ -148,16 +151,14 @@ func hints(b *strings.Builder, d reconcile.Draft) {
 		}
 		return
 	}
-	if common := everywhere(d); common != "" {
-		fmt.Fprintf(b, "# Every alias below has these. To keep it so, take the # away:\n# policies: {platforms: [%s]}\n\n", common)
-	}
 	if text := cmp.Or(newest(d, d.Aliases), newest(d, d.New)); text != "" {
 		fmt.Fprintf(b, "# To follow new versions without an edit; tagline apply --dry-run says what moves then:\n#   %s\n\n", text)
 	}
 }
 
-// entry returns an image with its aliases, as a file has it whose registry is host.
-func entry(d reconcile.Draft, host string, explicit bool) string {
+// entry returns an image with its aliases, as a file has it whose registry is host. With
+// alone, it is the only one, and comments on platforms stand at the top of the file.
+func entry(d reconcile.Draft, host string, explicit, alone bool) string {
 	var b strings.Builder
 	inSync := len(d.Aliases) > 0
 	fmt.Fprintf(&b, "%s:\n", config.Scalar(name(d.Repository, host)))
@@ -176,6 +177,13 @@ func entry(d reconcile.Draft, host string, explicit bool) string {
 			fmt.Fprintf(&b, "  # the aliases are without the %s of their sources", what)
 		}
 		b.WriteString("\n")
+	}
+	switch common := everywhere(d); {
+	case alone || common == "":
+	case len(settings) > 0:
+		fmt.Fprintf(&b, "  # Every alias has these. To keep it so, add them to policies: platforms: [%s]\n", common)
+	default:
+		fmt.Fprintf(&b, "  # Every alias has these. To keep it so, take the # away:\n  # policies: {platforms: [%s]}\n", common)
 	}
 	b.WriteString("  aliases:\n")
 	aliases := d.Aliases
@@ -266,9 +274,12 @@ func patterned(d reconcile.Draft) string {
 		best.major, best.major, best.pattern, strings.Join(names, ", "))
 }
 
-// everywhere returns the platforms that all aliases have, as a list in
+// everywhere returns the platforms that all aliases in sync have, as a list in
 // images.yaml.
 func everywhere(d reconcile.Draft) string {
+	if len(d.Aliases) == 0 {
+		return ""
+	}
 	var common []string
 	for _, p := range d.Summary(d.Aliases[0].Tag).Platforms {
 		p = p.WithoutRevision()

@@ -96,10 +96,8 @@ func span(text string) string {
 	return htmlSpan(text)
 }
 
-// htmlCode is code for the places where Markdown is not read, such as the summary
-// of a fold.
-func htmlCode(text string) string { return htmlSpan(cut(Printable(text))) }
-
+// htmlSpan is span for the places where Markdown is not read, such as the summary of
+// a fold.
 func htmlSpan(text string) string {
 	var b strings.Builder
 	for _, r := range text {
