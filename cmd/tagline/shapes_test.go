@@ -46,7 +46,7 @@ import (
 //
 // A section "registries" names those that accept the shape, if not all do. Each
 // shape runs on one of them, chosen by [ocitest.Rand], and on all with
-// TAGLINE_TEST_TOOLS or TAGLINE_TEST_ALL.
+// TAGLINE_TEST_ALL.
 //
 // Digests have the names of the shape. What differs on one registry stands in a
 // section of its own, such as "run.ecr". With -update the sections are written.
@@ -84,7 +84,7 @@ func TestShapes(t *testing.T) {
 		}
 		delete(backends, "distribution")
 	}
-	everywhere := *update || ocitest.All() || os.Getenv("TAGLINE_TEST_TOOLS") != ""
+	everywhere := *update || ocitest.All()
 	random := ocitest.Rand(t)
 	shapes := map[string][]*shapeFile{} // by registry
 	for _, f := range all {
