@@ -49,6 +49,10 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	first := newTaken()
 	for key, value := range w.entries(n, what, "") {
 		if _, known := parsePlatform(key.Value); !known {
+			if slices.Contains(besideNewest, key.Value) {
+				w.report(key, findings.UnknownField, `%s stands beside newest, as in {newest: "10.x", %s: …}; add newest with its range`, quote(key.Value), key.Value)
+				continue
+			}
 			if hint := didYouMean(key.Value, []string{"newest", "from"}); hint != "" {
 				w.report(key, findings.UnknownField, "%s is neither a platform nor a key of a source%s", quote(key.Value), hint)
 				continue

@@ -239,6 +239,9 @@ images.yaml:5:11: error[invalid-value]: tags has {arch}, and nothing says which 
 		{"newest, whole, of the wrong kind", aliases(`10: {newest: "10.x", whole: maybe, prereleases: no}`), `
 images.yaml:5:35: error[invalid-value]: whole is "maybe"; expected true or false
 images.yaml:5:55: error[invalid-value]: prereleases is "no"; expected true or false`},
+		{"whole without newest", aliases(`10: {whole: true}`, `11: {amd64: 11.0, variant: alpine}`), `
+images.yaml:5:12: error[unknown-field]: "whole" stands beside newest, as in {newest: "10.x", whole: …}; add newest with its range
+images.yaml:6:25: error[unknown-field]: "variant" stands beside newest, as in {newest: "10.x", variant: …}; add newest with its range`},
 		{"newest, whole, of one platform", aliases(`10: {amd64: {newest: "10.x", whole: true}, arm64: {newest: "10.x", whole: false}}`), `
 images.yaml:5:36: error[invalid-value]: whole: true is of a whole alias, not of one platform; leave it out, or write {newest: …, whole: true} in the place of the platforms`},
 		{"newest, whole, of builds", `registry: localhost:5000

@@ -59,9 +59,12 @@ func (a Alias) OneVersion() bool {
 	return len(a.Sources) == 1 && a.Sources[0].Newest != nil && a.Sources[0].Newest.Whole
 }
 
+// besideNewest are the other keys of a newest source.
+var besideNewest = []string{"tags", "variant", "prereleases", "versioning", "downgrade", "whole"}
+
 // newest reads a newest source. platforms is the policy that holds for it.
 func (w *walk) newest(n *yaml.Node, own Repository) (s Source, ok bool) {
-	fields, _ := w.fields(n, "a newest source", "newest", "tags", "variant", "prereleases", "versioning", "downgrade", "whole")
+	fields, _ := w.fields(n, "a newest source", append([]string{"newest"}, besideNewest...)...)
 	chosen := &Newest{}
 	s = Source{Repository: own, Newest: chosen, Pos: w.pos(n)}
 	chosen.Prereleases = w.truth(fields["prereleases"], "prereleases")

@@ -62,7 +62,7 @@ Exit codes:
 		RunE: func(cmd *cobra.Command, args []string) error { return a.init(cmd, args, output) },
 	}
 	a.fileFlag(c)
-	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write instead of stdout, or to add the images to")
+	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write, or to add the images to, instead of stdout, which is - too")
 	_ = c.MarkFlagFilename("output", "yaml", "yml")
 	a.connectionFlags(c)
 	return c
