@@ -61,19 +61,28 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 			p.checkBlocked(alias, &v.decision)
 		}
 	case v.push != nil && index:
-		for _, tag := range v.content.follows { // what another push brings is checked with that
-			if followed := p.verdict(p.aliases[tag]); followed.push != nil {
-				for _, l := range followed.content.leaves {
-					p.present[place{p.home, l.Digest}] = true
-				}
-			}
-		}
+		p.expect(v.content)
 		p.checkPush(alias, v)
+	case v.leftAlone && p.deep && index:
+		p.expect(v.moves.content)
+		p.mendLeft(alias, v)
 	case v.push == nil && p.deep && index && len(v.content.follows) == 0: // an alias that it follows is checked itself
 		p.mend(alias, &v.decision, v.content)
 	}
 	if !alias.Absent && !v.any() && v.push == nil && p.late && len(v.content.copies) > 0 {
 		p.attach(alias, v)
+	}
+}
+
+// expect notes what the pushes that a content follows bring, since it is checked with
+// those.
+func (p *planner) expect(c content) {
+	for _, tag := range c.follows {
+		if followed := p.verdict(p.aliases[tag]); followed.push != nil {
+			for _, l := range followed.content.leaves {
+				p.present[place{p.home, l.Digest}] = true
+			}
+		}
 	}
 }
 

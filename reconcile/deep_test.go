@@ -1,9 +1,12 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,20 +97,80 @@ func TestDeepChangesNoPlan(tb *testing.T) {
 	})
 }
 
-// An alias that is left alone for its signature lists an image that another alias
-// moves away from, and that is gone from its own repository alone. What it lists is
-// then looked at, and not what it should list.
-func TestLeftAloneWithAnImageThatIsGone(t *testing.T) {
-	b := build()
-	b.Push(t, "base", demo.Image{Tag: "1", Platforms: []string{intel}}, demo.Image{Tag: "2", Platforms: []string{intel}})
-	image := plan(t, b.Memory, aliases(t, "10: {amd64: 'base:1'}")).Pushes[0].Platforms[0].Digest
-	old := b.index("old", object{"by": "hand"}, b.entry(image, intel))
-	b.tag("10", old)
-	b.tag("11", b.index("other", object{"by": "another hand"}, b.entry(image, intel)))
-	b.cosign("signature", old, ".sig")
-	app := aliases(t, "10: {amd64: 'base:1'}\n11: {amd64: 'base:2'}")
-	p := plan(t, b.Memory, app)
-	if len(p.LeftAlone) != 0 || len(p.Pushes) != 1 || len(p.Violations) != 1 || p.Violations[0].ID != "missing-child" || p.Violations[0].Alias != "10" {
-		t.Errorf("left alone %q, violations %v, pushes %+v", p.LeftAlone, p.Violations, p.Pushes)
+// An alias that is left alone for its signature may have lost what its index lists.
+// That is copied again from where its sources have it. Where it can't be, the alias
+// moves if that helps, or else is a violation. Without a deep look it is seen if
+// another alias moves away from what is lost.
+func TestLeftAloneThatLostSomething(t *testing.T) {
+	for name, test := range map[string]struct {
+		kept   bool                                        // the repository still has the image
+		lose   func(b *builder, image, attestation string) // more of it
+		source string                                      // of alias 10; base:1 if empty
+		deep   []string                                    // what is planned with a deep look
+		flat   []string                                    // and without one
+	}{
+		"nothing":  {kept: true, deep: []string{"left alone 10", "push 11"}, flat: []string{"left alone 10", "push 11"}},
+		"an image": {deep: []string{"copy 10", "push 11"}, flat: []string{"copy 10", "push 11"}},
+		"an image, and no other repository has it": {source: "1",
+			deep: []string{"push 11", "missing-child 10"}, flat: []string{"push 11", "missing-child 10"}},
+		"an attestation": {kept: true, lose: func(b *builder, _, attestation string) { delete(b.Manifests, attestation) },
+			deep: []string{"push 10", "push 11", "push latest"}, flat: []string{"left alone 10", "push 11"}},
+		"both": {lose: func(b *builder, _, attestation string) { delete(b.Manifests, attestation) },
+			deep: []string{"push 10", "push 11", "push latest"}, flat: []string{"push 11", "missing-child 10"}},
+		"something that is not known": {kept: true, lose: func(b *builder, _, attestation string) { b.Broken[attestation] = errors.New("503") },
+			deep: []string{"push 11", "error 10"}, flat: []string{"left alone 10", "push 11"}},
+	} {
+		for _, deep := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, deep %v", name, deep), func(t *testing.T) {
+				b := build()
+				base := []demo.Image{{Tag: "1", Platforms: []string{intel}}, {Tag: "2", Platforms: []string{intel}}}
+				b.Push(t, "base", base...)
+				if b.Put("9", "{}"); test.kept {
+					b.Push(t, "app", base[0])
+				}
+				image := plan(t, b.Memory, aliases(t, "10: {amd64: 'base:1'}")).Pushes[0].Platforms[0].Digest
+				attestation := b.attest("attestation", image, false)
+				signed := b.index("signed", nil, b.entry(image, intel), b.attestation(attestation, image))
+				b.tag("10", signed)
+				b.tag("latest", signed)
+				b.tag("1", b.index("release", object{"by": "another hand"}, b.entry(image, intel)))
+				b.tag("11", b.index("other", object{"by": "hand"}, b.entry(image, intel)))
+				b.cosign("signature", signed, ".sig")
+				if test.lose != nil {
+					test.lose(b, image, attestation)
+				}
+				app := aliases(t, fmt.Sprintf("10: {amd64: %q}\n11: {amd64: 'base:2'}\nlatest: 10", cmp.Or(test.source, "base:1")), "provenance: drop")
+				observe, want := reconcile.Observe, test.flat
+				if deep {
+					observe, want = reconcile.ObserveDeep, test.deep
+				}
+				p := reconcile.Diff(app, observe(t.Context(), b.Memory, app))
+				var got []string
+				for _, tag := range p.LeftAlone {
+					got = append(got, "left alone "+tag)
+				}
+				for _, push := range p.Pushes {
+					what := "push "
+					if push.Old == push.New {
+						what = "copy "
+					}
+					got = append(got, what+push.Tag)
+				}
+				for _, v := range p.Violations {
+					got = append(got, string(v.ID)+" "+v.Alias)
+				}
+				for _, e := range p.Errors {
+					got = append(got, "error "+e.Alias)
+				}
+				got = slices.DeleteFunc(got, func(what string) bool { return !strings.HasPrefix(what, "push") && strings.HasSuffix(what, "latest") })
+				if !slices.Equal(got, want) {
+					t.Errorf("%q, want %q; warnings %v", got, want, p.Warnings)
+				}
+				reconcile.Apply(t.Context(), b.Writer(app.Repository), p)
+				if again := reconcile.Diff(app, observe(t.Context(), b.Memory, app)); len(again.Pushes) > 0 {
+					t.Errorf("there is still something to push: %+v", again.Pushes)
+				}
+			})
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (p *planner) checkDeserted(decisions []decision) {
 			switch {
 			case !lost || d.any():
 			case d.leftAlone: // it is not what its sources would make it
-				p.checkBlocked(alias, d)
+				p.mend(alias, d, p.decide(alias).fromSources())
 			default:
 				p.mend(alias, d, p.compose(alias).content)
 			}

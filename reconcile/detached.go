@@ -52,6 +52,12 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	tell := func(text string, args ...any) *config.Finding {
 		return warning(alias, alias.Pos, findings.DetachedReferrer, "alias %q "+text, append([]any{alias.Tag}, args...)...)
 	}
+	moves := func() *config.Finding {
+		if keep != "" {
+			must += ", or " + keep
+		}
+		return tell("moves from %s, which has %s, to %s, which does not; %s if the alias must %s", old, lost, now, attach, must)
+	}
 	switch {
 	case guard:
 		lax := "keep"
@@ -66,16 +72,21 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 		f.Warning = false
 		v.forbid(f)
 	case stays && len(loses) == 0:
-		v.leftAlone = true
-		v.warnings = append(v.warnings, tell("is left alone: it would move from %s to %s, which has the same images, and what refers to them can't be read: %s; the next run tries again", old, now, registry.Line(err)))
+		v.stay(tell("is left alone: it would move from %s to %s, which has the same images, and what refers to them can't be read: %s; the next run tries again", old, now, registry.Line(err)))
 	case stays:
-		v.leftAlone = true
-		v.warnings = append(v.warnings, tell("is left alone: it would move from %s, which has %s, to %s, which has the same images and does not; %s, or set signed: purge to let it move", old, lost, now, cmp.Or(keep, attach)))
-	case keep != "":
-		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; %s if the alias must %s, or %s", old, lost, now, attach, must, keep))
+		v.stay(tell("is left alone: it would move from %s, which has %s, to %s, which has the same images and does not; %s, or set signed: purge to let it move", old, lost, now, cmp.Or(keep, attach)), moves())
 	default:
-		v.warnings = append(v.warnings, tell("moves from %s, which has %s, to %s, which does not; %s if the alias must %s", old, lost, now, attach, must))
+		v.warnings = append(v.warnings, moves())
 	}
+}
+
+// stay notes that an alias is left alone, and why. warnings are what is told if it
+// moves all the same.
+func (v *verdict) stay(why *config.Finding, warnings ...*config.Finding) {
+	moves := *v
+	moves.warnings = slices.Concat(v.warnings, warnings)
+	v.leftAlone, v.moves = true, &moves
+	v.warnings = append(v.warnings, why)
 }
 
 // toReplace says how a digest gets what an alias loses, what the alias must then be or
@@ -113,6 +124,24 @@ func (v *verdict) leave(home config.Repository, m *registry.Manifest, leaves []l
 	}
 	v.content = content{RawManifest: m.RawManifest, repository: home, leaves: leaves, copies: v.content.copies}
 	v.push = nil
+}
+
+// fromSources is what an alias that is left alone has. Its images are where its
+// sources have them.
+func (v verdict) fromSources() content {
+	c := v.content
+	if v.moves == nil {
+		return c
+	}
+	c.leaves = slices.Clone(c.leaves)
+	for i := range c.leaves {
+		l := &c.leaves[i]
+		of := slices.IndexFunc(v.moves.content.leaves, func(planned leaf) bool { return planned.Digest == l.Digest })
+		if of >= 0 {
+			l.repository = v.moves.content.leaves[of].repository
+		}
+	}
+	return c
 }
 
 // WhyLeftAlone says why an alias is left alone, "" if it is not.

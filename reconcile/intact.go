@@ -88,16 +88,15 @@ func (s scope) putBack(alias config.Alias, d *decision, gone []ocispec.Descripto
 
 // mend restores what an alias in sync has lost: it is copied again if it came
 // from another repository that still has it, or put back if its bytes are known.
-// Otherwise it is a violation.
-func (s scope) mend(alias config.Alias, d *decision, c content) {
+// Otherwise it is a violation, and lost is what the alias lists and can't be pulled.
+func (s scope) mend(alias config.Alias, d *decision, c content) (lost []ocispec.Descriptor) {
 	gone, err := s.missingOf(c, func(string) config.Repository { return s.home })
 	d.fail(err)
 	gone = s.putBack(alias, d, gone, c.home)
 	if len(gone) == 0 {
-		return
+		return nil
 	}
 	push := &Push{Tag: alias.Tag, Old: c.Digest, New: c.Digest, MediaType: c.MediaType}
-	var lost []ocispec.Descriptor
 	for _, child := range gone {
 		from := c.home(child.Digest.String())
 		_, err := s.tag(from, child.Digest.String())
@@ -128,6 +127,24 @@ func (s scope) mend(alias config.Alias, d *decision, c content) {
 		d.warnings = append(d.warnings, warning(alias, alias.Pos, findings.MissingChild,
 			"alias %q lists %s, which is not in %s any more; it is copied again", alias.Tag, listing(gone), s.home))
 	}
+	return lost
+}
+
+// mendLeft restores what an alias that is left alone has lost, as mend does. If that
+// can't be done, and what the alias would move to can be pulled, the alias moves: a
+// tag that can't be pulled is worse than one that is not signed.
+func (s scope) mendLeft(alias config.Alias, v *verdict) {
+	lost := s.mend(alias, &v.decision, v.fromSources())
+	if len(lost) == 0 {
+		return
+	}
+	moves := *v.moves
+	moves.warnings = append(slices.Clone(moves.warnings), warning(alias, alias.Pos, findings.MissingChild,
+		"alias %q lists %s, which is not in %s any more and can't be put back; so the alias moves", alias.Tag, listing(lost), s.home))
+	if s.checkPush(alias, &moves); !moves.any() {
+		*v = moves
+	}
+	v.open = v.open || moves.open
 }
 
 // missingOf returns what a content lists and can't be pulled.

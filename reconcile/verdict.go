@@ -5,7 +5,8 @@ import "tagline/config"
 // verdict is what an alias should be, and what is to become of it.
 type verdict struct {
 	decision
-	content content // zero with problems
+	content content  // zero with problems
+	moves   *verdict // of an alias that is left alone: what would become of it otherwise
 }
 
 // decision is what is to become of an alias: a push, the removal of its tag, or
