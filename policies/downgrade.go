@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"tagline/config/findings"
@@ -22,25 +23,20 @@ var Downgrade = Policy[bool]{
 	Strict: orFalse("deny"),
 	Apply: func(_ bool, a Alias) (Alias, []Finding) {
 		var found []Finding
+		steps := map[string][]step{} // from an unknown version, by the one version tag that has the image, and moves
 		for _, e := range a.Entries {
 			if !e.Newest || e.Was == nil || e.Was.Digest == e.Digest {
 				continue
 			}
-			unknown, what := "", "the alias"
+			what := "the alias"
 			if e.Kind == Image {
 				what = e.Platform.String()
 			}
 			switch was := e.Was.Version; {
 			case was == nil:
-				unknown = "the alias has no mark of tagline, and its image is none of the newest versions"
+				steps[""] = append(steps[""], step{what, e})
 			case e.Was.Float && was.Covers(*e.Version):
-				unknown = fmt.Sprintf("the alias has no mark of tagline, and of the version tags only %s has its image, which moves", was.Tag)
-			}
-			switch {
-			case unknown != "":
-				found = append(found, Finding{ID: findings.UnknownVersion, Message: fmt.Sprintf(
-					"%s would go from %s to %s, which may be a downgrade: %s; for one run, name the tag that it should have, or write downgrade: allow beside newest",
-					what, e.Was.Digest, e.Source, unknown)})
+				steps[was.Tag] = append(steps[was.Tag], step{what, e})
 			case e.Version.Compare(*e.Was.Version) < 0 && e.Was.Outside != "": // which may be so for every platform
 				f := Finding{ID: findings.Downgrade, Message: fmt.Sprintf(
 					"the alias has %s, which is not in %q; if the step down is meant, exclude %s with !=, or write downgrade: allow beside newest",
@@ -55,6 +51,41 @@ var Downgrade = Policy[bool]{
 					what, was, e.Source, was)})
 			}
 		}
+		for _, moving := range slices.Sorted(maps.Keys(steps)) {
+			found = append(found, Finding{ID: findings.UnknownVersion, Message: unknown(moving, steps[moving])})
+		}
 		return a, found
 	},
+}
+
+// step is what a platform, or an alias as a whole, would become.
+type step struct {
+	what  string
+	entry Entry
+}
+
+// unknown says that it is not known which version some steps start from. moving is the
+// one version tag that has the images, "" if none has them.
+func unknown(moving string, steps []step) string {
+	image, is := "image", "is"
+	if len(steps) > 1 {
+		image, is = "images", "are"
+	}
+	why := fmt.Sprintf("its %s %s none of the newest versions", image, is)
+	if moving != "" {
+		why = fmt.Sprintf("of the version tags only %s has its %s, which moves", moving, image)
+	}
+	text := ""
+	for i, s := range steps {
+		switch i {
+		case 0:
+			text = s.what + " would go"
+		case len(steps) - 1:
+			text += " and " + s.what
+		default:
+			text += ", " + s.what
+		}
+		text += fmt.Sprintf(" from %s to %s", s.entry.Was.Digest, s.entry.Source)
+	}
+	return fmt.Sprintf("%s, which may be a downgrade: the alias has no mark of tagline, and %s; for one run, name the tag that it should have, or write downgrade: allow beside newest", text, why)
 }

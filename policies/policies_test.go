@@ -153,6 +153,8 @@ func TestPolicies(t *testing.T) {
 		{"an older build", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("1.10-2", "1.10-1")}}, 1, false, []string{"downgrade"}},
 		{"from who knows where", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{chosen("", "1.9")}}, 1, false, []string{"unknown-version"}},
 		{"from a float, within what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.21.3")}}, 1, false, []string{"unknown-version"}},
+		{"two platforms, from who knows where", Downgrade, config.Setting{Value: "deny"},
+			Alias{Entries: []Entry{chosen("", "1.9"), chosen("", "1.9"), moving("1.21", "1.21.3"), moving("1.21", "1.21.3")}}, 4, false, []string{"unknown-version", "unknown-version"}},
 		{"from a float, past what it covers", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{moving("1.21", "1.22.0")}}, 1, false, nil},
 		{"an artifact, down", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{whole("1.10", "1.9")}}, 1, false, []string{"downgrade"}},
 		{"an artifact, up", Downgrade, config.Setting{Value: "deny"}, Alias{Entries: []Entry{whole("1.9", "1.10")}}, 1, false, nil},
