@@ -38,12 +38,16 @@ func (v *view) carries(tag string) Carried {
 		return Carried{Tag: tag, Err: err}
 	}
 	c := Carried{Tag: tag, Digest: now.Digest}
-	if _, err := v.manifest(v.home, now.Digest); err != nil && !errors.Is(err, registry.ErrNotFound) {
+	_, err = v.manifest(v.home, now.Digest)
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return Carried{Tag: tag, Err: err}
 	}
 	images, _ := v.before("", now.Digest) // an error is that of an open question
 	for _, o := range images {
 		c.Images = append(c.Images, CarriedImage{Platform: o.target, Source: o.mark, Digest: o.digest})
+	}
+	if len(images) == 0 && err == nil { // an artifact
+		c.Images = []CarriedImage{{Digest: now.Digest}}
 	}
 	return c
 }

@@ -221,7 +221,7 @@ type Carried struct {
 	Err    error // why it is not known what the tag names
 }
 
-// CarriedImage is one image of a tag.
+// CarriedImage is one image of a tag, or an artifact as a whole.
 type CarriedImage struct {
 	Platform string // as in [PlatformChange]
 	Source   string // where it came from, through aliases; "" if nothing tells
