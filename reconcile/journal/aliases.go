@@ -8,35 +8,32 @@ import (
 	"tagline/reconcile"
 )
 
-// maxAliases bounds what [Aliases] keeps in memory.
-const maxAliases = 1 << 16
-
 // Aliases returns the wanted tags that a run has pushed as aliases, with what they
 // named after their last move, by [config.Repository.Place] and the latest first. A tag
 // whose last move deleted it is left out, and so is one that a purge alone has
 // rewritten. wanted gets the place of a repository. Lines that can't be read tell
-// nothing.
+// nothing. What is kept of a tag takes less memory than its line takes in the file.
 func Aliases(files []string, wanted func(place config.Repository, tag string) bool) (map[config.Repository][]reconcile.TagDigest, error) {
-	type tag struct {
-		place config.Repository
-		name  string
-	}
 	type last struct {
 		time  time.Time
 		names string
 		alias bool // in some move up to now
 	}
-	known := map[tag]*last{}
+	known := map[config.Repository]map[string]*last{}
 	for _, file := range files {
 		_, err := readFile(file, func(m Move) {
-			of := tag{m.Repository.Place(), m.Tag}
-			if known[of] == nil {
-				if len(known) >= maxAliases || !wanted(of.place, of.name) {
+			place := m.Repository.Place()
+			l := known[place][m.Tag]
+			if l == nil {
+				if !wanted(place, m.Tag) {
 					return
 				}
-				known[of] = &last{}
+				if known[place] == nil {
+					known[place] = map[string]*last{}
+				}
+				l = &last{}
+				known[place][m.Tag] = l
 			}
-			l := known[of]
 			if !m.Time.Before(l.time) {
 				l.time, l.names = m.Time, m.New
 			}
@@ -50,14 +47,14 @@ func Aliases(files []string, wanted func(place config.Repository, tag string) bo
 		reconcile.TagDigest
 		time time.Time
 	}
-	all := map[config.Repository][]moved{}
-	for of, l := range known {
-		if l.alias && l.names != "" {
-			all[of.place] = append(all[of.place], moved{reconcile.TagDigest{Tag: of.name, Digest: l.names}, l.time})
-		}
-	}
 	aliases := map[config.Repository][]reconcile.TagDigest{}
-	for place, tags := range all {
+	for place, moves := range known {
+		var tags []moved
+		for tag, l := range moves {
+			if l.alias && l.names != "" {
+				tags = append(tags, moved{reconcile.TagDigest{Tag: tag, Digest: l.names}, l.time})
+			}
+		}
 		slices.SortFunc(tags, func(a, b moved) int {
 			if c := b.time.Compare(a.time); c != 0 {
 				return c

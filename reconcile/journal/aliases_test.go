@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,5 +51,20 @@ func TestAliases(t *testing.T) {
 	}
 	if got, err := Aliases([]string{filepath.Join(dir, "none.jsonl")}, wanted); !errors.Is(err, fs.ErrNotExist) || got != nil {
 		t.Errorf("got %v and %v", got, err)
+	}
+}
+
+// However many aliases images.yaml no longer lists, none is forgotten.
+func TestManyAliases(t *testing.T) {
+	const n = 70_000
+	moves := make([]Move, n)
+	for i := range moves {
+		moves[i] = Move{Repository: app, Tag: fmt.Sprint("t", i), Action: Pushed, New: sha("1"), Platforms: []Platform{{Source: "1"}}}
+	}
+	file := filepath.Join(t.TempDir(), "journal.jsonl")
+	must(t, writer(file, "a", 1).Append(moves))
+	got, err := Aliases([]string{file}, func(config.Repository, string) bool { return true })
+	if err != nil || len(got[app]) != n {
+		t.Errorf("%d aliases and %v, want %d", len(got[app]), err, n)
 	}
 }
