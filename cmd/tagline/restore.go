@@ -221,7 +221,8 @@ func notTime(flag, text string) error {
 var printed = map[string]time.Duration{time.DateOnly: 24 * time.Hour, "2006-01-02 15:04": time.Minute, time.DateTime: time.Second}
 
 // parseTime parses how long ago, or a date or a time. to is the end of the date, of the
-// minute or the second as reports have them, or the time itself.
+// minute or the second as reports have them. Of how long ago, and of a time with a
+// fraction of a second as JSON has it, to is the time itself.
 func parseTime(text string, now time.Time) (from, to time.Time, ok bool) {
 	if days, found := strings.CutSuffix(text, "d"); found {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
@@ -232,13 +233,17 @@ func parseTime(text string, now time.Time) (from, to time.Time, ok bool) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), now.Add(-ago), true
 	}
+	fraction := strings.ContainsAny(text, ".,") // [time.Parse] takes either, also where a form has none
 	for form, lasts := range printed {
+		if fraction {
+			lasts = 1
+		}
 		if at, err := time.Parse(form, strings.TrimSuffix(text, " UTC")); err == nil {
 			return at, at.Add(lasts - 1), true
 		}
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if to = at; !strings.Contains(text, ".") {
+	if to = at; !fraction {
 		to = at.Add(time.Second - 1)
 	}
 	return at, to, err == nil
