@@ -31,6 +31,12 @@ func Load(name string, environment map[string]string) (services []Service, err e
 	if info, err := os.Stat(given[0]); err == nil && info.IsDir() {
 		return nil, errorf(config.Pos{File: given[0]}, findings.UnreadableFile, "the folder has none of %s", strings.Join(cli.DefaultFileNames, ", "))
 	}
+	for _, name := range given {
+		if found := stream(name); found != "" {
+			return nil, errorf(config.Pos{File: name}, findings.UnreadableFile,
+				"expected a plain file, found %s; its folder says what a project may read, so write it to a file in the project's folder, and name that", found)
+		}
+	}
 	p := &project{given: given[0], files: map[string]*file{}}
 	full, err := filepath.Abs(p.given)
 	if err == nil {
@@ -65,6 +71,19 @@ func Load(name string, environment map[string]string) (services []Service, err e
 		return nil, p.told()
 	}
 	return services, nil
+}
+
+// stream says what a name stands for that is in no folder of a project, such as a
+// shell's <(command). It is "" for a file, for a folder, and for what does not exist.
+func stream(name string) string {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil && name == "-":
+		return "standard input"
+	case err == nil && !info.IsDir() && !info.Mode().IsRegular():
+		return "a device or pipe"
+	}
+	return ""
 }
 
 // project is one reading of a project. Paths are relative to the workspace.
