@@ -149,13 +149,16 @@ func fullPath(name string) string {
 	return name
 }
 
-// write writes fixes into compose files and says which.
+// write writes fixes into compose files, and says which it has written and which not.
 func (c *composeCheck) write(fixes []compose.Fix) error {
-	applied, err := compose.Apply(fixes)
+	applied, left, err := compose.Apply(fixes)
 	for _, f := range applied {
 		if !c.quiet {
 			_, _ = fmt.Fprintln(c.out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: fixed: %q is now %q", f.Pos.File, f.Pos.Line, f.Pos.Column, f.From, f.To)))
 		}
+	}
+	for _, f := range left { // findings stay for these
+		_, _ = fmt.Fprintln(c.out.textTo, report.Printable(fmt.Sprintf("%s:%d:%d: not fixed: the text is folded or escaped, or the file has changed; write %q by hand", f.Pos.File, f.Pos.Line, f.Pos.Column, f.To)))
 	}
 	return err
 }

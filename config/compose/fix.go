@@ -23,44 +23,50 @@ type Fix struct {
 
 // Apply writes fixes into compose files and returns those that it has
 // written. All else in a file stays as it is, byte for byte. What is not on one
-// line as the fix has it, such as a folded text, is left alone.
-func Apply(fixes []Fix) (applied []Fix, err error) {
+// line as the fix has it, such as a folded text, is left alone, and returned as left.
+func Apply(fixes []Fix) (applied, left []Fix, err error) {
 	files := map[string][]Fix{}
 	for _, f := range fixes {
 		files[f.Pos.File] = append(files[f.Pos.File], f)
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		written, err := applyTo(name, files[name])
+		written, not, err := applyTo(name, files[name])
 		if err != nil {
-			return applied, errorf(config.Pos{File: name}, findings.UnreadableFile, "can't be written: %v", reason(err))
+			return applied, left, errorf(config.Pos{File: name}, findings.UnreadableFile, "can't be written: %v", reason(err))
 		}
-		applied = append(applied, written...)
+		applied, left = append(applied, written...), append(left, not...)
 	}
-	slices.SortFunc(applied, func(a, b Fix) int { return comparePos(a.Pos, b.Pos) })
-	return applied, nil
+	for _, all := range [][]Fix{applied, left} {
+		slices.SortFunc(all, func(a, b Fix) int { return comparePos(a.Pos, b.Pos) })
+	}
+	return applied, left, nil
 }
 
-// applyTo writes a file whole or not at all.
-func applyTo(name string, fixes []Fix) (applied []Fix, err error) {
+// applyTo writes a file whole or not at all. Of several fixes at a place, as of services
+// that share it, the first counts.
+func applyTo(name string, fixes []Fix) (applied, left []Fix, err error) {
 	real, err := filepath.EvalSymlinks(name) // a link stays one
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	data, err := os.ReadFile(real)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	slices.SortFunc(fixes, func(a, b Fix) int { return comparePos(b.Pos, a.Pos) }) // a fix moves what is behind it
+	slices.SortStableFunc(fixes, func(a, b Fix) int { return comparePos(b.Pos, a.Pos) }) // a fix moves what is behind it
+	fixes = slices.CompactFunc(fixes, func(a, b Fix) bool { return a.Pos == b.Pos })
 	for _, f := range fixes {
 		if with, ok := f.in(data); ok {
 			data = with
 			applied = append(applied, f)
+		} else {
+			left = append(left, f)
 		}
 	}
 	if len(applied) == 0 {
-		return nil, nil
+		return nil, left, nil
 	}
-	return applied, maybe.WriteFile(real, data, 0o666) // the mode stays as it is
+	return applied, left, maybe.WriteFile(real, data, 0o666) // the mode stays as it is
 }
 
 // in returns a file with the fix in it, if it can be made in its line and changes

@@ -17,6 +17,7 @@ func TestApply(t *testing.T) {
 		{"one of two on a line, of two services", "services: {s: &s {image: localhost:5000/app:11.2}, u: *s, t: {image: localhost:5000/app:11.2, platform: linux/s390x}}\n", "services: {s: &s {image: localhost:5000/app:11}, u: *s, t: {image: localhost:5000/app:11.2, platform: linux/s390x}}\n"},
 		{"in a second document", "services: {}\n---\nservices: {s: {image: \"localhost:5000/app:11.2\"}} # 11.2\n", "services: {}\n---\nservices: {s: {image: \"localhost:5000/app:11\"}} # 11.2\n"},
 		{"on two lines", "services: {s: {image: \"localhost:5000/\\\n  app:11.2\"}}\n", ""},
+		{"folded", "services:\n  s:\n    image: >-\n      localhost:5000/app:11.2\n", ""},
 		{"an escaped letter", "services: {s: {image: \"localhost:5000/app\\x3a11.2\"}}\n", ""},
 		{"a dollar sign", "services: {s: {image: \"localhost:5000/app:${T:-11.2}\"}}\n", ""},
 		{"several aliases", "services: {s: {image: \"localhost:5000/app:10.10\"}}\n", ""},
@@ -34,10 +35,14 @@ func TestApply(t *testing.T) {
 			if test.after == "" {
 				test.after = test.before
 			}
-			_, err = Apply(Check(parseConfig(t), services).Fixes)
+			fixes := Check(parseConfig(t), services).Fixes
+			applied, left, err := Apply(fixes)
 			got, _ := os.ReadFile("compose.yml")
 			if err != nil || string(got) != test.after {
 				t.Errorf("%v, got:\n%q\nwant:\n%q", err, got, test.after)
+			}
+			if len(left) > 0 != (test.after == test.before && len(fixes) > 0) || (len(applied) > 0) != (test.after != test.before) {
+				t.Errorf("applied %v, left %v", applied, left)
 			}
 			files, _ := os.ReadDir(".")
 			if info, _ := os.Stat("compose.yml"); len(files) != 1 || info.Mode().Perm() != 0o640 {
@@ -59,9 +64,9 @@ func TestApplyToAnotherFile(t *testing.T) {
 		if err := os.WriteFile("compose.yml", []byte(now), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		applied, err := Apply(fixes)
-		if got, _ := os.ReadFile("compose.yml"); string(got) != now || len(applied) > 0 {
-			t.Errorf("%v, %v, %q", applied, err, got)
+		applied, left, err := Apply(fixes)
+		if got, _ := os.ReadFile("compose.yml"); string(got) != now || len(applied) > 0 || len(left) != 1 {
+			t.Errorf("%v, %v, %v, %q", applied, left, err, got)
 		}
 	}
 }
