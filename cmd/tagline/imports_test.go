@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"reconcile/trash":               {"config", "reconcile", "reconcile/folder", "reconcile/registry"},
 	"reconcile/demo":                {},
 	"reconcile/oci/ocitest":         {"reconcile/demo"},
-	"reconcile/ecr":                 {"config", "policies", "reconcile/oci", "reconcile/oci/logins", "reconcile/oci/transport", "reconcile/registry"},
+	"reconcile/ecr":                 {"config", "policies", "reconcile/oci", "reconcile/oci/transport", "reconcile/registry"},
 	"reconcile/ecr/ecrtest":         {"reconcile/demo"},
 	"reconcile/listing":             {"reconcile/registry"},
 	"reconcile/listing/listingtest": {"reconcile/demo"},
@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"reconcile/azure/azuretest":     {"reconcile/listing/listingtest"},
 	"reconcile/harbor":              {"config", "reconcile/listing", "reconcile/oci", "reconcile/registry"},
 	"reconcile/harbor/harbortest":   {"reconcile/listing/listingtest"},
-	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/google", "reconcile/github", "reconcile/azure", "reconcile/harbor", "reconcile/oci", "reconcile/oci/logins", "reconcile/registry"},
+	"reconcile/kinds":               {"config", "reconcile/ecr", "reconcile/google", "reconcile/github", "reconcile/azure", "reconcile/harbor", "reconcile/oci", "reconcile/registry"},
 
 	"reconcile/kinds/kindstest": {"config", "policies", "reconcile", "reconcile/cache", "reconcile/demo", "reconcile/ecr", "reconcile/kinds", "reconcile/listing/listingtest", "reconcile/oci", "reconcile/oci/ocitest", "reconcile/oci/transport", "reconcile/registry", "reconcile/registry/registrytest", "reconcile/trash"}, // for tests
 

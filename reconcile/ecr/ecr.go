@@ -16,7 +16,6 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/oci"
-	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/registry"
 )
 
@@ -67,10 +66,7 @@ func New(options Options) *Client {
 	}
 	c := &Client{options: options}
 	others := options.OCI
-	if others.Keychain == nil {
-		others.Keychain = logins.New(others.Patience.WithDefaults().Headers, others.Logger)
-	}
-	others.Keychain = &keychain{client: c, others: others.Keychain}
+	others.Keychain = &keychain{client: c, others: others.Logins()}
 	c.oci = oci.New(others)
 	return c
 }

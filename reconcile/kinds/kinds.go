@@ -14,7 +14,6 @@ import (
 	"tagline/reconcile/google"
 	"tagline/reconcile/harbor"
 	"tagline/reconcile/oci"
-	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/registry"
 )
 
@@ -51,7 +50,7 @@ func New(options ecr.Options, said map[string]config.Registry) *Client {
 		options.OCI.Logger = slog.New(slog.DiscardHandler)
 	}
 	if options.OCI.Keychain == nil {
-		options.OCI.Keychain = google.Logins(logins.New(options.OCI.Patience.WithDefaults().Headers, options.OCI.Logger))
+		options.OCI.Keychain = google.Logins(options.OCI.Logins())
 	}
 	options.Registries, options.OCI.Shares = said, map[string]int{}
 	for host, r := range said {

@@ -29,7 +29,7 @@ type Options struct {
 	Concurrency int            // requests in flight per host; [DefaultConcurrency] if zero
 	Shares      map[string]int // the same for some hosts, as images.yaml spells them, instead of Concurrency
 	Insecure    []string       // hosts whose certificate is not verified and that may speak plain HTTP, as loopback may; spelled as in images.yaml
-	Keychain    authn.Keychain // [logins.New] if nil
+	Keychain    authn.Keychain // see [Options.Logins]
 	UserAgent   string         // "tagline/1.2.3"
 	Logger      *slog.Logger   // debug: every request; warn: retries. Silent if nil
 	Patience    transport.Patience
@@ -44,6 +44,14 @@ func (o Options) AtOnce(host string) int {
 		host = name // Docker Hub has another name on the wire
 	}
 	return cmp.Or(o.Shares[host], o.Concurrency, DefaultConcurrency)
+}
+
+// Logins is the keychain: without one, what other tools have left on this machine.
+func (o Options) Logins() authn.Keychain {
+	if o.Keychain != nil {
+		return o.Keychain
+	}
+	return logins.New(o.Patience.WithDefaults().Headers, o.Logger)
 }
 
 // most is how many that is for the host that may have most.
@@ -76,9 +84,7 @@ func New(options Options) *Client {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	options.Patience = options.Patience.WithDefaults()
-	if options.Keychain == nil {
-		options.Keychain = logins.New(options.Patience.Headers, options.Logger)
-	}
+	options.Keychain = options.Logins()
 	c := &Client{options: options, transport: transport.New(transport.Options{
 		AtOnce: options.AtOnce, Most: options.most(), Insecure: options.Insecure, Patience: options.Patience, Logger: options.Logger,
 	})}
