@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tagline/reconcile"
@@ -99,7 +100,7 @@ func (r *Run) verdict(concerns []concern) string {
 		{stopped, "problem", "stopped the run", "stopped the run"},
 	}
 	switch {
-	case sentence(phrases) != "":
+	case slices.ContainsFunc(phrases, func(p phrase) bool { return p.n > 0 }):
 		return sentence(append(phrases, phrase{totals.leftAlone, "alias", is + " left alone", are + " left alone"}))
 	case totals.waiting > 0:
 		return "Nothing to do now: " + totals.unchanged()
