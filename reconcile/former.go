@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -33,41 +32,61 @@ func (s scope) unlisted(tag string) bool {
 // warnFormer tells of former aliases and of what would remove them, in one warning for
 // each way to know them. more counts the tags that were not looked at.
 func (s scope) warnFormer(all []FormerAlias, more int) (warnings []*config.Finding) {
-	var own, copies, recorded []string
-	of := "" // the alias of the last copy
+	var own, copies, recorded []FormerAlias
 	for _, f := range all {
-		switch name := strconv.Quote(f.Tag); f.Of {
+		switch f.Of {
 		case f.Tag:
-			own = append(own, name)
+			own = append(own, f)
 		case "":
-			recorded = append(recorded, name)
+			recorded = append(recorded, f)
 		default:
-			of = strconv.Quote(f.Of)
-			copies = append(copies, name+" (alias "+of+")")
+			copies = append(copies, f)
 		}
 	}
 	pos := policies.Prune.Pos(s.rules)
 	if pos.Line == 0 {
 		pos = s.image.Pos
 	}
-	warn := func(names []string, one, several, remedy string) {
-		if len(names) == 0 {
+	warn := func(some []FormerAlias, were, remedy string) {
+		if len(some) == 0 {
 			return
 		}
-		message := fmt.Sprintf("tags %s of %s %s, and images.yaml does not list them; to delete them, set them to absent%s; to keep them, list them", few(names), s.home, several, remedy)
-		if len(names) == 1 {
-			name, _, _ := strings.Cut(names[0], " ")
-			message = fmt.Sprintf("tag %s of %s %s, and images.yaml does not list it; to delete it, set it to absent%s; to keep it, list it", name, s.home, one, remedy)
+		message := fmt.Sprintf("tag %q of %s %s, and images.yaml does not list it; to delete it, set it to absent%s; to keep it, list it", some[0].Tag, s.home, some[0].was(), remedy)
+		if len(some) > 1 {
+			names := make([]string, len(some))
+			for i, f := range some {
+				names[i] = f.name()
+			}
+			message = fmt.Sprintf("tags %s of %s %s, and images.yaml does not list them; to delete them, set them to absent%s; to keep them, list them", few(names), s.home, were, remedy)
 		}
 		warnings = append(warnings, &config.Finding{ID: findings.FormerAlias, Warning: true, Pos: pos, Message: message})
 	}
-	warn(own, "was an alias, by tagline's mark", "were aliases, by tagline's mark", " or set prune: true")
-	warn(copies, "may have followed alias "+of+", for which its index was made", "may have followed aliases, for which their indexes were made", "")
-	warn(recorded, "was an alias, by the journal", "were aliases, by the journal", "")
+	warn(own, "were aliases, by tagline's mark", " or set prune: true")
+	warn(copies, "may have followed aliases, for which their indexes were made", "")
+	warn(recorded, "were aliases, by the journal", "")
 	if len(warnings) > 0 && more > 0 {
 		warnings[len(warnings)-1].Message += fmt.Sprintf(" (%d more tags were not looked at)", more)
 	}
 	return warnings
+}
+
+// was says how it is known what a tag was.
+func (f FormerAlias) was() string {
+	switch f.Of {
+	case f.Tag:
+		return "was an alias, by tagline's mark"
+	case "":
+		return "was an alias, by the journal"
+	}
+	return fmt.Sprintf("may have followed alias %q, for which its index was made", f.Of)
+}
+
+// name is the tag, with the alias that it may have followed.
+func (f FormerAlias) name() string {
+	if f.Of == "" || f.Of == f.Tag {
+		return strconv.Quote(f.Tag)
+	}
+	return fmt.Sprintf("%q (alias %q)", f.Tag, f.Of)
 }
 
 // sortFormer puts former aliases in the order of their tags.
