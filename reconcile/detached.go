@@ -89,21 +89,6 @@ func (v *verdict) stay(why *config.Finding, warnings ...*config.Finding) {
 	v.warnings = append(v.warnings, why)
 }
 
-// toReplace says how a digest gets what an alias loses, what the alias must then be or
-// have, and what is true of a tag that it could follow.
-func toReplace(loses []string, now string) (attach, must, has string) {
-	others := slices.DeleteFunc(slices.Clone(loses), func(what string) bool { return what == aSignature })
-	switch {
-	case len(others) == 0:
-		return "sign " + now, "be signed", "is signed"
-	case len(loses) == 1:
-		return "attach one to " + now, "have one", "has one"
-	case len(others) == len(loses):
-		return "attach them to " + now, "have them", "has them"
-	}
-	return fmt.Sprintf("sign %s and attach %s to it", now, strings.Join(others, " and ")), "have them", "has them"
-}
-
 // leave makes the verdict of an alias that keeps what it has, for those that follow
 // it. Its images are those that it should have, so they come from the same sources.
 func (v *verdict) leave(home config.Repository, m *registry.Manifest, leaves []leaf) {

@@ -163,6 +163,21 @@ var referrerWords = map[string]string{
 	RefersSignature: aSignature, RefersAttestation: "an attestation", RefersSBOM: "an SBOM", RefersOther: "a referrer",
 }
 
+// toReplace says how a digest gets what an alias loses, what the alias must then be or
+// have, and what is true of a tag that it could follow.
+func toReplace(loses []string, now string) (attach, must, has string) {
+	others := slices.DeleteFunc(slices.Clone(loses), func(what string) bool { return what == aSignature })
+	switch {
+	case len(others) == 0:
+		return "sign " + now, "be signed", "is signed"
+	case len(loses) == 1:
+		return "attach one to " + now, "have one", "has one"
+	case len(others) == len(loses):
+		return "attach them to " + now, "have them", "has them"
+	}
+	return fmt.Sprintf("sign %s and attach %s to it", now, strings.Join(others, " and ")), "have them", "has them"
+}
+
 // refersAs tells what a referrer is by its artifact type.
 func refersAs(artifactType string) string {
 	contains := func(parts ...string) bool {

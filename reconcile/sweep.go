@@ -24,7 +24,7 @@ func (s scope) sweep(plan *Plan) (after *holding) {
 	w := &sweep{
 		scope: s, untagged: untagged, before: map[string]string{}, bodies: map[string]*registry.Manifest{},
 		after:   holding{tags: map[string]string{}, pinned: s.image.Pinned, manifests: map[string]held{}, purge: s.purging()},
-		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, became: map[string]string{}, attests: map[string]string{},
+		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, became: map[string]string{}, attests: map[string]string{}, along: map[string][]string{},
 	}
 	if err := w.run(plan, prune); err != nil {
 		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err)), Cause: registry.Cause(err)})

@@ -31,6 +31,7 @@ type sweep struct {
 	left     map[string]bool                    // those of them that an earlier purge has left behind
 	became   map[string]string                  // what that purge made of them, by their digest, where a tag names it
 	goes     map[string]string                  // what refers to a digest that a purge deletes, and goes with it: that digest
+	along    map[string][]string                // kinds of what comes along with copies, by the digest that it refers to
 	attests  map[string]string                  // by digest of an attestation: its image's platform, if an index says
 	blind    string                             // an archived manifest that may refer to anything
 	lines    map[string]registry.StoredManifest // of stock, by digest

@@ -59,6 +59,9 @@ func (s *sweep) point(push Push) error {
 		return err
 	}
 	s.after.tags[push.Tag] = push.New
+	for _, r := range push.Referrers {
+		s.along[r.Subject] = append(s.along[r.Subject], r.Kind)
+	}
 	if _, known := s.after.manifests[push.New]; !known {
 		s.after.manifests[push.New] = holdingOf(m)
 	}
@@ -164,38 +167,61 @@ func (s *sweep) warnAlias(tag string, m *registry.Manifest, does string) error {
 	if now, _ := s.imagesOf(s.after.tags[tag]); now != was {
 		return nil
 	}
-	signed, err := s.signatures(change)
+	now := s.after.tags[tag]
+	signed, err := s.lost(change, now)
 	if len(signed) > 0 {
-		alias, now, to := s.aliases[tag], s.after.tags[tag], "to"
+		alias, to := s.aliases[tag], "to"
 		if s.before[tag] == "" {
 			to = "and gets"
 		}
-		kinds, them := kindsOf(signed)
+		loses, they := kindsOf(signed)
+		attach, must, _ := toReplace(loses, now)
 		s.warnings = append(s.warnings, warning(alias, alias.Pos, findings.SignedTag,
-			"alias %q of %s %s %s, which has %s (%s), %s %s, which has the same images without attestations, so %s not match; set provenance: keep, or sign %s if the alias must be signed",
-			tag, s.home, does, m.Digest, kinds, few(signed), to, now, them, now))
+			"alias %q of %s %s %s, which has %s (%s), %s %s, which has the same images without attestations, so %s not match; set provenance: keep, or %s if the alias must %s",
+			tag, s.home, does, m.Digest, strings.Join(loses, " and "), few(signed), to, now, they, attach, must))
 	}
 	return err
 }
 
+// lost names what refers to the manifests that a tag would lose, without the kinds of
+// what refers to the digest that it gets, or comes along with that. BuildKit's
+// attestations go by the provenance policy.
+func (s *sweep) lost(change *stripped, now string) ([]string, error) {
+	signed, err := s.signatures(change)
+	if err != nil || len(signed) == 0 {
+		return nil, err
+	}
+	also, err := s.referring(now)
+	has := slices.Clone(s.along[now])
+	for _, words := range also {
+		if !strings.HasPrefix(words, registry.AttestationArtifactType+" ") {
+			has = append(has, referrerKind(words))
+		}
+	}
+	return slices.DeleteFunc(signed, func(words string) bool { return slices.Contains(has, referrerKind(words)) }), err
+}
+
 // kindsOf says what kinds of referrers the words of [view.signatures] name, and that
 // they do, as the start of a clause.
-func kindsOf(signed []string) (kinds, they string) {
-	var all []string
+func kindsOf(signed []string) (kinds []string, they string) {
 	for _, words := range signed {
-		what, name, _ := strings.Cut(words, " ")
-		kind := refersAs(what)
-		if what == "tag" {
-			kind = cmp.Or(cosignKinds[path.Ext(name)], RefersOther)
-		}
-		all = append(all, referrerWords[kind])
+		kinds = append(kinds, referrerWords[referrerKind(words)])
 	}
-	slices.Sort(all)
-	if all = slices.Compact(all); len(all) > 1 || len(signed) > 1 {
-		return strings.Join(all, " and "), "these do"
+	slices.Sort(kinds)
+	if kinds = slices.Compact(kinds); len(kinds) > 1 || len(signed) > 1 {
+		return kinds, "these do"
 	}
-	_, noun, _ := strings.Cut(all[0], " ")
-	return all[0], "the " + noun + " does"
+	_, noun, _ := strings.Cut(kinds[0], " ")
+	return kinds, "the " + noun + " does"
+}
+
+// referrerKind tells the kind of a referrer by the words of [view.signatures].
+func referrerKind(words string) string {
+	what, name, _ := strings.Cut(words, " ")
+	if what == "tag" {
+		return cmp.Or(cosignKinds[path.Ext(name)], RefersOther)
+	}
+	return refersAs(what)
 }
 
 // missingFrom returns what a rewritten tag would list and can't be pulled. Where
