@@ -60,6 +60,13 @@ func (s scope) detach(alias config.Alias, v *verdict, leaves []leaf) {
 	}
 	switch {
 	case guard:
+		if keep != "" {
+			first, err := s.first(v.push, loses)
+			if v.wait(err); v.open {
+				return
+			}
+			keep = first + keep
+		}
 		lax := "keep"
 		if same {
 			lax = "purge"
@@ -210,6 +217,38 @@ func (s scope) toKeep(alias config.Alias, c content, has string) string {
 		return "set " + keep
 	}
 	return ""
+}
+
+// first says what has to be done before an alias follows the whole release that it has
+// the images of: the release may lack what the alias would lose. It is "" if nothing
+// has, or if it is not known. Only an alias that signed: guard holds is worth the
+// questions, since an alias that is left alone is one in a run with nothing to do.
+func (s scope) first(push *Push, loses []string) (string, error) {
+	var tag, release string
+	for _, c := range push.Platforms {
+		switch {
+		case c.Digest == "":
+		case c.Origin != "", c.SourceDigest == "", c.Source == c.SourceDigest, len(push.Copies) > 0, s.purging(), release != "" && release != c.SourceDigest:
+			return "", nil
+		default:
+			tag, release = c.Source, c.SourceDigest
+		}
+	}
+	if release == "" {
+		return "", nil
+	}
+	kinds, err := s.refersTo(release)
+	if err != nil {
+		return "", err
+	}
+	lacks := slices.DeleteFunc(slices.Clone(loses), func(what string) bool {
+		return slices.ContainsFunc(kinds, func(kind string) bool { return referrerWords[kind] == what })
+	})
+	if len(lacks) == 0 {
+		return "", nil
+	}
+	attach, _, _ := toReplace(lacks, fmt.Sprintf("%s (%s)", tag, release))
+	return attach + " and ", nil
 }
 
 // refersTo returns the kinds of what refers to a digest of the image's repository,

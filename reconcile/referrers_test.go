@@ -277,6 +277,34 @@ func TestAdviceOfDetached(t *testing.T) {
 	}
 }
 
+// Under signed: guard the advice to follow a whole release says what that lacks.
+func TestAdviceToFollowARelease(t *testing.T) {
+	for name, test := range map[string]struct {
+		signs func(b *builder, release string)
+		want  string // with the release as %s
+	}{
+		"it is signed":     {func(b *builder, release string) { b.cosign("another signature", release, ".sig") }, "does not; write whole: true beside newest to follow"},
+		"it is not signed": {func(*builder, string) {}, "does not; sign 1.1 (%s) and write whole: true beside newest to follow"},
+		"it is not known": {func(b *builder, release string) { b.Broken[fallback(release)+".sig"] = errors.New("503") },
+			"does not; write whole: true beside newest to follow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			old, release := b.image("old", intel), b.image("release", intel)
+			b.tag("1.0", old)
+			b.tag("1", old)
+			b.tag("1.1", release)
+			b.cosign("signature", old, ".sig")
+			test.signs(b, release)
+			p := plan(t, b.Memory, aliases(t, `1: {newest: "1.x"}`, "signed: guard"))
+			want := strings.ReplaceAll(test.want, "%s", release)
+			if len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Message, want) {
+				t.Errorf("%v, want %s", p.Violations, want)
+			}
+		})
+	}
+}
+
 // Where it can't be read what refers to the new digest, it is not told that nothing does.
 func TestNothingIsDetachedForCertain(t *testing.T) {
 	b := build()
