@@ -251,8 +251,12 @@ func (h household) goesWith(tags map[string]string, image config.Image, p reconc
 	return goes, released
 }
 
-// stands tells whether a tag stands for a reference alone.
+// stands tells whether a tag stands for a reference alone. Of a fallback tag that this
+// run rewrites, the next run tells.
 func (h household) stands(name, d string) bool {
+	if _, there := h.Pushed[d]; !there {
+		return false
+	}
 	if strings.Contains(name, ".sig") || strings.Contains(name, ".att") {
 		return strings.Contains(string(h.Manifests[d].Body), "simplesigning")
 	}
