@@ -135,7 +135,7 @@ func (s scope) mend(alias config.Alias, d *decision, c content) (lost []ocispec.
 // tag that can't be pulled is worse than one that is not signed.
 func (s scope) mendLeft(alias config.Alias, v *verdict) {
 	lost := s.mend(alias, &v.decision, v.fromSources())
-	if len(lost) == 0 {
+	if len(lost) == 0 || v.open || len(v.failures) > 0 {
 		return
 	}
 	moves := *v.moves
