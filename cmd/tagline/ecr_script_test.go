@@ -28,6 +28,7 @@ import (
 // for it, $OVERHTTP the one that speaks the OCI protocol. Beside testscript's
 // own commands there are:
 //
+//	tagline, crane, exits        as in TestScripts
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
 //	shape FILE                   what it says, see shape
 //	digests REPOSITORY TAG...    prints what each tag names, and what is in that
@@ -43,10 +44,9 @@ import (
 func TestECRScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/ecr",
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+		Dir:                "testdata/ecr",
+		UpdateScripts:      *update,
+		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			registry, err := ecrtest.Start(ecrtest.Options{})
 			if err != nil {
@@ -67,7 +67,7 @@ func TestECRScripts(t *testing.T) {
 			} {
 				env.Setenv(name, value)
 			}
-			return nil
+			return startRunner(env)
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "ci" {
@@ -76,6 +76,9 @@ func TestECRScripts(t *testing.T) {
 			return os.Getenv("CI") == "true", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tagline": running("tagline"),
+			"crane":   running("crane"),
+			"exits":   exits,
 			"push": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				repository, image, err := parseImage(args)
 				if err == nil {
