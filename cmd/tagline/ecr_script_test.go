@@ -28,7 +28,7 @@ import (
 // for it, $OVERHTTP the one that speaks the OCI protocol. Beside testscript's
 // own commands there are:
 //
-//	tagline, crane, exits        as in TestScripts
+//	tagline, crane, exits, capture   as in TestScripts
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
 //	shape FILE                   what it says, see shape
 //	digests REPOSITORY TAG...    prints what each tag names, and what is in that
@@ -79,6 +79,7 @@ func TestECRScripts(t *testing.T) {
 			"tagline": running("tagline"),
 			"crane":   running("crane"),
 			"exits":   exits,
+			"capture": capture,
 			"push": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				repository, image, err := parseImage(args)
 				if err == nil {

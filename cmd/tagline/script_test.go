@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -69,11 +70,12 @@ func testAll(m *testing.M) int {
 // TestScripts runs each script of testdata/script on each registry, and those of
 // testdata/zot on one that drops manifests with their last tag. $REGISTRY
 // is a transparent proxy in front of it, and TAGLINE_REGISTRY names it too.
-// $FLEET is a tree of files of forty services.
+// $PORT is its port. $FLEET is a tree of files of forty services.
 // Beside testscript's own commands there are:
 //
 //	tagline, crane               quicker than with exec, see runner
 //	exits N tagline...           with this exit code
+//	capture NAME PATTERN         sets a variable to the group of a pattern for stdout
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
 //	shape FILE                   what it says, see shape
 //	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
@@ -114,6 +116,7 @@ func TestScripts(t *testing.T) {
 					s := &scripted{t: t, proxy: ocitest.Proxy(t, registry.start(t))}
 					env.Values["registry"] = s
 					env.Setenv("REGISTRY", s.proxy.Host)
+					env.Setenv("PORT", s.proxy.Host[strings.LastIndexByte(s.proxy.Host, ':')+1:])
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
 					env.Setenv("HOME", env.WorkDir)
 					env.Setenv("FLEET", fleet)
@@ -127,6 +130,7 @@ func TestScripts(t *testing.T) {
 					"tagline":  running("tagline"),
 					"crane":    running("crane"),
 					"exits":    exits,
+					"capture":  capture,
 					"push":     command((*scripted).push),
 					"shape":    pushShape,
 					"fixtures": command((*scripted).fixtures),
@@ -163,6 +167,14 @@ func fill(ts *testscript.TestScript, _ bool, files []string) {
 	for _, file := range files {
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o600))
 	}
+}
+
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if match == nil {
+		ts.Fatalf("no match for %q", args[1])
+	}
+	ts.Setenv(args[0], match[1])
 }
 
 // scripted is the registry of one script.
