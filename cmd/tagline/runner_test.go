@@ -40,9 +40,12 @@ type result struct {
 	Code           int
 }
 
+// everyProcess reports whether each command of a script is a process of its own.
+func everyProcess() bool { return os.Getenv("TAGLINE_TEST_TOOLS") != "" }
+
 // startRunner starts the runner of a script.
 func startRunner(env *testscript.Env) error {
-	if os.Getenv("TAGLINE_TEST_TOOLS") != "" {
+	if everyProcess() {
 		return nil
 	}
 	cmd := exec.Command("runner")
