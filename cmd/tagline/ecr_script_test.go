@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci/ocitest"
 )
 
 // TestECRScripts runs each script of testdata/ecr on an Amazon ECR in memory,
@@ -70,10 +71,13 @@ func TestECRScripts(t *testing.T) {
 			return startRunner(env)
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "ci" {
-				return false, fmt.Errorf("unknown condition %s", name)
+			switch name {
+			case "ci":
+				return os.Getenv("CI") == "true", nil
+			case "all":
+				return ocitest.All(), nil
 			}
-			return os.Getenv("CI") == "true", nil
+			return false, fmt.Errorf("unknown condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tagline": running("tagline"),
