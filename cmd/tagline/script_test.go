@@ -74,7 +74,7 @@ func testAll(m *testing.M) int {
 // Beside testscript's own commands there are:
 //
 //	tagline, crane               quicker than with exec, see runner
-//	exits N tagline...           with this exit code
+//	exits N[,N] tagline...       with this exit code, or one of these
 //	capture NAME PATTERN         sets a variable to the group of a pattern for stdout
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
 //	shape FILE                   what it says, see shape
