@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tagline/reconcile/ecr/ecrtest"
+	"tagline/reconcile/oci/ocitest"
 )
 
 // TestECRScripts runs each script of testdata/ecr on an Amazon ECR in memory,
@@ -28,6 +29,7 @@ import (
 // for it, $OVERHTTP the one that speaks the OCI protocol. Beside testscript's
 // own commands there are:
 //
+//	tagline, crane, exits, capture   as in TestScripts
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N], an hour ago
 //	shape FILE                   what it says, see shape
 //	digests REPOSITORY TAG...    prints what each tag names, and what is in that
@@ -43,10 +45,9 @@ import (
 func TestECRScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/ecr",
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+		Dir:                "testdata/ecr",
+		UpdateScripts:      *update,
+		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			registry, err := ecrtest.Start(ecrtest.Options{})
 			if err != nil {
@@ -67,15 +68,22 @@ func TestECRScripts(t *testing.T) {
 			} {
 				env.Setenv(name, value)
 			}
-			return nil
+			return startRunner(env)
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "ci" {
-				return false, fmt.Errorf("unknown condition %s", name)
+			switch name {
+			case "ci":
+				return os.Getenv("CI") == "true", nil
+			case "all":
+				return ocitest.All(), nil
 			}
-			return os.Getenv("CI") == "true", nil
+			return false, fmt.Errorf("unknown condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tagline": running("tagline"),
+			"crane":   running("crane"),
+			"exits":   exits,
+			"capture": capture,
 			"push": onECR(func(_ *testscript.TestScript, r *ecrtest.Server, args []string) error {
 				repository, image, err := parseImage(args)
 				if err == nil {

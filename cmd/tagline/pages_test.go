@@ -52,7 +52,8 @@ var fenced = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 //
 // Each page has a folder and a registry of its own. The registry holds the
 // demo's samples and stands in for localhost:5000. The blocks of a page run in
-// order. `make demo` runs for real; `make test` does not, since it runs this
+// order. `make demo` runs for real in `make test`; without [everyProcess] this test
+// binary stands for what go would link. `make test` does not run, since it runs this
 // test. localhost:5001 to localhost:5008 are further registries, which are empty;
 // localhost:5009 has six repositories of thirty tags, see pushShop.
 // With -update each page gets what its commands print.
@@ -98,6 +99,17 @@ func TestFirstHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	runPage(t, string(text), func(t testing.TB) string { return ocitest.Distribution(t) })
+}
+
+// noLink returns a program for make to call in the place of go: `go run ./cmd/tagline`
+// runs this test binary.
+func noLink(t *testing.T) string {
+	program := filepath.Join(t.TempDir(), "go")
+	text := "#!/bin/sh\ntest \"$1\" = run && shift 2 && exec " + self(t) + " \"$@\"\n"
+	if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // pushShop pushes what a team has before it hears of tagline: six repositories of
@@ -165,6 +177,9 @@ func runPage(t *testing.T, text string, start func(testing.TB) string) string {
 			"GORACE=atexit_sleep_ms=0", "GOGC=400", "HOME="+dir, "XDG_CACHE_HOME=")
 		if strings.HasPrefix(line, "make ") {
 			cmd.Dir, cmd.Env = root, append(os.Environ(), "MAKELEVEL=", "MAKEFLAGS=") // as if typed in a shell
+			if !everyProcess() {
+				cmd.Env = append(cmd.Env, "GO="+noLink(t))
+			}
 		}
 		printed, _ := cmd.CombinedOutput() // exit codes are shown by `echo`
 		return local.ReplaceAllStringFunc(string(printed), func(name string) string {

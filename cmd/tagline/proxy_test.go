@@ -55,6 +55,7 @@ func TestProxyRefuses(t *testing.T) {
 // A role is asked for at the STS of the host's partition, whatever region the job
 // has, and over FIPS if the job asks for that. The proxy sees where the calls go.
 func TestEndpointsOfSTS(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var asked []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -25,35 +26,56 @@ import (
 var update = flag.Bool("update", false, "write what commands print into the scripts and pages that compare it")
 
 // TestMain makes the test binary tagline and crane, too, whenever a test runs
-// one of them as a command. tagline waits for a moment before it asks a registry
-// again, instead of seconds, unless all tests run.
+// one of them as a command, and the [runner] of a script. tagline waits for a moment
+// before it asks a registry again, instead of seconds, unless all tests run.
 func TestMain(m *testing.M) {
 	if !ocitest.All() {
 		patience.Backoff = 10 * time.Millisecond
 	}
-	testscript.Main(tests{m}, map[string]func(){"tagline": main, "crane": ocitest.Crane})
+	switch filepath.Base(os.Args[0]) {
+	case "tagline":
+		main()
+	case "crane":
+		ocitest.Crane()
+	case "runner":
+		runTasks()
+	default:
+		os.Exit(testAll(m))
+	}
 }
 
-// tests are those of the package, where the binary is no command.
-type tests struct{ *testing.M }
-
-// Run runs more tests at a time than there are processors, since most of them
+// testAll runs more tests at a time than there are processors, since most of them
 // wait, and collects garbage less often: there is much and little is kept. It hides
-// the credentials of whoever runs them.
-func (t tests) Run() int {
+// the credentials of whoever runs them, and puts the commands in front of $PATH.
+func testAll(m *testing.M) int {
 	debug.SetGCPercent(400)
-	if err := errors.Join(flag.Set("test.parallel", "8"), os.Setenv("DOCKER_CONFIG", "/nonexistent")); err != nil {
+	bin, err := os.MkdirTemp("", "tagline")
+	if err != nil {
 		panic(err)
 	}
-	return t.M.Run()
+	defer func() { _ = os.RemoveAll(bin) }()
+	binary, err := os.Executable()
+	for _, name := range []string{"tagline", "crane", "runner"} {
+		err = errors.Join(err, os.Symlink(binary, filepath.Join(bin, name)))
+	}
+	err = errors.Join(err, flag.Set("test.parallel", "8"),
+		os.Setenv("DOCKER_CONFIG", "/nonexistent"),
+		os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH")))
+	if err != nil {
+		panic(err)
+	}
+	return m.Run()
 }
 
 // TestScripts runs each script of testdata/script on each registry, and those of
 // testdata/zot on one that drops manifests with their last tag. $REGISTRY
 // is a transparent proxy in front of it, and TAGLINE_REGISTRY names it too.
-// $FLEET is a tree of files of forty services.
+// $PORT is its port. $FLEET is a tree of files of forty services.
 // Beside testscript's own commands there are:
 //
+//	tagline, crane               quicker than with exec, see runner
+//	exits N[,N] tagline...       with this exit code, or one of these
+//	capture NAME PATTERN         sets a variable to the group of a pattern for stdout
 //	push REPOSITORY:TAG PLATFORM[,PLATFORM] [provenance] [artifact] [docker] [build=N]
 //	shape FILE                   what it says, see shape
 //	fixtures REPOSITORY          what BuildKit pushed, see ocitest.AppOCI
@@ -86,15 +108,15 @@ func TestScripts(t *testing.T) {
 				t.Skip("bin/registry is missing: `make tools` installs it")
 			}
 			testscript.Run(t, testscript.Params{
-				Dir:                 registry.dir,
-				UpdateScripts:       *update,
-				RequireExplicitExec: true,
-				RequireUniqueNames:  true,
+				Dir:                registry.dir,
+				UpdateScripts:      *update,
+				RequireUniqueNames: true,
 				Setup: func(env *testscript.Env) error {
 					t := env.T().(testing.TB)
 					s := &scripted{t: t, proxy: ocitest.Proxy(t, registry.start(t))}
 					env.Values["registry"] = s
 					env.Setenv("REGISTRY", s.proxy.Host)
+					env.Setenv("PORT", s.proxy.Host[strings.LastIndexByte(s.proxy.Host, ':')+1:])
 					env.Setenv("TAGLINE_REGISTRY", s.proxy.Host)
 					env.Setenv("HOME", env.WorkDir)
 					env.Setenv("FLEET", fleet)
@@ -102,9 +124,13 @@ func TestScripts(t *testing.T) {
 					env.Setenv("NO_COLOR", "")
 					env.Setenv("GOGC", "400")                 // a command has little to collect, and there are hundreds
 					env.Setenv("GORACE", "atexit_sleep_ms=0") // or every command takes a second longer under -race
-					return nil
+					return startRunner(env)
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"tagline":  running("tagline"),
+					"crane":    running("crane"),
+					"exits":    exits,
+					"capture":  capture,
 					"push":     command((*scripted).push),
 					"shape":    pushShape,
 					"fixtures": command((*scripted).fixtures),
@@ -141,6 +167,14 @@ func fill(ts *testscript.TestScript, _ bool, files []string) {
 	for _, file := range files {
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(os.Expand(ts.ReadFile(file), ts.Getenv)), 0o600))
 	}
+}
+
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if match == nil {
+		ts.Fatalf("no match for %q", args[1])
+	}
+	ts.Setenv(args[0], match[1])
 }
 
 // scripted is the registry of one script.

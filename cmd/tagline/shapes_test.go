@@ -321,27 +321,31 @@ func (s *shape) named(text string) string {
 // tagsOf lists the tags of each repository with what they are.
 func (s *shape) tagsOf(t *testing.T, r shapeRegistry) string {
 	var out strings.Builder
+	puller, err := remote.NewPuller(r.options...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range s.repositories() {
 		repository, err := name.NewRepository(r.host + "/" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tags, err := remote.List(repository, append(r.options, remote.WithContext(t.Context()))...)
+		tags, err := puller.List(t.Context(), repository)
 		if err != nil {
 			t.Fatal(err)
 		}
 		slices.Sort(tags)
 		for _, tag := range tags {
 			fmt.Fprintf(&out, "%s:%s\n", path, tag)
-			s.describe(t.Context(), &out, r, repository.Tag(tag), "  ", "")
+			s.describe(t.Context(), &out, puller, repository.Tag(tag), "  ", "")
 		}
 	}
 	return out.String()
 }
 
 // describe writes a manifest and what it lists.
-func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegistry, ref name.Reference, indent, entry string) {
-	found, err := remote.Get(ref, append(r.options, remote.WithContext(ctx))...)
+func (s *shape) describe(ctx context.Context, out *strings.Builder, puller *remote.Puller, ref name.Reference, indent, entry string) {
+	found, err := puller.Get(ctx, ref)
 	if status := (*transport.Error)(nil); err != nil {
 		if e, ok := err.(*transport.Error); ok { //nolint:errorlint // it is not wrapped
 			status = e
@@ -381,7 +385,7 @@ func (s *shape) describe(ctx context.Context, out *strings.Builder, r shapeRegis
 			fmt.Fprintf(out, "%s  %s  %s%s\n", indent, d.Digest, d.MediaType, entry)
 			continue
 		}
-		s.describe(ctx, out, r, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
+		s.describe(ctx, out, puller, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
 	}
 }
 

@@ -75,12 +75,12 @@ var soakFaults = []struct {
 }
 
 // Two runs at a time reconcile one registry for as long as TAGLINE_SOAK says
-// (three seconds, or ten with [ocitest.All]), while the sources move and two
+// (two seconds, or ten with [ocitest.All]), while the sources move and two
 // requests in a hundred go wrong. At no check is a tag missing that should exist,
 // or a pull of one impossible; in the end all is as images.yaml says, and nothing
 // has leaked.
 func TestSoak(t *testing.T) {
-	length := 3 * time.Second
+	length := 2 * time.Second
 	if ocitest.All() {
 		length = 10 * time.Second
 	}
@@ -163,7 +163,7 @@ func TestSoak(t *testing.T) {
 				if strings.Contains(out, "panic") {
 					t.Error(out)
 				}
-				pause(time.Second)
+				pause(500 * time.Millisecond)
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestSoak(t *testing.T) {
 		for ctx.Err() == nil {
 			repository := slices.Sorted(maps.Keys(soakSources))[random(len(soakSources))]
 			push(repository, soakSources[repository][random(len(soakSources[repository]))])
-			pause(500 * time.Millisecond)
+			pause(250 * time.Millisecond)
 		}
 	})
 
@@ -183,7 +183,7 @@ func TestSoak(t *testing.T) {
 			}
 		}
 		proxy.Reset()
-		pause(200 * time.Millisecond)
+		pause(100 * time.Millisecond)
 	}
 	wg.Wait()
 	proxy.Script()
