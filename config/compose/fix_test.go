@@ -1,8 +1,10 @@
-package compose
+package compose_test
 
 import (
 	"os"
 	"testing"
+
+	"tagline/config/compose"
 )
 
 // A fix changes its own bytes alone, or none.
@@ -27,14 +29,14 @@ func TestApply(t *testing.T) {
 			if err := os.WriteFile("compose.yml", []byte(test.before), 0o640); err != nil {
 				t.Fatal(err)
 			}
-			services, err := Load("compose.yml", nil)
+			services, err := compose.Load("compose.yml", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if test.after == "" {
 				test.after = test.before
 			}
-			_, err = Apply(Check(parseConfig(t), services).Fixes)
+			_, err = compose.Apply(compose.Check(parseConfig(t), services).Fixes)
 			got, _ := os.ReadFile("compose.yml")
 			if err != nil || string(got) != test.after {
 				t.Errorf("%v, got:\n%q\nwant:\n%q", err, got, test.after)
@@ -50,16 +52,16 @@ func TestApply(t *testing.T) {
 // Nothing is written if the file is another one by now.
 func TestApplyToAnotherFile(t *testing.T) {
 	workspaceOf(t, "-- compose.yml --\nservices: {s: {image: localhost:5000/app:11.2}}\n")
-	services, err := Load("compose.yml", nil)
+	services, err := compose.Load("compose.yml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fixes := Check(parseConfig(t), services).Fixes
+	fixes := compose.Check(parseConfig(t), services).Fixes
 	for _, now := range []string{"# nothing\n", "services: {s: {image: 'localhost:5000/app:11.2\n", "services: {s: {imag:  localhost:5000/app:11.2 z}}\n"} {
 		if err := os.WriteFile("compose.yml", []byte(now), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		applied, err := Apply(fixes)
+		applied, err := compose.Apply(fixes)
 		if got, _ := os.ReadFile("compose.yml"); string(got) != now || len(applied) > 0 {
 			t.Errorf("%v, %v, %q", applied, err, got)
 		}

@@ -1,4 +1,4 @@
-package compose
+package compose_test
 
 import (
 	"os"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/sirupsen/logrus"
+
+	"tagline/config/compose"
 )
 
 // TestMain collects garbage less often: tests of large files allocate much and keep little.
@@ -37,12 +39,12 @@ func FuzzLoad(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		services, err := Load(filepath.Join(dir, "compose.yml"), map[string]string{"HOME": "/nowhere"})
+		services, err := compose.Load(filepath.Join(dir, "compose.yml"), map[string]string{"HOME": "/nowhere"})
 		lines := []string{}
 		if err != nil {
 			lines = strings.Split(err.Error(), "\n")
 		}
-		for _, f := range Check(cfg, services).Findings {
+		for _, f := range compose.Check(cfg, services).Findings {
 			lines = append(lines, f.Error())
 		}
 		for _, line := range lines {
