@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -13,9 +14,13 @@ import (
 )
 
 // TestMain collects garbage less often: tests of large files allocate much and keep little.
+// It tests properties with 30 random cases, or with TAGLINE_TEST_ALL with rapid's 100.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
+	}
+	if os.Getenv("TAGLINE_TEST_ALL") == "" {
+		_ = flag.Set("rapid.checks", "30")
 	}
 	logrus.SetLevel(logrus.PanicLevel) // compose-go's own words on unset variables
 	os.Exit(m.Run())
