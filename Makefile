@@ -52,7 +52,7 @@ test: tools ## every test with the race detector, on the embedded registry and o
 
 # Tests of these packages run a sample of their cases; here they run all.
 test-all: test ## and then every cut, interleaving and fault, without the race detector
-	TAGLINE_TEST_TOOLS=1 TAGLINE_TEST_ALL=1 $(GO) test -timeout 1h ./cmd/tagline ./reconcile $(addprefix ./reconcile/,ecr/... github google azure harbor)
+	TAGLINE_TEST_TOOLS=1 TAGLINE_TEST_ALL=1 $(GO) test -timeout 1h ./cmd/tagline ./config/compose ./reconcile $(addprefix ./reconcile/,ecr/... github google azure harbor report)
 
 # Chromium and npm are Debian's: apt-get install chromium npm.
 graphs: $(BIN)/mermaid-$(MERMAID_VERSION).min.js ## the graphs of random plans, drawn by the real Mermaid

@@ -2,14 +2,28 @@ package reconcile_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"strings"
+	"testing"
 	"time"
 
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
+
+// TestMain collects garbage less often: the tests allocate much and keep little.
+// It tests properties with 30 random cases, or with TAGLINE_TEST_ALL with rapid's 100.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	if os.Getenv("TAGLINE_TEST_ALL") == "" {
+		_ = flag.Set("rapid.checks", "30")
+	}
+	m.Run()
+}
 
 const (
 	inToto          = "application/vnd.in-toto+json"

@@ -1,9 +1,11 @@
-package compose
+package compose_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tagline/config/compose"
 )
 
 const tooLarge = "compose.yml: error[too-much]: project is too large: more than 100000 values"
@@ -85,7 +87,7 @@ func TestLarge(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			workspaceOf(t, test.archive)
-			if services, err := Load("compose.yml", nil); err != nil || len(services) == 0 {
+			if services, err := compose.Load("compose.yml", nil); err != nil || len(services) == 0 {
 				t.Errorf("%d services, %v", len(services), err)
 			}
 		})
@@ -104,7 +106,7 @@ func TestManyServices(t *testing.T) {
 		fmt.Fprintf(&b, "  s%d: {extends: s%d, environment: {A: b}}\n", i+1, i/20)
 	}
 	workspaceOf(t, b.String())
-	services, err := Load("compose.yml", nil)
+	services, err := compose.Load("compose.yml", nil)
 	if err != nil || len(services) != 1000 || services[999].Image.Value != "app:1" {
 		t.Fatalf("%d services, %v", len(services), err)
 	}

@@ -1,4 +1,4 @@
-package compose
+package compose_test
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"tagline/config"
+	"tagline/config/compose"
 	"tagline/policies"
 )
 
@@ -70,12 +71,12 @@ images:
 func judge(t testing.TB, environment map[string]string, lines ...string) string {
 	t.Helper()
 	workspaceOf(t, "-- compose.yml --\nservices:\n  s:\n    "+strings.Join(lines, "\n    ")+"\n")
-	services, err := Load("compose.yml", environment)
+	services, err := compose.Load("compose.yml", environment)
 	if err != nil {
 		return err.Error()
 	}
 	var all []string
-	for _, f := range Check(parseConfig(t), services).Findings {
+	for _, f := range compose.Check(parseConfig(t), services).Findings {
 		all = append(all, f.Error())
 	}
 	return strings.Join(all, "\n")

@@ -1,4 +1,4 @@
-package compose
+package compose_test
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"tagline/config/compose"
 )
 
 // No path leads out of the workspace, and none is fetched.
@@ -59,7 +61,7 @@ func TestLinks(t *testing.T) {
 			if err := os.Symlink(filepath.Join(outside, test.to), test.link); err != nil {
 				t.Fatal(err)
 			}
-			services, err := Load(test.file, nil)
+			services, err := compose.Load(test.file, nil)
 			if err == nil || strings.Contains(err.Error(), "leaked") || !strings.Contains(err.Error(), "link to somewhere outside of the workspace") {
 				t.Errorf("%v, %v", services, err)
 			}
@@ -70,7 +72,7 @@ func TestLinks(t *testing.T) {
 		if err := os.Symlink("real/b.yml", "b.yml"); err != nil {
 			t.Fatal(err)
 		}
-		services, err := Load("compose.yml", nil)
+		services, err := compose.Load("compose.yml", nil)
 		if err != nil || len(services) != 1 {
 			t.Errorf("%v, %v", services, err)
 		}
@@ -80,7 +82,7 @@ func TestLinks(t *testing.T) {
 		if err := syscall.Mkfifo("compose.yml", 0o600); err != nil {
 			t.Skip(err)
 		}
-		if _, err := Load("compose.yml", nil); err == nil || !strings.Contains(err.Error(), "found a device or pipe") {
+		if _, err := compose.Load("compose.yml", nil); err == nil || !strings.Contains(err.Error(), "found a device or pipe") {
 			t.Error(err)
 		}
 	})
@@ -89,14 +91,14 @@ func TestLinks(t *testing.T) {
 func TestWorkspace(t *testing.T) {
 	workspaceOf(t, "-- repo/.git --\n-- repo/deploy/compose.yml --\ninclude: [../common.yml]\n-- repo/common.yml --\ninclude: [../above.yml]\n-- above.yml --\n-- elsewhere/sub/compose.yml --\ninclude: [../b.yml]\n-- elsewhere/b.yml --\nservices: {}\n")
 	// The git work tree of the file bounds it, wherever it is run.
-	if _, err := Load("repo/deploy/compose.yml", nil); err == nil || err.Error() != `repo/common.yml:1:11: error[outside-workspace]: "../above.yml" is outside of the workspace, and is not read` {
+	if _, err := compose.Load("repo/deploy/compose.yml", nil); err == nil || err.Error() != `repo/common.yml:1:11: error[outside-workspace]: "../above.yml" is outside of the workspace, and is not read` {
 		t.Error(err)
 	}
-	if _, err := Load("elsewhere/sub/compose.yml", nil); err != nil {
+	if _, err := compose.Load("elsewhere/sub/compose.yml", nil); err != nil {
 		t.Error(err)
 	}
 	t.Chdir("repo")
-	if _, err := Load("../elsewhere/sub/compose.yml", nil); err == nil || err.Error() != `../elsewhere/sub/compose.yml:1:11: error[outside-workspace]: "../b.yml" is outside of the workspace, and is not read` {
+	if _, err := compose.Load("../elsewhere/sub/compose.yml", nil); err == nil || err.Error() != `../elsewhere/sub/compose.yml:1:11: error[outside-workspace]: "../b.yml" is outside of the workspace, and is not read` {
 		t.Error(err)
 	}
 }
@@ -128,11 +130,11 @@ func TestVariablesAreNotPrinted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			workspaceOf(t, archive)
 			said := ""
-			services, err := Load("compose.yml", map[string]string{"SECRET": "hunter2"})
+			services, err := compose.Load("compose.yml", map[string]string{"SECRET": "hunter2"})
 			if err != nil {
 				said = err.Error()
 			}
-			for _, f := range Check(parseConfig(t), services).Findings {
+			for _, f := range compose.Check(parseConfig(t), services).Findings {
 				said += f.Error()
 			}
 			if said == "" || strings.Contains(said, "hunter2") {

@@ -1,8 +1,10 @@
-package compose
+package compose_test
 
 import (
 	"os"
 	"testing"
+
+	"tagline/config/compose"
 )
 
 // A fix changes its own bytes alone, or none.
@@ -28,15 +30,15 @@ func TestApply(t *testing.T) {
 			if err := os.WriteFile("compose.yml", []byte(test.before), 0o640); err != nil {
 				t.Fatal(err)
 			}
-			services, err := Load("compose.yml", nil)
+			services, err := compose.Load("compose.yml", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if test.after == "" {
 				test.after = test.before
 			}
-			fixes := Check(parseConfig(t), services).Fixes
-			applied, left, err := Apply(fixes)
+			fixes := compose.Check(parseConfig(t), services).Fixes
+			applied, left, err := compose.Apply(fixes)
 			got, _ := os.ReadFile("compose.yml")
 			if err != nil || string(got) != test.after {
 				t.Errorf("%v, got:\n%q\nwant:\n%q", err, got, test.after)
@@ -55,16 +57,16 @@ func TestApply(t *testing.T) {
 // Nothing is written if the file is another one by now.
 func TestApplyToAnotherFile(t *testing.T) {
 	workspaceOf(t, "-- compose.yml --\nservices: {s: {image: localhost:5000/app:11.2}}\n")
-	services, err := Load("compose.yml", nil)
+	services, err := compose.Load("compose.yml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fixes := Check(parseConfig(t), services).Fixes
+	fixes := compose.Check(parseConfig(t), services).Fixes
 	for _, now := range []string{"# nothing\n", "services: {s: {image: 'localhost:5000/app:11.2\n", "services: {s: {imag:  localhost:5000/app:11.2 z}}\n"} {
 		if err := os.WriteFile("compose.yml", []byte(now), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		applied, left, err := Apply(fixes)
+		applied, left, err := compose.Apply(fixes)
 		if got, _ := os.ReadFile("compose.yml"); string(got) != now || len(applied) > 0 || len(left) != 1 {
 			t.Errorf("%v, %v, %v, %q", applied, left, err, got)
 		}

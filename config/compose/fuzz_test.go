@@ -1,6 +1,7 @@
-package compose
+package compose_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -8,12 +9,18 @@ import (
 	"testing"
 
 	"github.com/sirupsen/logrus"
+
+	"tagline/config/compose"
 )
 
 // TestMain collects garbage less often: tests of large files allocate much and keep little.
+// It tests properties with 30 random cases, or with TAGLINE_TEST_ALL with rapid's 100.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
+	}
+	if os.Getenv("TAGLINE_TEST_ALL") == "" {
+		_ = flag.Set("rapid.checks", "30")
 	}
 	logrus.SetLevel(logrus.PanicLevel) // compose-go's own words on unset variables
 	os.Exit(m.Run())
@@ -37,12 +44,12 @@ func FuzzLoad(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		services, err := Load(filepath.Join(dir, "compose.yml"), map[string]string{"HOME": "/nowhere"})
+		services, err := compose.Load(filepath.Join(dir, "compose.yml"), map[string]string{"HOME": "/nowhere"})
 		lines := []string{}
 		if err != nil {
 			lines = strings.Split(err.Error(), "\n")
 		}
-		for _, f := range Check(cfg, services).Findings {
+		for _, f := range compose.Check(cfg, services).Findings {
 			lines = append(lines, f.Error())
 		}
 		for _, line := range lines {

@@ -1,14 +1,16 @@
-package compose
+package compose_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tagline/config/compose"
 )
 
 // described is a line for each service: name, image, platform, build, and where
 // the image is written.
-func described(services []Service) string {
+func described(services []compose.Service) string {
 	var b strings.Builder
 	for _, s := range services {
 		fmt.Fprintf(&b, "%s %s", s.Name, s.Image.Value)
@@ -297,7 +299,7 @@ b app:2 compose.yml:8:24
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			workspaceOf(t, strings.TrimPrefix(test.archive, "\n"))
-			services, err := Load("compose.yml", map[string]string{"FROM_PROCESS": "process"})
+			services, err := compose.Load("compose.yml", map[string]string{"FROM_PROCESS": "process"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -391,7 +393,7 @@ web app:1 a:b.yml:2:16
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			workspaceOf(t, strings.TrimPrefix(test.archive, "\n"))
-			services, err := Load(test.project, nil)
+			services, err := compose.Load(test.project, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -401,7 +403,7 @@ web app:1 a:b.yml:2:16
 		})
 	}
 	workspaceOf(t, "-- repo/.git --\n-- repo/a.yml --\nservices: {}\n-- b.yml --\nservices: {}\n")
-	if _, err := Load("repo/a.yml:b.yml", nil); fmt.Sprint(err) != "b.yml: error[outside-workspace]: the file is outside of the workspace of repo/a.yml, and is not read" {
+	if _, err := compose.Load("repo/a.yml:b.yml", nil); fmt.Sprint(err) != "b.yml: error[outside-workspace]: the file is outside of the workspace of repo/a.yml, and is not read" {
 		t.Error(err)
 	}
 }
@@ -432,7 +434,7 @@ services:
 TAG=2
 `)
 	t.Chdir("elsewhere")
-	services, err := Load("../repo/deploy/compose.yml", nil)
+	services, err := compose.Load("../repo/deploy/compose.yml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,7 +461,7 @@ services:
 services:
   c: {extends: {file: b.yml, service: b}, platform: "${X-linux}"}
 `)
-	services, err := Load("compose.yml", nil)
+	services, err := compose.Load("compose.yml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,7 +482,7 @@ services:
     healthcheck: {retries: "${RETRIES:?}"}
     ports: ["${PORT}:80"]
 `)
-	if services, err := Load("compose.yml", nil); err != nil || described(services) != "a app:1 compose.yml:3:12\n" {
+	if services, err := compose.Load("compose.yml", nil); err != nil || described(services) != "a app:1 compose.yml:3:12\n" {
 		t.Errorf("%v, %v", described(services), err)
 	}
 }

@@ -1,4 +1,4 @@
-package compose
+package compose_test
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"pgregory.net/rapid"
+
+	"tagline/config/compose"
 )
 
 // asComposeGo loads a project with compose-go alone, which follows include and
@@ -24,14 +26,14 @@ func asComposeGo(files []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var services []Service
+	var services []compose.Service
 	for name, s := range project.Services {
-		services = append(services, Service{Name: name, Image: Text{Value: s.Image}, Platform: Text{Value: s.Platform}, Build: s.Build != nil})
+		services = append(services, compose.Service{Name: name, Image: compose.Text{Value: s.Image}, Platform: compose.Text{Value: s.Platform}, Build: s.Build != nil})
 	}
 	return asLoaded(services), nil
 }
 
-func asLoaded(services []Service) string {
+func asLoaded(services []compose.Service) string {
 	var lines []string
 	for _, s := range services {
 		lines = append(lines, fmt.Sprintf("%s image=%s platform=%s build=%v", s.Name, s.Image.Value, s.Platform.Value, s.Build))
@@ -123,7 +125,7 @@ func TestAsComposeGo(t *testing.T) {
 			return
 		}
 		loaded++
-		services, err := Load(strings.Join(files, string(os.PathListSeparator)), nil)
+		services, err := compose.Load(strings.Join(files, string(os.PathListSeparator)), nil)
 		if got := asLoaded(services); err != nil || got != want {
 			t.Errorf("%s\ngot:  %v\n%s\nwant:\n%s", archive, err, got, want)
 		}

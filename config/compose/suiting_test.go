@@ -1,10 +1,11 @@
-package compose
+package compose_test
 
 import (
 	"strconv"
 	"testing"
 
 	"tagline/config"
+	"tagline/config/compose"
 	"tagline/policies"
 )
 
@@ -39,11 +40,11 @@ images:
 				service = "{" + service + "}"
 			}
 			workspaceOf(t, "-- compose.yml --\nservices: {s: "+service+"}\n")
-			services, err := Load("compose.yml", nil)
+			services, err := compose.Load("compose.yml", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			result := Check(cfg, services)
+			result := compose.Check(cfg, services)
 			got := ""
 			for _, f := range result.Fixes {
 				got += f.To

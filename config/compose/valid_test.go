@@ -1,9 +1,11 @@
-package compose
+package compose_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tagline/config/compose"
 )
 
 // refused is a project that is not loaded, and what is said.
@@ -14,7 +16,7 @@ func refuse(t *testing.T, tests []refused) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			workspaceOf(t, test.archive)
-			services, err := Load("compose.yml", nil)
+			services, err := compose.Load("compose.yml", nil)
 			if err == nil {
 				t.Fatalf("accepted as %v", services)
 			}
@@ -130,7 +132,7 @@ compose.yml:13:19: error[invalid-compose]: services.late.restart must be a strin
 func TestLacking(t *testing.T) {
 	workspaceOf(t, "-- compose.yml --\ninclude: [b.yml, none.yml]\nservices: {a: {extends: c}}\n-- b.yml --\nservices: {c: {imagee: x}}\n")
 	want := "b.yml:1:16: error[invalid-compose]: \"imagee\" is not a key of services.c\ncompose.yml:1:18: error[unreadable-file]: \"none.yml\": no such file or directory"
-	if _, err := Load("compose.yml", nil); err == nil || err.Error() != want {
+	if _, err := compose.Load("compose.yml", nil); err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
 }

@@ -1,6 +1,7 @@
 package azure_test
 
 import (
+	"runtime/debug"
 	"testing"
 
 	"tagline/config"
@@ -11,6 +12,12 @@ import (
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry/registrytest"
 )
+
+// TestMain collects garbage less often: the tests allocate much and keep little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // tested is what the tests of every kind need to know of this one.
 var tested = kindstest.Kind{Kind: config.Azure, Path: "team/app", Start: func(t testing.TB) *listingtest.Registry { return azuretest.Start(t).Registry }}

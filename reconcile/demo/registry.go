@@ -32,7 +32,21 @@ func StartOn(port int) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo registry: %w", err)
 	}
-	handler := olareg.New(config.Config{
+	r := &Registry{
+		host:   listener.Addr().String(),
+		server: &http.Server{Handler: Handler(), ReadHeaderTimeout: 10 * time.Second},
+		done:   make(chan error, 1),
+	}
+	go func() {
+		r.done <- r.server.Serve(listener)
+		close(r.done)
+	}()
+	return r, nil
+}
+
+// Handler returns an empty registry that nothing serves yet.
+func Handler() http.Handler {
+	return olareg.New(config.Config{
 		Storage: config.ConfigStorage{
 			StoreType: config.StoreMem,
 			GC: config.ConfigGC{
@@ -51,16 +65,6 @@ func StartOn(port int) (*Registry, error) {
 			Referrer:      config.ConfigAPIReferrer{Enabled: new(true)},
 		},
 	})
-	r := &Registry{
-		host:   listener.Addr().String(),
-		server: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second},
-		done:   make(chan error, 1),
-	}
-	go func() {
-		r.done <- r.server.Serve(listener)
-		close(r.done)
-	}()
-	return r, nil
 }
 
 // Host returns "127.0.0.1:PORT", the host part of image names.

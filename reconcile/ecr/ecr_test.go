@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
@@ -24,7 +25,9 @@ import (
 
 // After a test has closed its clients, no goroutine is left, except the SDK's
 // request to a metadata service that hangs: it ends by itself after 5 seconds.
+// Garbage is collected less often: the tests allocate much and keep little.
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/aws/aws-sdk-go-v2/aws.(*CredentialsCache).singleRetrieve"))
 }
 

@@ -3,6 +3,7 @@ package google_test
 import (
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,12 @@ import (
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
+
+// TestMain collects garbage less often: the tests allocate much and keep little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // tested is what the tests of every kind need to know of this one.
 var tested = kindstest.Kind{Kind: config.Google, Path: "project/repository/app", Start: googletest.Start}

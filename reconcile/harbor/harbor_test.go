@@ -1,6 +1,7 @@
 package harbor_test
 
 import (
+	"runtime/debug"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -12,7 +13,11 @@ import (
 	"tagline/reconcile/registry/registrytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain collects garbage less often: the tests allocate much and keep little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	goleak.VerifyTestMain(m)
+}
 
 // tested is what the tests of every kind need to know of this one.
 var tested = kindstest.Kind{Kind: config.Harbor, Path: app, Start: func(t testing.TB) *listingtest.Registry { return harbortest.Start(t).Registry }}

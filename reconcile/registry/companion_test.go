@@ -1,10 +1,12 @@
-package registry
+package registry_test
 
 import (
 	"slices"
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"tagline/reconcile/registry"
 )
 
 func TestWhatAnEntrySays(t *testing.T) {
@@ -23,10 +25,10 @@ func TestWhatAnEntrySays(t *testing.T) {
 	}{
 		"an image":                       {entry: entry("", "org.opencontainers.image.version", "1")},
 		"an image that says so":          {entry: entry(ocispec.MediaTypeImageConfig, "", "")},
-		"Docker's image that says so":    {entry: entry(DockerConfig, "", "")},
-		"a SOCI index":                   {entry: entry("application/vnd.amazon.soci.index.v2+json", annotationSOCIImage, image), refersTo: image, artifact: true},
-		"BuildKit's reference":           {entry: entry("", AnnotationReferenceDigest, image), refersTo: image},
-		"a reference to itself":          {entry: entry("", annotationSOCIImage, self)},
+		"Docker's image that says so":    {entry: entry(registry.DockerConfig, "", "")},
+		"a SOCI index":                   {entry: entry("application/vnd.amazon.soci.index.v2+json", "com.amazon.soci.image-manifest-digest", image), refersTo: image, artifact: true},
+		"BuildKit's reference":           {entry: entry("", registry.AnnotationReferenceDigest, image), refersTo: image},
+		"a reference to itself":          {entry: entry("", "com.amazon.soci.image-manifest-digest", self)},
 		"the image of a SOCI index":      {entry: entry("", "com.amazon.soci.index-digest", image)},
 		"zstd":                           {entry: entry("", "io.github.containers.compression.zstd", "true"), features: []string{"zstd"}},
 		"no zstd":                        {entry: entry("", "io.github.containers.compression.zstd", "false")},
@@ -36,13 +38,13 @@ func TestWhatAnEntrySays(t *testing.T) {
 		"no platform and no annotations": {entry: ocispec.Descriptor{Digest: self}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := RefersTo(test.entry); got != test.refersTo {
+			if got := registry.RefersTo(test.entry); got != test.refersTo {
 				t.Errorf("refers to %q, want %q", got, test.refersTo)
 			}
-			if got := MarksArtifact(test.entry); got != test.artifact {
+			if got := registry.MarksArtifact(test.entry); got != test.artifact {
 				t.Errorf("is an artifact: %t", got)
 			}
-			if got := Features(test.entry); !slices.Equal(got, test.features) {
+			if got := registry.Features(test.entry); !slices.Equal(got, test.features) {
 				t.Errorf("features %q, want %q", got, test.features)
 			}
 		})

@@ -1,9 +1,11 @@
-package registry
+package registry_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tagline/reconcile/registry"
 )
 
 const (
@@ -41,7 +43,7 @@ func TestParseManifestRefusesWhatReadsTwoWays(t *testing.T) {
 		{"bad config", ociManifest, `{"schemaVersion":2,"config":{"mediaType":"a","digest":"x","size":1}}`, `descriptor "x"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m, err := ParseManifest(RawManifest{Digest: someDigest, MediaType: test.mediaType, Body: []byte(test.body)})
+			m, err := registry.ParseManifest(registry.RawManifest{Digest: someDigest, MediaType: test.mediaType, Body: []byte(test.body)})
 			if err == nil {
 				t.Fatalf("accepted as %+v", m)
 			}
@@ -54,8 +56,8 @@ func TestParseManifestRefusesWhatReadsTwoWays(t *testing.T) {
 
 func TestParseManifestReads(t *testing.T) {
 	body := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":%s,"layers":[{"mediaType":%q,"digest":%q,"size":3}],"annotations":{"a":"b"},"unknown":[1,{"x":null}]}`,
-		ociManifest, configSnippet, inTotoLayer, someDigest)
-	m, err := ParseManifest(RawManifest{Digest: someDigest, MediaType: ociManifest, Body: []byte(body)})
+		ociManifest, configSnippet, "application/vnd.in-toto+json", someDigest)
+	m, err := registry.ParseManifest(registry.RawManifest{Digest: someDigest, MediaType: ociManifest, Body: []byte(body)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func FuzzParseManifest(f *testing.F) {
 	f.Add(`{"a":{"b":[[[{}]]]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, mediaType := range []string{ociIndex, ociManifest} {
-			m, err := ParseManifest(RawManifest{Digest: someDigest, MediaType: mediaType, Body: []byte(body)})
+			m, err := registry.ParseManifest(registry.RawManifest{Digest: someDigest, MediaType: mediaType, Body: []byte(body)})
 			if err != nil {
 				continue
 			}

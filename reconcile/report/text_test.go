@@ -2,7 +2,10 @@ package report
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,6 +15,16 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
+
+// TestMain collects garbage less often: the tests allocate much and keep little.
+// It tests properties with 30 random cases, or with TAGLINE_TEST_ALL with rapid's 100.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	if os.Getenv("TAGLINE_TEST_ALL") == "" {
+		_ = flag.Set("rapid.checks", "30")
+	}
+	m.Run()
+}
 
 const (
 	one = "sha256:1111111111111111111111111111111111111111111111111111111111111111"

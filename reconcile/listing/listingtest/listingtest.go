@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,19 +53,7 @@ type Manifest struct {
 // [Registry.ServeHTTP].
 func Start(t testing.TB, emulate func(*Registry) http.Handler) *Registry {
 	t.Helper()
-	embedded, err := demo.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	upstream := &url.URL{Scheme: "http", Host: embedded.Host()}
-	transport := &http.Transport{DisableCompression: true}
-	r := &Registry{manifests: map[string]map[string]*Manifest{}, upstream: &httputil.ReverseProxy{
-		Rewrite: func(p *httputil.ProxyRequest) {
-			p.SetURL(upstream)
-			p.Out.Host = p.In.Host
-		},
-		Transport: transport,
-	}}
+	r := &Registry{manifests: map[string]map[string]*Manifest{}, upstream: demo.Handler()}
 	emulator := emulate(r)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
@@ -84,10 +70,6 @@ func Start(t testing.TB, emulate func(*Registry) http.Handler) *Registry {
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
-		transport.CloseIdleConnections()
-		if err := embedded.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return r
 }

@@ -1,4 +1,4 @@
-package logins
+package logins_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/oci/ocitest"
 )
 
@@ -45,7 +46,7 @@ func TestCredentialHelper(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			helper(t, tt.script)
-			if got := user(t, New(time.Minute, nil), "ghcr.io/org/app"); got != tt.want {
+			if got := user(t, logins.New(time.Minute, nil), "ghcr.io/org/app"); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -56,7 +57,7 @@ func TestCredentialHelper(t *testing.T) {
 // its answer.
 func TestInterruptedBeforeAHelperAnswers(t *testing.T) {
 	starts := helper(t, `until [ -e HOME/go ]; do sleep 0.01; done; echo '{"Username":"me","Secret":"s"}'`)
-	l := New(time.Minute, nil)
+	l := logins.New(time.Minute, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	target := name.MustParseReference("ghcr.io/org/app:1").Context()

@@ -1,4 +1,4 @@
-package logins
+package logins_test
 
 import (
 	"testing"

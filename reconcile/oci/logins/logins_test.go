@@ -1,4 +1,4 @@
-package logins
+package logins_test
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/oci/ocitest"
 )
 
@@ -19,7 +20,7 @@ const (
 	empty     = "#!/bin/sh\necho credentials not found in native keychain; exit 1\n"
 )
 
-func user(t *testing.T, l *Keychain, repository string) string {
+func user(t *testing.T, l *logins.Keychain, repository string) string {
 	t.Helper()
 	target, err := name.NewRepository(repository)
 	if err != nil {
@@ -181,7 +182,7 @@ func TestWhichLoginCounts(t *testing.T) {
 				}
 				got := map[string]int{}
 				for range runs {
-					got[user(t, New(time.Minute, nil), repository)]++
+					got[user(t, logins.New(time.Minute, nil), repository)]++
 				}
 				if got[want] != runs {
 					t.Errorf("%s: %v, want %q in %d runs", repository, got, want, runs)

@@ -19,6 +19,7 @@ import (
 	"net/http/httputil"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"tagline/reconcile/demo"
@@ -28,17 +29,11 @@ import (
 // tag and by digest, and has the referrers API.
 func Olareg(t testing.TB) string {
 	t.Helper()
-	registry, err := demo.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := registry.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return registry.Host()
+	return serve(t, demo.Handler())
 }
+
+// local are the handlers that serve runs, by host.
+var local sync.Map
 
 // serve runs a handler on loopback. The end of the test cancels the requests in
 // flight.
@@ -47,12 +42,15 @@ func serve(t testing.TB, handler http.Handler) string {
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
 	server.Start()
+	host := server.Listener.Addr().String()
+	local.Store(host, handler)
 	t.Cleanup(func() {
+		local.Delete(host)
 		cancel()
 		server.CloseClientConnections()
 		server.Close()
 	})
-	return server.Listener.Addr().String()
+	return host
 }
 
 // forward passes requests on to a registry. It keeps the Host header, so that
@@ -62,15 +60,14 @@ func serve(t testing.TB, handler http.Handler) string {
 // with the answer: the server closes the body when the answer begins. If the
 // transport has not read the body's end by then, it takes that for a failed
 // write and closes the connection before the answer is complete.
+//
+// A registry that runs in this process is called without a second connection.
 func forward(t testing.TB, upstream string) http.Handler {
-	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", upstream, r.In.Host
-		},
-		Transport: transport,
-		ErrorLog:  log.New(io.Discard, "", 0), // tests let clients hang up
+	var proxy http.Handler
+	if handler, ok := local.Load(upstream); ok {
+		proxy = handler.(http.Handler)
+	} else {
+		proxy = overHTTP(t, upstream)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -81,6 +78,18 @@ func forward(t testing.TB, upstream string) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		proxy.ServeHTTP(w, r)
 	})
+}
+
+func overHTTP(t testing.TB, upstream string) http.Handler {
+	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", upstream, r.In.Host
+		},
+		Transport: transport,
+		ErrorLog:  log.New(io.Discard, "", 0), // tests let clients hang up
+	}
 }
 
 // endpoint is what a path of the distribution API addresses.

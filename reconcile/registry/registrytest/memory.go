@@ -81,10 +81,18 @@ func NewMemory() *Memory {
 func (m *Memory) Push(t testing.TB, repository string, images ...demo.Image) map[string]string {
 	t.Helper()
 	digests := map[string]string{}
+	made := map[string][]demo.Object{} // thousands of tags may have one content
 	for _, image := range images {
-		objects, err := image.Objects()
-		if err != nil {
-			t.Fatal(err)
+		content := image
+		content.Version, content.Tag = cmp.Or(image.Version, image.Tag), ""
+		key := fmt.Sprintf("%#v", content)
+		objects, ok := made[key]
+		if !ok {
+			var err error
+			if objects, err = image.Objects(); err != nil {
+				t.Fatal(err)
+			}
+			made[key] = objects
 		}
 		m.Seed(config.Repository{Host: Host, Path: repository}, image.Tag, objects...)
 		digests[image.Tag] = objects[len(objects)-1].Digest.String()
