@@ -53,7 +53,7 @@ var backends = []struct {
 	{"ecr", func(t *testing.T) backend {
 		var ago atomic.Int64
 		server := emulate(t, ecrtest.Options{Now: func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }})
-		proxy := ocitest.Proxy(t, server.Host)
+		proxy := ocitest.Front(t, server)
 		t.Setenv("AWS_ENDPOINT_URL_ECR", "http://"+proxy.Host)
 		return backend{proxy, host, true, func(t *testing.T, repository string, images ...demo.Image) {
 			if _, err := server.Seed(repository, time.Now().Add(-48*time.Hour), images...); err != nil {

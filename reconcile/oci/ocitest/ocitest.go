@@ -53,22 +53,20 @@ func serve(t testing.TB, handler http.Handler) string {
 	return host
 }
 
-// forward passes requests on to a registry. It keeps the Host header, so that
-// the registry's absolute Location headers lead back to the proxy.
-//
-// It reads a whole request before it passes it on. A streamed body would race
+// forward passes requests on to a registry. One that runs in this process is
+// called without a second connection.
+func forward(t testing.TB, upstream string) http.Handler {
+	if handler, ok := local.Load(upstream); ok {
+		return whole(handler.(http.Handler))
+	}
+	return whole(overHTTP(t, upstream))
+}
+
+// whole reads a whole request before it passes it on. A streamed body would race
 // with the answer: the server closes the body when the answer begins. If the
 // transport has not read the body's end by then, it takes that for a failed
 // write and closes the connection before the answer is complete.
-//
-// A registry that runs in this process is called without a second connection.
-func forward(t testing.TB, upstream string) http.Handler {
-	var proxy http.Handler
-	if handler, ok := local.Load(upstream); ok {
-		proxy = handler.(http.Handler)
-	} else {
-		proxy = overHTTP(t, upstream)
-	}
+func whole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -76,10 +74,12 @@ func forward(t testing.TB, upstream string) http.Handler {
 		}
 		r = r.Clone(r.Context())
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		proxy.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
+// overHTTP keeps the Host header, so that the registry's absolute Location headers
+// lead back to the proxy.
 func overHTTP(t testing.TB, upstream string) http.Handler {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)

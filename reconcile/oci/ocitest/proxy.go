@@ -36,7 +36,17 @@ type Request struct {
 // Proxy starts a proxy in front of the upstream registry.
 func Proxy(t testing.TB, upstream string) *RegistryProxy {
 	t.Helper()
-	p := &RegistryProxy{upstream: forward(t, upstream)}
+	return start(t, forward(t, upstream))
+}
+
+// Front starts a proxy in front of a registry of this process.
+func Front(t testing.TB, registry http.Handler) *RegistryProxy {
+	t.Helper()
+	return start(t, whole(registry))
+}
+
+func start(t testing.TB, upstream http.Handler) *RegistryProxy {
+	p := &RegistryProxy{upstream: upstream}
 	p.Host = serve(t, http.HandlerFunc(p.serve))
 	return p
 }
