@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"tagline/config"
-	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -46,11 +45,8 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
 		}
 	}
-	home := readers.Reader(image.Repository)
-	if policies.HoldsReplaced(policies.Of(image.Policies)) {
-		s.waiting = registry.Waiting(home)
-	}
-	s.left, s.wasTagged = registry.Leaving(home), registry.Versions(home)
+	memory := readers.Reader(image.Repository).Memory()
+	s.noted = memory.Record()
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -58,12 +54,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 		p.shortcut.weigh()
 	})
 	p.shortcut.remember(readers)
-	if p.waits != nil {
-		registry.Await(home, p.waits)
-	}
-	if len(p.dates) > 0 {
-		registry.Date(home, p.remembered())
-	}
+	memory.Note(p.note)
 	return plan
 }
 

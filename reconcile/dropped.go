@@ -175,7 +175,7 @@ func (s scope) requireLeft(plan *Plan, k known) {
 // missing since. That costs a question for each, and nothing after a run that came to
 // its end. What no cache has any more is not put back.
 func (s scope) putBackLeft(plan *Plan) {
-	for _, left := range s.left {
+	for _, left := range slices.Sorted(maps.Keys(s.noted.Leaving)) {
 		_, err := s.tag(s.home, left)
 		if errors.Is(err, registry.ErrNotFound) {
 			var required []Required

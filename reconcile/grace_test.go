@@ -16,36 +16,61 @@ import (
 // remembering is a registry whose readers remember, as a cache does.
 type remembering struct {
 	*registrytest.Memory
-	waiting map[string]time.Time
-	left    []string
+	records map[config.Repository]registry.Record
 	bytes   map[string]registry.RawManifest // of manifests, by digest
 }
 
 type rememberingReader struct {
 	registry.Reader
-	of *remembering
+	registry.NoMemory
+	of   *remembering
+	home config.Repository
 }
 
 func (r *remembering) Reader(of config.Repository) registry.Reader {
-	return rememberingReader{r.Memory.Reader(of), r}
+	return rememberingReader{Reader: r.Memory.Reader(of), of: r, home: of}
 }
+
+func (r rememberingReader) Memory() registry.Memory { return r }
 
 func (r rememberingReader) Recall(digest string) (registry.RawManifest, bool) {
 	m, ok := r.of.bytes[digest]
 	return m, ok
 }
-func (r rememberingReader) Remembered(string) ([]byte, bool)    { return nil, false }
-func (r rememberingReader) Remember(map[string]config.Platform) {}
-func (r rememberingReader) Waiting() map[string]time.Time       { return maps.Clone(r.of.waiting) }
-func (r rememberingReader) Await(since map[string]time.Time)    { r.of.waiting = since }
-func (r rememberingReader) Leaving() []string                   { return slices.Clone(r.of.left) }
-func (r rememberingReader) Leave(digests []string)              { r.of.left = slices.Clone(digests) }
-func (r rememberingReader) Versions() map[string]string         { return nil }
-func (r rememberingReader) Date(map[string]string)              {}
+
+func (r rememberingReader) Record() registry.Record {
+	r.of.Lock()
+	defer r.of.Unlock()
+	record := r.of.record(r.home)
+	return registry.Record{Waiting: maps.Clone(record.Waiting), Leaving: maps.Clone(record.Leaving), Versions: maps.Clone(record.Versions)}
+}
+
+func (r rememberingReader) Note(change func(registry.Record)) {
+	r.of.Lock()
+	defer r.of.Unlock()
+	change(r.of.record(r.home))
+}
+
+// record is what is noted of a repository.
+func (r *remembering) record(of config.Repository) registry.Record {
+	record, ok := r.records[of]
+	if !ok {
+		if r.records == nil {
+			r.records = map[config.Repository]registry.Record{}
+		}
+		record = registry.Record{Waiting: map[string]time.Time{}, Leaving: map[string]bool{}, Versions: map[string]string{}}
+		r.records[of] = record
+	}
+	return record
+}
 
 // later moves the clock, by moving everything else back.
 func (r *remembering) later(d time.Duration) {
-	for _, times := range []map[string]time.Time{r.Pushed, r.Pulled, r.waiting} {
+	all := []map[string]time.Time{r.Pushed, r.Pulled}
+	for _, record := range r.records {
+		all = append(all, record.Waiting)
+	}
+	for _, times := range all {
 		for digest := range times {
 			times[digest] = times[digest].Add(-d)
 		}
@@ -152,39 +177,49 @@ func TestGrace(t *testing.T) {
 			[]step{{0, []string{"untagged: 9"}, 0}},
 		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			b := build()
-			b.Listed = true
-			b.tag("plain", b.image("plain", intel))
-			test.make(b)
-			m := &remembering{Memory: b.Memory}
-			image := aliases(t, test.aliases+"\nstable: plain", test.settings...)
-			for i, s := range test.steps {
-				m.later(s.after)
-				if i == 1 && test.moves != nil {
-					test.moves(b)
+		for _, shared := range []bool{false, true} {
+			t.Run(test.name+map[bool]string{true: ", with an image that reads the same repository"}[shared], func(t *testing.T) {
+				b := build()
+				b.Listed = true
+				b.tag("plain", b.image("plain", intel))
+				test.make(b)
+				m := &remembering{Memory: b.Memory}
+				images := []config.Image{aliases(t, test.aliases+"\nstable: plain", test.settings...)}
+				if shared {
+					images = append(images, parse(t, `images: {other: {aliases: {1: "app:none"}}}`)...)
 				}
-				if test.forgets {
-					m.waiting = nil
-				}
-				p, r := reconcile.Run(t.Context(), reconcile.Job{Readers: m, Writers: m.Memory, Limit: reconcile.Limit{Max: 100, Set: true}}, image)
-				for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
-					if o.Err != nil {
-						t.Fatal(o.Err)
+				for i, s := range test.steps {
+					m.later(s.after)
+					if i == 1 && test.moves != nil {
+						test.moves(b)
 					}
+					if test.forgets {
+						m.records = nil
+					}
+					job := reconcile.Job{Readers: m, Writers: m.Memory, Limit: reconcile.Limit{Max: 100, Set: true}}
+					reconcile.RunAll(t.Context(), job, images, func(p reconcile.Plan, r reconcile.Result) {
+						for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
+							if o.Err != nil {
+								t.Fatal(o.Err)
+							}
+						}
+						if p.Image != "app" {
+							return
+						}
+						var got []string
+						for _, d := range p.DeleteManifests {
+							got = append(got, d.Kind+": "+b.called(d.Digest))
+						}
+						if diff := difference(got, s.want); diff != "" || p.Swept.Waiting != s.waits || len(p.Errors)+len(p.Violations)+len(p.Warnings) > 0 {
+							t.Errorf("run %d deletes %q, and %d wait; want %d\n%s\n%v %v %v", i, got, p.Swept.Waiting, s.waits, diff, p.Errors, p.Violations, p.Warnings)
+						}
+						for _, d := range r.Removed {
+							delete(b.Pushed, d.Tag)
+						}
+					})
 				}
-				var got []string
-				for _, d := range p.DeleteManifests {
-					got = append(got, d.Kind+": "+b.called(d.Digest))
-				}
-				if diff := difference(got, s.want); diff != "" || p.Swept.Waiting != s.waits || len(p.Errors)+len(p.Violations)+len(p.Warnings) > 0 {
-					t.Errorf("run %d deletes %q, and %d wait; want %d\n%s\n%v %v %v", i, got, p.Swept.Waiting, s.waits, diff, p.Errors, p.Violations, p.Warnings)
-				}
-				for _, d := range r.Removed {
-					delete(b.Pushed, d.Tag)
-				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -115,30 +115,29 @@ func (job Job) applied(plan Plan, result Result) {
 // looks for it. What that can't put back either is forgotten: a manifest without its
 // blobs would fail every run.
 func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, Result)) {
-	home := job.Readers.Reader(image.Repository)
-	before := registry.Leaving(home)
-	due := slices.Clone(before)
+	memory := job.Readers.Reader(image.Repository).Memory()
+	before, settled := memory.Record().Leaving, map[string]bool{}
 	for _, k := range plan.Required {
 		if !k.Lost {
-			due = append(due, k.Digest)
+			settled[k.Digest] = true
 		}
 	}
-	if len(due) == 0 {
+	if len(before)+len(settled) == 0 {
 		return func(context.Context, Result) {}
 	}
-	slices.Sort(due)
-	registry.Leave(home, slices.Compact(due))
-	return func(ctx context.Context, r Result) {
-		var open []string
-		if ctx.Err() != nil || len(plan.Errors) > 0 {
-			open = slices.Clone(before)
+	memory.Note(func(r registry.Record) { maps.Copy(r.Leaving, settled) })
+	return func(ctx context.Context, result Result) {
+		if ctx.Err() == nil && len(plan.Errors) == 0 {
+			maps.Copy(settled, before)
 		}
 		for i, k := range plan.Required {
-			if r.Ensured[i].Err != nil && !k.Lost && !slices.Contains(open, k.Digest) {
-				open = append(open, k.Digest)
+			if result.Ensured[i].Err != nil && !k.Lost {
+				delete(settled, k.Digest)
 			}
 		}
-		registry.Leave(home, open)
+		memory.Note(func(r registry.Record) {
+			maps.DeleteFunc(r.Leaving, func(digest string, _ bool) bool { return settled[digest] })
+		})
 	}
 }
 
@@ -157,7 +156,7 @@ func (job Job) await(image config.Image, plan Plan, result Result) {
 	if !policies.HoldsReplaced(policies.Of(image.Policies)) {
 		return
 	}
-	home, now := job.Readers.Reader(image.Repository), time.Now() // the registry's clock is not far off, or a sweep says so
+	now := time.Now() // the registry's clock is not far off, or a sweep says so
 	since := map[string]time.Time{}
 	for i, p := range plan.Pushes {
 		if p.Old != "" && p.Old != p.New && result.Pushed[i].Err == nil {
@@ -165,10 +164,7 @@ func (job Job) await(image config.Image, plan Plan, result Result) {
 		}
 	}
 	if len(since) > 0 {
-		waiting := registry.Waiting(home)
-		maps.DeleteFunc(waiting, func(digest string, _ time.Time) bool { return !since[digest].IsZero() })
-		maps.Copy(since, waiting)
-		registry.Await(home, since)
+		job.Readers.Reader(image.Repository).Memory().Note(func(r registry.Record) { maps.Copy(r.Waiting, since) })
 	}
 }
 

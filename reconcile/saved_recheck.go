@@ -183,9 +183,7 @@ func vouchLost(ctx context.Context, readers registry.Readers, image config.Image
 			}
 		}
 	}
-	for _, digest := range registry.Leaving(readers.Reader(plan.Repository)) { // in a run that was cut
-		listed[digest] = true
-	}
+	maps.Copy(listed, readers.Reader(plan.Repository).Memory().Record().Leaving) // in a run that was cut
 	for _, p := range plan.Pushes {
 		note(p.manifest())
 	}

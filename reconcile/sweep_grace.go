@@ -79,7 +79,7 @@ func (s *sweep) over(since time.Time) bool {
 // If a tag goes back to what it named before, no push tells, and the first time
 // counts. Whoever pinned the digest after that has pulled it then.
 func (s *sweep) replacedAt(digest string) (since time.Time, known bool) {
-	if since, known = s.waiting[digest]; known {
+	if since, known = s.noted.Waiting[digest]; known {
 		return since, true
 	}
 	m, pushed := s.bodies[digest], s.line(digest).Pushed
@@ -167,20 +167,22 @@ func (s *sweep) waitsSince(digest string) time.Time {
 	return since
 }
 
-// remember returns since when manifests without a tag have been waiting, for
-// later runs: of those that a purge left, now if nothing says more.
+// remember returns since when manifests without a tag have been waiting, for later
+// runs, as far as that is new: of those that a purge left, now if nothing says more.
+// It is zero for those that wait no more, since they are gone or have a tag.
 func (s *sweep) remember() map[string]time.Time {
-	waiting, was, is := map[string]time.Time{}, namedBy(s.before), namedBy(s.after.tags)
-	for _, line := range s.stock.Manifests {
-		since, known := s.waiting[line.Digest]
-		if _, derived := s.replacedAt(line.Digest); !derived && s.left[line.Digest] {
-			since, known = s.stock.Now, true
-		}
-		if known && !was[line.Digest] && !is[line.Digest] {
-			waiting[line.Digest] = since
+	waits := map[string]time.Time{}
+	for digest := range s.noted.Waiting {
+		if _, there := s.after.manifests[digest]; !there || s.was[digest] || s.is[digest] {
+			waits[digest] = time.Time{}
 		}
 	}
-	return waiting
+	for digest := range s.left {
+		if _, known := s.replacedAt(digest); !known {
+			waits[digest] = s.stock.Now
+		}
+	}
+	return waits
 }
 
 // warnUnlisted says that what waits in a registry that lists tags alone is never

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -131,13 +130,17 @@ func (c *cachedReaders) Reader(repository config.Repository) registry.Reader {
 	}
 }
 
-// reader asks for manifests and configs only if the cache lacks them.
+// reader asks for manifests and configs only if the cache lacks them. It is its own
+// memory.
 type reader struct {
 	registry.Reader
 	cache *Cache
 	shelf *shelf
 	named map[string]bool // digests of this repository
 }
+
+// Memory implements [registry.Reader].
+func (r *reader) Memory() registry.Memory { return r }
 
 // Manifests asks for a tag by GET, or by Resolve if the cache knows which digest
 // it named last.
@@ -292,23 +295,11 @@ func (r *reader) Remembered(digest string) ([]byte, bool) {
 	return config, true
 }
 
-// Waiting implements [registry.Memory].
-func (r *reader) Waiting() map[string]time.Time { return r.shelf.waiting() }
+// Record implements [registry.Memory].
+func (r *reader) Record() registry.Record { return r.shelf.record() }
 
-// Await implements [registry.Memory].
-func (r *reader) Await(since map[string]time.Time) { r.shelf.await(since) }
-
-// Leaving implements [registry.Memory].
-func (r *reader) Leaving() []string { return r.shelf.leaving() }
-
-// Leave implements [registry.Memory].
-func (r *reader) Leave(digests []string) { r.shelf.leave(digests) }
-
-// Versions implements [registry.Memory].
-func (r *reader) Versions() map[string]string { return r.shelf.versions() }
-
-// Date implements [registry.Memory].
-func (r *reader) Date(versions map[string]string) { r.shelf.date(versions) }
+// Note implements [registry.Memory].
+func (r *reader) Note(change func(registry.Record)) { r.shelf.note(change) }
 
 func pick(all []string, at []int) []string {
 	some := make([]string, len(at))
