@@ -1,11 +1,14 @@
 // Package cache remembers between runs what a registry can't change: manifests
 // by digest, and the platforms in image configs. It always asks what a tag names
 // now, but with the digest that the tag named last, a HEAD is enough where a GET
-// would be needed.
+// would be needed. It also keeps what runs note for later ones, such as since when
+// a manifest has been waiting for its deletion.
 //
 // A cache is a folder that concurrent runs may share. All that is read from it
 // is verified, and all that is written to it appears in one step. A broken cache
-// costs requests and a warning, never a run.
+// costs a warning, requests and what runs noted, never a run. Without what they
+// noted, grace counts from the push of a manifest, and what a killed run has left
+// missing stays missing.
 package cache
 
 import (

@@ -572,3 +572,73 @@ func TestLeaving(t *testing.T) {
 		t.Errorf("the run after that has %v", r)
 	}
 }
+
+// A run writes over nothing that another one noted meanwhile.
+func TestRecordsOfTwoRuns(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	later := at.Add(time.Hour)
+	nothing := func(registry.Record) {}
+	wait := func(digest string, since time.Time) func(registry.Record) {
+		return func(r registry.Record) { r.Waiting[digest] = since }
+	}
+	forget := func(digest string) func(registry.Record) {
+		return func(r registry.Record) { delete(r.Waiting, digest) }
+	}
+	for _, test := range []struct {
+		name          string
+		first, second func(registry.Record) // which ends later; a has been waiting before
+		want          map[string]time.Time
+	}{
+		{"the second only reads", wait("b", at), nothing, map[string]time.Time{"a": at, "b": at}},
+		{"both note another", wait("b", at), wait("c", at), map[string]time.Time{"a": at, "b": at, "c": at}},
+		{"both note one, the second later", wait("b", at), wait("b", later), map[string]time.Time{"a": at, "b": later}},
+		{"both note one, the first later", wait("b", later), wait("b", at), map[string]time.Time{"a": at, "b": later}},
+		{"the first forgets", forget("a"), wait("b", at), map[string]time.Time{"b": at}},
+		{"the second forgets", wait("b", at), forget("a"), map[string]time.Time{"b": at}},
+		{"the second forgets what the first notes anew", wait("a", later), forget("a"), map[string]time.Time{"a": later}},
+		{"the first forgets what the second notes anew", forget("a"), wait("a", later), map[string]time.Time{"a": later}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
+			before := start(t, dir, r)
+			before.Memory().Note(wait("a", at))
+			before.Memory().Note(func(r registry.Record) { r.Leaving["x"] = true })
+			before.cache.Close()
+			first, second := start(t, dir, r), start(t, dir, r)
+			second.Memory().Record() // it has the file as it was
+			first.Memory().Note(test.first)
+			first.Memory().Note(func(r registry.Record) { r.Leaving["y"], r.Versions["y"] = true, "1.0" })
+			first.cache.Close()
+			second.Memory().Note(test.second)
+			second.manifest(t, "1") // it has something to write
+			second.cache.Close()
+			got := start(t, dir, r).Memory().Record()
+			if !maps.EqualFunc(got.Waiting, test.want, time.Time.Equal) {
+				t.Errorf("%v wait, want %v", got.Waiting, test.want)
+			}
+			if !got.Leaving["x"] || !got.Leaving["y"] || got.Versions["y"] != "1.0" {
+				t.Errorf("the record is %+v", got)
+			}
+		})
+	}
+}
+
+// What a run knows outlives a file that is lost meanwhile.
+func TestRecordOutlivesItsFile(t *testing.T) {
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
+	before := start(t, dir, r)
+	before.Memory().Note(func(r registry.Record) { r.Leaving["x"] = true })
+	before.cache.Close()
+	run := start(t, dir, r)
+	run.Memory().Record()
+	for path := range files(t, dir) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run.manifest(t, "1")
+	run.cache.Close()
+	if got := start(t, dir, r).Memory().Record(); !got.Leaving["x"] {
+		t.Errorf("the record is %+v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -23,6 +24,38 @@ func (b book) record() registry.Record {
 
 func (b *book) setRecord(r registry.Record) {
 	b.Waiting, b.Leaving, b.Versions = r.Waiting, slices.Sorted(maps.Keys(r.Leaving)), r.Versions
+}
+
+// merged joins what two runs made of a record: an entry is as the run left it that
+// changed it, and of an entry that both changed the later value stands. So nothing
+// that waits is forgotten early.
+func merged(was, ours, theirs registry.Record) registry.Record {
+	return registry.Record{
+		Waiting:  merge(was.Waiting, ours.Waiting, theirs.Waiting, time.Time.Compare),
+		Leaving:  merge(was.Leaving, ours.Leaving, theirs.Leaving, func(bool, bool) int { return 0 }),
+		Versions: merge(was.Versions, ours.Versions, theirs.Versions, cmp.Compare[string]),
+	}
+}
+
+func merge[V any](was, ours, theirs map[string]V, compare func(a, b V) int) map[string]V {
+	changed := func(all map[string]V, digest string) bool {
+		before, had := was[digest]
+		now, has := all[digest]
+		return had != has || compare(before, now) != 0
+	}
+	both := maps.Clone(theirs)
+	for digest, our := range ours {
+		their, is := theirs[digest]
+		if changed(ours, digest) && !(changed(theirs, digest) && is && compare(their, our) > 0) {
+			both[digest] = our
+		}
+	}
+	for digest := range was {
+		if _, has := ours[digest]; !has && !changed(theirs, digest) {
+			delete(both, digest)
+		}
+	}
+	return both
 }
 
 // record returns what was noted, in this run or an earlier one.

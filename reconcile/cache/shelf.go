@@ -24,9 +24,8 @@ type shelf struct {
 
 	mu      sync.Mutex
 	loaded  bool
-	changed bool      // used has something that the file lacks
-	as      time.Time // of the file, when it was read
-	used    book      // in this run
+	changed bool // used or noted has something that the file lacks
+	used    book // in this run
 	rest    book
 	noted   registry.Record // by this run and those before it
 	was     registry.Record // as the file had it
@@ -155,21 +154,21 @@ func (s *shelf) load() {
 		return
 	}
 	s.loaded, s.used = true, newBook()
-	s.rest, s.as = s.read()
+	s.rest, _ = s.read()
 	s.noted, s.was = s.rest.record(), s.rest.record()
 }
 
 // read returns an empty book if there is no file, or a damaged one.
-func (s *shelf) read() (b book, as time.Time) {
+func (s *shelf) read() (b book, ok bool) {
 	b = newBook()
-	as, err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
-	if err != nil {
-		b = newBook()
-		if !errors.Is(err, fs.ErrNotExist) {
-			s.disk.trouble(err)
-		}
+	err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
+	if err == nil {
+		return b, true
 	}
-	return b, as
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.disk.trouble(err)
+	}
+	return newBook(), false
 }
 
 // A shelf may hold a few times what a run uses: other runs read the same
@@ -179,16 +178,22 @@ const (
 	perUsage = 4
 )
 
-// write writes the shelf, with what another run has written meanwhile. If two
-// runs write at the same moment, one loses what it learned. That costs requests.
+// write writes the shelf, with what another run has written meanwhile. If two runs
+// write at the same moment, one loses what it learned and noted. That costs requests,
+// and what it noted to wait may be deleted before its grace is over.
 func (s *shelf) write() {
-	if as := s.disk.writtenAt(s.name); !as.Equal(s.as) {
-		theirs, _ := s.read()
-		s.rest.add(theirs)
+	now, ok := s.read()
+	theirs := now.record()
+	if !ok {
+		theirs = s.was
 	}
-	if used := s.used.size(); used+s.rest.size() <= max(roomy, perUsage*used) {
-		s.used.add(s.rest)
+	all := newBook()
+	for _, b := range []book{s.used, s.rest, now} {
+		all.add(b)
 	}
-	s.used.setRecord(s.noted)
+	if all.size() <= max(roomy, perUsage*s.used.size()) {
+		s.used = all
+	}
+	s.used.setRecord(merged(s.was, s.noted, theirs))
 	s.disk.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
 }
