@@ -88,6 +88,9 @@ func TestGrace(t *testing.T) {
 		want  []string // deletions
 		waits int
 	}
+	nine := func(b *builder) {
+		b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(b.image("9 linux/amd64", intel), intel)))
+	}
 	for _, test := range []struct {
 		name     string
 		aliases  string
@@ -169,6 +172,31 @@ func TestGrace(t *testing.T) {
 			[]step{{0, nil, 2}, {day, nil, 2}, {day, nil, 2}, {day, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64"}, 0}},
 		},
 		{
+			"an alias that goes", "9: absent", []string{"untagged: delete", two}, nine, nil, false,
+			[]step{{0, nil, 2}, {10 * time.Minute, nil, 2}, {2 * day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an alias that is pruned", "", []string{"prune: true", "untagged: delete", two}, nine, nil, false,
+			[]step{{0, nil, 2}, {10 * time.Minute, nil, 2}, {2 * day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an alias that goes under a purge", "9: absent", []string{"provenance: purge", "untagged: delete", two},
+			func(b *builder) { b.release("9", false, intel) }, nil, false,
+			[]step{
+				{0, nil, 3}, {10 * time.Minute, nil, 3},
+				{2 * day, []string{"replaced: 9", "untagged: 9 linux/amd64", "attestation: 9 attestation of linux/amd64"}, 0},
+			},
+		},
+		{
+			"an alias that goes, if the cache is lost", "9: absent", []string{"untagged: delete", two}, nine, nil, true,
+			[]step{{0, nil, 2}, {10 * time.Minute, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an alias that goes and comes back", "9: absent", []string{"untagged: delete", two}, nine,
+			func(b *builder) { b.tag("9", b.digest["9"]) }, false,
+			[]step{{0, nil, 2}, {day, nil, 2}, {day, nil, 2}, {day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
 			"a tag that goes takes its image along where the registry wants that", "9: absent", []string{"untagged: delete", two},
 			func(b *builder) {
 				b.Facts.LastTag = true
@@ -219,6 +247,47 @@ func TestGrace(t *testing.T) {
 					})
 				}
 			})
+		}
+	}
+}
+
+// A run that is killed once it has moved or deleted a tag has noted since when what
+// the tag named waits.
+func TestGraceAfterAKill(t *testing.T) {
+	for _, saved := range []bool{false, true} {
+		for _, text := range []string{"10: 2", "9: absent"} {
+			b := build()
+			b.Listed = true
+			b.tag("plain", b.image("plain", intel))
+			b.tag("2", b.image("2", intel))
+			for _, tag := range []string{"9", "10"} {
+				b.tag(tag, b.image(tag, intel))
+			}
+			image := aliases(t, text, "untagged: delete", "grace: 48h")
+			m := &remembering{Memory: b.Memory}
+			job := reconcile.Job{Readers: m, Limit: reconcile.Limit{Max: 100, Set: true}}
+			killed := job
+			killed.Writers = killing{b}
+			if saved {
+				p, _ := reconcile.Run(t.Context(), job, image)
+				killed.Saved = map[config.Repository]reconcile.Plan{image.Repository: p}
+			}
+			dead := make(chan struct{})
+			go func() {
+				defer close(dead)
+				reconcile.Run(t.Context(), killed, image)
+			}()
+			<-dead
+			for _, step := range []struct {
+				after time.Duration
+				waits int
+				goes  int
+			}{{10 * time.Minute, 1, 0}, {48 * time.Hour, 0, 1}} {
+				m.later(step.after)
+				if p, _ := reconcile.Run(t.Context(), job, image); p.Swept.Waiting != step.waits || len(p.DeleteManifests) != step.goes || len(p.Pushes)+len(p.DeleteTags) > 0 {
+					t.Errorf("saved %v, %s: after %v, %d wait, and the plan is %v", saved, text, step.after, p.Swept.Waiting, b.short(p))
+				}
+			}
 		}
 	}
 }

@@ -140,7 +140,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	if len(unnamed) == 0 {
 		return
 	}
-	fresh := Diff(image, Observe(ctx, readers, image))
+	fresh, _ := newState().plan(ctx, readers, image)
 	would := map[string]string{}
 	for _, p := range fresh.Pushes {
 		would[p.Tag] = p.New

@@ -20,7 +20,7 @@ import (
 //	or zero       lost its tag in this run          (does not wait)
 //	              any other without a tag           it was pushed
 //	written       lost its tag in this run          this run; Amazon ECR deletes it with a deleted last tag
-//	              replaced by an earlier run        it was replaced, as far as that is known
+//	              lost it in an earlier run         that run, as far as it is known
 //	              a purge left it, not known when   (waits; the run remembers that it saw it)
 //	              any other without a tag           it was pushed
 //	              any of these                      it was pulled last, where the registry says so
@@ -71,7 +71,7 @@ func (s *sweep) over(since time.Time) bool {
 	return since.IsZero() || s.stock.Now.Sub(since) >= policies.Grace.Of(s.rules)
 }
 
-// replacedAt returns when an untagged manifest was replaced. A cache remembers it.
+// replacedAt returns when a manifest lost its tag. A cache remembers it.
 // Otherwise it may be derived: tagline's next index for the same alias replaced
 // it, or the very index that a purge made of it. That one has to be younger: an
 // image that its index became was there before.
