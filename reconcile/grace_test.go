@@ -197,6 +197,23 @@ func TestGrace(t *testing.T) {
 			[]step{{0, nil, 2}, {day, nil, 2}, {day, nil, 2}, {day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
 		},
 		{
+			"an index that goes with its tag leaves its image waiting", "9: absent", []string{"untagged: delete", two},
+			func(b *builder) {
+				b.Facts.LastTag = true
+				nine(b)
+			}, nil, false,
+			[]step{{0, []string{"untagged: 9"}, 1}, {10 * time.Minute, nil, 1}, {2 * day, []string{"untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an index that goes with its tag leaves a young image, without grace", "9: absent", []string{"untagged: delete"},
+			func(b *builder) {
+				b.Facts.LastTag = true
+				nine(b)
+				b.Pushed[b.digest["9 linux/amd64"]] = time.Now()
+			}, nil, false,
+			[]step{{0, []string{"untagged: 9"}, 1}, {day, []string{"untagged: 9 linux/amd64"}, 0}},
+		},
+		{
 			"a tag that goes takes its image along where the registry wants that", "9: absent", []string{"untagged: delete", two},
 			func(b *builder) {
 				b.Facts.LastTag = true
