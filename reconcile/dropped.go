@@ -120,7 +120,8 @@ func knownOf(after holding) known {
 	words := map[string]string{}
 	for _, tag := range slices.SortedFunc(maps.Keys(after.tags), config.CompareTags) {
 		digest := after.tags[tag]
-		if k.named[digest] = true; words[digest] == "" {
+		k.named[digest] = true
+		if words[digest] == "" {
 			words[digest] = fmt.Sprintf("tag %q", tag)
 		}
 	}
