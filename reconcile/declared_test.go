@@ -25,8 +25,10 @@ type learningReader struct {
 }
 
 func (l *learning) Reader(of config.Repository) registry.Reader {
-	return learningReader{rememberingReader{l.Memory.Reader(of), &remembering{Memory: l.Memory}}, l}
+	return learningReader{rememberingReader{Reader: l.Memory.Reader(of), of: &remembering{Memory: l.Memory}}, l}
 }
+
+func (r learningReader) Memory() registry.Memory { return r }
 
 func (r learningReader) Remember(platforms map[string]config.Platform) {
 	for digest, p := range platforms {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"tagline/config"
-	"tagline/policies"
 	"tagline/reconcile/registry"
 )
 
@@ -14,9 +13,7 @@ import (
 //
 // Failures to read are part of the state. They fail the aliases they concern.
 func Observe(ctx context.Context, readers registry.Readers, image config.Image) *State {
-	state := newState()
-	state.plan(ctx, readers, image)
-	return state
+	return newState().observe(ctx, readers, image)
 }
 
 // ObserveDeep is [Observe] for a plan that also asks whether everything that an
@@ -25,8 +22,7 @@ func Observe(ctx context.Context, readers registry.Readers, image config.Image) 
 func ObserveDeep(ctx context.Context, readers registry.Readers, image config.Image) *State {
 	state := newState()
 	state.deep = true
-	state.plan(ctx, readers, image)
-	return state
+	return state.observe(ctx, readers, image)
 }
 
 // ObserveReferrers is [ObserveDeep] for a plan that also has aliases in sync get what
@@ -35,22 +31,23 @@ func ObserveDeep(ctx context.Context, readers registry.Readers, image config.Ima
 func ObserveReferrers(ctx context.Context, readers registry.Readers, image config.Image) *State {
 	state := newState()
 	state.deep, state.late = true, true
-	state.plan(ctx, readers, image)
-	return state
+	return state.observe(ctx, readers, image)
 }
 
-// plan reads until the image can be planned.
-func (s *State) plan(ctx context.Context, readers registry.Readers, image config.Image) (plan Plan) {
+func (s *State) observe(ctx context.Context, readers registry.Readers, image config.Image) *State {
+	_, note := s.plan(ctx, readers, image)
+	readers.Reader(image.Repository).Memory().Note(note)
+	return s
+}
+
+// plan reads until the image can be planned. note notes for later runs what it found.
+func (s *State) plan(ctx context.Context, readers registry.Readers, image config.Image) (plan Plan, note func(registry.Record)) {
 	for _, alias := range image.Aliases {
 		for _, source := range alias.Sources {
 			s.cheap[source.Repository] = readers.Reader(source.Repository).Listed()
 		}
 	}
-	home := readers.Reader(image.Repository)
-	if policies.HoldsReplaced(policies.Of(image.Policies)) {
-		s.waiting = registry.Waiting(home)
-	}
-	s.left, s.wasTagged = registry.Leaving(home), registry.Versions(home)
+	s.noted = readers.Reader(image.Repository).Memory().Record()
 	var p *planner
 	s.settle(ctx, readers, image.Repository, func(v *view) {
 		p = newPlanner(image, v)
@@ -58,13 +55,7 @@ func (s *State) plan(ctx context.Context, readers registry.Readers, image config
 		p.shortcut.weigh()
 	})
 	p.shortcut.remember(readers)
-	if p.waits != nil {
-		registry.Await(home, p.waits)
-	}
-	if len(p.dates) > 0 {
-		registry.Date(home, p.remembered())
-	}
-	return plan
+	return plan, p.note
 }
 
 // Diff is the plan for one image: what its aliases should be, compared with what

@@ -37,7 +37,7 @@
 //	sweep_look.go       what a repository holds now
 //	sweep_signed.go     what goes with what a purge deletes
 //	sweep_tags.go       what its tags will be: prune, purge
-//	sweep_left.go       what a purge left behind that was cut
+//	sweep_left.go       what an interrupted purge left behind
 //	sweep_grace.go      how long what nothing needs has to wait
 //	sweep_manifests.go  which manifests nothing needs then
 //	sweep.go            the three together

@@ -156,7 +156,7 @@ func (d *drafting) propose(settings config.Settings) (aliases, near []config.Ali
 			}
 			continue
 		}
-		plan := d.state.plan(d.ctx, d.readers, image)
+		plan, _ := d.state.plan(d.ctx, d.readers, image)
 		changed := false
 		inSync := map[string]bool{}
 		for _, tag := range plan.InSync {
@@ -208,7 +208,7 @@ func (d *drafting) suggestions() []config.Alias {
 		for i, a := range image.Aliases {
 			image.Aliases[i].Sources = d.linked(a.Sources, aliases)
 		}
-		plan := d.state.plan(d.ctx, d.readers, image)
+		plan, _ := d.state.plan(d.ctx, d.readers, image)
 		pushed := slices.DeleteFunc(slices.Clone(suggested), func(a config.Alias) bool {
 			return !slices.ContainsFunc(plan.Pushes, func(p Push) bool { return p.Tag == a.Tag })
 		})

@@ -120,7 +120,8 @@ func knownOf(after holding) known {
 	words := map[string]string{}
 	for _, tag := range slices.SortedFunc(maps.Keys(after.tags), config.CompareTags) {
 		digest := after.tags[tag]
-		if k.named[digest] = true; words[digest] == "" {
+		k.named[digest] = true
+		if words[digest] == "" {
 			words[digest] = fmt.Sprintf("tag %q", tag)
 		}
 	}
@@ -175,7 +176,7 @@ func (s scope) requireLeft(plan *Plan, k known) {
 // missing since. That costs a question for each, and nothing after a run that came to
 // its end. What no cache has any more is not put back.
 func (s scope) putBackLeft(plan *Plan) {
-	for _, left := range s.left {
+	for _, left := range slices.Sorted(maps.Keys(s.noted.Leaving)) {
 		_, err := s.tag(s.home, left)
 		if errors.Is(err, registry.ErrNotFound) {
 			var required []Required

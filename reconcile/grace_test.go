@@ -16,36 +16,61 @@ import (
 // remembering is a registry whose readers remember, as a cache does.
 type remembering struct {
 	*registrytest.Memory
-	waiting map[string]time.Time
-	left    []string
+	records map[config.Repository]registry.Record
 	bytes   map[string]registry.RawManifest // of manifests, by digest
 }
 
 type rememberingReader struct {
 	registry.Reader
-	of *remembering
+	registry.NoMemory
+	of   *remembering
+	home config.Repository
 }
 
 func (r *remembering) Reader(of config.Repository) registry.Reader {
-	return rememberingReader{r.Memory.Reader(of), r}
+	return rememberingReader{Reader: r.Memory.Reader(of), of: r, home: of}
 }
+
+func (r rememberingReader) Memory() registry.Memory { return r }
 
 func (r rememberingReader) Recall(digest string) (registry.RawManifest, bool) {
 	m, ok := r.of.bytes[digest]
 	return m, ok
 }
-func (r rememberingReader) Remembered(string) ([]byte, bool)    { return nil, false }
-func (r rememberingReader) Remember(map[string]config.Platform) {}
-func (r rememberingReader) Waiting() map[string]time.Time       { return maps.Clone(r.of.waiting) }
-func (r rememberingReader) Await(since map[string]time.Time)    { r.of.waiting = since }
-func (r rememberingReader) Leaving() []string                   { return slices.Clone(r.of.left) }
-func (r rememberingReader) Leave(digests []string)              { r.of.left = slices.Clone(digests) }
-func (r rememberingReader) Versions() map[string]string         { return nil }
-func (r rememberingReader) Date(map[string]string)              {}
+
+func (r rememberingReader) Record() registry.Record {
+	r.of.Lock()
+	defer r.of.Unlock()
+	record := r.of.record(r.home)
+	return registry.Record{Waiting: maps.Clone(record.Waiting), Leaving: maps.Clone(record.Leaving), Versions: maps.Clone(record.Versions)}
+}
+
+func (r rememberingReader) Note(change func(registry.Record)) {
+	r.of.Lock()
+	defer r.of.Unlock()
+	change(r.of.record(r.home))
+}
+
+// record is what is noted of a repository.
+func (r *remembering) record(of config.Repository) registry.Record {
+	record, ok := r.records[of]
+	if !ok {
+		if r.records == nil {
+			r.records = map[config.Repository]registry.Record{}
+		}
+		record = registry.Record{Waiting: map[string]time.Time{}, Leaving: map[string]bool{}, Versions: map[string]string{}}
+		r.records[of] = record
+	}
+	return record
+}
 
 // later moves the clock, by moving everything else back.
 func (r *remembering) later(d time.Duration) {
-	for _, times := range []map[string]time.Time{r.Pushed, r.Pulled, r.waiting} {
+	all := []map[string]time.Time{r.Pushed, r.Pulled}
+	for _, record := range r.records {
+		all = append(all, record.Waiting)
+	}
+	for _, times := range all {
 		for digest := range times {
 			times[digest] = times[digest].Add(-d)
 		}
@@ -62,6 +87,9 @@ func TestGrace(t *testing.T) {
 		after time.Duration
 		want  []string // deletions
 		waits int
+	}
+	nine := func(b *builder) {
+		b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(b.image("9 linux/amd64", intel), intel)))
 	}
 	for _, test := range []struct {
 		name     string
@@ -144,6 +172,48 @@ func TestGrace(t *testing.T) {
 			[]step{{0, nil, 2}, {day, nil, 2}, {day, nil, 2}, {day, []string{"replaced: 1", "attestation: 1 attestation of linux/amd64"}, 0}},
 		},
 		{
+			"an alias that goes", "9: absent", []string{"untagged: delete", two}, nine, nil, false,
+			[]step{{0, nil, 2}, {10 * time.Minute, nil, 2}, {2 * day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an alias that is pruned", "", []string{"prune: true", "untagged: delete", two}, nine, nil, false,
+			[]step{{0, nil, 2}, {10 * time.Minute, nil, 2}, {2 * day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an alias that goes under a purge", "9: absent", []string{"provenance: purge", "untagged: delete", two},
+			func(b *builder) { b.release("9", false, intel) }, nil, false,
+			[]step{
+				{0, nil, 3}, {10 * time.Minute, nil, 3},
+				{2 * day, []string{"replaced: 9", "untagged: 9 linux/amd64", "attestation: 9 attestation of linux/amd64"}, 0},
+			},
+		},
+		{
+			"an alias that goes, if the cache is lost", "9: absent", []string{"untagged: delete", two}, nine, nil, true,
+			[]step{{0, nil, 2}, {10 * time.Minute, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an alias that goes and comes back", "9: absent", []string{"untagged: delete", two}, nine,
+			func(b *builder) { b.tag("9", b.digest["9"]) }, false,
+			[]step{{0, nil, 2}, {day, nil, 2}, {day, nil, 2}, {day, []string{"untagged: 9", "untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an index that goes with its tag leaves its image waiting", "9: absent", []string{"untagged: delete", two},
+			func(b *builder) {
+				b.Facts.LastTag = true
+				nine(b)
+			}, nil, false,
+			[]step{{0, []string{"untagged: 9"}, 1}, {10 * time.Minute, nil, 1}, {2 * day, []string{"untagged: 9 linux/amd64"}, 0}},
+		},
+		{
+			"an index that goes with its tag leaves a young image, without grace", "9: absent", []string{"untagged: delete"},
+			func(b *builder) {
+				b.Facts.LastTag = true
+				nine(b)
+				b.Pushed[b.digest["9 linux/amd64"]] = time.Now()
+			}, nil, false,
+			[]step{{0, []string{"untagged: 9"}, 1}, {day, []string{"untagged: 9 linux/amd64"}, 0}},
+		},
+		{
 			"a tag that goes takes its image along where the registry wants that", "9: absent", []string{"untagged: delete", two},
 			func(b *builder) {
 				b.Facts.LastTag = true
@@ -152,39 +222,90 @@ func TestGrace(t *testing.T) {
 			[]step{{0, []string{"untagged: 9"}, 0}},
 		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		for _, shared := range []bool{false, true} {
+			t.Run(test.name+map[bool]string{true: ", with an image that reads the same repository"}[shared], func(t *testing.T) {
+				b := build()
+				b.Listed = true
+				b.tag("plain", b.image("plain", intel))
+				test.make(b)
+				m := &remembering{Memory: b.Memory}
+				images := []config.Image{aliases(t, test.aliases+"\nstable: plain", test.settings...)}
+				if shared {
+					images = append(images, parse(t, `images: {other: {aliases: {1: "app:none"}}}`)...)
+				}
+				for i, s := range test.steps {
+					m.later(s.after)
+					if i == 1 && test.moves != nil {
+						test.moves(b)
+					}
+					if test.forgets {
+						m.records = nil
+					}
+					job := reconcile.Job{Readers: m, Writers: m.Memory, Limit: reconcile.Limit{Max: 100, Set: true}}
+					reconcile.RunAll(t.Context(), job, images, func(p reconcile.Plan, r reconcile.Result) {
+						for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
+							if o.Err != nil {
+								t.Fatal(o.Err)
+							}
+						}
+						if p.Image != "app" {
+							return
+						}
+						var got []string
+						for _, d := range p.DeleteManifests {
+							got = append(got, d.Kind+": "+b.called(d.Digest))
+						}
+						if diff := difference(got, s.want); diff != "" || p.Swept.Waiting != s.waits || len(p.Errors)+len(p.Violations)+len(p.Warnings) > 0 {
+							t.Errorf("run %d deletes %q, and %d wait; want %d\n%s\n%v %v %v", i, got, p.Swept.Waiting, s.waits, diff, p.Errors, p.Violations, p.Warnings)
+						}
+						for _, d := range r.Removed {
+							delete(b.Pushed, d.Tag)
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// A run that is killed once it has moved or deleted a tag has noted since when what
+// the tag named waits.
+func TestGraceAfterAKill(t *testing.T) {
+	for _, saved := range []bool{false, true} {
+		for _, text := range []string{"10: 2", "9: absent"} {
 			b := build()
 			b.Listed = true
 			b.tag("plain", b.image("plain", intel))
-			test.make(b)
+			b.tag("2", b.image("2", intel))
+			for _, tag := range []string{"9", "10"} {
+				b.tag(tag, b.image(tag, intel))
+			}
+			image := aliases(t, text, "untagged: delete", "grace: 48h")
 			m := &remembering{Memory: b.Memory}
-			image := aliases(t, test.aliases+"\nstable: plain", test.settings...)
-			for i, s := range test.steps {
-				m.later(s.after)
-				if i == 1 && test.moves != nil {
-					test.moves(b)
-				}
-				if test.forgets {
-					m.waiting = nil
-				}
-				p, r := reconcile.Run(t.Context(), reconcile.Job{Readers: m, Writers: m.Memory, Limit: reconcile.Limit{Max: 100, Set: true}}, image)
-				for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
-					if o.Err != nil {
-						t.Fatal(o.Err)
-					}
-				}
-				var got []string
-				for _, d := range p.DeleteManifests {
-					got = append(got, d.Kind+": "+b.called(d.Digest))
-				}
-				if diff := difference(got, s.want); diff != "" || p.Swept.Waiting != s.waits || len(p.Errors)+len(p.Violations)+len(p.Warnings) > 0 {
-					t.Errorf("run %d deletes %q, and %d wait; want %d\n%s\n%v %v %v", i, got, p.Swept.Waiting, s.waits, diff, p.Errors, p.Violations, p.Warnings)
-				}
-				for _, d := range r.Removed {
-					delete(b.Pushed, d.Tag)
+			job := reconcile.Job{Readers: m, Limit: reconcile.Limit{Max: 100, Set: true}}
+			killed := job
+			killed.Writers = killing{b}
+			if saved {
+				p, _ := reconcile.Run(t.Context(), job, image)
+				killed.Saved = map[config.Repository]reconcile.Plan{image.Repository: p}
+			}
+			dead := make(chan struct{})
+			go func() {
+				defer close(dead)
+				reconcile.Run(t.Context(), killed, image)
+			}()
+			<-dead
+			for _, step := range []struct {
+				after time.Duration
+				waits int
+				goes  int
+			}{{10 * time.Minute, 1, 0}, {48 * time.Hour, 0, 1}} {
+				m.later(step.after)
+				if p, _ := reconcile.Run(t.Context(), job, image); p.Swept.Waiting != step.waits || len(p.DeleteManifests) != step.goes || len(p.Pushes)+len(p.DeleteTags) > 0 {
+					t.Errorf("saved %v, %s: after %v, %d wait, and the plan is %v", saved, text, step.after, p.Swept.Waiting, b.short(p))
 				}
 			}
-		})
+		}
 	}
 }
 

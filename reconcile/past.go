@@ -90,7 +90,7 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 	for i, o := range images {
 		images[i].version = versionOf(alias, o.mark)
 	}
-	if tag := f.wasTagged[now.Digest]; tag != "" && alias.OneVersion() {
+	if tag := f.noted.Versions[now.Digest]; tag != "" && alias.OneVersion() {
 		for i, o := range images {
 			if o.version.Tag == "" {
 				images[i].version = versionOf(alias, tag)
@@ -125,16 +125,21 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 // has not seen itself go first.
 const maxDated = 1000
 
-// remembered is what the next run should know as State.wasTagged. A whole version has no
-// mark, and its tag may be pushed again with another image.
-func (v *view) remembered() map[string]string {
-	all := maps.Clone(v.dates)
-	if len(v.wasTagged)+len(all) > maxDated {
-		return all
+// note notes for later runs what a plan found out. A whole version has no mark, and
+// its tag may be pushed again with another image.
+func (v *view) note(r registry.Record) {
+	for digest, since := range v.waits {
+		switch {
+		case !since.IsZero():
+			r.Waiting[digest] = since
+		case r.Waiting[digest].Equal(v.noted.Waiting[digest]): // no run has noted it anew
+			delete(r.Waiting, digest)
+		}
 	}
-	maps.Copy(all, v.wasTagged)
-	maps.Copy(all, v.dates)
-	return all
+	if len(r.Versions)+len(v.dates) > maxDated {
+		clear(r.Versions)
+	}
+	maps.Copy(r.Versions, v.dates)
 }
 
 // versionOf reads a tag as a newest source of an alias does, or as any other.

@@ -196,19 +196,20 @@ func TestPutBackAfterAKill(t *testing.T) {
 			image := aliases(t, test.aliases, "provenance: drop")
 			child := b.digest[test.child]
 			r := &remembering{Memory: b.Memory, bytes: maps.Clone(b.Manifests)}
+			other := parse(t, `images: {other: {aliases: {1: "app:none"}}}`)[0]
+			readers := func() registry.Readers { return registry.Once(r, []config.Image{image, other}) }
 			killed := make(chan struct{})
 			go func() {
 				defer close(killed)
-				reconcile.Run(t.Context(), reconcile.Job{Readers: r, Writers: killing{b}}, image)
+				reconcile.Run(t.Context(), reconcile.Job{Readers: readers(), Writers: killing{b}}, image)
 			}()
 			<-killed
-			if b.Manifests[child].Body != nil || !slices.Contains(r.left, child) {
-				t.Fatalf("%s is there, or %v does not have it", test.child, r.left)
+			if b.Manifests[child].Body != nil || !r.record(image.Repository).Leaving[child] {
+				t.Fatalf("%s is there, or %v does not have it", test.child, r.records)
 			}
 			test.harm(b, r)
 
-			job := reconcile.Job{Readers: r, Writers: b}
-			p, result := reconcile.Run(t.Context(), job, image)
+			p, result := reconcile.Run(t.Context(), reconcile.Job{Readers: readers(), Writers: b}, image)
 			if len(p.InSync) != 1 || len(p.Pushes)+len(p.DeleteTags)+len(p.Errors) > 0 {
 				t.Errorf("the next run plans %+v", p)
 			}
@@ -218,10 +219,10 @@ func TestPutBackAfterAKill(t *testing.T) {
 			if back := b.Manifests[child].Body != nil; back != test.back {
 				t.Errorf("that it is there is %v", back)
 			}
-			if len(r.left) > 0 {
-				t.Errorf("%v is remembered for the run after that", r.left)
+			if len(r.record(image.Repository).Leaving) > 0 {
+				t.Errorf("%v is remembered for the run after that", r.records)
 			}
-			if p, _ := reconcile.Run(t.Context(), job, image); !p.Empty() || len(p.Errors) > 0 {
+			if p, _ := reconcile.Run(t.Context(), reconcile.Job{Readers: readers(), Writers: b}, image); !p.Empty() || len(p.Errors) > 0 {
 				t.Errorf("the run after that plans %+v", p)
 			}
 		})
@@ -240,7 +241,7 @@ func TestPutBackAgain(t *testing.T) {
 		t.Fatal("it was not dropped")
 	}
 	delete(b.Broken, "PUT "+child)
-	if p, _ := reconcile.Run(t.Context(), job, image); b.Manifests[child].Body == nil || len(r.left) > 0 {
-		t.Errorf("%v is left after %+v", r.left, p)
+	if p, _ := reconcile.Run(t.Context(), job, image); b.Manifests[child].Body == nil || len(r.record(image.Repository).Leaving) > 0 {
+		t.Errorf("%v is left after %+v", r.records, p)
 	}
 }

@@ -135,7 +135,7 @@ func recall(of registry.Reader, digests []string) []registry.Answer[registry.Raw
 	answers := make([]registry.Answer[registry.RawManifest], len(digests))
 	for i, digest := range digests {
 		var ok bool
-		if answers[i].Value, ok = registry.Recall(of, digest); !ok {
+		if answers[i].Value, ok = of.Memory().Recall(digest); !ok {
 			answers[i].Err = registry.ErrNotFound
 		}
 	}
@@ -168,7 +168,7 @@ func (s *State) parseManifest(from registry.Reader, at place, raw registry.RawMa
 		return m, err
 	}
 	image := place{at.repository, m.Config.Digest.String()}
-	if blob, ok := registry.Remembered(from, image.reference); ok {
+	if blob, ok := from.Memory().Remembered(image.reference); ok {
 		platform, err := parseConfig(from, image, blob)
 		s.platforms[image] = registry.Answer[config.Platform]{Value: platform, Err: err}
 	}

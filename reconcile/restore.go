@@ -394,7 +394,8 @@ func (x *restoring) putManifests(digests []string) {
 		var kept []string
 		want := map[string]string{}
 		for _, digest := range batch {
-			if want[digest] = digest; x.ones[digest].kept {
+			want[digest] = digest
+			if x.ones[digest].kept {
 				kept = append(kept, digest)
 			} else {
 				puts = append(puts, registry.TaggedManifest{Manifest: x.lost.manifests[digest]})

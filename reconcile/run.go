@@ -62,13 +62,10 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	if job.Saved != nil {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		left := job.leave(image, plan)
-		if len(plan.Required) > 0 {
-			job.planned(image)
-		}
+		job.planned(image)
 		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
 		job.applied(plan, result)
 		left(ctx, result)
-		job.await(image, plan, result)
 		return plan.with(result, image), result
 	}
 	observe := Observe
@@ -94,7 +91,6 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 	result := Apply(ctx, job.writer(image.Repository, plan), plan)
 	job.applied(plan, result)
 	left(ctx, result)
-	job.await(image, plan, result)
 	return plan.with(result, image), result
 }
 
@@ -110,36 +106,57 @@ func (job Job) applied(plan Plan, result Result) {
 	}
 }
 
-// leave remembers what tags are about to leave, and left what of it could not be
-// put back. If the run is killed between the two, or something fails, the next run
-// looks for it. What that can't put back either is forgotten: a manifest without its
-// blobs would fail every run.
+// leave notes what tags are about to leave: since when it waits for grace, and what
+// the registry may drop. If the run is killed or something fails, the next run knows
+// the one and looks for the other. left forgets what was put back, and what could not
+// be for a second time: a manifest without its blobs would fail every run.
 func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, Result)) {
-	home := job.Readers.Reader(image.Repository)
-	before := registry.Leaving(home)
-	due := slices.Clone(before)
+	memory := job.Readers.Reader(image.Repository).Memory()
+	before, settled, waits := memory.Record().Leaving, map[string]bool{}, plan.waits(image)
 	for _, k := range plan.Required {
 		if !k.Lost {
-			due = append(due, k.Digest)
+			settled[k.Digest] = true
 		}
 	}
-	if len(due) == 0 {
+	if len(settled)+len(waits) > 0 {
+		memory.Note(func(r registry.Record) {
+			maps.Copy(r.Leaving, settled)
+			maps.Copy(r.Waiting, waits)
+		})
+	}
+	if len(before)+len(settled) == 0 {
 		return func(context.Context, Result) {}
 	}
-	slices.Sort(due)
-	registry.Leave(home, slices.Compact(due))
-	return func(ctx context.Context, r Result) {
-		var open []string
-		if ctx.Err() != nil || len(plan.Errors) > 0 {
-			open = slices.Clone(before)
+	return func(ctx context.Context, result Result) {
+		if ctx.Err() == nil && len(plan.Errors) == 0 {
+			maps.Copy(settled, before)
 		}
 		for i, k := range plan.Required {
-			if r.Ensured[i].Err != nil && !k.Lost && !slices.Contains(open, k.Digest) {
-				open = append(open, k.Digest)
+			if result.Ensured[i].Err != nil && !k.Lost {
+				delete(settled, k.Digest)
 			}
 		}
-		registry.Leave(home, open)
+		memory.Note(func(r registry.Record) {
+			maps.DeleteFunc(r.Leaving, func(digest string, _ bool) bool { return settled[digest] })
+		})
 	}
+}
+
+// waits returns what has to wait for grace from now on: what the plan takes a tag
+// from, and does not delete. A tag that does not move after all keeps it, and the next
+// sweep forgets that it waits.
+func (p Plan) waits(image config.Image) map[string]time.Time {
+	waits := map[string]time.Time{}
+	if policies.HoldsReplaced(policies.Of(image.Policies)) {
+		now := time.Now() // the registry's clock is not far off, or a sweep says so
+		for _, l := range p.departures() {
+			waits[l.digest] = now
+		}
+		for _, d := range p.DeleteManifests {
+			delete(waits, d.Digest)
+		}
+	}
+	return waits
 }
 
 // with returns a plan with the warnings that only carrying it out could give.
@@ -150,26 +167,6 @@ func (p Plan) with(result Result, image config.Image) Plan {
 	}
 	p.Warnings = slices.Concat(p.Warnings, ofProfile(image, slices.Clone(result.Warned)))
 	return p
-}
-
-// await remembers when a run replaced what has to wait for grace.
-func (job Job) await(image config.Image, plan Plan, result Result) {
-	if !policies.HoldsReplaced(policies.Of(image.Policies)) {
-		return
-	}
-	home, now := job.Readers.Reader(image.Repository), time.Now() // the registry's clock is not far off, or a sweep says so
-	since := map[string]time.Time{}
-	for i, p := range plan.Pushes {
-		if p.Old != "" && p.Old != p.New && result.Pushed[i].Err == nil {
-			since[p.Old] = now
-		}
-	}
-	if len(since) > 0 {
-		waiting := registry.Waiting(home)
-		maps.DeleteFunc(waiting, func(digest string, _ time.Time) bool { return !since[digest].IsZero() })
-		maps.Copy(since, waiting)
-		registry.Await(home, since)
-	}
 }
 
 // writer is what carries out a plan.

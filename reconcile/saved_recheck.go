@@ -140,7 +140,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	if len(unnamed) == 0 {
 		return
 	}
-	fresh := Diff(image, Observe(ctx, readers, image))
+	fresh, _ := newState().plan(ctx, readers, image)
 	would := map[string]string{}
 	for _, p := range fresh.Pushes {
 		would[p.Tag] = p.New
@@ -183,9 +183,7 @@ func vouchLost(ctx context.Context, readers registry.Readers, image config.Image
 			}
 		}
 	}
-	for _, digest := range registry.Leaving(readers.Reader(plan.Repository)) { // in a run that was cut
-		listed[digest] = true
-	}
+	maps.Copy(listed, readers.Reader(plan.Repository).Memory().Record().Leaving) // in a run that was cut
 	for _, p := range plan.Pushes {
 		note(p.manifest())
 	}

@@ -184,6 +184,6 @@ func (s *shortcut) remember(readers registry.Readers) {
 		platforms[of.repository][of.reference] = platform
 	}
 	for repository, of := range platforms {
-		registry.Remember(readers.Reader(repository), of)
+		readers.Reader(repository).Memory().Remember(of)
 	}
 }

@@ -23,11 +23,9 @@ type State struct {
 	deep      bool                       // ask whether everything that aliases list still exists
 	late      bool                       // ask whether aliases lack what was attached to their sources since they were copied
 
-	left      []string          // digests that tags may have left in a run that was cut, as remembered
-	wasTagged map[string]string // the version tags that manifests had, by digest, as remembered
+	noted registry.Record // by earlier runs
 
 	// The rest is read for deletions, of the image's own repository.
-	waiting     map[string]time.Time // since when manifests have been waiting for their deletion, as remembered
 	inventories map[config.Repository]registry.Answer[stock]
 	referrers   map[place]registry.Answer[[]registry.Descriptor] // by digest of the subject
 }
@@ -65,8 +63,8 @@ type view struct {
 	*State
 	home    config.Repository    // the repository of the image
 	open    questions            // what has to be read
-	waits   map[string]time.Time // what the next run should know as State.waiting; nil if that stays
-	dates   map[string]string    // what the next run should know beside State.wasTagged
+	waits   map[string]time.Time // what the next run should know of noted.Waiting; zero for what waits no more
+	dates   map[string]string    // what the next run should know beside noted.Versions
 	built   map[string][]listed  // the tags as a pattern of images.yaml reads them
 	present map[place]bool       // manifests that need no question: a source's tag names them, or a push of this run brings them
 

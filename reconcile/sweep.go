@@ -9,10 +9,10 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// sweep adds to a plan what concerns the repository as a whole. If it can't be
-// known, the plan gets an error, and nothing of the sweep. Nor does a plan that
-// has errors already.
-// It returns the repository as it will be, nil if it did not look at all of it.
+// sweep adds to a plan what concerns the repository as a whole. If the repository
+// can't be read, the plan gets an error and nothing else from the sweep. A plan that
+// already has errors gets nothing either. sweep returns the repository as it will be,
+// or nil if it did not read all of it.
 func (s scope) sweep(plan *Plan) (after *holding) {
 	prune, untagged := policies.Prune.Of(s.rules), policies.Untagged.Of(s.rules)
 	if !prune && !untagged && !s.purging() {

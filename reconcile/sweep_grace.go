@@ -15,15 +15,85 @@ import (
 // How long what nothing needs any more has to wait. Deployments pin digests
 // (Amazon ECS, Kubernetes, AWS Lambda), and no registry knows of them.
 //
-//	grace         manifest                          waits until it is over since
-//	not written,  replaced by a purge               (does not wait)
-//	or zero       lost its tag in this run          (does not wait)
-//	              any other without a tag           it was pushed
-//	written       lost its tag in this run          this run; Amazon ECR deletes it with a deleted last tag
-//	              replaced by an earlier run        it was replaced, as far as that is known
-//	              a purge left it, not known when   (waits; the run remembers that it saw it)
-//	              any other without a tag           it was pushed
-//	              any of these                      it was pulled last, where the registry says so
+// The table is of manifests that nothing needs. A purge deletes attestations, and
+// indexes that it replaces. The first row that fits decides; each is a case of stays.
+//
+//	  manifest                                  grace not written, or 0  grace written
+//	1 neither a purge nor untagged: delete      stays                    stays
+//	  deletes it
+//	2 tags alone are listed, none led to it,    stays                    stays
+//	  and no purge deletes it
+//	3 this run takes its last tag               goes                     waits from now on; goes if it is an attestation,
+//	                                                                     or if the registry deletes it with the tag
+//	4 no attestation, and its index goes with   see below                waits from now on
+//	  its last tag
+//	5 tags alone are listed                     goes                     goes
+//	6 its push is younger than grace, and no    waits from its push      waits from its push
+//	  purge deletes it
+//	7 an attestation                            goes                     goes; what lists it may wait
+//	8 nested in an index that this run's purge  goes                     goes with that index
+//	  replaces, with untagged: keep
+//	9 any other                                 goes                     waits from when it lost its tag or was pulled
+//	                                                                     last, as far as known; what a purge left waits
+//	                                                                     until that is known: this run notes that it saw it
+
+// judge decides which manifests stay although nothing needs them.
+func (s *sweep) judge() {
+	s.was, s.is = namedBy(s.before), namedBy(s.after.tags)
+	s.withTag, s.stranded = map[string]bool{}, map[string]bool{}
+	for tag, digest := range s.before {
+		if s.after.tags[tag] != "" || s.is[digest] {
+			continue
+		}
+		if last, err := s.deletesWithLastTag(); err == nil && last {
+			s.withTag[digest] = true
+			s.strand(digest)
+		}
+	}
+	for digest, m := range s.after.manifests {
+		m.untagged, m.young = s.stays(digest)
+		s.after.manifests[digest] = m
+	}
+}
+
+// strand marks what an index lists, however deep.
+func (s *sweep) strand(index string) {
+	for _, child := range s.after.manifests[index].children {
+		if !s.stranded[child] {
+			s.stranded[child] = true
+			s.strand(child)
+		}
+	}
+}
+
+// stays reports whether a manifest stays untagged by policy, and whether it waits for
+// grace. An attestation that a purge would delete may belong to a push in progress,
+// unless a tag led to it or it is older than grace.
+func (s *sweep) stays(digest string) (untagged, young bool) {
+	written, attestation := policies.HoldsReplaced(s.rules), s.after.manifests[digest].attestation
+	purged := s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest))
+	leaves := written && !attestation && s.was[digest] && !s.is[digest] && !s.withTag[digest]
+	switch {
+	case !purged && !s.untagged: // 1
+		return true, false
+	case !purged && s.stock == nil && !s.reached[digest]: // 2
+		return true, leaves
+	case s.was[digest]: // 3
+		return false, leaves
+	case s.stranded[digest] && written && !attestation: // 4
+		return false, true
+	case s.stock == nil: // 5
+		return false, false
+	case !purged && !s.old(digest): // 6
+		return false, true
+	case !written || attestation: // 7
+		return false, false
+	case !s.untagged && !s.left[digest]: // 8
+		return false, false
+	}
+	since, known := s.replacedAt(digest) // 9
+	return false, !s.over(s.line(digest).LastPulled) || known && !s.over(since) || !known && s.left[digest]
+}
 
 // old reports whether a manifest is older than grace, by the registry's clock.
 // If the registry lists tags alone, it is taken to be old: only a fallback tag
@@ -36,42 +106,13 @@ func (s *sweep) old(digest string) bool {
 	return !pushed.IsZero() && s.over(pushed)
 }
 
-// heldBack reports whether a grace that images.yaml writes out holds back a manifest
-// that nothing needs. One of zero holds back nothing.
-func (s *sweep) heldBack(digest string) bool {
-	switch {
-	case !policies.HoldsReplaced(s.rules), s.after.manifests[digest].attestation: // what lists an attestation may wait
-		return false
-	case s.was[digest]:
-		return !s.is[digest] && !s.goesWithTag(digest)
-	case s.stock == nil || !s.untagged && !s.left[digest]:
-		return false
-	case !s.over(s.line(digest).LastPulled):
-		return true
-	}
-	since, known := s.replacedAt(digest)
-	return known && !s.over(since) || !known && s.left[digest]
-}
-
-// goesWithTag reports whether this run deletes a tag of a manifest where that
-// deletes the manifest, too.
-func (s *sweep) goesWithTag(digest string) bool {
-	for tag, named := range s.before {
-		if named == digest && s.after.tags[tag] == "" {
-			last, err := s.deletesWithLastTag()
-			return err == nil && last
-		}
-	}
-	return false
-}
-
 // over reports whether grace is over, counted from a time by the registry's
 // clock. From no time, it is.
 func (s *sweep) over(since time.Time) bool {
 	return since.IsZero() || s.stock.Now.Sub(since) >= policies.Grace.Of(s.rules)
 }
 
-// replacedAt returns when an untagged manifest was replaced. A cache remembers it.
+// replacedAt returns when a manifest lost its tag. A cache remembers it.
 // Otherwise it may be derived: tagline's next index for the same alias replaced
 // it, or the very index that a purge made of it. That one has to be younger: an
 // image that its index became was there before.
@@ -79,7 +120,7 @@ func (s *sweep) over(since time.Time) bool {
 // If a tag goes back to what it named before, no push tells, and the first time
 // counts. Whoever pinned the digest after that has pulled it then.
 func (s *sweep) replacedAt(digest string) (since time.Time, known bool) {
-	if since, known = s.waiting[digest]; known {
+	if since, known = s.noted.Waiting[digest]; known {
 		return since, true
 	}
 	m, pushed := s.bodies[digest], s.line(digest).Pushed
@@ -157,8 +198,8 @@ func (s *sweep) waitsSince(digest string) time.Time {
 	if policies.HoldsReplaced(s.rules) {
 		if replaced, known := s.replacedAt(digest); known {
 			since = replaced
-		} else if s.was[digest] && s.stock != nil {
-			since = s.stock.Now // this run takes its tag
+		} else if s.stock != nil && (s.was[digest] || s.stranded[digest]) {
+			since = s.stock.Now // this run takes its tag, or that of its index
 		}
 		if pulled := s.line(digest).LastPulled; pulled.After(since) {
 			since = pulled
@@ -167,20 +208,27 @@ func (s *sweep) waitsSince(digest string) time.Time {
 	return since
 }
 
-// remember returns since when manifests without a tag have been waiting, for
-// later runs: of those that a purge left, now if nothing says more.
+// remember returns since when manifests that no tag leads to have been waiting, for
+// later runs, as far as that is new. It is now for what a purge left, if nothing says
+// more, and for what is stranded. It is zero for what waits no more.
 func (s *sweep) remember() map[string]time.Time {
-	waiting, was, is := map[string]time.Time{}, namedBy(s.before), namedBy(s.after.tags)
-	for _, line := range s.stock.Manifests {
-		since, known := s.waiting[line.Digest]
-		if _, derived := s.replacedAt(line.Digest); !derived && s.left[line.Digest] {
-			since, known = s.stock.Now, true
-		}
-		if known && !was[line.Digest] && !is[line.Digest] {
-			waiting[line.Digest] = since
+	waits, led := map[string]time.Time{}, s.after.tagged().needed()
+	for digest := range s.noted.Waiting {
+		if _, there := s.after.manifests[digest]; !there || s.was[digest] || led[digest] != "" {
+			waits[digest] = time.Time{}
 		}
 	}
-	return waiting
+	for digest := range s.left {
+		if _, known := s.replacedAt(digest); !known {
+			waits[digest] = s.stock.Now
+		}
+	}
+	for digest := range s.stranded {
+		if led[digest] == "" {
+			waits[digest] = s.stock.Now
+		}
+	}
+	return waits
 }
 
 // warnUnlisted says that what waits in a registry that lists tags alone is never

@@ -9,7 +9,7 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// What a purge left behind that was cut.
+// What an interrupted purge left behind.
 
 // finishPurge finds the indexes that a purge replaced and did not get to delete,
 // because it was cut: they have no tag and hold attestations, and a tag has the

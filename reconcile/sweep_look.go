@@ -37,6 +37,8 @@ type sweep struct {
 	lines    map[string]registry.StoredManifest // of stock, by digest
 	made     map[string][]time.Time             // see madeFor
 	was, is  map[string]bool                    // digests that tags name now, and once the run is done
+	withTag  map[string]bool                    // digests that the registry deletes with their last tag, which this run deletes
+	stranded map[string]bool                    // digests that these list, however deep
 	untagged bool                               // untagged: delete
 
 	pushes   []Push

@@ -21,25 +21,6 @@ import (
 // of them is wrong.
 const maxSkew = 5 * time.Minute
 
-// judge decides which manifests stay for reasons of policy.
-func (s *sweep) judge() {
-	s.was, s.is = namedBy(s.before), namedBy(s.after.tags)
-	for digest, m := range s.after.manifests {
-		m.untagged, m.young = false, false
-		switch {
-		case s.purges(digest) && (s.replaced[digest] || s.reached[digest] || s.old(digest)):
-			m.young = s.heldBack(digest)
-		case !s.untagged:
-			m.untagged = true
-		case s.stock == nil: // its age is not known, so it goes only if this run took its tag away
-			m.untagged, m.young = !s.reached[digest], s.heldBack(digest)
-		default:
-			m.young = !s.was[digest] && !s.old(digest) || s.heldBack(digest)
-		}
-		s.after.manifests[digest] = m
-	}
-}
-
 // due returns the manifests that nothing needs, parents before children. Before
 // one is believed to be, it is read, and its referrers are asked for.
 func (s *sweep) due() ([]DeleteManifest, error) {

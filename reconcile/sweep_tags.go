@@ -75,12 +75,6 @@ func (s *sweep) deletesWithLastTag() (bool, error) {
 	return facts.LastTag, err
 }
 
-// immutable reports whether the registry would refuse to move a tag.
-func (s *sweep) immutable(tag string) (bool, error) {
-	facts, err := s.settings()
-	return err == nil && facts.Tags.Fixed(tag), err
-}
-
 // refuse notes why a policy, by its position, can't be carried out.
 func (s *sweep) refuse(id findings.ID, policy config.Pos, format string, args ...any) {
 	s.found = append(s.found, &config.Finding{ID: id, Pos: policy, Message: fmt.Sprintf(format, args...)})
@@ -89,10 +83,8 @@ func (s *sweep) refuse(id findings.ID, policy config.Pos, format string, args ..
 // purgeTags rewrites every tag without its attestations. Aliases are composed
 // without them already, but what they were is replaced all the same.
 func (s *sweep) purgeTags() error {
-	var (
-		errs              []error
-		immutable, broken []string
-	)
+	var errs []error
+	kept := map[obstacle][]string{}
 	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
 		m := s.bodies[s.before[tag]]
 		if m == nil || s.after.tags[tag] == "" {
@@ -109,27 +101,14 @@ func (s *sweep) purgeTags() error {
 			errs = append(errs, err)
 			continue
 		}
-		if len(change.signed) > 0 {
-			w := s.warnSigned(tag, change)
-			if odd, err := s.foreign(change.replaced); change.allow {
-				errs = append(errs, err)
-				if len(odd) > 0 {
-					w.Message += "; " + few(odd) + " may be something else, and stays with what it is named after"
-				}
-			}
-			s.warnings = append(s.warnings, w)
-		}
+		errs = append(errs, s.warnPurged(tag, change))
 		if !change.allow {
 			continue
 		}
-		stays, err := s.immutable(tag)
-		if stays {
-			immutable = append(immutable, tag)
-			continue
-		}
-		gone, unread := s.missingFrom(change.content)
-		if errs = append(errs, err, unread); len(gone) > 0 || unread != nil {
-			broken = append(broken, tag)
+		why, err := s.unpurgeable(tag, change)
+		errs = append(errs, err)
+		if why != "" {
+			kept[why] = append(kept[why], tag)
 			continue
 		}
 		errs = append(errs, s.rewrite(tag, m, change.content, len(change.attestations)))
@@ -137,7 +116,58 @@ func (s *sweep) purgeTags() error {
 			s.replaced[digest] = true
 		}
 	}
-	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) { // a new alias of a tag that is left alone
+	errs = append(errs, s.warnFollowers())
+	if tags := kept[immutable]; len(tags) > 0 {
+		s.refuse(findings.ImmutableTag, policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(tags))
+	}
+	if tags := kept[broken]; len(tags) > 0 && errors.Join(errs...) == nil {
+		s.refuse(findings.MissingChild, policies.Provenance.Pos(s.rules), "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(tags))
+	}
+	return errors.Join(errs...)
+}
+
+// obstacle is why a tag can't be purged; "" if it can.
+type obstacle string
+
+const (
+	immutable obstacle = "immutable" // the registry would refuse to move it
+	broken    obstacle = "broken"    // it lists what is not there, or what could not be asked for
+)
+
+// unpurgeable returns why a purge can't make a change to a tag.
+func (s *sweep) unpurgeable(tag string, change *purged) (obstacle, error) {
+	facts, err := s.settings()
+	if err == nil && facts.Tags.Fixed(tag) {
+		return immutable, nil
+	}
+	gone, unread := s.missingFrom(change.content)
+	if len(gone) > 0 || unread != nil {
+		return broken, errors.Join(err, unread)
+	}
+	return "", err
+}
+
+// warnPurged says what refers to an index that a purge replaces, or would.
+func (s *sweep) warnPurged(tag string, change *purged) error {
+	if len(change.signed) == 0 {
+		return nil
+	}
+	w := s.warnSigned(tag, change)
+	s.warnings = append(s.warnings, w)
+	if !change.allow {
+		return nil
+	}
+	odd, err := s.foreign(change.replaced)
+	if len(odd) > 0 {
+		w.Message += "; " + few(odd) + " may be something else, and stays with what it is named after"
+	}
+	return err
+}
+
+// warnFollowers warns of new aliases that follow a tag which is left alone.
+func (s *sweep) warnFollowers() error {
+	var errs []error
+	for _, tag := range slices.Sorted(maps.Keys(s.after.tags)) {
 		alias, is := s.aliases[tag]
 		if !is || s.before[tag] != "" || len(alias.Sources) != 1 || alias.Sources[0].Repository != s.home || alias.Sources[0].Platform != (config.Platform{}) {
 			continue
@@ -146,12 +176,6 @@ func (s *sweep) purgeTags() error {
 		if m := s.bodies[s.before[source]]; m != nil && s.after.tags[source] == m.Digest {
 			errs = append(errs, s.warnAlias(tag, m, "follows"))
 		}
-	}
-	if len(immutable) > 0 {
-		s.refuse(findings.ImmutableTag, policies.Provenance.Pos(s.rules), "purge can't rewrite tags of %s that are immutable: %s; exclude them from immutability, or set provenance: drop", s.home, few(immutable))
-	}
-	if len(broken) > 0 && errors.Join(errs...) == nil {
-		s.refuse(findings.MissingChild, policies.Provenance.Pos(s.rules), "purge leaves tags of %s alone that list what is not there any more: %s; push them again", s.home, few(broken))
 	}
 	return errors.Join(errs...)
 }

@@ -1,11 +1,14 @@
 // Package cache remembers between runs what a registry can't change: manifests
 // by digest, and the platforms in image configs. It always asks what a tag names
 // now, but with the digest that the tag named last, a HEAD is enough where a GET
-// would be needed.
+// would be needed. It also keeps what runs note for later ones, such as since when
+// a manifest has been waiting for its deletion.
 //
 // A cache is a folder that concurrent runs may share. All that is read from it
 // is verified, and all that is written to it appears in one step. A broken cache
-// costs requests and a warning, never a run.
+// costs a warning, requests and what runs noted, never a run. Without what they
+// noted, grace counts from the push of a manifest, and what a killed run has left
+// missing stays missing.
 package cache
 
 import (
@@ -15,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -131,13 +133,17 @@ func (c *cachedReaders) Reader(repository config.Repository) registry.Reader {
 	}
 }
 
-// reader asks for manifests and configs only if the cache lacks them.
+// reader asks for manifests and configs only if the cache lacks them. It is its own
+// memory.
 type reader struct {
 	registry.Reader
 	cache *Cache
 	shelf *shelf
 	named map[string]bool // digests of this repository
 }
+
+// Memory implements [registry.Reader].
+func (r *reader) Memory() registry.Memory { return r }
 
 // Manifests asks for a tag by GET, or by Resolve if the cache knows which digest
 // it named last.
@@ -292,23 +298,11 @@ func (r *reader) Remembered(digest string) ([]byte, bool) {
 	return config, true
 }
 
-// Waiting implements [registry.Memory].
-func (r *reader) Waiting() map[string]time.Time { return r.shelf.waiting() }
+// Record implements [registry.Memory].
+func (r *reader) Record() registry.Record { return r.shelf.record() }
 
-// Await implements [registry.Memory].
-func (r *reader) Await(since map[string]time.Time) { r.shelf.await(since) }
-
-// Leaving implements [registry.Memory].
-func (r *reader) Leaving() []string { return r.shelf.leaving() }
-
-// Leave implements [registry.Memory].
-func (r *reader) Leave(digests []string) { r.shelf.leave(digests) }
-
-// Versions implements [registry.Memory].
-func (r *reader) Versions() map[string]string { return r.shelf.versions() }
-
-// Date implements [registry.Memory].
-func (r *reader) Date(versions map[string]string) { r.shelf.date(versions) }
+// Note implements [registry.Memory].
+func (r *reader) Note(change func(registry.Record)) { r.shelf.note(change) }
 
 func pick(all []string, at []int) []string {
 	some := make([]string, len(at))

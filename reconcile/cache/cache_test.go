@@ -20,7 +20,6 @@ import (
 	"tagline/config"
 	"tagline/reconcile/folder"
 	"tagline/reconcile/registry"
-	"tagline/reconcile/registry/registrytest"
 )
 
 const imageType = "application/vnd.oci.image.manifest.v1+json"
@@ -235,13 +234,13 @@ func TestRemember(t *testing.T) {
 	dir, r := t.TempDir(), &fake{}
 	d := digest.FromString("config").String()
 	cold := start(t, dir, r)
-	if config, ok := registry.Remembered(cold.Reader, d); ok {
+	if config, ok := cold.Memory().Remembered(d); ok {
 		t.Errorf("an empty cache remembers %s", config)
 	}
-	registry.Remember(cold.Reader, map[string]config.Platform{d: {OS: "windows", Architecture: "amd64", OSVersion: "10.0.1"}})
+	cold.Memory().Remember(map[string]config.Platform{d: {OS: "windows", Architecture: "amd64", OSVersion: "10.0.1"}})
 	cold.cache.Close()
 	warm := start(t, dir, r)
-	got, ok := registry.Remembered(warm.Reader, d)
+	got, ok := warm.Memory().Remembered(d)
 	if want := `{"architecture":"amd64","os":"windows","os.version":"10.0.1"}`; !ok || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, ok, want)
 	}
@@ -524,31 +523,28 @@ func TestShelvesAreBounded(t *testing.T) {
 // What waits for its deletion is remembered, and forgotten when a run says so.
 func TestWaiting(t *testing.T) {
 	dir, at := t.TempDir(), time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	repository := config.Repository{Host: registrytest.Host, Path: "app"}
-	wait := func(dir string, since map[string]time.Time) map[string]time.Time {
-		c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
-		defer c.Close()
-		r := c.Readers(registrytest.NewMemory(), nil).Reader(repository)
-		was := registry.Waiting(r)
-		if since != nil {
-			registry.Await(r, since)
-		}
+	wait := func(dir string, change func(registry.Record)) map[string]time.Time {
+		run := start(t, dir, nil)
+		defer run.cache.Close()
+		was := run.Memory().Record().Waiting
+		run.Memory().Note(change)
 		return was
 	}
-	first := map[string]time.Time{"sha256:a": at, "sha256:b": at}
-	if was := wait(dir, first); len(was) > 0 {
+	nothing := func(registry.Record) {}
+	both := map[string]time.Time{"sha256:a": at, "sha256:b": at}
+	if was := wait(dir, func(r registry.Record) { maps.Copy(r.Waiting, both) }); len(was) > 0 {
 		t.Errorf("%v wait before anything was said", was)
 	}
 	for range 2 {
-		if was := wait(dir, nil); !maps.EqualFunc(was, first, time.Time.Equal) {
-			t.Errorf("%v wait, want %v", was, first)
+		if was := wait(dir, nothing); !maps.EqualFunc(was, both, time.Time.Equal) {
+			t.Errorf("%v wait, want %v", was, both)
 		}
 	}
-	wait(dir, map[string]time.Time{"sha256:b": at})
-	if was := wait(dir, nil); len(was) != 1 || !was["sha256:b"].Equal(at) {
+	wait(dir, func(r registry.Record) { delete(r.Waiting, "sha256:a") })
+	if was := wait(dir, nothing); len(was) != 1 || !was["sha256:b"].Equal(at) {
 		t.Errorf("%v wait, want b alone", was)
 	}
-	if was := wait(t.TempDir(), nil); len(was) > 0 {
+	if was := wait(t.TempDir(), nothing); len(was) > 0 {
 		t.Errorf("%v wait in another folder", was)
 	}
 }
@@ -557,27 +553,92 @@ func TestWaiting(t *testing.T) {
 // a run that is killed.
 func TestLeaving(t *testing.T) {
 	dir := t.TempDir()
-	image := config.Image{Repository: config.Repository{Host: registrytest.Host, Path: "app"}}
-	open := func() (*Cache, registry.Reader) {
-		c := Open(dir, DefaultLimit, func(err error) { t.Error(err) })
-		return c, c.Readers(registrytest.NewMemory(), nil).Reader(image.Repository)
-	}
-	killed, r := open()
-	registry.Leave(r, []string{"sha256:a", "sha256:b"})
-	registry.Date(r, map[string]string{"sha256:a": "1.0"})
-	killed.Release(image)
-	registry.Leave(r, nil) // is lost with the run
+	killed := start(t, dir, nil)
+	killed.Memory().Note(func(r registry.Record) {
+		r.Leaving["sha256:a"], r.Leaving["sha256:b"], r.Versions["sha256:a"] = true, true, "1.0"
+	})
+	killed.cache.Release(config.Image{Repository: app})
+	clearAll := func(r registry.Record) { clear(r.Leaving) }
+	killed.Memory().Note(clearAll) // is lost with the run
 
-	next, r := open()
-	if got := registry.Leaving(r); !slices.Equal(got, []string{"sha256:a", "sha256:b"}) {
-		t.Errorf("the next run has %q", got)
+	next := start(t, dir, nil)
+	r := next.Memory().Record()
+	if !r.Leaving["sha256:a"] || !r.Leaving["sha256:b"] || !maps.Equal(r.Versions, map[string]string{"sha256:a": "1.0"}) {
+		t.Errorf("the next run has %v", r)
 	}
-	if got := registry.Versions(r); !maps.Equal(got, map[string]string{"sha256:a": "1.0"}) {
-		t.Errorf("the next run has the versions %q", got)
+	next.Memory().Note(clearAll)
+	next.cache.Close()
+	if r := start(t, dir, nil).Memory().Record(); len(r.Leaving) > 0 || len(r.Versions) != 1 {
+		t.Errorf("the run after that has %v", r)
 	}
-	registry.Leave(r, nil)
-	next.Close()
-	if _, r := open(); len(registry.Leaving(r)) > 0 {
-		t.Errorf("the run after that has %q", registry.Leaving(r))
+}
+
+// A run writes over nothing that another one noted meanwhile.
+func TestRecordsOfTwoRuns(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	later := at.Add(time.Hour)
+	nothing := func(registry.Record) {}
+	wait := func(digest string, since time.Time) func(registry.Record) {
+		return func(r registry.Record) { r.Waiting[digest] = since }
+	}
+	forget := func(digest string) func(registry.Record) {
+		return func(r registry.Record) { delete(r.Waiting, digest) }
+	}
+	for _, test := range []struct {
+		name          string
+		first, second func(registry.Record) // which ends later; a has been waiting before
+		want          map[string]time.Time
+	}{
+		{"the second only reads", wait("b", at), nothing, map[string]time.Time{"a": at, "b": at}},
+		{"both note another", wait("b", at), wait("c", at), map[string]time.Time{"a": at, "b": at, "c": at}},
+		{"both note one, the second later", wait("b", at), wait("b", later), map[string]time.Time{"a": at, "b": later}},
+		{"both note one, the first later", wait("b", later), wait("b", at), map[string]time.Time{"a": at, "b": later}},
+		{"the first forgets", forget("a"), wait("b", at), map[string]time.Time{"b": at}},
+		{"the second forgets", wait("b", at), forget("a"), map[string]time.Time{"b": at}},
+		{"the second forgets what the first notes anew", wait("a", later), forget("a"), map[string]time.Time{"a": later}},
+		{"the first forgets what the second notes anew", forget("a"), wait("a", later), map[string]time.Time{"a": later}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
+			before := start(t, dir, r)
+			before.Memory().Note(wait("a", at))
+			before.Memory().Note(func(r registry.Record) { r.Leaving["x"] = true })
+			before.cache.Close()
+			first, second := start(t, dir, r), start(t, dir, r)
+			second.Memory().Record() // it has the file as it was
+			first.Memory().Note(test.first)
+			first.Memory().Note(func(r registry.Record) { r.Leaving["y"], r.Versions["y"] = true, "1.0" })
+			first.cache.Close()
+			second.Memory().Note(test.second)
+			second.manifest(t, "1") // it has something to write
+			second.cache.Close()
+			got := start(t, dir, r).Memory().Record()
+			if !maps.EqualFunc(got.Waiting, test.want, time.Time.Equal) {
+				t.Errorf("%v wait, want %v", got.Waiting, test.want)
+			}
+			if !got.Leaving["x"] || !got.Leaving["y"] || got.Versions["y"] != "1.0" {
+				t.Errorf("the record is %+v", got)
+			}
+		})
+	}
+}
+
+// What a run knows outlives a file that is lost meanwhile.
+func TestRecordOutlivesItsFile(t *testing.T) {
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
+	before := start(t, dir, r)
+	before.Memory().Note(func(r registry.Record) { r.Leaving["x"] = true })
+	before.cache.Close()
+	run := start(t, dir, r)
+	run.Memory().Record()
+	for path := range files(t, dir) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run.manifest(t, "1")
+	run.cache.Close()
+	if got := start(t, dir, r).Memory().Record(); !got.Leaving["x"] {
+		t.Errorf("the record is %+v", got)
 	}
 }

@@ -80,37 +80,36 @@ const maxFile = 256 << 20
 // usedWithin is how exactly the folder knows when a file was last used.
 const usedWithin = 24 * time.Hour
 
-// read has a file decoded that was written in whole, and tells when that was.
-func (d *disk) read(name string, decode func(io.Reader) error) (time.Time, error) {
+// read has a file decoded that was written in whole.
+func (d *disk) read(name string, decode func(io.Reader) error) error {
 	opened := d.open(false)
 	if opened == nil {
-		return time.Time{}, fs.ErrNotExist
+		return fs.ErrNotExist
 	}
 	file, err := opened.Open(name)
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
 	length := info.Size() - sumLength
 	if !info.Mode().IsRegular() || length > maxFile {
-		return time.Time{}, fmt.Errorf("%s is no file that tagline wrote", name)
+		return fmt.Errorf("%s is no file that tagline wrote", name)
 	}
 	if err := verify(file, length); err != nil {
 		_ = opened.Remove(name) // it is only in the way
-		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
+		return fmt.Errorf("%s is damaged: %w", name, err)
 	}
 	if err := decode(bufio.NewReader(io.NewSectionReader(file, 0, length))); err != nil {
-		return time.Time{}, fmt.Errorf("%s is damaged: %w", name, err)
+		return fmt.Errorf("%s is damaged: %w", name, err)
 	}
-	as := info.ModTime()
-	if now := time.Now(); now.Sub(as) > usedWithin && opened.Chtimes(name, now, now) == nil {
-		as = d.writtenAt(name)
+	if now := time.Now(); now.Sub(info.ModTime()) > usedWithin {
+		_ = opened.Chtimes(name, now, now)
 	}
-	return as, nil
+	return nil
 }
 
 func verify(file io.ReaderAt, length int64) error {
@@ -128,19 +127,6 @@ func verify(file io.ReaderAt, length int64) error {
 		return errors.New("its content is not what was written")
 	}
 	return nil
-}
-
-// writtenAt is zero for a file that is not there.
-func (d *disk) writtenAt(name string) time.Time {
-	opened := d.open(false)
-	if opened == nil {
-		return time.Time{}
-	}
-	info, err := opened.Stat(name)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
 }
 
 // write writes a file that appears in one step.

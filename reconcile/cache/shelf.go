@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,10 +24,11 @@ type shelf struct {
 
 	mu      sync.Mutex
 	loaded  bool
-	changed bool      // used has something that the file lacks
-	as      time.Time // of the file, when it was read
-	used    book      // in this run
+	changed bool // used or noted has something that the file lacks
+	used    book // in this run
 	rest    book
+	noted   registry.Record // by this run and those before it
+	was     registry.Record // as the file had it
 }
 
 // book is the content of a shelf.
@@ -139,60 +139,6 @@ func (s *shelf) keep(learned book) {
 	s.changed = s.changed || len(learned.Tags)+len(learned.Platforms)+len(learned.Manifests) > 0
 }
 
-// waiting returns since when manifests have been waiting for their deletion.
-func (s *shelf) waiting() map[string]time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load()
-	return maps.Clone(s.used.Waiting)
-}
-
-// await replaces what waiting returns.
-func (s *shelf) await(since map[string]time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load()
-	if !maps.EqualFunc(s.used.Waiting, since, time.Time.Equal) {
-		s.used.Waiting, s.changed = maps.Clone(since), true
-	}
-}
-
-// leaving returns what tags were about to leave.
-func (s *shelf) leaving() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load()
-	return slices.Clone(s.used.Leaving)
-}
-
-// leave replaces what leaving returns.
-func (s *shelf) leave(digests []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load()
-	if !slices.Equal(s.used.Leaving, digests) {
-		s.used.Leaving, s.changed = slices.Clone(digests), true
-	}
-}
-
-// versions returns which version tags manifests had.
-func (s *shelf) versions() map[string]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load()
-	return maps.Clone(s.used.Versions)
-}
-
-// date replaces what versions returns.
-func (s *shelf) date(versions map[string]string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load()
-	if !maps.Equal(s.used.Versions, versions) {
-		s.used.Versions, s.changed = maps.Clone(versions), true
-	}
-}
-
 // release writes what is new, and frees the rest.
 func (s *shelf) release() {
 	s.mu.Lock()
@@ -200,7 +146,7 @@ func (s *shelf) release() {
 	if s.changed {
 		s.write()
 	}
-	s.loaded, s.changed, s.used, s.rest = false, false, book{}, book{}
+	s.loaded, s.changed, s.used, s.rest, s.noted, s.was = false, false, book{}, book{}, registry.Record{}, registry.Record{}
 }
 
 func (s *shelf) load() {
@@ -208,21 +154,21 @@ func (s *shelf) load() {
 		return
 	}
 	s.loaded, s.used = true, newBook()
-	s.rest, s.as = s.read()
-	s.used.Waiting, s.used.Leaving, s.used.Versions = s.rest.Waiting, s.rest.Leaving, s.rest.Versions
+	s.rest, _ = s.read()
+	s.noted, s.was = s.rest.record(), s.rest.record()
 }
 
 // read returns an empty book if there is no file, or a damaged one.
-func (s *shelf) read() (b book, as time.Time) {
+func (s *shelf) read() (b book, ok bool) {
 	b = newBook()
-	as, err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
-	if err != nil {
-		b = newBook()
-		if !errors.Is(err, fs.ErrNotExist) {
-			s.disk.trouble(err)
-		}
+	err := s.disk.read(s.name, func(content io.Reader) error { return gob.NewDecoder(content).Decode(&b) })
+	if err == nil {
+		return b, true
 	}
-	return b, as
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.disk.trouble(err)
+	}
+	return newBook(), false
 }
 
 // A shelf may hold a few times what a run uses: other runs read the same
@@ -232,15 +178,22 @@ const (
 	perUsage = 4
 )
 
-// write writes the shelf, with what another run has written meanwhile. If two
-// runs write at the same moment, one loses what it learned. That costs requests.
+// write writes the shelf, with what another run has written meanwhile. If two runs
+// write at the same moment, one loses what it learned and noted. That costs requests,
+// and what it noted to wait may be deleted before its grace is over.
 func (s *shelf) write() {
-	if as := s.disk.writtenAt(s.name); !as.Equal(s.as) {
-		theirs, _ := s.read()
-		s.rest.add(theirs)
+	now, ok := s.read()
+	theirs := now.record()
+	if !ok {
+		theirs = s.was
 	}
-	if used := s.used.size(); used+s.rest.size() <= max(roomy, perUsage*used) {
-		s.used.add(s.rest)
+	all := newBook()
+	for _, b := range []book{s.used, s.rest, now} {
+		all.add(b)
 	}
+	if all.size() <= max(roomy, perUsage*s.used.size()) {
+		s.used = all
+	}
+	s.used.setRecord(merged(s.was, s.noted, theirs))
 	s.disk.write(s.name, func(content io.Writer) error { return gob.NewEncoder(content).Encode(s.used) })
 }

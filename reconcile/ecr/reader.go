@@ -19,6 +19,7 @@ import (
 
 // reader reads one repository.
 type reader struct {
+	registry.NoMemory
 	*account
 	config.Repository
 }

@@ -15,6 +15,7 @@ import (
 // reader reads one repository. An error that concerns the whole host wraps a
 // [registry.HostError].
 type reader struct {
+	registry.NoMemory
 	client *Client
 	repository
 	rereads bool // reads again what the run has observed; the first reading was confirmed

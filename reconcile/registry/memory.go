@@ -6,92 +6,48 @@ import (
 	"tagline/config"
 )
 
-// Memory is for a [Reader] that remembers from one run to the next, as a cache
-// does: manifests, the platforms of configs, since when manifests have been waiting
-// for their deletion, and which ones tags were about to leave. See [Recall],
-// [Remembered], [Remember], [Waiting], [Await], [Leaving] and [Leave].
+// Memory is what earlier runs know of a repository, as a cache keeps it. Its methods
+// send no request. A reader that wraps another one has the other's memory; a registry
+// has [NoMemory].
 type Memory interface {
+	// Recall returns a manifest that the repository had once, and may have lost.
 	Recall(digest string) (manifest RawManifest, ok bool)
+	// Remembered returns what [Reader.Configs] would return for a digest.
 	Remembered(digest string) (config []byte, ok bool)
+	// Remember keeps the platforms of configs that were not read, by digest of the
+	// config.
 	Remember(platforms map[string]config.Platform)
-	Waiting() map[string]time.Time
-	Await(since map[string]time.Time)
-	Leaving() []string
-	Leave(digests []string)
-	Versions() map[string]string
-	Date(versions map[string]string)
+	// Record returns a copy of what was noted, in this run or an earlier one.
+	Record() Record
+	// Note changes the record. The function has to be quick, and none of its maps is
+	// nil. It changes single entries: others may be noting theirs.
+	Note(change func(Record))
 }
 
-// Recall returns a manifest that the repository had once, and may have lost, if
-// the reader has it without a request.
-func Recall(r Reader, digest string) (manifest RawManifest, ok bool) {
-	if m, is := r.(Memory); is {
-		return m.Recall(digest)
-	}
-	return RawManifest{}, false
+// Record is what runs note for later ones, by digest of a manifest.
+type Record struct {
+	Waiting  map[string]time.Time // since when it has been waiting for its deletion
+	Leaving  map[string]bool      // a tag is about to leave it
+	Versions map[string]string    // the version tag that it had; the tag may be gone, or name something else
 }
 
-// Remembered returns what [Reader.Configs] would return for a digest, if the
-// reader has it without a request.
-func Remembered(r Reader, digest string) (config []byte, ok bool) {
-	if m, is := r.(Memory); is {
-		return m.Remembered(digest)
-	}
-	return nil, false
-}
+// NoMemory is the [Memory] of a registry, which remembers nothing.
+type NoMemory struct{}
 
-// Remember tells a reader the platforms of configs that were not read, by digest
-// of the config. A reader without a [Memory] ignores them.
-func Remember(r Reader, platforms map[string]config.Platform) {
-	if m, is := r.(Memory); is {
-		m.Remember(platforms)
-	}
-}
+// Memory implements [Reader], for a reader that embeds it.
+func (n NoMemory) Memory() Memory { return n }
 
-// Waiting returns what [Await] was told last, in this run or an earlier one.
-func Waiting(r Reader) map[string]time.Time {
-	if m, is := r.(Memory); is {
-		return m.Waiting()
-	}
-	return nil
-}
+// Recall implements [Memory].
+func (NoMemory) Recall(string) (RawManifest, bool) { return RawManifest{}, false }
 
-// Await tells a reader since when manifests have been waiting for their deletion,
-// by digest, and that no others have. A reader without a [Memory] ignores it.
-func Await(r Reader, since map[string]time.Time) {
-	if m, is := r.(Memory); is {
-		m.Await(since)
-	}
-}
+// Remembered implements [Memory].
+func (NoMemory) Remembered(string) ([]byte, bool) { return nil, false }
 
-// Leaving returns what [Leave] was told last, in this run or an earlier one.
-func Leaving(r Reader) []string {
-	if m, is := r.(Memory); is {
-		return m.Leaving()
-	}
-	return nil
-}
+// Remember implements [Memory].
+func (NoMemory) Remember(map[string]config.Platform) {}
 
-// Leave tells a reader which manifests tags are about to leave, by digest, and that
-// no others are. A reader without a [Memory] ignores it.
-func Leave(r Reader, digests []string) {
-	if m, is := r.(Memory); is {
-		m.Leave(digests)
-	}
-}
+// Record implements [Memory].
+func (NoMemory) Record() Record { return Record{} }
 
-// Versions returns what [Date] was told last, in this run or an earlier one.
-func Versions(r Reader) map[string]string {
-	if m, is := r.(Memory); is {
-		return m.Versions()
-	}
-	return nil
-}
-
-// Date tells a reader which version tag a manifest had, by its digest. The tag may be
-// gone later, or name something else. A reader without a [Memory] ignores it.
-func Date(r Reader, versions map[string]string) {
-	if m, is := r.(Memory); is {
-		m.Date(versions)
-	}
-}
+// Note implements [Memory].
+func (NoMemory) Note(func(Record)) {}

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"time"
 
 	"tagline/config"
 )
 
-// Once returns readers that ask a repository nothing twice if several of the
-// images read it, such as the repository of a base image. Its answers are kept as
-// long as the readers. The answers of other repositories are not kept.
+// Once returns readers that share the answers about tags, manifests and configs if
+// several of the images read a repository, such as that of a base image. They are kept
+// as long as the readers. The answers of other repositories are not kept.
 func Once(readers Readers, images []config.Image) Readers {
 	users := map[config.Repository]int{}
 	for _, image := range images {
@@ -160,27 +159,6 @@ func pick(all []string, at []int) []string {
 	}
 	return some
 }
-
-// Recall implements [Memory].
-func (o *onceReader) Recall(digest string) (RawManifest, bool) { return Recall(o.Reader, digest) }
-
-// Remembered implements [Memory].
-func (o *onceReader) Remembered(digest string) ([]byte, bool) { return Remembered(o.Reader, digest) }
-
-// Remember implements [Memory].
-func (o *onceReader) Remember(platforms map[string]config.Platform) { Remember(o.Reader, platforms) }
-
-// Waiting implements [Memory].
-func (o *onceReader) Waiting() map[string]time.Time { return Waiting(o.Reader) }
-
-// Await implements [Memory].
-func (o *onceReader) Await(since map[string]time.Time) { Await(o.Reader, since) }
-
-// Leaving implements [Memory].
-func (o *onceReader) Leaving() []string { return Leaving(o.Reader) }
-
-// Leave implements [Memory].
-func (o *onceReader) Leave(digests []string) { Leave(o.Reader, digests) }
 
 // Manifests implements [Reader]. Its answers also settle what the tags name. A
 // tag that is known already is asked for by its digest.

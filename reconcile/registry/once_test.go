@@ -122,3 +122,26 @@ func TestOnceAsksAgain(t *testing.T) {
 	m.Unlock()
 	wg.Wait()
 }
+
+// remembering is a registry with a memory.
+type remembering struct{ *registrytest.Memory }
+
+type rememberingReader struct{ registry.Reader }
+
+func (r remembering) Reader(of config.Repository) registry.Reader {
+	return rememberingReader{r.Memory.Reader(of)}
+}
+
+func (rememberingReader) Memory() registry.Memory { return itsMemory }
+
+var itsMemory = &struct{ registry.NoMemory }{}
+
+// A reader whose answers are shared remembers what any other does.
+func TestOnceRemembers(t *testing.T) {
+	readers := registry.Once(remembering{registrytest.NewMemory()}, sharing(config.Source{Tag: "1"}))
+	for _, path := range []string{"base", "app0"} {
+		if got := readers.Reader(config.Repository{Host: "r.test", Path: path}).Memory(); got != registry.Memory(itsMemory) {
+			t.Errorf("the reader of %s has the memory %#v", path, got)
+		}
+	}
+}

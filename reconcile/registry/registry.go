@@ -101,6 +101,8 @@ type Reader interface {
 	// Errors: ErrUnsupported if only tags can be listed, as by the OCI
 	// distribution protocol; ErrNotFound if there is no such repository.
 	Inventory(ctx context.Context) (Inventory, error)
+	// Memory returns what earlier runs know of the repository.
+	Memory() Memory
 }
 
 // Inventory is all that a repository holds.

@@ -138,10 +138,10 @@ func (m *Memory) Asks(reference string) int {
 }
 
 // Reader implements [registry.Readers].
-func (m *Memory) Reader(r config.Repository) registry.Reader { return view{Memory: m, repository: r} }
+func (m *Memory) Reader(r config.Repository) registry.Reader { return view{store: m, repository: r} }
 
 // Writer implements [registry.Writers].
-func (m *Memory) Writer(r config.Repository) registry.Writer { return view{Memory: m, repository: r} }
+func (m *Memory) Writer(r config.Repository) registry.Writer { return view{store: m, repository: r} }
 
 // place notes that a repository has a manifest or a blob.
 func (m *Memory) place(r config.Repository, digest string) {
@@ -181,15 +181,19 @@ func (m *Memory) References(digest string) References {
 	return r
 }
 
+// store is a Memory as a view embeds it, which has a method of that name.
+type store = Memory
+
 // view is one repository of a Memory.
 type view struct {
-	*Memory
+	*store
+	registry.NoMemory
 	repository config.Repository
 }
 
 // held are the manifests of this repository.
 func (v view) held(yield func(string, registry.RawManifest) bool) {
-	for digest, m := range v.Memory.Manifests {
+	for digest, m := range v.store.Manifests {
 		if v.isIn(v.repository, digest) && !yield(digest, m) {
 			return
 		}
@@ -198,7 +202,7 @@ func (v view) held(yield func(string, registry.RawManifest) bool) {
 
 // named are the tags of this repository and their digests.
 func (v view) named(yield func(tag, digest string) bool) {
-	for name, digest := range v.Memory.Tags {
+	for name, digest := range v.store.Tags {
 		if tag, ok := strings.CutPrefix(name, v.repository.String()+":"); ok && !yield(tag, digest) {
 			return
 		}
@@ -217,7 +221,7 @@ func (v view) exists() bool {
 }
 
 func (v view) has(digest string) bool {
-	_, ok := v.Memory.Manifests[digest]
+	_, ok := v.store.Manifests[digest]
 	return ok && v.isIn(v.repository, digest)
 }
 
@@ -233,7 +237,7 @@ func (v view) digest(reference string) (string, error) {
 		}
 		return "", absentError(reference)
 	}
-	if d := v.Memory.Tags[v.repository.String()+":"+reference]; d != "" {
+	if d := v.store.Tags[v.repository.String()+":"+reference]; d != "" {
 		return d, nil
 	}
 	return "", absentError(reference)
@@ -260,7 +264,7 @@ func each[T any](ctx context.Context, v view, references []string, answer func(s
 func (v view) Resolve(ctx context.Context, tags []string) []registry.Answer[registry.Descriptor] {
 	return each(ctx, v, tags, func(tag string) (registry.Descriptor, error) {
 		d, err := v.digest(tag)
-		return registry.Descriptor{Digest: d, MediaType: v.says(v.Memory.Manifests[d].MediaType), Archived: d == v.Archived && d != ""}, err
+		return registry.Descriptor{Digest: d, MediaType: v.says(v.store.Manifests[d].MediaType), Archived: d == v.Archived && d != ""}, err
 	})
 }
 
@@ -272,12 +276,12 @@ func (m *Memory) says(mediaType string) string {
 	return mediaType
 }
 
-func (v view) Listed() bool { return v.Memory.Listed }
+func (v view) Listed() bool { return v.store.Listed }
 
 func (v view) Manifests(ctx context.Context, references []string) []registry.Answer[registry.RawManifest] {
 	return each(ctx, v, references, func(r string) (registry.RawManifest, error) {
 		d, err := v.digest(r)
-		return v.Memory.Manifests[d], err
+		return v.store.Manifests[d], err
 	})
 }
 
@@ -315,7 +319,7 @@ func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 	switch {
 	case ctx.Err() != nil:
 		return registry.Inventory{}, ctx.Err()
-	case !v.Memory.Listed:
+	case !v.store.Listed:
 		return registry.Inventory{}, registry.ErrUnsupported
 	case v.Broken["inventory"] != nil:
 		return registry.Inventory{}, v.Broken["inventory"]
@@ -329,7 +333,7 @@ func (v view) Inventory(ctx context.Context) (registry.Inventory, error) {
 		}}
 		for tag, named := range v.named {
 			if tag == v.Ghost {
-				named = v.Memory.Tags[v.repository.String()+":4"]
+				named = v.store.Tags[v.repository.String()+":4"]
 			}
 			if named == digest {
 				stored.Tags = append(stored.Tags, tag)
@@ -361,7 +365,7 @@ func (v view) Facts(ctx context.Context) (registry.Facts, error) {
 	if err := cmp.Or(ctx.Err(), v.Broken["facts"]); err != nil {
 		return registry.Facts{}, err
 	}
-	facts := v.Memory.Facts
+	facts := v.store.Facts
 	facts.KeepsChildren = facts.KeepsChildren || v.keepsChildren()
 	facts.Cascades = facts.Cascades || v.Cascades
 	return facts, nil
@@ -399,7 +403,7 @@ func (v view) Copy(ctx context.Context, from config.Repository, digest string) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return v.copy(view{Memory: v.Memory, repository: from}, digest)
+	return v.copy(view{store: v.store, repository: from}, digest)
 }
 
 func (v view) copy(from view, digest string) error {
@@ -449,14 +453,14 @@ func (v view) put(p registry.TaggedManifest) error {
 		}
 	}
 	if !v.has(p.Manifest.Digest) {
-		v.Memory.Manifests[p.Manifest.Digest] = p.Manifest
+		v.store.Manifests[p.Manifest.Digest] = p.Manifest
 		v.place(v.repository, p.Manifest.Digest)
 		v.Pushed[p.Manifest.Digest] = v.now()
 	}
 	if p.Tag != "" {
 		name := v.repository.String() + ":" + p.Tag
-		old := v.Memory.Tags[name]
-		v.Memory.Tags[name] = p.Manifest.Digest
+		old := v.store.Tags[name]
+		v.store.Tags[name] = p.Manifest.Digest
 		v.drop(old)
 	}
 	v.Puts = append(v.Puts, p.Tag+" "+p.Manifest.Digest)
@@ -484,13 +488,13 @@ func (v view) DeleteTags(ctx context.Context, tags []registry.TagDigest) []error
 		name := v.repository.String() + ":" + t.Tag
 		if digest != t.Digest {
 			errs[i] = fmt.Errorf("%s: %w", name, &registry.MovedError{Now: digest})
-		} else if v.Memory.Facts.NoUntag {
+		} else if v.store.Facts.NoUntag {
 			errs[i] = v.deleteWhole(digest, tags)
 			whole[digest] = errs[i]
-		} else if v.Memory.Facts.LastTag && v.tagsOf(digest) == 1 {
+		} else if v.store.Facts.LastTag && v.tagsOf(digest) == 1 {
 			errs[i] = v.delete(digest)
 		} else {
-			delete(v.Memory.Tags, name)
+			delete(v.store.Tags, name)
 			v.drop(digest)
 		}
 	}
@@ -575,7 +579,7 @@ func (v view) delete(digest string) error {
 	}
 	below := v.References(digest).Manifests
 	v.remove(digest)
-	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
+	maps.DeleteFunc(v.store.Tags, func(name, named string) bool {
 		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
 	})
 	if !v.Cascades {
@@ -599,7 +603,7 @@ func (v view) remove(digest string) {
 	delete(v.placed[digest], v.repository)
 	if len(v.placed[digest]) == 0 {
 		delete(v.placed, digest)
-		delete(v.Memory.Manifests, digest)
+		delete(v.store.Manifests, digest)
 	}
 }
 
