@@ -196,6 +196,41 @@ func (m meddler) Tags(ctx context.Context) ([]string, error) {
 	return m.Writer.Tags(ctx)
 }
 
+// tagsLate tags a manifest once all tags have been compared.
+type tagsLate struct {
+	registry.Writer
+	tag func()
+}
+
+func (w tagsLate) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	w.tag()
+	return w.Writer.DeleteManifests(ctx, due)
+}
+
+// A tag that comes after the tags were compared protects what it names, where the
+// registry tells its tags. Everything else goes.
+func TestLateTagProtects(t *testing.T) {
+	b := build()
+	b.Listed = true
+	b.tag("plain", b.image("plain", intel))
+	b.image("old", intel)
+	b.image("older", intel)
+	image := aliases(t, "10: plain", "untagged: delete")
+	p := plan(t, b.Memory, image)
+	r := reconcile.Apply(t.Context(), tagsLate{b.Writer(image.Repository), func() { b.tag("release", b.digest["old"]) }}, p)
+	if len(r.Removed) != 2 {
+		t.Fatalf("result %+v", r)
+	}
+	for _, o := range r.Removed {
+		if kept := o.Tag == b.digest["old"]; kept != errors.Is(o.Err, reconcile.ErrStale) || kept != strings.Contains(fmt.Sprint(o.Err), `tag "release"`) {
+			t.Errorf("%s: %v", b.called(o.Tag), o.Err)
+		}
+	}
+	if b.Tags["r.test/app:release"] == "" || b.Manifests[b.digest["old"]].Body == nil {
+		t.Error("the tag or its manifest is gone")
+	}
+}
+
 func TestDeletionsAreDroppedIfAnythingMoved(t *testing.T) {
 	for _, test := range []struct {
 		name   string

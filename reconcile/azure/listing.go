@@ -118,13 +118,14 @@ func next(header http.Header) (string, error) {
 	return u.Query().Get("last"), nil
 }
 
-// tagPages lists the tags by name, a page a step.
-func (a *api) tagPages(ctx context.Context, into map[string]tag) iter.Seq2[int, error] {
+// tagPages lists the tags by name, a page a step. query may select those of one
+// manifest: "&digest=".
+func (a *api) tagPages(ctx context.Context, query, subject string, into map[string]tag) iter.Seq2[int, error] {
 	type page struct {
 		Tags []tag `json:"tags"`
 	}
 	return func(yield func(int, error) bool) {
-		for p, err := range pages(ctx, a, "_tags", "", "tags of "+a.repository.String(), func(p *page) int { return len(p.Tags) }) {
+		for p, err := range pages(ctx, a, "_tags", query, subject, func(p *page) int { return len(p.Tags) }) {
 			if err != nil {
 				yield(0, err)
 				return
@@ -138,6 +139,8 @@ func (a *api) tagPages(ctx context.Context, into map[string]tag) iter.Seq2[int, 
 		}
 	}
 }
+
+func (a *api) allTags() string { return "tags of " + a.repository.String() }
 
 // Pages implements [listing.API]. It asks for the repository, its tags and its
 // manifests, in this order.
@@ -161,7 +164,7 @@ func (l *lists) pages(ctx context.Context, yield func(listing.Page) bool) error 
 		return nil
 	}
 	tags := map[string]tag{}
-	for _, err := range l.tagPages(ctx, tags) {
+	for _, err := range l.tagPages(ctx, "", l.allTags(), tags) {
 		if err != nil {
 			return err
 		}
@@ -296,7 +299,7 @@ func (a *api) locks(ctx context.Context) (*known, error) {
 		return nil, err
 	}
 	tags := map[string]tag{}
-	for _, err := range a.tagPages(ctx, tags) {
+	for _, err := range a.tagPages(ctx, "", a.allTags(), tags) {
 		if err != nil {
 			return nil, err
 		}

@@ -48,12 +48,14 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 }
 
 // DeleteManifests implements [registry.Writer], but for what Harbor deletes with a
-// manifest: see Facts.Cascades.
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := w.each(ctx, len(digests), func(ctx context.Context, i int) error {
-		err := w.remove(ctx, toDelete, "artifacts/"+digests[i])
+// manifest: see Facts.Cascades. Its tags go with it, whichever they are, so each
+// costs a GET, for its tags, and a DELETE.
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := w.each(ctx, len(due), func(ctx context.Context, i int) error {
+		digest := due[i].Digest
+		err := w.deleteManifest(ctx, due[i])
 		if errors.Is(err, registry.ErrNotFound) {
-			switch now := w.Resolve(ctx, digests[i:i+1])[0]; {
+			switch now := w.Resolve(ctx, []string{digest})[0]; {
 			case errors.Is(now.Err, registry.ErrNotFound):
 				err = nil
 			case now.Err != nil:
@@ -63,14 +65,28 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 			}
 		}
 		if err != nil {
-			err = fmt.Errorf("delete %s@%s: %w", w.artifacts.repository, digests[i], err)
+			err = fmt.Errorf("delete %s@%s: %w", w.artifacts.repository, digest, err)
 		}
 		return err
 	})
-	if over, ok := w.Writer.(interface{ Forget() }); ok && len(digests) > 0 {
+	if over, ok := w.Writer.(interface{ Forget() }); ok && len(due) > 0 {
 		over.Forget()
 	}
 	return errs
+}
+
+func (w *writer) deleteManifest(ctx context.Context, r registry.Removal) error {
+	var now artifact
+	if _, err := w.artifacts.get(ctx, toRead, "artifacts/"+r.Digest+"?with_tag=true", &now); err != nil {
+		return err
+	}
+	if now.Digest != r.Digest {
+		return fmt.Errorf("the answer is that of %q, so this may be no Harbor", now.Digest)
+	}
+	if err := r.Check(ctx, w, now.stored().Tags); err != nil {
+		return err
+	}
+	return w.remove(ctx, toDelete, "artifacts/"+r.Digest)
 }
 
 // each does n deletions. Those that have begun when the context ends go on.

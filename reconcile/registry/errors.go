@@ -22,7 +22,7 @@ var (
 	// 405).
 	ErrUnsupported = errors.New("not supported by this registry")
 	// ErrMoved means that a tag names another manifest than the caller says, and
-	// that it was left alone. See [MovedError].
+	// that both were left alone. See [MovedError] and [TaggedError].
 	ErrMoved = errors.New("moved")
 	// ErrRefused means that the registry answered, and did not do what it was asked
 	// for: it does not allow it, or has too many requests. An answer to a later

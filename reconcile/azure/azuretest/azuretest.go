@@ -278,6 +278,9 @@ func (e *Registry) acr(w http.ResponseWriter, req *http.Request, repository, lis
 		body["manifestCount"], body["tagCount"], body["changeableAttributes"] = len(all), len(tags)+hidden, e.of(repository)
 		body["createdTime"], body["lastUpdateTime"] = all[len(all)-1].Pushed, all[0].Updated
 	case list == "_tags":
+		if digest := req.URL.Query().Get("digest"); digest != "" {
+			tags = slices.DeleteFunc(tags, func(t tagItem) bool { return t.Digest != digest })
+		}
 		page, ok := paged(e, w, req, repository, list, tags, func(t tagItem) string { return t.Name })
 		if !ok {
 			return
