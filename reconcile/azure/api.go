@@ -2,10 +2,8 @@ package azure
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -65,10 +63,6 @@ func (a *api) client(ctx context.Context, action string) (*http.Client, error) {
 	return client, nil
 }
 
-// maxBody bounds an answer. A page of a thousand manifests has less than a
-// megabyte.
-const maxBody = 16 << 20
-
 // ask sends a request to a path below "/acr/v1/REPOSITORY". subject names what an
 // error is about.
 //
@@ -97,8 +91,8 @@ func (a *api) ask(ctx context.Context, method, path, action, subject string, int
 	if into == nil {
 		return resp.Header, nil
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(into); err != nil {
-		return nil, fmt.Errorf("%s: the answer is no JSON that is understood: %w", subject, err)
+	if err := oci.Decode(resp, into); err != nil {
+		return nil, fmt.Errorf("%s: %w", subject, err)
 	}
 	return resp.Header, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -139,10 +140,24 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 	if err := ggcr.CheckError(resp, http.StatusOK); err != nil {
 		return nil, named.answer(r.String(), err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return nil, fmt.Errorf("%s: the answer is no JSON that is understood: %w", r, err)
+	if err := Decode(resp, into); err != nil {
+		return nil, fmt.Errorf("%s: %w", r, err)
 	}
 	return resp.Header, nil
+}
+
+// Decode decodes the answer of an API, which may have four MiB: a page is much
+// smaller, and what sends more would fill the memory. It leaves the answer open.
+func Decode(resp *http.Response, into any) error {
+	bounded := &io.LimitedReader{R: resp.Body, N: transport.MaxDocument + 1}
+	err := json.NewDecoder(bounded).Decode(into)
+	switch {
+	case bounded.N == 0:
+		return transport.TooLong(transport.MaxDocument)
+	case err != nil:
+		return fmt.Errorf("the answer is no JSON that is understood: %w", err)
+	}
+	return nil
 }
 
 // Refusal is an answer of an API that is no success.

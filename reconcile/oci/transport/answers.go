@@ -28,9 +28,9 @@ func discard(resp *http.Response) {
 	_ = resp.Body.Close()
 }
 
-// maxDocument bounds what is read into memory: a manifest (distribution-spec,
-// "Pushing Manifests"), a config, a page of referrers.
-const maxDocument = registry.MaxManifest
+// MaxDocument bounds what is read into memory: a manifest (distribution-spec,
+// "Pushing Manifests"), a config, a page of referrers, an answer of an API.
+const MaxDocument = registry.MaxManifest
 
 // IsNoSuchMethod reports whether a status means that a registry lacks a method
 // (RFC 9110, sections 15.5.6 and 15.6.2).
@@ -42,17 +42,22 @@ func IsNoSuchMethod(status int) bool {
 // that is shorter than its Content-Length.
 func readDocument(resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
-	if resp.ContentLength > maxDocument {
-		return nil, Lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, maxDocument))
+	if resp.ContentLength > MaxDocument {
+		return nil, Lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, MaxDocument))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("body of the answer: %w", err)
 	}
-	if len(body) > maxDocument {
-		return nil, Lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", maxDocument))
+	if len(body) > MaxDocument {
+		return nil, TooLong(MaxDocument)
 	}
 	return body, nil
+}
+
+// TooLong is the error of an answer of more bytes than are read.
+func TooLong(most int64) error {
+	return Lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", most))
 }
 
 func withBody(resp *http.Response, body []byte) *http.Response {
