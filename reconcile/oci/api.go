@@ -119,10 +119,11 @@ func (c *Client) Failure(r config.Repository, subject string, err error) error {
 // Reason is what Failure says, without the subject and without advice.
 func (c *Client) Reason(r config.Repository, err error) string { return c.named(r).reason(err) }
 
-// GetJSON reads a document below "/v2/REPOSITORY", with what a pull is allowed.
+// Get reads a document below "/v2/REPOSITORY", with what a pull is allowed. The caller
+// closes the answer.
 //
 // Errors: registry.ErrNotFound if it does not exist.
-func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, into any) (http.Header, error) {
+func (c *Client) Get(ctx context.Context, r config.Repository, path string) (*http.Response, error) {
 	client, err := c.Authorized(ctx, r, ggcr.PullScope)
 	if err != nil {
 		return nil, err
@@ -136,14 +137,11 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 	if err := ggcr.CheckError(resp, http.StatusOK); err != nil {
+		_ = resp.Body.Close()
 		return nil, named.answer(r.String(), err)
 	}
-	if err := Decode(resp, into); err != nil {
-		return nil, fmt.Errorf("%s: %w", r, err)
-	}
-	return resp.Header, nil
+	return resp, nil
 }
 
 // Decode decodes the answer of an API, which may have four MiB: a page is much
