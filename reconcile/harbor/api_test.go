@@ -54,7 +54,7 @@ func single(tags ...string) (images []demo.Image) {
 // artifacts is the path of the listing: the name is escaped twice.
 const artifacts = "/api/v2.0/projects/project/repositories/team%252Fapp/artifacts"
 
-// A no-op of many tags is the listing and nothing else.
+// A no-op of many tags is the listing and nothing else. What that lacks is asked for.
 func TestOneRequestForAllTags(t *testing.T) {
 	h := harbortest.Start(t)
 	tags := strings.Fields("1.0 1.1 1.2 1.3 1.4")
@@ -70,7 +70,8 @@ func TestOneRequestForAllTags(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", tags[i], answer, digests[tags[i]])
 		}
 	}
-	if got := h.Requests(); !slices.Equal(got, []string{"GET /v2/", "GET " + artifacts}) {
+	none := "/v2/" + app + "/manifests/none"
+	if got := h.Requests(); !slices.Equal(got, []string{"GET /v2/", "GET " + artifacts, "HEAD " + none, "GET " + none}) {
 		t.Errorf("requests are %q", got)
 	}
 }
