@@ -255,13 +255,14 @@ func (a *api) keep(all attributes, tags map[string]tag) {
 	a.known = &known{all, tags}
 }
 
-// Facts has what is locked. Where the credentials may not read that, the first
+// Facts has what is locked, and that referrers go with a manifest (Azure/acr-cli,
+// cmd/common/image_functions.go, which leaves them to the service). Where the credentials may not read that, the first
 // push of a locked tag is refused.
 func (l *lists) Facts(ctx context.Context) (registry.Facts, error) {
 	known, err := l.locks(ctx)
 	switch {
 	case errors.Is(err, registry.ErrNotFound): // a push makes it
-		return registry.Facts{}, nil
+		return registry.Facts{TakesReferrers: true}, nil
 	case isForbidden(err):
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -269,11 +270,11 @@ func (l *lists) Facts(ctx context.Context) (registry.Facts, error) {
 			l.warned = true
 			l.log.WarnContext(ctx, "what is locked can't be read, so it is not known before a push", "repository", l.repository.String(), "error", err.Error())
 		}
-		return registry.Facts{}, nil
+		return registry.Facts{TakesReferrers: true}, nil
 	case err != nil:
 		return registry.Facts{}, err
 	}
-	facts := registry.Facts{Locked: !known.attributes.Locks.writable()}
+	facts := registry.Facts{TakesReferrers: true, Locked: !known.attributes.Locks.writable()}
 	facts.Tags.Immutable = facts.Locked
 	for name, t := range known.tags {
 		if !t.Locks.writable() {

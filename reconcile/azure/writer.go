@@ -65,9 +65,8 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 }
 
 // DeleteManifests implements [registry.Writer]. One that is locked is refused by
-// itself. The artifacts that refer to a manifest go with it (Azure/acr-cli,
-// cmd/common/image_functions.go), and so do its tags, whichever they are. So each
-// costs a GET, for its tags, and a DELETE.
+// itself. Its referrers go with a manifest, see Facts.TakesReferrers, and so do its
+// tags, whichever they are. So each costs a GET, for its tags, and a DELETE.
 func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
 	errs := make([]error, len(due))
 	for first := 0; first < len(due); {

@@ -109,6 +109,25 @@ func (e *Registry) admit(w http.ResponseWriter, req *http.Request) {
 		e.acr(w, req, acr[1], acr[2], acr[3])
 	case !e.refused(w, req):
 		e.ServeHTTP(w, req) // the OCI protocol
+		if found := manifestPath.FindStringSubmatch(req.URL.Path); found != nil && req.Method == http.MethodDelete {
+			e.deleteReferrers(found[1], found[2])
+		}
+	}
+}
+
+// deleteReferrers deletes what refers to a manifest that is gone: the service cleans
+// it up (Azure/acr-cli, cmd/common/image_functions.go). That it does so at once, and
+// to any depth, is invented.
+func (e *Registry) deleteReferrers(repository, digest string) {
+	all := e.Manifests(repository)
+	if slices.ContainsFunc(all, func(m listingtest.Manifest) bool { return m.Digest == digest }) {
+		return
+	}
+	for _, m := range all {
+		if m.Subject == digest {
+			e.Delete(repository, m.Digest)
+			e.deleteReferrers(repository, m.Digest)
+		}
 	}
 }
 
@@ -232,9 +251,6 @@ type manifestItem struct {
 	Tags      []string  `json:"tags,omitempty"` // none at all if there are none (Azure/azure-cli#30382)
 	Locks     Locks     `json:"changeableAttributes"`
 }
-
-// Not emulated: the artifacts that refer to a manifest go with it (Azure/acr-cli,
-// cmd/common/image_functions.go).
 
 // mostTags is how many tags a manifest says: not all of them (Azure/acr#529), ten
 // by Azure/azure-cli#7438.

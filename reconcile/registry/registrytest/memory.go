@@ -585,13 +585,14 @@ func (v view) delete(digest string) error {
 	maps.DeleteFunc(v.Memory.Tags, func(name, named string) bool {
 		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
 	})
-	if !v.Cascades {
-		return nil
-	}
 	for other := range v.held {
-		if r := v.References(other); r.Subject != nil && r.Subject.Digest == digest {
+		r := v.References(other)
+		if (v.Cascades || v.Memory.Facts.TakesReferrers) && r.Subject != nil && r.Subject.Digest == digest {
 			_ = v.delete(other) // an index that lists it keeps it
 		}
+	}
+	if !v.Cascades {
+		return nil
 	}
 	for _, child := range below {
 		if v.has(child.Digest) && v.tagsOf(child.Digest) == 0 {

@@ -250,7 +250,7 @@ func inventory(t *testing.T, x *trial) {
 func facts(t *testing.T, x *trial) {
 	twice(t, func(t *testing.T) {
 		got, err := x.reader.Facts(t.Context())
-		if err != nil || got.Missing || got.LastTag != x.LastTag || got.KeepsChildren != x.KeepsChildren || got.Cascades != x.Cascades || got.Tags.Fixed("10") {
+		if err != nil || got.Missing || got.LastTag != x.LastTag || got.KeepsChildren != x.KeepsChildren || got.Cascades != x.Cascades || got.TakesReferrers != x.TakesReferrers || got.Tags.Fixed("10") {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

@@ -37,6 +37,7 @@ type Backend struct {
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
 	Cascades       bool // it deletes with a manifest its referrers, and what only that listed
+	TakesReferrers bool // it deletes with a manifest its referrers, and nothing else
 	Protects       bool // it deletes no manifest that has a tag which may not go with it
 	KeepsLast      bool // it does not delete the last manifest that has a tag
 	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing

@@ -243,7 +243,7 @@ func deleteManifests(t *testing.T, x *trial) {
 	want = map[string]string{
 		"10": "", x.digest("both"): "", "10.10": "intel", "10.20": "arm", x.digest("signature"): "signature",
 	}
-	if x.Cascades {
+	if x.Cascades || x.TakesReferrers {
 		want[x.digest("signature")] = ""
 	}
 	x.is(t, x.repository, want)
