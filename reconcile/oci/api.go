@@ -57,7 +57,8 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 
 // Direct returns "https://HOST", with the scheme that the host speaks, and a client
 // that sends the login of the host to it with each request: for an API that takes
-// no token of the registry. Wrap its errors with [Client.Failure].
+// no token of the registry. Wrap its errors with [Client.Failure]. A login that is an
+// identity token alone is an error: the API would be asked without one.
 func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http.Client, error) {
 	named := c.named(r)
 	if named.err != nil {
@@ -81,6 +82,9 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 		return "", nil, err
 	}
 	host := named.name.RegistryStr()
+	if login.RegistryToken == "" && login.Password == "" && login.IdentityToken != "" {
+		return "", nil, fmt.Errorf("the login for %s is an identity token, which its API does not take; log in with a user name and a password, with \"docker login %s\"", r.Host, r.Host)
+	}
 	return scheme + "://" + host, &http.Client{Transport: &direct{chain, host, login}, CheckRedirect: readsFollow}, nil
 }
 

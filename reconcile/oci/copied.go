@@ -11,9 +11,9 @@ import (
 )
 
 // mayMount reports whether go-containerregistry may try to mount the blobs of a
-// repository in this one: both must need the same login, and it must be known. Within one registry it
-// asks for a token for both repositories, and some token services refuse that
-// token to a login that may not read one of them.
+// repository in this one: both must have the same login, and it must be known. Within
+// one registry it asks for a token for both repositories, and some token services
+// refuse that token to a login that may not read one of them.
 func (w *writer) mayMount(ctx context.Context, source repository) bool {
 	if source.name.RegistryStr() != w.name.RegistryStr() {
 		return true
