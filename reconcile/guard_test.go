@@ -97,6 +97,7 @@ func TestInDoubtNothingIsDeleted(t *testing.T) {
 		{"what is to be deleted", func(b *builder) { b.Broken[b.digest["2 attestation of linux/amd64"]] = unavailable }, false, "503"},
 		{"a list without an alias that exists", func(b *builder) { b.Hidden = "10" }, false, `the list of tags lacks "10", which exists`},
 		{"a list with an alias that does not", func(b *builder) { b.Ghost = "20" }, false, `the list of tags has "20", but there is no such tag`},
+		{"a list without a source that exists", func(b *builder) { b.Hidden = "1" }, false, `the list of tags lacks "1", which exists`},
 		{"a tag that moves while it is read", func(b *builder) { b.Ghost = "1" }, true, `tag "1" is`},
 		{"a clock that is behind", func(b *builder) { b.Now = time.Now().Add(-6 * time.Minute) }, true, "clock-skew"},
 		{"a clock that is ahead", func(b *builder) { b.Now = time.Now().Add(6 * time.Minute) }, true, "clock-skew"},
