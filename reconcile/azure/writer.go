@@ -48,7 +48,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 }
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
-	subject := fmt.Sprintf("delete tag %s:%s", w.api.repository, t.Tag)
+	subject := "delete tag " + w.api.repository.Reference(t.Tag)
 	switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
 	case now.Err != nil:
 		return fmt.Errorf("delete tag: %w", now.Err)
@@ -113,7 +113,7 @@ func (w *writer) deleteManifests(ctx context.Context, due []registry.Removal) []
 
 // checkTags returns an error for a manifest that has a tag that may not go with it.
 func (w *writer) checkTags(ctx context.Context, r registry.Removal) error {
-	subject := fmt.Sprintf("delete %s@%s", w.api.repository, r.Digest)
+	subject := "delete " + w.api.repository.Reference(r.Digest)
 	tags := map[string]tag{}
 	for _, err := range w.api.tagPages(ctx, "&digest="+url.QueryEscape(r.Digest), subject, tags) {
 		if errors.Is(err, registry.ErrNotFound) {

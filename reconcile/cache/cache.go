@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,7 +152,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 		switch hints[i], hinted = r.shelf.tag(reference); {
 		case hinted:
 			resolve = append(resolve, i)
-		case isDigest(reference) && !r.named[reference] && r.recall(reference, &answers[i]):
+		case config.IsDigest(reference) && !r.named[reference] && r.recall(reference, &answers[i]):
 		default:
 			fetch = append(fetch, i)
 		}
@@ -169,7 +168,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 
 	learned := newBook()
 	for i, reference := range references {
-		if now := answers[i]; !isDigest(reference) && now.Err == nil && hints[i] != now.Value.Digest {
+		if now := answers[i]; !config.IsDigest(reference) && now.Err == nil && hints[i] != now.Value.Digest {
 			learned.Tags[reference] = now.Value.Digest
 		}
 	}
@@ -180,7 +179,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 // resolve asks what tags name now, and fetches the manifests that the cache
 // lacks. If a tag moves meanwhile, its manifest is fetched by tag.
 func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers []registry.Answer[registry.RawManifest]) {
-	named := r.Resolve(ctx, pick(tags, at))
+	named := r.Resolve(ctx, registry.Pick(tags, at))
 	digests := make([]string, len(tags))
 	var missing, moved []int
 	for k, i := range at {
@@ -218,7 +217,7 @@ func (r *reader) fetch(ctx context.Context, references []string, at []int, answe
 	}
 	r.cache.misses.Add(int64(len(at)))
 	learned := newBook()
-	got := r.Reader.Manifests(ctx, pick(references, at))
+	got := r.Reader.Manifests(ctx, registry.Pick(references, at))
 	for k, i := range at {
 		if answers[i] = got[k]; got[k].Err == nil {
 			learned.Manifests[got[k].Value.Digest] = manifest{got[k].Value.MediaType, got[k].Value.Body}
@@ -246,7 +245,7 @@ func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answe
 	}
 	r.cache.misses.Add(int64(len(fetch)))
 	learned := newBook()
-	got := r.Reader.Configs(ctx, pick(digests, fetch))
+	got := r.Reader.Configs(ctx, registry.Pick(digests, fetch))
 	for k, i := range fetch {
 		var platform ocispec.Platform
 		if answers[i] = got[k]; got[k].Err == nil && json.Unmarshal(got[k].Value, &platform) == nil {
@@ -309,14 +308,3 @@ func (r *reader) Versions() map[string]string { return r.shelf.versions() }
 
 // Date implements [registry.Memory].
 func (r *reader) Date(versions map[string]string) { r.shelf.date(versions) }
-
-func pick(all []string, at []int) []string {
-	some := make([]string, len(at))
-	for k, i := range at {
-		some[k] = all[i]
-	}
-	return some
-}
-
-// A tag has no colon.
-func isDigest(reference string) bool { return strings.Contains(reference, ":") }

@@ -141,12 +141,7 @@ func (r *reader) archived(id string) error {
 }
 
 // subject names what an error is about.
-func (r *reader) subject(id string) string {
-	if isDigest(id) {
-		return r.String() + "@" + id
-	}
-	return r.String() + ":" + id
-}
+func (r *reader) subject(id string) string { return r.Reference(id) }
 
 func isAbsent(err error) bool { return errors.Is(err, registry.ErrNotFound) }
 

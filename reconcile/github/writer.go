@@ -52,7 +52,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 			errs[i] = w.deleteTag(ctx, t, asked, versions, outcome)
 		}
 		if errs[i] != nil {
-			errs[i] = fmt.Errorf("delete tag %s:%s: %w", w.versions.repository, t.Tag, errs[i])
+			errs[i] = fmt.Errorf("delete tag %s: %w", w.versions.repository.Reference(t.Tag), errs[i])
 		}
 	}
 	w.forget()
@@ -123,7 +123,7 @@ func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []
 			outcome[r.Digest] = known
 		}
 		if errs[i] = known; known != nil {
-			errs[i] = fmt.Errorf("delete %s@%s: %w", w.versions.repository, r.Digest, known)
+			errs[i] = fmt.Errorf("delete %s: %w", w.versions.repository.Reference(r.Digest), known)
 		}
 	}
 	w.forget()

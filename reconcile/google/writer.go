@@ -68,7 +68,7 @@ func (w *writer) untag(ctx context.Context, page listing.Page, r registry.Remova
 	}
 	listed := page.Manifests[i].Tags
 	if err := r.Check(ctx, w, listed); err != nil {
-		return fmt.Errorf("delete %s@%s: %w", w.api.repository, r.Digest, err)
+		return fmt.Errorf("delete %s: %w", w.api.repository.Reference(r.Digest), err)
 	}
 	var tags []registry.TagDigest
 	for _, tag := range listed {

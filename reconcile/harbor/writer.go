@@ -41,7 +41,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 			}
 		}
 		if err != nil {
-			err = fmt.Errorf("delete tag %s:%s: %w", w.artifacts.repository, t.Tag, err)
+			err = fmt.Errorf("delete tag %s: %w", w.artifacts.repository.Reference(t.Tag), err)
 		}
 		return err
 	})
@@ -65,7 +65,7 @@ func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []
 			}
 		}
 		if err != nil {
-			err = fmt.Errorf("delete %s@%s: %w", w.artifacts.repository, digest, err)
+			err = fmt.Errorf("delete %s: %w", w.artifacts.repository.Reference(digest), err)
 		}
 		return err
 	})

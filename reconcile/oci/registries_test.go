@@ -168,7 +168,7 @@ func TestReferrersOfAttestations(t *testing.T) {
 				}
 				for _, referrer := range referrers {
 					found++
-					if want := "application/vnd.docker.attestation.manifest.v1+json"; referrer.ArtifactType != want || !isDigest(referrer.Digest) || referrer.Size == 0 {
+					if want := "application/vnd.docker.attestation.manifest.v1+json"; referrer.ArtifactType != want || !config.IsDigest(referrer.Digest) || referrer.Size == 0 {
 						t.Errorf("referrer %+v, want a %s", referrer, want)
 					}
 				}

@@ -160,7 +160,7 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 // gone, ErrUnsupported if it is still there.
 func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	what := "tag"
-	if isDigest(reference) {
+	if config.IsDigest(reference) {
 		what = "manifest"
 	}
 	_, still := w.head(ctx, w.reference(reference))
