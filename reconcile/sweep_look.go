@@ -215,11 +215,14 @@ func (s *sweep) addStored(line registry.StoredManifest) error {
 		s.before[tag] = line.Digest
 		at := place{s.home, tag}
 		resolved, fetched := s.tags[at], s.manifests[at]
-		if digest := resolved.Value.Digest; digest != "" && digest != line.Digest {
-			errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, digest))
+		alone := []string{resolved.Value.Digest}
+		if fetched.Value != nil {
+			alone = append(alone, fetched.Value.Digest)
 		}
-		if m := fetched.Value; m != nil && m.Digest != line.Digest {
-			errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, m.Digest))
+		for _, digest := range alone {
+			if digest != "" && digest != line.Digest {
+				errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, digest))
+			}
 		}
 	}
 	m, err := s.stored(line)
