@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"tagline/reconcile/listing"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -110,9 +110,8 @@ func next(header http.Header) (string, error) {
 	if link == "" {
 		return "", nil
 	}
-	address, rest, ok := strings.Cut(strings.TrimPrefix(link, "<"), ">")
-	u, err := url.Parse(address)
-	if !ok || err != nil || !strings.Contains(rest, "next") || u.Query().Get("last") == "" {
+	u, err := url.Parse(oci.Links(header)["next"])
+	if err != nil || u.Query().Get("last") == "" {
 		return "", fmt.Errorf("the link to the next page is not understood: %q", link)
 	}
 	return u.Query().Get("last"), nil

@@ -49,11 +49,10 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 	subject := "delete tag " + w.api.repository.Reference(t.Tag)
-	switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-	case now.Err != nil:
-		return fmt.Errorf("delete tag: %w", now.Err)
-	case now.Value.Digest != t.Digest:
-		return fmt.Errorf("%s: %w", subject, &registry.MovedError{Now: now.Value.Digest})
+	if err := t.Check(ctx, w); errors.Is(err, registry.ErrMoved) {
+		return fmt.Errorf("%s: %w", subject, err)
+	} else if err != nil {
+		return fmt.Errorf("delete tag: %w", err)
 	}
 	_, err := w.api.ask(ctx, http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
 	return err

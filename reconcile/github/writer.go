@@ -55,18 +55,15 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 			errs[i] = fmt.Errorf("delete tag %s: %w", w.versions.repository.Reference(t.Tag), errs[i])
 		}
 	}
-	w.forget()
+	registry.Forget(w.Writer)
 	return errs
 }
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest, asked map[string]string, versions []version, outcome map[string]error) error {
 	at := slices.IndexFunc(versions, func(v version) bool { return slices.Contains(v.Metadata.Container.Tags, t.Tag) })
 	if at < 0 {
-		switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-		case now.Err != nil:
-			return now.Err
-		case now.Value.Digest != t.Digest:
-			return &registry.MovedError{Now: now.Value.Digest}
+		if err := t.Check(ctx, w); err != nil {
+			return err
 		}
 		return errors.New("GitHub's API does not list it, and the registry has it; run again")
 	}
@@ -126,7 +123,7 @@ func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []
 			errs[i] = fmt.Errorf("delete %s: %w", w.versions.repository.Reference(r.Digest), known)
 		}
 	}
-	w.forget()
+	registry.Forget(w.Writer)
 	return errs
 }
 
@@ -140,13 +137,6 @@ func (w *writer) unlisted(ctx context.Context, digest string) error {
 		return now.Err
 	}
 	return errors.New("GitHub's API does not list it, and the registry has it; run again")
-}
-
-// forget has what was copied before copied again.
-func (w *writer) forget() {
-	if over, ok := w.Writer.(interface{ Forget() }); ok {
-		over.Forget()
-	}
 }
 
 // find lists the versions, and returns some of them. A listing that changes under it

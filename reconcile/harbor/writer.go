@@ -31,13 +31,9 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 		t := tags[i]
 		err := w.remove(ctx, toUntag, "artifacts/"+t.Digest+"/tags/"+t.Tag)
 		if errors.Is(err, registry.ErrNotFound) {
-			switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-			case now.Err != nil:
-				err = now.Err
-			case now.Value.Digest != t.Digest:
-				err = &registry.MovedError{Now: now.Value.Digest}
-			default:
-				err = fmt.Errorf("it is there, and Harbor does not find it: %w", errors.New(err.Error()))
+			said := err.Error()
+			if err = t.Check(ctx, w); err == nil { // the tag is there, so it is no ErrNotFound
+				err = errors.New("it is there, and Harbor does not find it: " + said)
 			}
 		}
 		if err != nil {
@@ -69,8 +65,8 @@ func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []
 		}
 		return err
 	})
-	if over, ok := w.Writer.(interface{ Forget() }); ok && len(due) > 0 {
-		over.Forget()
+	if len(due) > 0 {
+		registry.Forget(w.Writer)
 	}
 	return errs
 }

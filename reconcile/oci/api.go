@@ -162,6 +162,9 @@ func Decode(resp *http.Response, into any) error {
 	return nil
 }
 
+// Links are the addresses of an answer's Link headers, by their relation.
+func Links(header http.Header) map[string]string { return transport.Links(header) }
+
 // Refusal is an answer of an API that is no success.
 type Refusal struct {
 	Status  int

@@ -48,6 +48,24 @@ func (r Removal) Check(ctx context.Context, w Writer, listed []string) error {
 	return nil
 }
 
+// Check returns a [MovedError] if the tag does not name the digest any more, or why that
+// is not known.
+func (t TagDigest) Check(ctx context.Context, w Writer) error {
+	now := w.Resolve(ctx, []string{t.Tag})[0]
+	if now.Err == nil && now.Value.Digest != t.Digest {
+		return &MovedError{Now: now.Value.Digest}
+	}
+	return now.Err
+}
+
+// Forget has a writer that remembers what it copied copy it again. Call it after a
+// deletion of which the writer does not know.
+func Forget(w Writer) {
+	if remembers, is := w.(interface{ Forget() }); is {
+		remembers.Forget()
+	}
+}
+
 // TaggedError is an [ErrMoved] that says which tags a manifest has that were not to
 // go with it.
 type TaggedError struct{ Tags []string }
