@@ -94,9 +94,6 @@ type mention struct {
 	line, column           int
 }
 
-// isDigest reports whether it names a digest, which has a colon, and no tag.
-func (m mention) isDigest() bool { return strings.Contains(m.reference, ":") }
-
 func (m *mentions) all(yield func(mention) bool) {
 	rest := m.list
 	number := func() int {
@@ -212,7 +209,7 @@ func (r *relations) mentioned(k *known, group mentions) {
 		}
 		switch {
 		case !kept:
-		case m.isDigest():
+		case IsDigest(m.reference):
 			r.pinned[at] = append(r.pinned[at], m.reference)
 		case r.used[at][m.reference] == "":
 			if r.used[at] == nil {

@@ -19,6 +19,18 @@ type Repository struct {
 
 func (r Repository) String() string { return r.Host + "/" + r.Path }
 
+// Reference is the text of a tag or a digest of the repository:
+// "localhost:5000/my-image:10".
+func (r Repository) Reference(reference string) string {
+	if IsDigest(reference) {
+		return r.String() + "@" + reference
+	}
+	return r.String() + ":" + reference
+}
+
+// IsDigest reports whether a tag or a digest is a digest. A tag has no colon.
+func IsDigest(reference string) bool { return strings.Contains(reference, ":") }
+
 // Compare orders repositories by host, then by path.
 func (r Repository) Compare(o Repository) int {
 	return cmp.Or(cmp.Compare(r.Host, o.Host), cmp.Compare(r.Path, o.Path))

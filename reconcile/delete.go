@@ -39,7 +39,7 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	}
 	outcome := map[string]error{}
 	for _, wave := range deletionWaves(plan.DeleteManifests) {
-		var due []string
+		var due []registry.Removal
 		for _, d := range wave {
 			err := stop
 			if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
@@ -50,14 +50,17 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 				err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
 			}
 			if outcome[d.Digest] = err; err == nil {
-				due = append(due, d.Digest)
+				due = append(due, registry.Removal{Digest: d.Digest, Tags: d.Tags})
 			}
 		}
 		if len(due) == 0 {
 			continue
 		}
 		for i, err := range a.w.DeleteManifests(a.ctx, due) {
-			outcome[due[i]] = interrupted(err)
+			if tagged := (*registry.TaggedError)(nil); errors.As(err, &tagged) {
+				err = fmt.Errorf("%w: %w; plan again", ErrStale, tagged)
+			}
+			outcome[due[i].Digest] = interrupted(err)
 		}
 	}
 	var all []Outcome

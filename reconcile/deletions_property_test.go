@@ -269,7 +269,11 @@ func TestCascades(tb *testing.T) {
 		h := drawHousehold(t, tb)
 		h.Listed, h.Drops = true, false
 		elsewhere := plan(tb, h.Memory, h.image)
-		h.Cascades = true
+		if rapid.Bool().Draw(t, "takes what it lists") {
+			h.Cascades = true
+		} else {
+			h.Facts.TakesReferrers = true
+		}
 		before := maps.Clone(h.Manifests)
 		p := plan(tb, h.Memory, h.image)
 		if len(p.Errors) > 0 {

@@ -329,3 +329,33 @@ func TestPurgeWithoutDeletions(t *testing.T) {
 		t.Errorf("left to do: %+v", p)
 	}
 }
+
+// Where a registry deletes referrers with their subject, they go before it, so that
+// each is in the trash first.
+func TestReferrersGoFirst(t *testing.T) {
+	for name, facts := range map[string]registry.Facts{"Harbor": {Cascades: true}, "Azure": {TakesReferrers: true}} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			b.Listed, b.Facts = true, facts
+			b.tag("plain", b.image("plain", intel))
+			old := b.image("old", intel)
+			first := b.referrer("signature", old)
+			second := b.referrer("signature of the signature", first)
+			p := plan(t, b.Memory, aliases(t, "10: plain", "untagged: delete"))
+			var order []string
+			for _, d := range p.DeleteManifests {
+				order = append(order, d.Digest)
+			}
+			if !slices.Equal(order, []string{second, first, old}) {
+				t.Fatalf("%d manifests are deleted: %v", len(order), b.short(p))
+			}
+			bin := &bin{}
+			w := reconcile.KeepFirst(b.Writer(p.Repository), b.Reader(p.Repository), bin, p.Repository, p)
+			for _, o := range reconcile.Apply(t.Context(), w, p).Removed {
+				if o.Err != nil || !bin.has(o.Tag, "") {
+					t.Errorf("%s: %v, is kept: %v", b.called(o.Tag), o.Err, bin.has(o.Tag, ""))
+				}
+			}
+		})
+	}
+}

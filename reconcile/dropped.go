@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -195,12 +194,12 @@ func (s scope) putBackLeft(plan *Plan) {
 func (v *view) resolved() map[string]string {
 	tags := map[string]string{}
 	for at, a := range v.manifests {
-		if at.repository == v.home && a.Err == nil && !strings.Contains(at.reference, ":") {
+		if at.repository == v.home && a.Err == nil && !config.IsDigest(at.reference) {
 			tags[at.reference] = a.Value.Digest
 		}
 	}
 	for at, a := range v.tags {
-		if at.repository == v.home && a.Err == nil && !strings.Contains(at.reference, ":") {
+		if at.repository == v.home && a.Err == nil && !config.IsDigest(at.reference) {
 			tags[at.reference] = a.Value.Digest
 		}
 	}

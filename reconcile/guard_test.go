@@ -97,6 +97,7 @@ func TestInDoubtNothingIsDeleted(t *testing.T) {
 		{"what is to be deleted", func(b *builder) { b.Broken[b.digest["2 attestation of linux/amd64"]] = unavailable }, false, "503"},
 		{"a list without an alias that exists", func(b *builder) { b.Hidden = "10" }, false, `the list of tags lacks "10", which exists`},
 		{"a list with an alias that does not", func(b *builder) { b.Ghost = "20" }, false, `the list of tags has "20", but there is no such tag`},
+		{"a list without a source that exists", func(b *builder) { b.Hidden = "1" }, false, `the list of tags lacks "1", which exists`},
 		{"a tag that moves while it is read", func(b *builder) { b.Ghost = "1" }, true, `tag "1" is`},
 		{"a clock that is behind", func(b *builder) { b.Now = time.Now().Add(-6 * time.Minute) }, true, "clock-skew"},
 		{"a clock that is ahead", func(b *builder) { b.Now = time.Now().Add(6 * time.Minute) }, true, "clock-skew"},
@@ -194,6 +195,41 @@ type meddler struct {
 func (m meddler) Tags(ctx context.Context) ([]string, error) {
 	m.meddle()
 	return m.Writer.Tags(ctx)
+}
+
+// tagsLate tags a manifest once all tags have been compared.
+type tagsLate struct {
+	registry.Writer
+	tag func()
+}
+
+func (w tagsLate) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	w.tag()
+	return w.Writer.DeleteManifests(ctx, due)
+}
+
+// A tag that comes after the tags were compared protects what it names, where the
+// registry tells its tags. Everything else goes.
+func TestLateTagProtects(t *testing.T) {
+	b := build()
+	b.Listed = true
+	b.tag("plain", b.image("plain", intel))
+	b.image("old", intel)
+	b.image("older", intel)
+	image := aliases(t, "10: plain", "untagged: delete")
+	p := plan(t, b.Memory, image)
+	r := reconcile.Apply(t.Context(), tagsLate{b.Writer(image.Repository), func() { b.tag("release", b.digest["old"]) }}, p)
+	if len(r.Removed) != 2 {
+		t.Fatalf("result %+v", r)
+	}
+	for _, o := range r.Removed {
+		if kept := o.Tag == b.digest["old"]; kept != errors.Is(o.Err, reconcile.ErrStale) || kept != strings.Contains(fmt.Sprint(o.Err), `tag "release"`) {
+			t.Errorf("%s: %v", b.called(o.Tag), o.Err)
+		}
+	}
+	if b.Tags["r.test/app:release"] == "" || b.Manifests[b.digest["old"]].Body == nil {
+		t.Error("the tag or its manifest is gone")
+	}
 }
 
 func TestDeletionsAreDroppedIfAnythingMoved(t *testing.T) {

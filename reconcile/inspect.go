@@ -153,10 +153,7 @@ func (l *looking) parts() []Part {
 		if err != nil {
 			continue // it is among the errors
 		}
-		part.Bytes = body.Config.Size
-		for _, layer := range body.Layers {
-			part.Bytes += layer.Size
-		}
+		part.Bytes = body.Size() - int64(len(body.Body))
 		part.Tells = tells(leaf.Kind, body)
 		parts = append(parts, part)
 	}

@@ -39,7 +39,8 @@ type holding struct {
 	pinned    []string          // digests that images.yaml names
 	manifests map[string]held   // all that are known, by digest
 	purge     bool              // attestations are not kept by their own subject
-	cascades  bool              // see [registry.Facts]
+	cascades  bool              // a deletion takes referrers along, see [registry.Facts]
+	below     bool              // and what only the manifest lists
 	// signs are the subjects that tags sha256-<hex>[.suffix] name now, by the digest of
 	// what has the tag. A registry that cascades may know it without the tag, too.
 	signs map[string][]string
@@ -156,7 +157,7 @@ func (h holding) taking(needed map[string]string) (digest, taken string) {
 			continue
 		}
 		for _, child := range m.children {
-			if needed[child] != "" && !kept[child] && h.has(child) {
+			if h.below && needed[child] != "" && !kept[child] && h.has(child) {
 				return digest, child
 			}
 		}

@@ -66,13 +66,13 @@ func (w watched) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 	return w.Writer.DeleteTags(ctx, tags)
 }
 
-func (w watched) DeleteManifests(ctx context.Context, digests []string) []error {
-	for _, digest := range digests {
-		if !w.bin.has(digest, "") {
-			w.t.Errorf("%s is deleted before it is kept", digest)
+func (w watched) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	for _, r := range due {
+		if !w.bin.has(r.Digest, "") {
+			w.t.Errorf("%s is deleted before it is kept", r.Digest)
 		}
 	}
-	return w.Writer.DeleteManifests(ctx, digests)
+	return w.Writer.DeleteManifests(ctx, due)
 }
 
 type watching struct{ watched }

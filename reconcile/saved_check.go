@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"strings"
 
 	"tagline/config"
 	"tagline/policies"
@@ -43,7 +42,7 @@ func CheckSaved(image config.Image, plan Plan) []error {
 			case !listed || alias.Absent || c.Source == "":
 			case !ok:
 				problem("alias %q has no source %q", p.Tag, c.Source)
-			case strings.Contains(at.reference, ":") && at.reference != c.SourceDigest:
+			case config.IsDigest(at.reference) && at.reference != c.SourceDigest:
 				problem("alias %q has the source %q, and the plan another digest of it", p.Tag, c.Source)
 			}
 		}

@@ -17,7 +17,7 @@ func (s scope) sweep(plan *Plan) (after *holding) {
 	prune, untagged := policies.Prune.Of(s.rules), policies.Untagged.Of(s.rules)
 	if !prune && !untagged && !s.purging() {
 		if err := s.holdLastTags(plan); err != nil {
-			plan.Errors = append(plan.Errors, Failure{Message: "no tag is deleted: " + few(registry.Lines(err)), Cause: registry.Cause(err)})
+			plan.Errors = append(plan.Errors, Failure{Message: "no tag is deleted: " + few(registry.Lines(err.Error())), Cause: registry.Cause(err)})
 		}
 		return nil
 	}
@@ -27,7 +27,7 @@ func (s scope) sweep(plan *Plan) (after *holding) {
 		reached: map[string]bool{}, replaced: map[string]bool{}, left: map[string]bool{}, became: map[string]string{}, attests: map[string]string{}, along: map[string][]string{},
 	}
 	if err := w.run(plan, prune); err != nil {
-		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err)), Cause: registry.Cause(err)})
+		plan.Errors = append(plan.Errors, Failure{Message: "nothing is purged or deleted: " + few(registry.Lines(err.Error())), Cause: registry.Cause(err)})
 		return nil
 	}
 	if len(plan.Errors) > 0 {

@@ -92,18 +92,46 @@ func (s *sweep) compareTags(names []string) error {
 	for _, tag := range names {
 		listed[tag] = true
 	}
-	for _, alias := range s.image.Aliases {
-		_, err := s.tag(s.home, alias.Tag)
-		switch gone := errors.Is(err, registry.ErrNotFound); {
-		case err != nil && !gone:
-			errs = append(errs, err)
-		case gone && listed[alias.Tag]:
-			errs = append(errs, fmt.Errorf("the list of tags has %q, but there is no such tag; another job may be at work, run again", alias.Tag))
-		case !gone && !listed[alias.Tag]:
-			errs = append(errs, fmt.Errorf("the list of tags lacks %q, which exists; another job may be at work, run again", alias.Tag))
+	compare := func(tag string, exists bool) {
+		switch {
+		case !exists && listed[tag]:
+			errs = append(errs, fmt.Errorf("the list of tags has %q, but there is no such tag; another job may be at work, run again", tag))
+		case exists && !listed[tag]:
+			errs = append(errs, fmt.Errorf("the list of tags lacks %q, which exists; another job may be at work, run again", tag))
 		}
 	}
+	for _, alias := range s.image.Aliases {
+		_, err := s.tag(s.home, alias.Tag)
+		if gone := errors.Is(err, registry.ErrNotFound); err == nil || gone {
+			compare(alias.Tag, !gone)
+		} else {
+			errs = append(errs, err)
+		}
+	}
+	for tag, exists := range s.sourceTags() {
+		compare(tag, exists)
+	}
 	return errors.Join(errs...)
+}
+
+// sourceTags are the tags of this repository that the run has asked for as sources, and
+// whether each exists. It asks for none.
+func (s *sweep) sourceTags() map[string]bool {
+	known, tags := s.resolved(), map[string]bool{}
+	for _, alias := range s.image.Aliases {
+		for _, source := range alias.Sources {
+			if source.Repository != s.home || source.Tag == "" || source.Alias {
+				continue
+			}
+			at := place{s.home, source.Tag}
+			if known[source.Tag] != "" {
+				tags[source.Tag] = true
+			} else if errors.Is(s.tags[at].Err, registry.ErrNotFound) || errors.Is(s.manifests[at].Err, registry.ErrNotFound) {
+				tags[source.Tag] = false
+			}
+		}
+	}
+	return tags
 }
 
 // named returns what a tag names, by the same answer that aliases are made of.
@@ -190,11 +218,14 @@ func (s *sweep) addStored(line registry.StoredManifest) error {
 		s.before[tag] = line.Digest
 		at := place{s.home, tag}
 		resolved, fetched := s.tags[at], s.manifests[at]
-		if digest := resolved.Value.Digest; digest != "" && digest != line.Digest {
-			errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, digest))
+		alone := []string{resolved.Value.Digest}
+		if fetched.Value != nil {
+			alone = append(alone, fetched.Value.Digest)
 		}
-		if m := fetched.Value; m != nil && m.Digest != line.Digest {
-			errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, m.Digest))
+		for _, digest := range alone {
+			if digest != "" && digest != line.Digest {
+				errs = append(errs, fmt.Errorf("tag %q is %s by the list and %s by itself; another job may be at work, run again", tag, line.Digest, digest))
+			}
 		}
 	}
 	m, err := s.stored(line)

@@ -49,13 +49,16 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.after.cascades, s.after.below = facts.Cascades || facts.TakesReferrers, facts.Cascades
 		if facts.Cascades {
-			s.after.cascades, s.after.signs = true, map[string][]string{}
+			s.after.signs = map[string][]string{}
 			for _, tag := range slices.Sorted(maps.Keys(s.before)) {
 				if subject := registry.FallbackSubject(tag); subject != "" {
 					s.after.signs[s.before[tag]] = append(s.after.signs[s.before[tag]], subject)
 				}
 			}
+		}
+		if s.after.cascades {
 			needed = s.after.needed()
 		}
 	}

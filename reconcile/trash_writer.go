@@ -110,19 +110,23 @@ func (k *keeping) DeleteTags(ctx context.Context, tags []registry.TagDigest) []e
 // DeleteManifests keeps what the plan deletes after a manifest, too, before that
 // goes: a registry may delete it along with it (see [registry.Facts]). If that
 // fails, nothing is deleted.
-func (k *keeping) DeleteManifests(ctx context.Context, digests []string) []error {
-	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, k.under(digests)))...)
-	due := make([]losing, len(digests))
-	for i, digest := range digests {
-		due[i] = losing{digest, k.tags[digest], k.reasons[digest]}
+func (k *keeping) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, k.under(due)))...)
+	lose := make([]losing, len(due))
+	for i, r := range due {
+		lose[i] = losing{r.Digest, k.tags[r.Digest], k.reasons[r.Digest]}
 	}
-	return deleteKept(ctx, k, digests, due, k.Writer.DeleteManifests)
+	return deleteKept(ctx, k, due, lose, k.Writer.DeleteManifests)
 }
 
 // under returns what the plan deletes after some manifests, at any depth.
-func (k *keeping) under(digests []string) (due []losing) {
+func (k *keeping) under(removals []registry.Removal) (due []losing) {
 	seen := map[string]bool{}
-	for open := slices.Clone(digests); len(open) > 0; open = open[1:] {
+	var open []string
+	for _, r := range removals {
+		open = append(open, r.Digest)
+	}
+	for ; len(open) > 0; open = open[1:] {
 		for _, digest := range k.below[open[0]] {
 			if !seen[digest] {
 				seen[digest] = true

@@ -74,7 +74,8 @@ in an index that may be another one.`,
 			}
 			var out bytes.Buffer
 			text := report.NewText(&out, report.TextOptions{Verbose: a.verbose > 0, Color: !to.toFile && a.colored(a.stdout)})
-			return errors.Join(text.History(h, opts), to.write(out.Bytes()))
+			err = text.History(h, opts)
+			return to.give(out.Bytes(), err)
 		},
 	}
 	c.Flags().StringVar(&at, "at", "", "only what it named `WHEN`: on 2026-01-02, at \"2026-01-02 03:04:05 UTC\", or 7d or 2h30m ago")

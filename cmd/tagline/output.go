@@ -86,6 +86,14 @@ type answer struct {
 	write        func([]byte) error
 }
 
+// give writes an answer. One that could not be made replaces no file.
+func (to answer) give(data []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	return to.write(data)
+}
+
 // openAnswer finds a path that can't be written before a registry is asked.
 func (a *app) openAnswer(flag string) (answer, error) {
 	name, path, err := parseOutput(flag, answerFormats)

@@ -160,7 +160,7 @@ func (r *restoring) list(to answer, dir string, records []reconcile.Record) erro
 	if to.json {
 		out = *bytes.NewBuffer(report.TrashJSON(records))
 	}
-	return errors.Join(err, to.write(out.Bytes()))
+	return to.give(out.Bytes(), err)
 }
 
 func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lost, record *recording) error {
@@ -187,7 +187,7 @@ func (r *restoring) putBack(ctx context.Context, to answer, found []reconcile.Lo
 	if to.json {
 		out = *bytes.NewBuffer(report.RestoredJSON(r.all, r.dryRun))
 	}
-	return errors.Join(err, to.write(out.Bytes()))
+	return to.give(out.Bytes(), err)
 }
 
 // wanted parses an argument.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -86,7 +85,7 @@ func (a *app) status(ctx context.Context, args []string, output string, journals
 	} else {
 		err = status.Text(&text)
 	}
-	if err = cmp.Or(err, to.write(text.Bytes())); err == nil && status.Failed {
+	if err = to.give(text.Bytes(), err); err == nil && status.Failed {
 		err = exitCode(exitFailed)
 	}
 	return err

@@ -2,10 +2,8 @@ package azure
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -65,10 +63,6 @@ func (a *api) client(ctx context.Context, action string) (*http.Client, error) {
 	return client, nil
 }
 
-// maxBody bounds an answer. A page of a thousand manifests has less than a
-// megabyte.
-const maxBody = 16 << 20
-
 // ask sends a request to a path below "/acr/v1/REPOSITORY". subject names what an
 // error is about.
 //
@@ -97,20 +91,11 @@ func (a *api) ask(ctx context.Context, method, path, action, subject string, int
 	if into == nil {
 		return resp.Header, nil
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(into); err != nil {
-		return nil, fmt.Errorf("%s: the answer is no JSON that is understood: %w", subject, err)
+	if err := oci.Decode(resp, into); err != nil {
+		return nil, fmt.Errorf("%s: %w", subject, err)
 	}
 	return resp.Header, nil
 }
-
-// refused is an answer that refuses one request.
-type refused struct {
-	text   string
-	causes []error
-}
-
-func (r *refused) Error() string   { return r.text }
-func (r *refused) Unwrap() []error { return r.causes }
 
 // refusal explains an answer. Codes and statuses are those of the recordings in
 // azure-sdk-for-go, and of Azure/acr-cli#70 for what is locked.
@@ -119,19 +104,19 @@ func (a *api) refusal(subject, action string, err error) error {
 	if !errors.As(err, &answer) || answer.StatusCode >= http.StatusInternalServerError || answer.StatusCode == http.StatusTooManyRequests {
 		return a.over.Failure(a.repository, subject, err)
 	}
-	r := &refused{subject + ": " + a.over.Reason(a.repository, err), []error{err}}
+	text, causes := subject+": "+a.over.Reason(a.repository, err), []error{err}
 	switch {
 	case answer.StatusCode == http.StatusNotFound:
-		r.causes = append(r.causes, registry.ErrNotFound)
+		causes = append(causes, registry.ErrNotFound)
 		if slices.ContainsFunc(answer.Errors, func(d transport.Diagnostic) bool { return d.Code == transport.NameUnknownErrorCode }) {
-			r.causes = append(r.causes, registry.ErrNoRepository)
+			causes = append(causes, registry.ErrNoRepository)
 		}
 	case isForbidden(err):
-		r.text += fmt.Sprintf("; the credentials for %s lack the permission %s (%s) on %s", a.repository.Host, permissions[action], action, a.repository.Path)
+		text += fmt.Sprintf("; the credentials for %s lack the permission %s (%s) on %s", a.repository.Host, permissions[action], action, a.repository.Path)
 	case oci.IsLocked(err):
-		r.text += locked
+		text += locked
 	}
-	return r
+	return registry.Explain(text, "", causes...)
 }
 
 const locked = "; it is locked (deleteEnabled or writeEnabled is false): \"az acr repository update\" unlocks it"

@@ -30,7 +30,7 @@ func open(t *testing.T, r *azuretest.Registry) (*kinds.Client, *kinds.Writers) {
 func TestContract(t *testing.T) {
 	r := azuretest.Start(t)
 	r.Page = 7
-	tested.Contract(t, r.Registry, registrytest.Backend{Lists: true, Many: 30})
+	tested.Contract(t, r.Registry, registrytest.Backend{Lists: true, Many: 30, TakesReferrers: true})
 }
 
 func TestCalls(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"tagline/reconcile/listing"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -110,21 +110,21 @@ func next(header http.Header) (string, error) {
 	if link == "" {
 		return "", nil
 	}
-	address, rest, ok := strings.Cut(strings.TrimPrefix(link, "<"), ">")
-	u, err := url.Parse(address)
-	if !ok || err != nil || !strings.Contains(rest, "next") || u.Query().Get("last") == "" {
+	u, err := url.Parse(oci.Links(header)["next"])
+	if err != nil || u.Query().Get("last") == "" {
 		return "", fmt.Errorf("the link to the next page is not understood: %q", link)
 	}
 	return u.Query().Get("last"), nil
 }
 
-// tagPages lists the tags by name, a page a step.
-func (a *api) tagPages(ctx context.Context, into map[string]tag) iter.Seq2[int, error] {
+// tagPages lists the tags by name, a page a step. query may select those of one
+// manifest: "&digest=".
+func (a *api) tagPages(ctx context.Context, query, subject string, into map[string]tag) iter.Seq2[int, error] {
 	type page struct {
 		Tags []tag `json:"tags"`
 	}
 	return func(yield func(int, error) bool) {
-		for p, err := range pages(ctx, a, "_tags", "", "tags of "+a.repository.String(), func(p *page) int { return len(p.Tags) }) {
+		for p, err := range pages(ctx, a, "_tags", query, subject, func(p *page) int { return len(p.Tags) }) {
 			if err != nil {
 				yield(0, err)
 				return
@@ -138,6 +138,8 @@ func (a *api) tagPages(ctx context.Context, into map[string]tag) iter.Seq2[int, 
 		}
 	}
 }
+
+func (a *api) allTags() string { return "tags of " + a.repository.String() }
 
 // Pages implements [listing.API]. It asks for the repository, its tags and its
 // manifests, in this order.
@@ -161,7 +163,7 @@ func (l *lists) pages(ctx context.Context, yield func(listing.Page) bool) error 
 		return nil
 	}
 	tags := map[string]tag{}
-	for _, err := range l.tagPages(ctx, tags) {
+	for _, err := range l.tagPages(ctx, "", l.allTags(), tags) {
 		if err != nil {
 			return err
 		}
@@ -252,13 +254,14 @@ func (a *api) keep(all attributes, tags map[string]tag) {
 	a.known = &known{all, tags}
 }
 
-// Facts has what is locked. Where the credentials may not read that, the first
+// Facts has what is locked, and that referrers go with a manifest (Azure/acr-cli,
+// cmd/common/image_functions.go, which leaves them to the service). Where the credentials may not read that, the first
 // push of a locked tag is refused.
 func (l *lists) Facts(ctx context.Context) (registry.Facts, error) {
 	known, err := l.locks(ctx)
 	switch {
 	case errors.Is(err, registry.ErrNotFound): // a push makes it
-		return registry.Facts{}, nil
+		return registry.Facts{TakesReferrers: true}, nil
 	case isForbidden(err):
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -266,11 +269,11 @@ func (l *lists) Facts(ctx context.Context) (registry.Facts, error) {
 			l.warned = true
 			l.log.WarnContext(ctx, "what is locked can't be read, so it is not known before a push", "repository", l.repository.String(), "error", err.Error())
 		}
-		return registry.Facts{}, nil
+		return registry.Facts{TakesReferrers: true}, nil
 	case err != nil:
 		return registry.Facts{}, err
 	}
-	facts := registry.Facts{Locked: !known.attributes.Locks.writable()}
+	facts := registry.Facts{TakesReferrers: true, Locked: !known.attributes.Locks.writable()}
 	facts.Tags.Immutable = facts.Locked
 	for name, t := range known.tags {
 		if !t.Locks.writable() {
@@ -296,7 +299,7 @@ func (a *api) locks(ctx context.Context) (*known, error) {
 		return nil, err
 	}
 	tags := map[string]tag{}
-	for _, err := range a.tagPages(ctx, tags) {
+	for _, err := range a.tagPages(ctx, "", a.allTags(), tags) {
 		if err != nil {
 			return nil, err
 		}

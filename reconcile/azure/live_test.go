@@ -113,7 +113,7 @@ func assumed(t *testing.T, repository config.Repository) {
 		errs := append(writer.Put(t.Context(), []registry.TaggedManifest{{Tag: "1.0", Manifest: raw}}),
 			writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})...)
 		// Invented until it is seen here: a tag's lock holds its manifest.
-		errs = append(errs, writer.DeleteManifests(t.Context(), []string{digests["1.0"]})...)
+		errs = append(errs, writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0"))...)
 		for i, err := range errs {
 			if err == nil || !strings.Contains(err.Error(), "it is locked") {
 				t.Errorf("write %d: %v", i, err)
@@ -140,7 +140,7 @@ func assumed(t *testing.T, repository config.Repository) {
 	})
 	t.Run("what is not there is deleted without an error", func(t *testing.T) {
 		_, writer := open()
-		if err := writer.DeleteManifests(t.Context(), []string{"sha256:" + strings.Repeat("0", 64)})[0]; err != nil {
+		if err := writer.DeleteManifests(t.Context(), registry.Removals("sha256:"+strings.Repeat("0", 64)))[0]; err != nil {
 			t.Error(err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tagline/reconcile/azure/azuretest"
+	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/registry"
 )
 
@@ -54,7 +55,7 @@ func TestLockedRepository(t *testing.T) {
 	if err := writer.Deletes(t.Context()); !errors.Is(err, registry.ErrUnsupported) || !strings.Contains(err.Error(), "locked") {
 		t.Errorf("deletes: %v", err)
 	}
-	if err := writer.DeleteManifests(t.Context(), []string{digests["1.0"]})[0]; err == nil || !strings.Contains(err.Error(), "it is locked") {
+	if err := writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0"))[0]; err == nil || !strings.Contains(err.Error(), "it is locked") {
 		t.Errorf("deletion: %v", err)
 	}
 	r.Lock("app", func(l *azuretest.Locks) { *l = azuretest.Locks{Write: true, Read: true, List: true} })
@@ -79,7 +80,7 @@ func TestLockedItemsStay(t *testing.T) {
 			_, w := open(t, r)
 			writer := w.Writer(at(r, "app"))
 			errs := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}, {Tag: "1.1", Digest: digests["1.1"]}})
-			errs = append(errs, writer.DeleteManifests(t.Context(), []string{digests["1.2"], digests["1.3"]})...)
+			errs = append(errs, writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.2", "1.3"))...)
 			for i, err := range errs {
 				if locked := i%2 == 0; locked != (err != nil) || errors.Is(err, registry.ErrUnsupported) || locked && !strings.Contains(err.Error(), "az acr repository update") {
 					t.Errorf("deletion %d: %v", i, err)

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,12 +48,11 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 }
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
-	subject := fmt.Sprintf("delete tag %s:%s", w.api.repository, t.Tag)
-	switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-	case now.Err != nil:
-		return fmt.Errorf("delete tag: %w", now.Err)
-	case now.Value.Digest != t.Digest:
-		return fmt.Errorf("%s: %w", subject, &registry.MovedError{Now: now.Value.Digest})
+	subject := "delete tag " + w.api.repository.Reference(t.Tag)
+	if err := t.Check(ctx, w); errors.Is(err, registry.ErrMoved) {
+		return fmt.Errorf("%s: %w", subject, err)
+	} else if err != nil {
+		return fmt.Errorf("delete tag: %w", err)
 	}
 	_, err := w.api.ask(ctx, http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
 	return err
@@ -64,10 +64,74 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 }
 
 // DeleteManifests implements [registry.Writer]. One that is locked is refused by
-// itself. The artifacts that refer to a manifest go with it (Azure/acr-cli,
-// cmd/common/image_functions.go).
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	return explained(w.Writer.DeleteManifests(ctx, digests), permissions[deletes])
+// itself. Its referrers go with a manifest, see Facts.TakesReferrers, and so do its
+// tags, whichever they are. So each costs a GET, for its tags, and a DELETE.
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := make([]error, len(due))
+	for first := 0; first < len(due); {
+		n := w.AtOnce()
+		if first == 0 { // a registry that counts failed logins would lock the account
+			n = 1
+		} else if isForbidden(errs[0]) {
+			for i := range errs {
+				errs[i] = errs[0]
+			}
+			break
+		}
+		last := min(first+n, len(due))
+		copy(errs[first:], w.deleteManifests(ctx, due[first:last]))
+		first = last
+	}
+	return errs
+}
+
+// deleteManifests deletes as many manifests as go at once, so that little time passes
+// after their tags have been read.
+func (w *writer) deleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := make([]error, len(due))
+	var group errgroup.Group
+	for i := range due {
+		group.Go(func() error {
+			errs[i] = w.checkTags(ctx, due[i])
+			return nil
+		})
+	}
+	_ = group.Wait() // every error is in its place
+	var may []registry.Removal
+	var at []int
+	for i, err := range errs {
+		if err == nil {
+			may, at = append(may, due[i]), append(at, i)
+		}
+	}
+	for k, err := range explained(w.Writer.DeleteManifests(ctx, may), permissions[deletes]) {
+		errs[at[k]] = err
+	}
+	return errs
+}
+
+// checkTags returns an error for a manifest that has a tag that may not go with it.
+func (w *writer) checkTags(ctx context.Context, r registry.Removal) error {
+	subject := "delete " + w.api.repository.Reference(r.Digest)
+	tags := map[string]tag{}
+	for _, err := range w.api.tagPages(ctx, "&digest="+url.QueryEscape(r.Digest), subject, tags) {
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var listed []string
+	for name, t := range tags {
+		if t.Digest == r.Digest {
+			listed = append(listed, name)
+		}
+	}
+	if err := r.Check(ctx, w, listed); err != nil {
+		return fmt.Errorf("%s: %w", subject, err)
+	}
+	return nil
 }
 
 // explained adds to refusals that what they are about is locked, or which

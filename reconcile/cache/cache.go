@@ -15,7 +15,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -159,7 +158,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 		switch hints[i], hinted = r.shelf.tag(reference); {
 		case hinted:
 			resolve = append(resolve, i)
-		case isDigest(reference) && !r.named[reference] && r.recall(reference, &answers[i]):
+		case config.IsDigest(reference) && !r.named[reference] && r.recall(reference, &answers[i]):
 		default:
 			fetch = append(fetch, i)
 		}
@@ -175,7 +174,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 
 	learned := newBook()
 	for i, reference := range references {
-		if now := answers[i]; !isDigest(reference) && now.Err == nil && hints[i] != now.Value.Digest {
+		if now := answers[i]; !config.IsDigest(reference) && now.Err == nil && hints[i] != now.Value.Digest {
 			learned.Tags[reference] = now.Value.Digest
 		}
 	}
@@ -186,7 +185,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 // resolve asks what tags name now, and fetches the manifests that the cache
 // lacks. If a tag moves meanwhile, its manifest is fetched by tag.
 func (r *reader) resolve(ctx context.Context, tags []string, at []int, answers []registry.Answer[registry.RawManifest]) {
-	named := r.Resolve(ctx, pick(tags, at))
+	named := r.Resolve(ctx, registry.Pick(tags, at))
 	digests := make([]string, len(tags))
 	var missing, moved []int
 	for k, i := range at {
@@ -224,7 +223,7 @@ func (r *reader) fetch(ctx context.Context, references []string, at []int, answe
 	}
 	r.cache.misses.Add(int64(len(at)))
 	learned := newBook()
-	got := r.Reader.Manifests(ctx, pick(references, at))
+	got := r.Reader.Manifests(ctx, registry.Pick(references, at))
 	for k, i := range at {
 		if answers[i] = got[k]; got[k].Err == nil {
 			learned.Manifests[got[k].Value.Digest] = manifest{got[k].Value.MediaType, got[k].Value.Body}
@@ -252,7 +251,7 @@ func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answe
 	}
 	r.cache.misses.Add(int64(len(fetch)))
 	learned := newBook()
-	got := r.Reader.Configs(ctx, pick(digests, fetch))
+	got := r.Reader.Configs(ctx, registry.Pick(digests, fetch))
 	for k, i := range fetch {
 		var platform ocispec.Platform
 		if answers[i] = got[k]; got[k].Err == nil && json.Unmarshal(got[k].Value, &platform) == nil {
@@ -303,14 +302,3 @@ func (r *reader) Record() registry.Record { return r.shelf.record() }
 
 // Note implements [registry.Memory].
 func (r *reader) Note(change func(registry.Record)) { r.shelf.note(change) }
-
-func pick(all []string, at []int) []string {
-	some := make([]string, len(at))
-	for k, i := range at {
-		some[k] = all[i]
-	}
-	return some
-}
-
-// A tag has no colon.
-func isDigest(reference string) bool { return strings.Contains(reference, ":") }

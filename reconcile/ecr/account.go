@@ -73,7 +73,7 @@ func (r *account) connect(ctx context.Context) error {
 // refused says which registry could not be entered. The error is the same for all
 // repositories of it.
 func (r *account) refused(err error) error {
-	return &failure{text: r.name + ": " + err.Error(), causes: []error{err}}
+	return registry.Explain(r.name+": "+err.Error(), "", err)
 }
 
 // atOnce is how many requests may be in flight.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"tagline/reconcile/registry"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -27,7 +28,7 @@ import (
 func (s *session) noConfiguration(err error) error {
 	var missing awsconfig.SharedConfigProfileNotExistError
 	if s.identity.profile != "" && errors.As(err, &missing) {
-		return &failure{text: fmt.Sprintf("there is no profile %q in the files of the AWS CLI (%s)", s.identity.profile, strings.Join(missing.Filename, ", ")), causes: []error{err}}
+		return registry.Explain(fmt.Sprintf("there is no profile %q in the files of the AWS CLI (%s)", s.identity.profile, strings.Join(missing.Filename, ", ")), "", err)
 	}
 	return fmt.Errorf("AWS configuration: %w", err)
 }
@@ -57,7 +58,7 @@ func (s *session) noCredentials(ctx context.Context, err error, patience time.Du
 	switch {
 	case ctx.Err() != nil:
 		text += fmt.Sprintf("no answer within %v", patience)
-		return &failure{text, text, []error{err}}
+		return registry.Explain(text, text, err)
 	case errors.As(err, &api):
 		text += strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
 	case errors.As(err, &file):
@@ -68,7 +69,7 @@ func (s *session) noCredentials(ctx context.Context, err error, patience time.Du
 	if login := s.login(err); login != "" {
 		text += fmt.Sprintf("; log in with %q", login)
 	}
-	return &failure{text, text, []error{err}}
+	return registry.Explain(text, text, err)
 }
 
 // asked records which service is being asked for credentials, and at which

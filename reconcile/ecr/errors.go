@@ -19,17 +19,6 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// failure is an error in one line, without the SDK's request ids and layers.
-type failure struct {
-	text   string
-	cause  string // see [registry.Cause]
-	causes []error
-}
-
-func (f *failure) Error() string   { return f.text }
-func (f *failure) Cause() string   { return f.cause }
-func (f *failure) Unwrap() []error { return f.causes }
-
 // failure says what went wrong with a subject, with advice if there is any. It
 // wraps [registry.ErrNotFound] if ECR says that the image or its repository
 // does not exist.
@@ -38,16 +27,16 @@ func (r *reader) failure(subject string, err error) error {
 	if errors.As(err, &role) {
 		return r.refused(role)
 	}
-	var ours *failure
+	var ours *registry.Explained
 	if errors.As(err, &ours) || errors.Is(err, r.err) && r.err != nil {
 		return err
 	}
 	if errors.Is(err, context.Canceled) {
-		return &failure{subject + ": interrupted", cmp.Or(r.Host, r.name) + ": interrupted", []error{err}}
+		return registry.Explain(subject+": interrupted", cmp.Or(r.Host, r.name)+": interrupted", err)
 	}
 	said := func(reason, cause, advice string, causes ...error) error {
 		operation := operationOf(err) + ": "
-		return &failure{subject + ": " + operation + reason + advice, cmp.Or(r.Host, r.name) + ": " + operation + cause + advice, append(causes, err)}
+		return registry.Explain(subject+": "+operation+reason+advice, cmp.Or(r.Host, r.name)+": "+operation+cause+advice, append(causes, err)...)
 	}
 	if answer := notFromECR(err); answer != "" {
 		return said(answer, answer, "")
@@ -141,12 +130,7 @@ func (r *reader) archived(id string) error {
 }
 
 // subject names what an error is about.
-func (r *reader) subject(id string) string {
-	if isDigest(id) {
-		return r.String() + "@" + id
-	}
-	return r.String() + ":" + id
-}
+func (r *reader) subject(id string) string { return r.Reference(id) }
 
 func isAbsent(err error) bool { return errors.Is(err, registry.ErrNotFound) }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 	"unique"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"tagline/config"
 	"tagline/reconcile/registry"
 )
 
@@ -246,7 +246,7 @@ func named(err *types.ImageNotFoundException) string {
 	switch {
 	case m == nil:
 		return ""
-	case isDigest(m[1]):
+	case config.IsDigest(m[1]):
 		return m[1]
 	}
 	return m[2]
@@ -260,7 +260,7 @@ func anyStatus() *types.DescribeImagesFilter {
 func identifiers(ids []string) []types.ImageIdentifier {
 	all := make([]types.ImageIdentifier, len(ids))
 	for i := range ids {
-		if isDigest(ids[i]) {
+		if config.IsDigest(ids[i]) {
 			all[i].ImageDigest = &ids[i]
 		} else {
 			all[i].ImageTag = &ids[i]
@@ -268,9 +268,6 @@ func identifiers(ids []string) []types.ImageIdentifier {
 	}
 	return all
 }
-
-// isDigest reports whether an id is a digest. A tag has no colon.
-func isDigest(id string) bool { return strings.Contains(id, ":") }
 
 // interned keeps one copy of a string that a listing repeats a hundred thousand
 // times.

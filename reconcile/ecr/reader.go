@@ -88,7 +88,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 	answers := make([]registry.Answer[registry.RawManifest], len(references))
 	var tags []string
 	for _, reference := range references {
-		if !isDigest(reference) {
+		if !config.IsDigest(reference) {
 			tags = append(tags, reference)
 		}
 	}
@@ -98,7 +98,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 	}
 	digests := make([]string, len(references)) // "" if there is nothing to fetch
 	for i, reference := range references {
-		if isDigest(reference) {
+		if config.IsDigest(reference) {
 			digests[i] = reference
 			continue
 		}
@@ -118,7 +118,7 @@ func (r *reader) Manifests(ctx context.Context, references []string) []registry.
 			continue
 		}
 		answers[i] = got[digests[i]]
-		if !isDigest(reference) && isAbsent(answers[i].Err) {
+		if !config.IsDigest(reference) && isAbsent(answers[i].Err) {
 			answers[i].Err = fmt.Errorf("%s: it named %s, which was deleted a moment later; run again", r.subject(reference), digests[i])
 		}
 	}

@@ -204,18 +204,18 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 // Deletes returns nil: ECR supports deletions.
 func (*writer) Deletes(context.Context) error { return nil }
 
-// DeleteManifests implements [registry.Writer].
+// DeleteManifests implements [registry.Writer]. All tags go with a manifest.
 //
 // Errors: [registry.ErrNotFound] if there is no such repository.
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	due := map[string]types.ImageIdentifier{}
-	for i := range digests {
-		due[digests[i]] = types.ImageIdentifier{ImageDigest: &digests[i]}
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	ids := map[string]types.ImageIdentifier{}
+	for i := range due {
+		ids[due[i].Digest] = types.ImageIdentifier{ImageDigest: &due[i].Digest}
 	}
-	outcome := w.delete(ctx, due)
-	errs := make([]error, len(digests))
-	for i, digest := range digests {
-		errs[i] = outcome[digest]
+	outcome := w.delete(ctx, ids)
+	errs := make([]error, len(due))
+	for i, r := range due {
+		errs[i] = outcome[r.Digest]
 	}
 	return errs
 }

@@ -16,6 +16,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/github/githubtest"
+	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
@@ -177,7 +178,7 @@ func TestListingRefused(t *testing.T) {
 			}
 			writer := w.Writer(repository)
 			if name != "a package not shown" { // which could be one that was never pushed
-				for _, err := range slices.Concat(writer.DeleteManifests(t.Context(), []string{digests["1.0"]}), writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.1", Digest: digests["1.1"]}})) {
+				for _, err := range slices.Concat(writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0")), writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.1", Digest: digests["1.1"]}})) {
 					if err == nil || !strings.Contains(err.Error(), test.want) {
 						t.Errorf("delete: %v, want %q", err, test.want)
 					}
@@ -271,7 +272,7 @@ func TestFlatMemory(t *testing.T) {
 	})
 	_, w := open(t, g.Host, oci.Options{})
 	digest := fmt.Sprintf("sha256:%064x", 1<<30) // none of them
-	if err := w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(t.Context(), []string{digest})[0]; err != nil {
+	if err := w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(t.Context(), registry.Removals(digest))[0]; err != nil {
 		t.Error(err)
 	}
 	if len(heap) < 3 || int64(heap[len(heap)-1])-int64(heap[0]) > 4<<20 {
@@ -334,7 +335,7 @@ func TestRefusedDeletions(t *testing.T) {
 	}
 	_, w := open(t, g.Host, oci.Options{})
 	writer := w.Writer(config.Repository{Host: g.Host, Path: "owner/app"})
-	for i, err := range writer.DeleteManifests(t.Context(), []string{digests["1.0"], digests["1.1"], digests["1.2"], digests["1.3"]}) {
+	for i, err := range writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0", "1.1", "1.2", "1.3")) {
 		want := []string{"", "more than 5,000 times", "delete:packages", ""}[i]
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || errors.Is(err, registry.ErrUnsupported)) {
 			t.Errorf("1.%d: %v, want %q", i, err, want)
@@ -382,7 +383,7 @@ func TestLimitsWhileDeleting(t *testing.T) {
 				return true
 			}
 			_, w := open(t, g.Host, oci.Options{Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
-			for i, err := range w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(t.Context(), []string{digests["1.0"], digests["1.1"], digests["1.2"]}) {
+			for i, err := range w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0", "1.1", "1.2")) {
 				if err != nil {
 					t.Errorf("1.%d: %v", i, err)
 				}
@@ -407,7 +408,7 @@ func TestDisagreement(t *testing.T) {
 			t.Errorf("inventory: %v", err)
 		}
 		writer := w.Writer(repository)
-		for _, err := range append(writer.DeleteManifests(t.Context(), []string{digests["1.1"]}), writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.1", Digest: digests["1.1"]}})...) {
+		for _, err := range append(writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.1")), writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.1", Digest: digests["1.1"]}})...) {
 			if err == nil || !strings.Contains(err.Error(), "does not list it") {
 				t.Errorf("delete: %v", err)
 			}
@@ -453,7 +454,7 @@ func TestDisagreement(t *testing.T) {
 				return req.Method == http.MethodDelete
 			}
 			_, w := open(t, g.Host, oci.Options{})
-			err := w.Writer(repository).DeleteManifests(t.Context(), []string{digests["1.2"]})[0]
+			err := w.Writer(repository).DeleteManifests(t.Context(), kindstest.Removals(digests, "1.2"))[0]
 			if err == nil || status == http.StatusNotFound && !strings.Contains(err.Error(), "delete:packages") {
 				t.Errorf("%d: %v", status, err)
 			}
@@ -476,7 +477,7 @@ func TestNoPackage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, registry.ErrNotFound) != (path == "owner/none") {
 			t.Errorf("%s: %v", path, err)
 		}
-		if err := w.Writer(repository).DeleteManifests(t.Context(), []string{"sha256:" + strings.Repeat("a", 64)})[0]; (err == nil) != (path == "owner/none") {
+		if err := w.Writer(repository).DeleteManifests(t.Context(), registry.Removals("sha256:"+strings.Repeat("a", 64)))[0]; (err == nil) != (path == "owner/none") {
 			t.Errorf("delete in %s: %v", path, err)
 		}
 	}

@@ -26,8 +26,8 @@ func (c *Client) get(ctx context.Context, address string, into any) (http.Header
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return nil, fmt.Errorf("the answer of %s is no JSON that is understood: %w", resp.Request.URL.Host, err)
+	if err := oci.Decode(resp, into); err != nil {
+		return nil, fmt.Errorf("%s: %w", resp.Request.URL.Host, err)
 	}
 	return resp.Header, nil
 }

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -253,20 +252,16 @@ func (v *versions) page(ctx context.Context, address string) (page, error) {
 	return p, nil
 }
 
-var link = regexp.MustCompile(`<([^<>]*)>; *rel="(\w+)"`)
-
 // links notes where the next page and the last one are (GitHub REST API, "Using
 // pagination in the REST API"). The token goes along, so they must be of the API.
 func (c *Client) links(p *page, address string, header http.Header) error {
-	for _, found := range link.FindAllStringSubmatch(strings.Join(header.Values("Link"), ","), -1) {
-		to := map[string]*string{"next": &p.next, "last": &p.last}[found[2]]
-		if to == nil {
-			continue
-		}
-		if *to = found[1]; !strings.HasPrefix(*to, c.api+"/") || *to == address {
-			return fmt.Errorf("the %s page of the listing is at %q, not in %s", found[2], *to, c.api)
+	all := oci.Links(header)
+	for _, relation := range []string{"next", "last"} {
+		if to, ok := all[relation]; ok && (!strings.HasPrefix(to, c.api+"/") || to == address) {
+			return fmt.Errorf("the %s page of the listing is at %q, not in %s", relation, to, c.api)
 		}
 	}
+	p.next, p.last = all["next"], all["last"]
 	p.left = 0
 	if p.next != "" {
 		to, known := number(p.last)

@@ -18,6 +18,7 @@ import (
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/kinds"
+	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
@@ -67,7 +68,7 @@ func TestLive(t *testing.T) {
 	if all := inventory(); len(all) != 5+3 || !slices.Equal(all[digests["1.0"]], []string{"1.0"}) || len(all[digests["1.2"]]) != 0 {
 		t.Fatalf("the listing is %v", all)
 	}
-	if err := writer.DeleteManifests(t.Context(), []string{digests["1.2"]})[0]; err != nil {
+	if err := writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.2"))[0]; err != nil {
 		t.Fatalf("an untagged version: %v", err)
 	}
 	if err := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.1", Digest: digests["1.1"]}})[0]; err != nil {

@@ -145,7 +145,7 @@ func TestInterruptedDeletions(t *testing.T) {
 		return false
 	}
 	_, w := open(t, g.Host, oci.Options{})
-	errs := w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(ctx, []string{digests["1.0"], digests["1.1"]})
+	errs := w.Writer(config.Repository{Host: g.Host, Path: "owner/app"}).DeleteManifests(ctx, kindstest.Removals(digests, "1.0", "1.1"))
 	if errs[0] != nil || !errors.Is(errs[1], context.Canceled) || len(g.Manifests("owner/app")) != 2 {
 		t.Errorf("%v; %d manifests are left", errs, len(g.Manifests("owner/app")))
 	}

@@ -66,7 +66,7 @@ func (w *writer) Undelete(ctx context.Context, digests []string) []error {
 	for i, digest := range digests {
 		of, ok := found[digest]
 		if errs[i] = err; err == nil && !ok {
-			errs[i] = fmt.Errorf("%s@%s: %w among the deleted versions", w.versions.repository, digest, registry.ErrNotFound)
+			errs[i] = fmt.Errorf("%s: %w among the deleted versions", w.versions.repository.Reference(digest), registry.ErrNotFound)
 		} else if err == nil {
 			errs[i] = w.restore(ctx, of)
 		}

@@ -52,21 +52,18 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 			errs[i] = w.deleteTag(ctx, t, asked, versions, outcome)
 		}
 		if errs[i] != nil {
-			errs[i] = fmt.Errorf("delete tag %s:%s: %w", w.versions.repository, t.Tag, errs[i])
+			errs[i] = fmt.Errorf("delete tag %s: %w", w.versions.repository.Reference(t.Tag), errs[i])
 		}
 	}
-	w.forget()
+	registry.Forget(w.Writer)
 	return errs
 }
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest, asked map[string]string, versions []version, outcome map[string]error) error {
 	at := slices.IndexFunc(versions, func(v version) bool { return slices.Contains(v.Metadata.Container.Tags, t.Tag) })
 	if at < 0 {
-		switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-		case now.Err != nil:
-			return now.Err
-		case now.Value.Digest != t.Digest:
-			return &registry.MovedError{Now: now.Value.Digest}
+		if err := t.Check(ctx, w); err != nil {
+			return err
 		}
 		return errors.New("GitHub's API does not list it, and the registry has it; run again")
 	}
@@ -86,35 +83,47 @@ func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest, asked map[
 	if len(others) > 0 {
 		return fmt.Errorf("%w: GitHub deletes a tag only with its manifest, which also has the tag %s", registry.ErrUnsupported, strings.Join(others, ", "))
 	}
-	err := w.deleteVersion(ctx, named, named.Metadata.Container.Tags)
+	err := w.deleteVersion(ctx, named, func(tags []string) error {
+		if !sameTags(tags, named.Metadata.Container.Tags) {
+			return errors.New("its manifest has got other tags meanwhile; run again")
+		}
+		return nil
+	})
 	outcome[named.Name] = err
 	return err
 }
 
-// DeleteManifests implements [registry.Writer].
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := make([]error, len(digests))
-	if len(digests) == 0 {
+// DeleteManifests implements [registry.Writer]. Each costs a GET, for its tags, and a
+// DELETE.
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := make([]error, len(due))
+	if len(due) == 0 {
 		return errs
 	}
-	versions, err := w.find(ctx, func(v version) bool { return slices.Contains(digests, v.Name) })
+	wanted := map[string]bool{}
+	for _, r := range due {
+		wanted[r.Digest] = true
+	}
+	versions, err := w.find(ctx, func(v version) bool { return wanted[v.Name] })
 	outcome := map[string]error{}
-	for i, digest := range digests {
-		known, done := outcome[digest]
+	for i, r := range due {
+		known, done := outcome[r.Digest]
 		if !done {
 			known = err
-			if at := slices.IndexFunc(versions, func(v version) bool { return v.Name == digest }); err == nil && at >= 0 {
-				known = w.deleteVersion(ctx, versions[at], nil)
-			} else if err == nil {
-				known = w.unlisted(ctx, digest)
+			at := slices.IndexFunc(versions, func(v version) bool { return v.Name == r.Digest })
+			if err == nil && at >= 0 {
+				known = w.deleteVersion(ctx, versions[at], func(tags []string) error { return r.Check(ctx, w, tags) })
 			}
-			outcome[digest] = known
+			if at < 0 && err == nil || errors.Is(known, registry.ErrNotFound) {
+				known = w.unlisted(ctx, r.Digest)
+			}
+			outcome[r.Digest] = known
 		}
 		if errs[i] = known; known != nil {
-			errs[i] = fmt.Errorf("delete %s@%s: %w", w.versions.repository, digest, known)
+			errs[i] = fmt.Errorf("delete %s: %w", w.versions.repository.Reference(r.Digest), known)
 		}
 	}
-	w.forget()
+	registry.Forget(w.Writer)
 	return errs
 }
 
@@ -128,13 +137,6 @@ func (w *writer) unlisted(ctx context.Context, digest string) error {
 		return now.Err
 	}
 	return errors.New("GitHub's API does not list it, and the registry has it; run again")
-}
-
-// forget has what was copied before copied again.
-func (w *writer) forget() {
-	if over, ok := w.Writer.(interface{ Forget() }); ok {
-		over.Forget()
-	}
 }
 
 // find lists the versions, and returns some of them. A listing that changes under it
@@ -168,10 +170,10 @@ func (w *writer) findOnce(ctx context.Context, wanted func(version) bool) ([]ver
 	return found, ctx.Err()
 }
 
-// deleteVersion deletes a version by its id. If tags are given, they must be the
-// ones that it has at the last moment: all of them go with it. GitHub can't
-// compare them in the deletion itself.
-func (w *writer) deleteVersion(ctx context.Context, v version, tags []string) error {
+// deleteVersion deletes a version by its id. All of its tags go with it, so check is
+// asked at the last moment whether they may. GitHub can't compare them in the
+// deletion itself.
+func (w *writer) deleteVersion(ctx context.Context, v version, check func(tags []string) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -179,16 +181,17 @@ func (w *writer) deleteVersion(ctx context.Context, v version, tags []string) er
 	if err != nil {
 		return err
 	}
-	if tags != nil {
-		now, err := w.read(ctx, address)
-		switch {
-		case errors.Is(err, registry.ErrNotFound):
-			return registry.ErrNotFound
-		case err != nil:
-			return err
-		case now.ID != v.ID || now.Name != v.Name || !sameTags(now.Metadata.Container.Tags, tags):
-			return errors.New("its manifest has got other tags meanwhile; run again")
-		}
+	now, err := w.read(ctx, address)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return registry.ErrNotFound
+	case err != nil:
+		return err
+	case now.ID != v.ID || now.Name != v.Name:
+		return fmt.Errorf("%s is another version now; run again", address)
+	}
+	if err := check(now.Metadata.Container.Tags); err != nil {
+		return err
 	}
 	ctx, done := registry.Finishing(ctx)
 	defer done()

@@ -5,15 +5,13 @@ package google
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
-	"time"
-
-	"github.com/google/go-containerregistry/pkg/v1/google"
+	"strings"
 
 	"tagline/config"
 	"tagline/reconcile/listing"
@@ -50,29 +48,23 @@ func (a *api) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
 }
 
 func (a *api) page(ctx context.Context) (listing.Page, error) {
-	var tags google.Tags
-	header, err := a.over.GetJSON(ctx, a.repository, "/tags/list?n=10000", &tags)
+	resp, err := a.over.Get(ctx, a.repository, "/tags/list?n=10000")
 	if err != nil {
 		return listing.Page{}, err
 	}
-	if len(tags.Manifests) == 0 && len(tags.Tags) > 0 {
+	defer func() { _ = resp.Body.Close() }()
+	var page listing.Page
+	page.Now, _ = http.ParseTime(resp.Header.Get("Date"))
+	list := list{json.NewDecoder(resp.Body)}
+	tags, err := list.read(func(m registry.StoredManifest) { page.Manifests = append(page.Manifests, m) })
+	switch {
+	case err != nil:
+		return listing.Page{}, fmt.Errorf("%s: the list of tags is not understood: %w", a.repository, err)
+	case len(page.Manifests) == 0 && tags > 0:
 		return listing.Page{}, fmt.Errorf("%s: the list of tags has no manifests, so this is no registry of Google's", a.repository)
 	}
-	page := listing.Page{Now: date(header)}
-	for _, digest := range slices.Sorted(maps.Keys(tags.Manifests)) {
-		m := tags.Manifests[digest]
-		page.Manifests = append(page.Manifests, registry.StoredManifest{
-			// imageSizeBytes is that of the layers.
-			Descriptor: registry.Descriptor{Digest: digest, MediaType: m.MediaType},
-			Tags:       m.Tags, Pushed: m.Uploaded,
-		})
-	}
+	slices.SortFunc(page.Manifests, func(a, b registry.StoredManifest) int { return strings.Compare(a.Digest, b.Digest) })
 	return page, nil
-}
-
-func date(header http.Header) time.Time {
-	t, _ := http.ParseTime(header.Get("Date"))
-	return t
 }
 
 // Facts has what Google always does: it deletes no manifest that an index lists

@@ -121,7 +121,7 @@ func TestRefusedDeletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, w := open(t, r)
-	errs := w.Writer(config.Repository{Host: r.Host, Path: "app"}).DeleteManifests(t.Context(), []string{digests["1.0"], digests["1.1"]})
+	errs := w.Writer(config.Repository{Host: r.Host, Path: "app"}).DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0", "1.1"))
 	if errs[0] == nil || errors.Is(errs[0], registry.ErrUnsupported) || !strings.Contains(errs[0].Error(), "referenced by one or more parent images") {
 		t.Errorf("what an index lists: %v", errs[0])
 	}

@@ -86,11 +86,11 @@ func removeAll(t *testing.T, k kindstest.Kind, repository config.Repository) {
 			t.Error(err)
 			return
 		}
-		var digests []string
+		var due []registry.Removal
 		for _, m := range all.Manifests {
-			digests = append(digests, m.Digest)
+			due = append(due, registry.Removal{Digest: m.Digest, Tags: m.Tags})
 		}
-		if refused = errors.Join(w.Writer(repository).DeleteManifests(ctx, digests)...); refused == nil {
+		if refused = errors.Join(w.Writer(repository).DeleteManifests(ctx, due)...); refused == nil {
 			return
 		}
 	}

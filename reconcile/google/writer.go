@@ -3,6 +3,7 @@ package google
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -24,10 +25,11 @@ type writer struct {
 	api api
 }
 
-// DeleteManifests removes manifests, and first the tags that Google keeps them for
-// (GOOGLE_MANIFEST_DANGLING_TAG). One more listing finds those.
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := w.Writer.DeleteManifests(ctx, digests)
+// DeleteManifests removes manifests, and first the tags that may go with them, since
+// Google keeps a manifest that has a tag (GOOGLE_MANIFEST_DANGLING_TAG). One more
+// listing finds those tags.
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := w.Writer.DeleteManifests(ctx, due)
 	var tagged []int
 	for i, err := range errs {
 		if hasCode(err, "GOOGLE_MANIFEST_DANGLING_TAG") {
@@ -42,11 +44,11 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 		return errs
 	}
 	for _, i := range tagged {
-		errs[i] = w.untag(ctx, page, digests[i])
+		errs[i] = w.untag(ctx, page, due[i])
 	}
 	for _, i := range tagged {
 		if errs[i] == nil {
-			errs[i] = w.Writer.DeleteManifests(ctx, digests[i:i+1])[0]
+			errs[i] = w.Writer.DeleteManifests(ctx, due[i:i+1])[0]
 		}
 	}
 	return errs
@@ -58,16 +60,23 @@ func hasCode(err error, code transport.ErrorCode) bool {
 	return errors.As(err, &status) && slices.ContainsFunc(status.Errors, func(d transport.Diagnostic) bool { return d.Code == code })
 }
 
-func (w *writer) untag(ctx context.Context, page listing.Page, digest string) error {
-	i := slices.IndexFunc(page.Manifests, func(m registry.StoredManifest) bool { return m.Digest == digest })
+// untag deletes the tags that may go with a manifest, unless it has another one.
+func (w *writer) untag(ctx context.Context, page listing.Page, r registry.Removal) error {
+	i := slices.IndexFunc(page.Manifests, func(m registry.StoredManifest) bool { return m.Digest == r.Digest })
 	if i < 0 {
 		return nil // it is gone
 	}
-	var due []registry.TagDigest
-	for _, tag := range page.Manifests[i].Tags {
-		due = append(due, registry.TagDigest{Tag: tag, Digest: digest})
+	listed := page.Manifests[i].Tags
+	if err := r.Check(ctx, w, listed); err != nil {
+		return fmt.Errorf("delete %s: %w", w.api.repository.Reference(r.Digest), err)
 	}
-	for _, err := range w.DeleteTags(ctx, due) {
+	var tags []registry.TagDigest
+	for _, tag := range listed {
+		if slices.Contains(r.Tags, tag) {
+			tags = append(tags, registry.TagDigest{Tag: tag, Digest: r.Digest})
+		}
+	}
+	for _, err := range w.DeleteTags(ctx, tags) {
 		if err != nil && !errors.Is(err, registry.ErrNotFound) {
 			return err
 		}

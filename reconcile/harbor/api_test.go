@@ -54,7 +54,7 @@ func single(tags ...string) (images []demo.Image) {
 // artifacts is the path of the listing: the name is escaped twice.
 const artifacts = "/api/v2.0/projects/project/repositories/team%252Fapp/artifacts"
 
-// A no-op of many tags is the listing and nothing else.
+// A no-op of many tags is the listing and nothing else. What that lacks is asked for.
 func TestOneRequestForAllTags(t *testing.T) {
 	h := harbortest.Start(t)
 	tags := strings.Fields("1.0 1.1 1.2 1.3 1.4")
@@ -70,7 +70,8 @@ func TestOneRequestForAllTags(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", tags[i], answer, digests[tags[i]])
 		}
 	}
-	if got := h.Requests(); !slices.Equal(got, []string{"GET /v2/", "GET " + artifacts}) {
+	none := "/v2/" + app + "/manifests/none"
+	if got := h.Requests(); !slices.Equal(got, []string{"GET /v2/", "GET " + artifacts, "HEAD " + none, "GET " + none}) {
 		t.Errorf("requests are %q", got)
 	}
 }
@@ -236,7 +237,7 @@ func TestImmutableTags(t *testing.T) {
 	}
 	writer := w.Writer(at(h))
 	wants(t, writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0], "delete tag "+h.Host+"/"+app+":1.0", "412 Precondition Failed", "immutable")
-	wants(t, writer.DeleteManifests(t.Context(), []string{digests["1.1"]})[0], digests["1.1"], "412 Precondition Failed", "immutable")
+	wants(t, writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.1"))[0], digests["1.1"], "412 Precondition Failed", "immutable")
 	image := tested.Image(t, h.Host, "{aliases: {'1.0': latest}}")
 	_, err = tested.Apply(t, image, kindstest.Run{AtOnce: 8})
 	wants(t, err, "immutable", `"1.0"`)
@@ -268,8 +269,10 @@ func TestRobots(t *testing.T) {
 	untag := func() error {
 		return writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0]
 	}
-	remove := func() error { return writer.DeleteManifests(t.Context(), []string{digests["1.0"]})[0] }
+	remove := func() error { return writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0"))[0] }
 	wants(t, untag(), "delete a tag: 403 Forbidden", `"Delete Tag"`)
+	wants(t, remove(), "read an artifact: 403 Forbidden", `"Read Artifact"`)
+	may("Read Artifact")
 	wants(t, remove(), "delete an artifact: 403 Forbidden", `"Delete Artifact"`)
 	may("List Artifact", "Read Artifact", "Delete Tag", "Delete Artifact")
 	if got, err := c.Reader(at(h)).Inventory(t.Context()); err != nil || len(got.Manifests) != 3 {
@@ -371,7 +374,7 @@ func TestDisagreement(t *testing.T) {
 	}
 	writer := w.Writer(at(h))
 	for _, err := range append(
-		writer.DeleteManifests(t.Context(), []string{digests["1.0"]}),
+		writer.DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0")),
 		writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})...) {
 		if wants(t, err, "404 Not Found", "artifact not found"); errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("%v, though it is there", err)
@@ -393,7 +396,7 @@ func TestRateLimit(t *testing.T) {
 		return true
 	}
 	_, w := clients(t, h.Host, oci.Options{Concurrency: 1, Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
-	for _, err := range w.Writer(at(h)).DeleteManifests(t.Context(), slices.Sorted(maps.Values(digests))) {
+	for _, err := range w.Writer(at(h)).DeleteManifests(t.Context(), kindstest.Removals(digests, slices.Sorted(maps.Keys(digests))...)) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -459,7 +462,7 @@ func TestNoAnswer(t *testing.T) {
 		t.Errorf("%v concerns no host", err)
 	}
 	wants(t, err, app+": list the artifacts: ")
-	wants(t, w.Writer(repository).DeleteManifests(t.Context(), []string{"sha256:" + strings.Repeat("a", 64)})[0], "delete an artifact: ")
+	wants(t, w.Writer(repository).DeleteManifests(t.Context(), registry.Removals("sha256:"+strings.Repeat("a", 64)))[0], "read an artifact: ")
 }
 
 // An API that answers 404 says nothing of a repository whose tags can't be read.

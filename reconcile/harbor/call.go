@@ -2,7 +2,6 @@ package harbor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,8 +45,8 @@ func (a *artifacts) get(ctx context.Context, what, path string, into any) (http.
 		return nil, a.failure(ctx, what, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return nil, fmt.Errorf("%s: %s: the answer is no JSON that is understood, so this may be no Harbor: %w", a.repository, what, err)
+	if err := oci.Decode(resp, into); err != nil {
+		return nil, fmt.Errorf("%s: %s: this may be no Harbor: %w", a.repository, what, err)
 	}
 	return resp.Header, nil
 }

@@ -31,29 +31,27 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 		t := tags[i]
 		err := w.remove(ctx, toUntag, "artifacts/"+t.Digest+"/tags/"+t.Tag)
 		if errors.Is(err, registry.ErrNotFound) {
-			switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-			case now.Err != nil:
-				err = now.Err
-			case now.Value.Digest != t.Digest:
-				err = &registry.MovedError{Now: now.Value.Digest}
-			default:
-				err = fmt.Errorf("it is there, and Harbor does not find it: %w", errors.New(err.Error()))
+			said := err.Error()
+			if err = t.Check(ctx, w); err == nil { // the tag is there, so it is no ErrNotFound
+				err = errors.New("it is there, and Harbor does not find it: " + said)
 			}
 		}
 		if err != nil {
-			err = fmt.Errorf("delete tag %s:%s: %w", w.artifacts.repository, t.Tag, err)
+			err = fmt.Errorf("delete tag %s: %w", w.artifacts.repository.Reference(t.Tag), err)
 		}
 		return err
 	})
 }
 
 // DeleteManifests implements [registry.Writer], but for what Harbor deletes with a
-// manifest: see Facts.Cascades.
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := w.each(ctx, len(digests), func(ctx context.Context, i int) error {
-		err := w.remove(ctx, toDelete, "artifacts/"+digests[i])
+// manifest: see Facts.Cascades. Its tags go with it, whichever they are, so each
+// costs a GET, for its tags, and a DELETE.
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := w.each(ctx, len(due), func(ctx context.Context, i int) error {
+		digest := due[i].Digest
+		err := w.deleteManifest(ctx, due[i])
 		if errors.Is(err, registry.ErrNotFound) {
-			switch now := w.Resolve(ctx, digests[i:i+1])[0]; {
+			switch now := w.Resolve(ctx, []string{digest})[0]; {
 			case errors.Is(now.Err, registry.ErrNotFound):
 				err = nil
 			case now.Err != nil:
@@ -63,14 +61,28 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 			}
 		}
 		if err != nil {
-			err = fmt.Errorf("delete %s@%s: %w", w.artifacts.repository, digests[i], err)
+			err = fmt.Errorf("delete %s: %w", w.artifacts.repository.Reference(digest), err)
 		}
 		return err
 	})
-	if over, ok := w.Writer.(interface{ Forget() }); ok && len(digests) > 0 {
-		over.Forget()
+	if len(due) > 0 {
+		registry.Forget(w.Writer)
 	}
 	return errs
+}
+
+func (w *writer) deleteManifest(ctx context.Context, r registry.Removal) error {
+	var now artifact
+	if _, err := w.artifacts.get(ctx, toRead, "artifacts/"+r.Digest+"?with_tag=true", &now); err != nil {
+		return err
+	}
+	if now.Digest != r.Digest {
+		return fmt.Errorf("the answer is that of %q, so this may be no Harbor", now.Digest)
+	}
+	if err := r.Check(ctx, w, now.stored().Tags); err != nil {
+		return err
+	}
+	return w.remove(ctx, toDelete, "artifacts/"+r.Digest)
 }
 
 // each does n deletions. Those that have begun when the context ends go on.

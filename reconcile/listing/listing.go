@@ -12,7 +12,6 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,10 +45,11 @@ type Reader struct {
 	log             *slog.Logger
 	name            string
 
-	mu    sync.Mutex
-	known *registry.Inventory
-	byRef map[string]registry.Descriptor
-	least int // pages that a listing has at least, as far as it was read
+	mu     sync.Mutex
+	known  *registry.Inventory
+	byRef  map[string]registry.Descriptor
+	absent map[string]error // what the listing lacks, once the OCI protocol has said so too
+	least  int              // pages that a listing has at least, as far as it was read
 }
 
 // NewReader returns a reader that asks api where that takes fewer requests than
@@ -73,7 +73,7 @@ func (r *Reader) Facts(ctx context.Context) (registry.Facts, error) { return r.a
 
 // Resolve lists the repository if that takes fewer requests than one for each
 // reference. If it has more pages, or the API refuses, each reference is asked for
-// by itself.
+// by itself, and so is each that the listing lacks.
 func (r *Reader) Resolve(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,21 +89,36 @@ func (r *Reader) Resolve(ctx context.Context, references []string) []registry.An
 		return r.Reader.Resolve(ctx, references)
 	}
 	answers := make([]registry.Answer[registry.Descriptor], len(references))
+	var at []int
+	var open []string
 	for i, reference := range references {
 		if d, ok := r.byRef[reference]; ok {
 			answers[i].Value = d
-		} else {
-			answers[i].Err = fmt.Errorf("%s: %w", subject(r.name, reference), registry.ErrNotFound)
+		} else if answers[i].Err, ok = r.absent[reference]; !ok {
+			at, open = append(at, i), append(open, reference)
+		}
+	}
+	if len(open) > 0 {
+		for k, answer := range r.confirm(ctx, open) {
+			answers[at[k]] = answer
 		}
 	}
 	return answers
 }
 
-func subject(repository, reference string) string {
-	if strings.Contains(reference, ":") {
-		return repository + "@" + reference
+// confirm asks the OCI protocol for what the listing lacks: it may lag behind, and only
+// a 404 says that something does not exist.
+func (r *Reader) confirm(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
+	answers := r.Reader.Resolve(ctx, references)
+	for i, answer := range answers {
+		switch {
+		case answer.Err == nil:
+			r.byRef[references[i]] = answer.Value
+		case errors.Is(answer.Err, registry.ErrNotFound):
+			r.absent[references[i]] = answer.Err
+		}
 	}
-	return repository + ":" + reference
+	return answers
 }
 
 // Tags returns those of the listing if there is one, or else asks for them.
@@ -140,7 +155,7 @@ func (r *Reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 				torn = err
 				continue
 			} else if err != nil {
-				return registry.Inventory{}, r.absent(ctx, err)
+				return registry.Inventory{}, r.missing(ctx, err)
 			}
 		}
 		tags, err := r.Reader.Tags(ctx)
@@ -155,9 +170,9 @@ func (r *Reader) Inventory(ctx context.Context) (registry.Inventory, error) {
 	return registry.Inventory{}, fmt.Errorf("%s: %w; run again", r.name, torn)
 }
 
-// absent takes an API's word that there is no such repository only if the OCI
+// missing takes an API's word that there is no such repository only if the OCI
 // protocol lists no tags of it: the API may not be that of this host.
-func (r *Reader) absent(ctx context.Context, err error) error {
+func (r *Reader) missing(ctx context.Context, err error) error {
 	if !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
@@ -258,7 +273,7 @@ func (r *Reader) settled(ctx context.Context, before []registry.StoredManifest) 
 }
 
 func (r *Reader) keep(all registry.Inventory) {
-	r.known, r.byRef = &all, map[string]registry.Descriptor{}
+	r.known, r.byRef, r.absent = &all, map[string]registry.Descriptor{}, map[string]error{}
 	for _, m := range all.Manifests {
 		r.byRef[m.Digest] = m.Descriptor
 		for _, tag := range m.Tags {

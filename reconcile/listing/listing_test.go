@@ -126,6 +126,56 @@ func TestResolveListsWhereThatIsLess(t *testing.T) {
 	}
 }
 
+// lags lists a tag only after a while.
+type lags struct {
+	*api
+	without string
+}
+
+func (l lags) Pages(ctx context.Context) iter.Seq2[listing.Page, error] {
+	return func(yield func(listing.Page, error) bool) {
+		for p, err := range l.api.Pages(ctx) {
+			p.Manifests = slices.DeleteFunc(p.Manifests, func(m registry.StoredManifest) bool { return slices.Contains(m.Tags, l.without) })
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// counted counts what the OCI protocol is asked.
+type counted struct {
+	registry.Reader
+	asked []string
+}
+
+func (c *counted) Resolve(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
+	c.asked = append(c.asked, references...)
+	return c.Reader.Resolve(ctx, references)
+}
+
+// A tag that a listing lacks may exist: the OCI protocol says whether it does, once.
+func TestListingLags(t *testing.T) {
+	a, _, tags := open(5, 100)
+	over := &counted{Reader: a.Reader(config.Repository{Host: "r.test", Path: "app"})}
+	r := listing.NewReader("r.test/app", over, lags{a, "1.2"}, slog.New(slog.DiscardHandler))
+	ask := append(slices.Clone(tags), "none")
+	for range 2 {
+		for i, answer := range r.Resolve(t.Context(), ask) {
+			if want := a.Tags["r.test/app:"+ask[i]]; answer.Value.Digest != want || errors.Is(answer.Err, registry.ErrNotFound) != (want == "") {
+				t.Errorf("%s: got %+v, want %q", ask[i], answer, want)
+			}
+		}
+	}
+	if !slices.Equal(over.asked, []string{"1.2", "none"}) {
+		t.Errorf("the OCI protocol was asked for %q", over.asked)
+	}
+	a.Broken["other"] = errors.New("503")
+	if answer := r.Resolve(t.Context(), []string{"other"})[0]; answer.Err == nil || errors.Is(answer.Err, registry.ErrNotFound) {
+		t.Errorf("what can't be asked for: %+v", answer)
+	}
+}
+
 // Where the API refuses, tags are asked for by the OCI protocol. Deletions wait.
 func TestListingRefused(t *testing.T) {
 	a, r, tags := open(3, 10)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -56,7 +57,8 @@ func (c *Client) Authorized(ctx context.Context, r config.Repository, actions st
 
 // Direct returns "https://HOST", with the scheme that the host speaks, and a client
 // that sends the login of the host to it with each request: for an API that takes
-// no token of the registry. Wrap its errors with [Client.Failure].
+// no token of the registry. Wrap its errors with [Client.Failure]. A login that is an
+// identity token alone is an error: the API would be asked without one.
 func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http.Client, error) {
 	named := c.named(r)
 	if named.err != nil {
@@ -80,6 +82,9 @@ func (c *Client) Direct(ctx context.Context, r config.Repository) (string, *http
 		return "", nil, err
 	}
 	host := named.name.RegistryStr()
+	if login.RegistryToken == "" && login.Password == "" && login.IdentityToken != "" {
+		return "", nil, fmt.Errorf("the login for %s is an identity token, which its API does not take; log in with a user name and a password, with \"docker login %s\"", r.Host, r.Host)
+	}
 	return scheme + "://" + host, &http.Client{Transport: &direct{chain, host, login}, CheckRedirect: readsFollow}, nil
 }
 
@@ -118,10 +123,11 @@ func (c *Client) Failure(r config.Repository, subject string, err error) error {
 // Reason is what Failure says, without the subject and without advice.
 func (c *Client) Reason(r config.Repository, err error) string { return c.named(r).reason(err) }
 
-// GetJSON reads a document below "/v2/REPOSITORY", with what a pull is allowed.
+// Get reads a document below "/v2/REPOSITORY", with what a pull is allowed. The caller
+// closes the answer.
 //
 // Errors: registry.ErrNotFound if it does not exist.
-func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, into any) (http.Header, error) {
+func (c *Client) Get(ctx context.Context, r config.Repository, path string) (*http.Response, error) {
 	client, err := c.Authorized(ctx, r, ggcr.PullScope)
 	if err != nil {
 		return nil, err
@@ -135,15 +141,29 @@ func (c *Client) GetJSON(ctx context.Context, r config.Repository, path string, 
 	if err != nil {
 		return nil, named.failure(r.String(), err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 	if err := ggcr.CheckError(resp, http.StatusOK); err != nil {
+		_ = resp.Body.Close()
 		return nil, named.answer(r.String(), err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return nil, fmt.Errorf("%s: the answer is no JSON that is understood: %w", r, err)
-	}
-	return resp.Header, nil
+	return resp, nil
 }
+
+// Decode decodes the answer of an API, which may have four MiB: a page is much
+// smaller, and what sends more would fill the memory. It leaves the answer open.
+func Decode(resp *http.Response, into any) error {
+	bounded := &io.LimitedReader{R: resp.Body, N: transport.MaxDocument + 1}
+	err := json.NewDecoder(bounded).Decode(into)
+	switch {
+	case bounded.N == 0:
+		return transport.TooLong(transport.MaxDocument)
+	case err != nil:
+		return fmt.Errorf("the answer is no JSON that is understood: %w", err)
+	}
+	return nil
+}
+
+// Links are the addresses of an answer's Link headers, by their relation.
+func Links(header http.Header) map[string]string { return transport.Links(header) }
 
 // Refusal is an answer of an API that is no success.
 type Refusal struct {

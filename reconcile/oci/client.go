@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -159,21 +158,13 @@ func (c *Client) named(r config.Repository) repository {
 	return repository{Repository: r, name: registry.Repo(r.Path), err: err}
 }
 
-// reference parses a tag or a digest of the repository. Only a digest has a
-// colon.
+// reference parses a tag or a digest of the repository.
 func (r repository) reference(s string) name.Reference {
-	if isDigest(s) {
+	if config.IsDigest(s) {
 		return r.name.Digest(s)
 	}
 	return r.name.Tag(s)
 }
 
 // subject names what an error is about: "localhost:5000/my-image:10".
-func (r repository) subject(reference string) string {
-	if isDigest(reference) {
-		return r.String() + "@" + reference
-	}
-	return r.String() + ":" + reference
-}
-
-func isDigest(reference string) bool { return strings.Contains(reference, ":") }
+func (r repository) subject(reference string) string { return r.Reference(reference) }

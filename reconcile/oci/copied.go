@@ -3,7 +3,6 @@ package oci
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,9 +11,9 @@ import (
 )
 
 // mayMount reports whether go-containerregistry may try to mount the blobs of a
-// repository in this one: both must need the same login. Within one registry it
-// asks for a token for both repositories, and some token services refuse that
-// token to a login that may not read one of them.
+// repository in this one: both must have the same login, and it must be known. Within
+// one registry it asks for a token for both repositories, and some token services
+// refuse that token to a login that may not read one of them.
 func (w *writer) mayMount(ctx context.Context, source repository) bool {
 	if source.name.RegistryStr() != w.name.RegistryStr() {
 		return true
@@ -30,7 +29,8 @@ func (w *writer) mayMount(ctx context.Context, source repository) bool {
 		}
 		return config
 	}
-	return reflect.DeepEqual(login(source), login(w.repository))
+	from, to := login(source), login(w.repository)
+	return from != nil && to != nil && *from == *to
 }
 
 // copied is a manifest as go-containerregistry gets it to copy: with all that it

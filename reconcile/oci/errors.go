@@ -18,17 +18,6 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// failure is an error that prints as one line, whatever its causes would print.
-type failure struct {
-	text   string
-	cause  string // see [registry.Cause]
-	causes []error
-}
-
-func (f *failure) Error() string   { return f.text }
-func (f *failure) Cause() string   { return f.cause }
-func (f *failure) Unwrap() []error { return f.causes }
-
 // failure says what went wrong with a subject of this repository, with advice
 // if there is any.
 func (r repository) failure(subject string, err error) error {
@@ -51,7 +40,7 @@ func (r repository) failure(subject string, err error) error {
 	if transport.IsOfHost(err) {
 		causes = append(causes, &registry.HostError{Host: r.Host, Reason: reason + advice})
 	}
-	return &failure{subject + ": " + reason + advice, r.cause(err, reason) + advice, causes}
+	return registry.Explain(subject+": "+reason+advice, r.cause(err, reason)+advice, causes...)
 }
 
 // cause is the cause of an error with this reason. It leaves out what differs from
@@ -90,7 +79,7 @@ func (r repository) answer(subject string, err error) error {
 	if slices.ContainsFunc(transport.StatusOf(err).Errors, func(d ggcr.Diagnostic) bool { return d.Code == ggcr.NameUnknownErrorCode }) {
 		causes = append(causes, registry.ErrNoRepository)
 	}
-	return &failure{text, "", causes}
+	return registry.Explain(text, "", causes...)
 }
 
 // Refused reports whether a registry rejected the credentials, or does not
@@ -116,7 +105,7 @@ func (r repository) reason(err error) string {
 	}
 	var (
 		host    *transport.HostError
-		ours    *failure
+		ours    *registry.Explained
 		request *transport.RequestError
 		outer   *url.Error
 		dial    *net.OpError
@@ -129,7 +118,7 @@ func (r repository) reason(err error) string {
 	case host != nil:
 		return transport.Printable(host.Error())
 	case errors.As(err, &ours):
-		return ours.text
+		return ours.Error()
 	case status != nil:
 		text := fmt.Sprintf("%d %s", status.StatusCode, http.StatusText(status.StatusCode))
 		if u := status.Request.URL; transport.RouteOf(status.Request).Resource == "" {

@@ -124,7 +124,7 @@ func TestPutByDigest(t *testing.T) {
 		reader, writer := c.Reader(app), NewWriters(c).Writer(app)
 		index := reader.Manifests(t.Context(), []string{digest})[0]
 		before, err := reader.Tags(t.Context())
-		if err := errors.Join(err, index.Err, writer.DeleteManifests(t.Context(), []string{digest})[0]); err != nil {
+		if err := errors.Join(err, index.Err, writer.DeleteManifests(t.Context(), registry.Removals(digest))[0]); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -168,7 +168,7 @@ func TestReferrersOfAttestations(t *testing.T) {
 				}
 				for _, referrer := range referrers {
 					found++
-					if want := "application/vnd.docker.attestation.manifest.v1+json"; referrer.ArtifactType != want || !isDigest(referrer.Digest) || referrer.Size == 0 {
+					if want := "application/vnd.docker.attestation.manifest.v1+json"; referrer.ArtifactType != want || !config.IsDigest(referrer.Digest) || referrer.Size == 0 {
 						t.Errorf("referrer %+v, want a %s", referrer, want)
 					}
 				}
@@ -233,7 +233,7 @@ func TestCopyCompletes(t *testing.T) {
 			t.Fatalf("%+v, %v", index, err)
 		}
 		child := []string{index.Children[1].Digest.String()}
-		if err := w.DeleteManifests(t.Context(), child)[0]; err != nil {
+		if err := w.DeleteManifests(t.Context(), registry.Removals(child...))[0]; err != nil {
 			t.Fatal(err)
 		}
 		if a := w.Resolve(t.Context(), child)[0]; !errors.Is(a.Err, registry.ErrNotFound) {

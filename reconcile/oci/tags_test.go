@@ -12,6 +12,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/oci/ocitest"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -46,7 +47,7 @@ func TestTagsThatCannotBeListed(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			page("", "1.0")(w, r)
 		}, "unexpected EOF", false},
-		"a gigabyte": {answer(200, `["`+strings.Repeat("x", registry.MaxManifest)+`"]`), "more than the", false},
+		"a gigabyte": {answer(200, `["`+strings.Repeat("x", transport.MaxList)+`"]`), "more than the", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t, map[string]http.HandlerFunc{"/v2/app/tags/list": test.handler})

@@ -160,7 +160,7 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 // gone, ErrUnsupported if it is still there.
 func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	what := "tag"
-	if isDigest(reference) {
+	if config.IsDigest(reference) {
 		what = "manifest"
 	}
 	_, still := w.head(ctx, w.reference(reference))
@@ -173,19 +173,20 @@ func (w *writer) gone(ctx context.Context, reference string, err error) error {
 	return still
 }
 
-// DeleteManifests implements [registry.Writer].
+// DeleteManifests implements [registry.Writer]. The protocol can't ask which tags
+// name a manifest, so all of them go with it.
 //
 // Errors: [registry.ErrUnsupported] if the registry does not delete by digest.
-func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error {
-	errs := w.delete("manifest", len(digests), func(i int) error {
+func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
+	errs := w.delete("manifest", len(due), func(i int) error {
 		if err := w.refused("manifest"); err != nil {
 			return err
 		}
-		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(digests[i]))
+		err := w.writers.pusher.Load().Delete(ctx, w.name.Digest(due[i].Digest))
 		status := transport.StatusOf(err)
 		switch {
 		case isAbsent(err):
-			return w.gone(ctx, digests[i], err)
+			return w.gone(ctx, due[i].Digest, err)
 		case status != nil && transport.RouteOf(status.Request).Resource == "manifests" && unsupported(status):
 			return fmt.Errorf("%w (%s)", registry.ErrUnsupported, w.reason(err))
 		}
@@ -193,10 +194,10 @@ func (w *writer) DeleteManifests(ctx context.Context, digests []string) []error 
 	})
 	for i, err := range errs {
 		if err != nil {
-			errs[i] = w.failure("delete "+w.subject(digests[i]), err)
+			errs[i] = w.failure("delete "+w.subject(due[i].Digest), err)
 		}
 	}
-	if len(digests) > 0 {
+	if len(due) > 0 {
 		w.writers.Forget()
 	}
 	return errs

@@ -130,7 +130,7 @@ func TestDeleteManifests(t *testing.T) {
 				handlers["GET /v2/app/manifests/"+digest] = tt.head // and HEAD
 			}
 			server := serve(t, handlers)
-			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteManifests(t.Context(), []string{digest})[0]
+			err := NewWriters(newClient(t, Options{})).Writer(server.app()).DeleteManifests(t.Context(), registry.Removals(digest))[0]
 			if errors.Is(err, registry.ErrUnsupported) != tt.unsupported {
 				t.Errorf("unsupported is %v", !tt.unsupported)
 			}
@@ -190,7 +190,7 @@ func TestDeletionsNotSupported(t *testing.T) {
 						w := writers.Writer(config.Repository{Host: server.host, Path: repository})
 						remove := func() []error { return w.DeleteTags(t.Context(), tags) }
 						if kind == "manifest" {
-							remove = func() []error { return w.DeleteManifests(t.Context(), digests) }
+							remove = func() []error { return w.DeleteManifests(t.Context(), registry.Removals(digests...)) }
 						}
 						for _, err := range remove() {
 							if errors.Is(err, registry.ErrUnsupported) {

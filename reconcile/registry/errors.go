@@ -22,7 +22,7 @@ var (
 	// 405).
 	ErrUnsupported = errors.New("not supported by this registry")
 	// ErrMoved means that a tag names another manifest than the caller says, and
-	// that it was left alone. See [MovedError].
+	// that both were left alone. See [MovedError] and [TaggedError].
 	ErrMoved = errors.New("moved")
 	// ErrRefused means that the registry answered, and did not do what it was asked
 	// for: it does not allow it, or has too many requests. An answer to a later
@@ -56,18 +56,28 @@ func Cause(err error) string {
 	return ""
 }
 
+// Explained is an error that prints as one line, whatever its causes would print. Its
+// cause is what [Cause] returns.
+type Explained struct {
+	text, cause string
+	causes      []error
+}
+
+// Explain makes an error with a text of its own. cause is "" if it is not known.
+func Explain(text, cause string, causes ...error) *Explained {
+	return &Explained{text, cause, causes}
+}
+
+func (e *Explained) Error() string   { return e.text }
+func (e *Explained) Cause() string   { return e.cause }
+func (e *Explained) Unwrap() []error { return e.causes }
+
 // Line is the text of an error in one line.
-func Line(err error) string { return OneLine(err.Error()) }
+func Line(err error) string { return strings.Join(Lines(err.Error()), "; ") }
 
-// OneLine puts the lines of a text side by side.
-func OneLine(text string) string { return strings.Join(lines(text), "; ") }
-
-// Lines are the lines of an error: [errors.Join] puts every error on a line of its
-// own, and several may have one cause.
-func Lines(err error) []string { return lines(err.Error()) }
-
-// lines are the lines of a text, each once and without the space around it.
-func lines(text string) []string {
+// Lines are the lines of a text, each once and without the space around it: an
+// [errors.Join] puts every error on a line of its own, and several may have one cause.
+func Lines(text string) []string {
 	var all []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" && !slices.Contains(all, line) {

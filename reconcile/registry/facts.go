@@ -22,6 +22,9 @@ type Facts struct {
 	// Cascades means that the registry deletes with a manifest its referrers, with
 	// their tags, and of what it lists that which has no tag and no other parent.
 	Cascades bool
+	// TakesReferrers means that the registry deletes with a manifest its referrers by
+	// their subject, with their tags, and nothing else.
+	TakesReferrers bool
 }
 
 // Mutability says which tags can't be moved once they exist.

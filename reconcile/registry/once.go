@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 
 	"tagline/config"
@@ -145,14 +144,15 @@ func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T
 		}
 	}
 	if len(again) > 0 {
-		for k, a := range once(ctx, mu, all, pick(references, again), ask) {
+		for k, a := range once(ctx, mu, all, Pick(references, again), ask) {
 			answers[again[k]] = a
 		}
 	}
 	return answers
 }
 
-func pick(all []string, at []int) []string {
+// Pick returns some of the references of a batch.
+func Pick(all []string, at []int) []string {
 	some := make([]string, len(at))
 	for k, i := range at {
 		some[k] = all[i]
@@ -176,7 +176,7 @@ func (o *onceReader) Manifests(ctx context.Context, references []string) []Answe
 			continue
 		}
 		var tag *question[Descriptor]
-		if !strings.Contains(reference, ":") {
+		if !config.IsDigest(reference) {
 			var first bool
 			if tag, first = put(o.asked.tags, reference); !first {
 				named[i] = tag
@@ -216,7 +216,7 @@ func (o *onceReader) Manifests(ctx context.Context, references []string) []Answe
 		}
 	}
 	if len(again) > 0 {
-		for k, a := range o.Manifests(ctx, pick(references, again)) {
+		for k, a := range o.Manifests(ctx, Pick(references, again)) {
 			answers[again[k]] = a
 		}
 	}

@@ -196,17 +196,20 @@ type Writer interface {
 	// Ask before a tag moves whose old manifest is to be deleted. Nil promises
 	// nothing: a deletion can still be refused.
 	Deletes(ctx context.Context) error
-	// DeleteManifests removes manifests by digest, and every tag that names one
-	// of them at that moment, also tags that the caller doesn't know. Children
-	// of an index, blobs of an image, and referrers stay, but for Harbor's: see
-	// Facts.Cascades. A manifest that does not exist is no error. Amazon ECR refuses a manifest that an index lists;
-	// other registries delete it, and the index then lacks it. So an index goes
-	// into an earlier batch than its children.
+	// DeleteManifests removes manifests by digest, with the tags that may go with
+	// them. Where an API tells the tags of one manifest (Azure, GitHub, Google,
+	// Harbor), they are read just before, and a manifest that has any other tag is
+	// left alone. Amazon ECR and the OCI distribution protocol delete every tag that
+	// names it at that moment, also tags that the caller doesn't know. Children
+	// of an index, blobs of an image, and referrers stay, but where Facts.Cascades or
+	// Facts.TakesReferrers says otherwise (Harbor, Azure). A manifest that does not exist is no error. Amazon ECR refuses
+	// a manifest that an index lists; other registries delete it, and the index then
+	// lacks it. So an index goes into an earlier batch than its children.
 	//
-	// Errors: ErrUnsupported if the registry deletes nothing by digest;
-	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
-	// no error).
-	DeleteManifests(ctx context.Context, digests []string) []error
+	// Errors: ErrMoved if the manifest has another tag, see [TaggedError];
+	// ErrUnsupported if the registry deletes nothing by digest; ErrNotFound if there
+	// is no such repository (Amazon ECR; over HTTP, that is no error).
+	DeleteManifests(ctx context.Context, due []Removal) []error
 }
 
 // TagDigest is a tag and the digest that it names.

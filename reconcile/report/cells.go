@@ -116,7 +116,7 @@ func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "
 // become one, with semicolons between them.
 func Printable(s string) string {
 	if strings.Contains(s, "\n") {
-		s = registry.OneLine(s)
+		s = strings.Join(registry.Lines(s), "; ")
 	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

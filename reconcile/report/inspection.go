@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
 )
@@ -16,7 +17,7 @@ import (
 func Inspection(w io.Writer, in reconcile.Inspection) error {
 	var b strings.Builder
 	at := ":"
-	if strings.Contains(in.Reference, ":") {
+	if config.IsDigest(in.Reference) {
 		at = "@"
 	}
 	fmt.Fprintf(&b, "%s\n", Printable(in.Repository.String()+at+in.Reference))

@@ -109,6 +109,25 @@ func (e *Registry) admit(w http.ResponseWriter, req *http.Request) {
 		e.acr(w, req, acr[1], acr[2], acr[3])
 	case !e.refused(w, req):
 		e.ServeHTTP(w, req) // the OCI protocol
+		if found := manifestPath.FindStringSubmatch(req.URL.Path); found != nil && req.Method == http.MethodDelete {
+			e.deleteReferrers(found[1], found[2])
+		}
+	}
+}
+
+// deleteReferrers deletes what refers to a manifest that is gone: the service cleans
+// it up (Azure/acr-cli, cmd/common/image_functions.go). That it does so at once, and
+// to any depth, is invented.
+func (e *Registry) deleteReferrers(repository, digest string) {
+	all := e.Manifests(repository)
+	if slices.ContainsFunc(all, func(m listingtest.Manifest) bool { return m.Digest == digest }) {
+		return
+	}
+	for _, m := range all {
+		if m.Subject == digest {
+			e.Delete(repository, m.Digest)
+			e.deleteReferrers(repository, m.Digest)
+		}
 	}
 }
 
@@ -233,9 +252,6 @@ type manifestItem struct {
 	Locks     Locks     `json:"changeableAttributes"`
 }
 
-// Not emulated: the artifacts that refer to a manifest go with it (Azure/acr-cli,
-// cmd/common/image_functions.go).
-
 // mostTags is how many tags a manifest says: not all of them (Azure/acr#529), ten
 // by Azure/azure-cli#7438.
 const mostTags = 10
@@ -278,6 +294,9 @@ func (e *Registry) acr(w http.ResponseWriter, req *http.Request, repository, lis
 		body["manifestCount"], body["tagCount"], body["changeableAttributes"] = len(all), len(tags)+hidden, e.of(repository)
 		body["createdTime"], body["lastUpdateTime"] = all[len(all)-1].Pushed, all[0].Updated
 	case list == "_tags":
+		if digest := req.URL.Query().Get("digest"); digest != "" {
+			tags = slices.DeleteFunc(tags, func(t tagItem) bool { return t.Digest != digest })
+		}
 		page, ok := paged(e, w, req, repository, list, tags, func(t tagItem) string { return t.Name })
 		if !ok {
 			return

@@ -53,7 +53,7 @@ func (k Kind) Open(t testing.TB, host string, options oci.Options) (*kinds.Clien
 // is special about it.
 func (k Kind) Contract(t *testing.T, r *listingtest.Registry, differs registrytest.Backend) {
 	t.Helper()
-	differs.Host = r.Host
+	differs.Host, differs.Protects = r.Host, true
 	differs.Open = func(t *testing.T, _ ...config.Repository) (registry.Readers, registry.Writers) {
 		return k.Open(t, r.Host, oci.Options{})
 	}

@@ -28,9 +28,13 @@ func discard(resp *http.Response) {
 	_ = resp.Body.Close()
 }
 
-// maxDocument bounds what is read into memory: a manifest (distribution-spec,
-// "Pushing Manifests"), a config, a page of referrers.
-const maxDocument = registry.MaxManifest
+// MaxDocument bounds what is read into memory: a manifest (distribution-spec,
+// "Pushing Manifests"), a config, a page of referrers, an answer of an API.
+const MaxDocument = registry.MaxManifest
+
+// MaxList bounds a page of a list of tags. Google's list is one page and has every
+// manifest, at some 265 bytes each: this is a quarter of a million.
+const MaxList = 64 << 20
 
 // IsNoSuchMethod reports whether a status means that a registry lacks a method
 // (RFC 9110, sections 15.5.6 and 15.6.2).
@@ -38,21 +42,28 @@ func IsNoSuchMethod(status int) bool {
 	return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
-// readDocument reads a body to its end and closes it. net/http reports a body
-// that is shorter than its Content-Length.
-func readDocument(resp *http.Response) ([]byte, error) {
+func readDocument(resp *http.Response) ([]byte, error) { return readWhole(resp, MaxDocument) }
+
+// readWhole reads a body to its end and closes it. net/http reports a body that is
+// shorter than its Content-Length.
+func readWhole(resp *http.Response, most int64) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
-	if resp.ContentLength > maxDocument {
-		return nil, Lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, maxDocument))
+	if resp.ContentLength > most {
+		return nil, Lasting(fmt.Errorf("answer of %d bytes, more than the %d that tagline reads", resp.ContentLength, most))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("body of the answer: %w", err)
 	}
-	if len(body) > maxDocument {
-		return nil, Lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", maxDocument))
+	if int64(len(body)) > most {
+		return nil, TooLong(most)
 	}
 	return body, nil
+}
+
+// TooLong is the error of an answer of more bytes than are read.
+func TooLong(most int64) error {
+	return Lasting(fmt.Errorf("answer of more than the %d bytes that tagline reads", most))
 }
 
 func withBody(resp *http.Response, body []byte) *http.Response {

@@ -34,11 +34,11 @@ func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
 	case route.Resource == "blobs" && req.Method == http.MethodHead:
 		return v.headBlob(req)
 	case route.Resource == "manifests":
-		return v.get(req, route.Reference, checkManifest)
+		return v.get(req, MaxDocument, route.Reference, checkManifest)
 	case route.Resource == "blobs" && req.Method == http.MethodGet && v.wholeBlobs:
-		return v.get(req, route.Reference, checkDigest)
+		return v.get(req, MaxDocument, route.Reference, checkDigest)
 	case route.Resource == "tags" && req.Method == http.MethodGet:
-		return v.get(req, "", func(*http.Response, []byte, string) error { return nil })
+		return v.get(req, MaxList, "", func(*http.Response, []byte, string) error { return nil })
 	case route.Resource == "referrers" && req.Method == http.MethodGet:
 		return referrers(v.next, req, v.wholeBlobs)
 	}
@@ -48,7 +48,7 @@ func (v *verifier) RoundTrip(req *http.Request) (*http.Response, error) {
 // get checks the body of a 200 and passes every other answer on, except a 404
 // with a page of HTML: that comes from a proxy and says nothing about the
 // registry behind it.
-func (v *verifier) get(req *http.Request, reference string, check func(*http.Response, []byte, string) error) (*http.Response, error) {
+func (v *verifier) get(req *http.Request, most int64, reference string, check func(*http.Response, []byte, string) error) (*http.Response, error) {
 	resp, err := v.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (v *verifier) get(req *http.Request, reference string, check func(*http.Res
 	case resp.StatusCode != http.StatusOK || req.Method != http.MethodGet:
 		return resp, nil
 	}
-	body, err := readDocument(resp)
+	body, err := readWhole(resp, most)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (v *verifier) head(req *http.Request) (*http.Response, error) {
 	discard(resp)
 	get := req.Clone(req.Context())
 	get.Method = http.MethodGet
-	resp, err = v.get(get, RouteOf(req).Reference, checkManifest)
+	resp, err = v.get(get, MaxDocument, RouteOf(req).Reference, checkManifest)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return resp, err // a HEAD's answer has no message
 	}
@@ -168,7 +168,7 @@ func (v *verifier) headBlob(req *http.Request) (*http.Response, error) {
 
 // delete accepts a 204 as success too. go-containerregistry does not.
 func (v *verifier) delete(req *http.Request) (*http.Response, error) {
-	resp, err := v.get(req, "", nil)
+	resp, err := v.get(req, MaxDocument, "", nil)
 	if err == nil && resp.StatusCode == http.StatusNoContent {
 		resp.StatusCode = http.StatusAccepted
 	}

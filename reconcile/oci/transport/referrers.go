@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -63,7 +62,7 @@ func allPages(next http.RoundTripper, first *http.Request, resp *http.Response) 
 	var all []ocispec.Descriptor
 	seen := map[string]bool{}
 	for page := first; ; {
-		link := nextPage(resp)
+		link := Links(resp.Header)["next"]
 		body, err := readDocument(resp)
 		switch {
 		case err != nil:
@@ -147,17 +146,6 @@ func hasNoAPI(resp *http.Response) bool {
 		return err == nil && page.Host != resp.Request.URL.Host
 	}
 	return IsNoSuchMethod(resp.StatusCode)
-}
-
-// linkNext is the Link header of a page that is not the last (RFC 8288).
-var linkNext = regexp.MustCompile(`<([^>]*)>[^,]*;\s*rel="?next"?`)
-
-// nextPage returns the address of the next page, "" if this is the last.
-func nextPage(resp *http.Response) string {
-	if match := linkNext.FindStringSubmatch(strings.Join(resp.Header.Values("Link"), ", ")); match != nil {
-		return match[1]
-	}
-	return ""
 }
 
 // sameResource reports whether two addresses differ in their queries alone.

@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 func TestMemoryThatLists(t *testing.T) {
 	m, backend := memory()
 	m.Listed, m.Facts.LastTag = true, true
-	backend.Lists, backend.LastTag, backend.KeepsChildren = true, true, true
+	backend.Lists, backend.LastTag, backend.KeepsChildren, backend.Protects = true, true, true, true
 	registrytest.Test(t, backend)
 }
 

@@ -547,20 +547,35 @@ func (v view) Deletes(context.Context) error {
 	return v.Broken["DELETE"]
 }
 
-// DeleteManifests refuses what an index lists where the registry lists
-// manifests.
-func (v view) DeleteManifests(ctx context.Context, digests []string) []error {
+// DeleteManifests refuses what an index lists, or another tag names, where the
+// registry lists manifests.
+func (v view) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
 	v.Lock()
 	defer v.Unlock()
-	errs := make([]error, len(digests))
-	for i, digest := range digests {
-		if errs[i] = cmp.Or(ctx.Err(), v.Broken["DELETE"], v.Broken["DELETE "+digest]); errs[i] == nil {
+	errs := make([]error, len(due))
+	for i, r := range due {
+		digest := r.Digest
+		if errs[i] = cmp.Or(ctx.Err(), v.Broken["DELETE"], v.Broken["DELETE "+digest], v.protected(r)); errs[i] == nil {
 			if errs[i] = v.delete(digest); errs[i] == nil {
 				v.Deleted = append(v.Deleted, digest)
 			}
 		}
 	}
 	return errs
+}
+
+// protected returns an error if a manifest has a tag that may not go with it.
+func (v view) protected(r registry.Removal) error {
+	var others []string
+	for tag, digest := range v.named {
+		if v.store.Listed && digest == r.Digest && !slices.Contains(r.Tags, tag) {
+			others = append(others, tag)
+		}
+	}
+	if slices.Sort(others); len(others) > 0 {
+		return &registry.TaggedError{Tags: others}
+	}
+	return nil
 }
 
 // keepsChildren: GitHub, which has no untagging, lists manifests and keeps none.
@@ -582,13 +597,14 @@ func (v view) delete(digest string) error {
 	maps.DeleteFunc(v.store.Tags, func(name, named string) bool {
 		return named == digest && strings.HasPrefix(name, v.repository.String()+":")
 	})
-	if !v.Cascades {
-		return nil
-	}
 	for other := range v.held {
-		if r := v.References(other); r.Subject != nil && r.Subject.Digest == digest {
+		r := v.References(other)
+		if (v.Cascades || v.store.Facts.TakesReferrers) && r.Subject != nil && r.Subject.Digest == digest {
 			_ = v.delete(other) // an index that lists it keeps it
 		}
+	}
+	if !v.Cascades {
+		return nil
 	}
 	for _, child := range below {
 		if v.has(child.Digest) && v.tagsOf(child.Digest) == 0 {

@@ -250,7 +250,7 @@ func inventory(t *testing.T, x *trial) {
 func facts(t *testing.T, x *trial) {
 	twice(t, func(t *testing.T) {
 		got, err := x.reader.Facts(t.Context())
-		if err != nil || got.Missing || got.LastTag != x.LastTag || got.KeepsChildren != x.KeepsChildren || got.Cascades != x.Cascades || got.Tags.Fixed("10") {
+		if err != nil || got.Missing || got.LastTag != x.LastTag || got.KeepsChildren != x.KeepsChildren || got.Cascades != x.Cascades || got.TakesReferrers != x.TakesReferrers || got.Tags.Fixed("10") {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
@@ -293,7 +293,7 @@ func emptyBatches(t *testing.T, x *trial) {
 	for _, none := range [][]string{nil, {}} {
 		n := len(x.reader.Resolve(t.Context(), none)) + len(x.reader.Manifests(t.Context(), none)) + len(x.reader.Configs(t.Context(), none)) +
 			len(x.writer.Resolve(t.Context(), none)) + len(x.writer.Put(t.Context(), nil)) +
-			len(x.writer.DeleteTags(t.Context(), nil)) + len(x.writer.DeleteManifests(t.Context(), none))
+			len(x.writer.DeleteTags(t.Context(), nil)) + len(x.writer.DeleteManifests(t.Context(), x.removals(none...)))
 		if n > 0 {
 			t.Errorf("%d answers to no question", n)
 		}
@@ -339,7 +339,7 @@ func missingRepository(t *testing.T, x *trial) {
 	if err := writer.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "10", Digest: absent}})[0]; !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("the deletion of a tag: %v, want ErrNotFound", err)
 	}
-	if err := writer.DeleteManifests(t.Context(), []string{absent})[0]; err != nil && !errors.Is(err, registry.ErrNotFound) {
+	if err := writer.DeleteManifests(t.Context(), x.removals(absent))[0]; err != nil && !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("the deletion of a manifest: %v, want no error or ErrNotFound", err)
 	}
 	if got, err := reader.Facts(t.Context()); err != nil || got.Missing != (x.Create != nil) {

@@ -37,6 +37,8 @@ type Backend struct {
 	KeepsTags      bool // it deletes by digest alone
 	KeepsChildren  bool // it deletes no manifest that an index lists
 	Cascades       bool // it deletes with a manifest its referrers, and what only that listed
+	TakesReferrers bool // it deletes with a manifest its referrers, and nothing else
+	Protects       bool // it deletes no manifest that has a tag which may not go with it
 	KeepsLast      bool // it does not delete the last manifest that has a tag
 	NeedsTags      bool // a repository without tags has no list of tags, as if it were missing
 	ListsNone      bool // a missing repository has an empty list of tags
@@ -84,6 +86,7 @@ func Test(t *testing.T, b Backend) {
 		{"delete tags", deleteTags},
 		{"delete the last tag", deleteLastTag},
 		{"delete manifests", deleteManifests},
+		{"delete what has another tag", protectedManifests},
 		{"delete what an index lists", deleteChild},
 		{"copy", copies},
 		{"interrupted writes", interruptedWrites},

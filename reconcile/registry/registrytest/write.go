@@ -197,6 +197,36 @@ func deleteLastTag(t *testing.T, x *trial) {
 	x.is(t, x.repository, want)
 }
 
+// removals are manifests to delete, with all tags of the sample that name them.
+func (x *trial) removals(digests ...string) []registry.Removal {
+	all := registry.Removals(digests...)
+	for i, r := range all {
+		for tag, name := range x.tags {
+			if x.digest(name) == r.Digest {
+				all[i].Tags = append(all[i].Tags, tag)
+			}
+		}
+	}
+	return all
+}
+
+// protectedManifests: where the registry tells, a manifest stays with all of its tags
+// if it has one that is not to go with it, and others go all the same.
+func protectedManifests(t *testing.T, x *trial) {
+	due := append(x.removals(x.digest("nested")), registry.Removal{Digest: x.digest("alone"), Tags: []string{"alone"}})
+	errs := x.writer.DeleteManifests(t.Context(), due)
+	if !x.Protects {
+		none(t, errs, 2)
+		x.is(t, x.repository, map[string]string{"nested": "", "alone": "", "alone-too": "", x.digest("alone"): ""})
+		return
+	}
+	none(t, errs[:1], 1)
+	if tagged := (*registry.TaggedError)(nil); !errors.Is(errs[1], registry.ErrMoved) || !errors.As(errs[1], &tagged) || !slices.Equal(tagged.Tags, []string{"alone-too"}) {
+		t.Errorf("%v, want ErrMoved for the tag alone-too", errs[1])
+	}
+	x.is(t, x.repository, map[string]string{"nested": "", x.digest("nested"): "", "alone": "alone", "alone-too": "alone", x.digest("alone"): "alone"})
+}
+
 // deleteManifests: every tag goes with its manifest; children, referrers and
 // subjects stay.
 func deleteManifests(t *testing.T, x *trial) {
@@ -206,18 +236,18 @@ func deleteManifests(t *testing.T, x *trial) {
 		"10": "both", x.digest("both"): "both", x.digest("intel"): "intel", x.digest("signature"): "signature",
 	}
 	for range 2 {
-		none(t, x.writer.DeleteManifests(t.Context(), digests), len(digests))
+		none(t, x.writer.DeleteManifests(t.Context(), x.removals(digests...)), len(digests))
 		x.is(t, x.repository, want)
 	}
-	none(t, x.writer.DeleteManifests(t.Context(), []string{x.digest("both")}), 1)
+	none(t, x.writer.DeleteManifests(t.Context(), x.removals(x.digest("both"))), 1)
 	want = map[string]string{
 		"10": "", x.digest("both"): "", "10.10": "intel", "10.20": "arm", x.digest("signature"): "signature",
 	}
-	if x.Cascades {
+	if x.Cascades || x.TakesReferrers {
 		want[x.digest("signature")] = ""
 	}
 	x.is(t, x.repository, want)
-	none(t, x.writer.DeleteManifests(t.Context(), []string{x.digest("signature")}), 1)
+	none(t, x.writer.DeleteManifests(t.Context(), x.removals(x.digest("signature"))), 1)
 	reader, _ := x.open(t, x.repository)
 	if got, err := reader.Referrers(t.Context(), x.digest("both")); !x.FallbackTags && (err != nil || len(got) > 0) {
 		t.Errorf("referrers %+v, %v, want none", got, err)
@@ -226,7 +256,7 @@ func deleteManifests(t *testing.T, x *trial) {
 
 // deleteChild: a refusal is that of one manifest, and leaves it and its tags.
 func deleteChild(t *testing.T, x *trial) {
-	errs := x.writer.DeleteManifests(t.Context(), []string{x.digest("intel"), x.digest("alone")})
+	errs := x.writer.DeleteManifests(t.Context(), x.removals(x.digest("intel"), x.digest("alone")))
 	want := map[string]string{"10.10": "", "10.10-again": "", x.digest("intel"): "", x.digest("alone"): "", "10": "both"}
 	if x.KeepsChildren {
 		want["10.10"], want["10.10-again"], want[x.digest("intel")] = "intel", "intel", "intel"
@@ -270,7 +300,7 @@ func copies(t *testing.T, x *trial) {
 		none(t, writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("kept", "both")}), 1)
 	}
 	if !x.KeepsChildren { // what is missing below an index is copied again
-		none(t, writer.DeleteManifests(t.Context(), []string{x.digest("arm")}), 1)
+		none(t, writer.DeleteManifests(t.Context(), x.removals(x.digest("arm"))), 1)
 		if err := writer.Copy(t.Context(), x.repository, digest); err != nil {
 			t.Error(err)
 		}
@@ -284,7 +314,7 @@ func copies(t *testing.T, x *trial) {
 				t.Error(err)
 			}
 			x.is(t, target, map[string]string{x.digest(name): name})
-			none(t, writer.DeleteManifests(t.Context(), []string{x.digest(name)}), 1)
+			none(t, writer.DeleteManifests(t.Context(), x.removals(x.digest(name))), 1)
 			x.is(t, target, map[string]string{x.digest(name): ""})
 		}
 	}
@@ -306,7 +336,7 @@ func interruptedWrites(t *testing.T, x *trial) {
 	asked := x.requests()
 	errs := slices.Concat(
 		[]error{x.writer.Copy(cancelled, x.repository, x.digest("both"))},
-		x.writer.DeleteManifests(cancelled, []string{x.digest("nested"), absent}),
+		x.writer.DeleteManifests(cancelled, x.removals(x.digest("nested"), absent)),
 		x.writer.DeleteTags(cancelled, append(x.named("10.10", "alone"), registry.TagDigest{Tag: "no-such-tag", Digest: absent})),
 		x.writer.Put(cancelled, []registry.TaggedManifest{x.tagged("10", "docker"), x.tagged("new", "alias")}),
 	)
@@ -323,7 +353,7 @@ func interruptedWrites(t *testing.T, x *trial) {
 	}
 	x.unchanged(t)
 	none(t, x.writer.Put(t.Context(), []registry.TaggedManifest{x.tagged("new", "both")}), 1)
-	none(t, x.writer.DeleteManifests(t.Context(), []string{x.digest("alone")}), 1)
+	none(t, x.writer.DeleteManifests(t.Context(), x.removals(x.digest("alone"))), 1)
 	x.is(t, x.repository, map[string]string{"new": "both", "alone": ""})
 }
 
