@@ -280,3 +280,11 @@ func whatToDo(f *config.Finding) string {
 	}
 	return kind.Do
 }
+
+// at returns the place of a finding as Markdown, with a link if there is one.
+func (r *Run) at(pos config.Pos) string {
+	if pos.File == "" {
+		return ""
+	}
+	return linked(code(cmp.Or(lineOf(pos), pos.File)), r.Forge.link(pos))
+}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/docker/go-units"
-
 	"tagline/policies"
 	"tagline/reconcile"
 )
@@ -138,13 +136,4 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 		out.Cosign = append(out.Cosign, inspectedTag{t.Tag, t.Digest, t.MediaType})
 	}
 	return encode(out)
-}
-
-// Bytes writes a size as docker does: "12.3 MB".
-func Bytes(n int64) string {
-	format := "%.1f %s"
-	if n < units.KB {
-		format = "%.0f %s"
-	}
-	return units.CustomSize(format, float64(n), units.KB, []string{"B", "kB", "MB", "GB", "TB"})
 }

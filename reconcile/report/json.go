@@ -1,18 +1,13 @@
 package report
 
 import (
-	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 )
-
-// FormatVersion is the version of plan.json. A minor version only adds fields.
-const FormatVersion = "1.0"
 
 // planFile is the format of plan.json. plan.schema.json describes it to other
 // programs; a test compares the two.
@@ -336,26 +331,4 @@ func findingsOf(from []*config.Finding) []planFinding {
 		all = append(all, planFinding{string(f.ID), f.Alias, f.Pos.File, f.Pos.Line, f.Pos.Column, f.Warning, f.Source, f.Message})
 	}
 	return all
-}
-
-// list never returns nil, so that JSON has an empty array instead of null.
-func list(texts []string) []string { return append([]string{}, texts...) }
-
-func pointer(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-// encode encodes a document of plain data, which can't fail.
-func encode(document any) []byte {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(document); err != nil {
-		panic(err) // strings and numbers only
-	}
-	return inert(b.String())
 }

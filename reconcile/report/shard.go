@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -50,4 +51,16 @@ func (c *Costs) Add(o Costs) {
 	if o.Ended.After(c.Ended) {
 		c.Ended = o.Ended
 	}
+}
+
+// Requests is the number of requests of one kind and status.
+type Requests struct {
+	Method string // "HEAD"
+	Kind   string // "manifests"
+	Status int    // 0: no answer
+	Count  int64
+}
+
+func (r Requests) compare(o Requests) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Method, o.Method), cmp.Compare(r.Status, o.Status))
 }

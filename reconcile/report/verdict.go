@@ -3,31 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
-
-	"tagline/reconcile"
 )
-
-// act is what a push does to its tag.
-type act int
-
-const (
-	moves     act = iota
-	isNew         // there is no such tag yet
-	completes     // the tag stays, and what is missing of it is copied
-	purges        // the tag loses its attestations
-)
-
-func actOf(p reconcile.Push) act {
-	switch {
-	case p.Purged > 0:
-		return purges
-	case p.Old == "":
-		return isNew
-	case p.Old == p.New:
-		return completes
-	}
-	return moves
-}
 
 // phrase is a part of a verdict: "3 tags move".
 type phrase struct {
