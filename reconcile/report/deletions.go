@@ -18,7 +18,7 @@ func (o TextOptions) deletions(plan reconcile.Plan, result reconcile.Result) []r
 	var rows []row
 	many := len(plan.DeleteManifests) > manyManifests && !o.Verbose
 	for i, d := range plan.DeleteManifests {
-		switch err, _ := tried(result.Removed, i); {
+		switch err, _ := Tried(result.Removed, i); {
 		case err != nil && (i == 0 || !many || !alike(err, result.Removed[i-1].Err)):
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, o.digest(d.Digest)+"  error: "+registry.Line(err)))
 		case err == nil && !many && !o.Quiet:
@@ -43,7 +43,7 @@ func (o TextOptions) deletions(plan reconcile.Plan, result reconcile.Result) []r
 func (o TextOptions) putBack(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	for i, k := range plan.Required {
-		err, applied := tried(result.Ensured, i)
+		err, applied := Tried(result.Ensured, i)
 		switch {
 		case err != nil:
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, o.digest(k.Digest)+"  error: "+whyRequired(k)+": "+registry.Line(err)))

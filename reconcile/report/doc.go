@@ -1,5 +1,6 @@
 // Package report writes plans and their results, for people and for programs.
-// It only formats: everything that it says is in the plan.
+// It only formats: everything that it says is in the plan. plan.json, which is read
+// again too, is in package planfile.
 //
 // # Reading order
 //
@@ -47,9 +48,6 @@
 //	gitlab.go      a code quality report
 //	sarif.go       findings for code scanning
 //	metrics.go     Prometheus metrics
-//	json.go        plan.json, written
-//	readplan.go    plan.json, read as a saved plan
-//	readrun.go     plan.json, read as a part of a run
 //
 // What other commands print:
 //

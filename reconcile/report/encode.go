@@ -11,8 +11,8 @@ import (
 // FormatVersion is the version of plan.json. A minor version only adds fields.
 const FormatVersion = "1.0"
 
-// encode encodes a document of plain data, which can't fail.
-func encode(document any) []byte {
+// Encode encodes a document of plain data, which can't fail.
+func Encode(document any) []byte {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
@@ -42,12 +42,10 @@ func inert(encoded string) []byte {
 	return []byte(b.String())
 }
 
-func pointer(s string) *string {
+// OrNull returns a text for JSON that has null in place of an empty one.
+func OrNull(s string) *string {
 	if s == "" {
 		return nil
 	}
 	return &s
 }
-
-// list never returns nil, so that JSON has an empty array instead of null.
-func list(texts []string) []string { return append([]string{}, texts...) }

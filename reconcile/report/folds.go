@@ -20,7 +20,7 @@ func (r *Run) foldsOf(of Repository) (full, short string) {
 	var purged []string
 	attestations := 0
 	for i, p := range of.Pushes {
-		if err, _ := tried(of.Pushed, i); err == nil && p.Purged > 0 && !isAlready(of.Pushed, i) {
+		if err, _ := Tried(of.Pushed, i); err == nil && p.Purged > 0 && !Already(of.Pushed, i) {
 			purged = append(purged, fmt.Sprintf("- %s %s %s", code(p.Tag), loses, Count(p.Purged, "attestation")))
 			attestations += p.Purged
 		}
@@ -43,7 +43,7 @@ func (r *Run) foldsOf(of Repository) (full, short string) {
 		var items []string
 		total := int64(0)
 		for i, d := range of.DeleteManifests {
-			if err, _ := tried(of.Removed, i); err == nil && d.Kind == k.kind && !isAlready(of.Removed, i) {
+			if err, _ := Tried(of.Removed, i); err == nil && d.Kind == k.kind && !Already(of.Removed, i) {
 				items = append(items, fmt.Sprintf("- %s: %s (%s)", code(brief(d.Digest)), prose(d.Reason), Bytes(d.Bytes)))
 				total += d.Bytes
 			}

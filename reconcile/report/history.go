@@ -167,16 +167,16 @@ func HistoryJSON(h journal.History, opts HistoryOptions, skipped []journal.Skipp
 			from = nil
 		}
 		state := historyState{
-			From: from, To: instant(s.To), Digest: pointer(s.Digest),
-			Platforms: slices.Concat([]journal.Platform{}, s.Images), Sources: historySources{pointer(byVersion), pointer(byDigest)},
+			From: from, To: instant(s.To), Digest: OrNull(s.Digest),
+			Platforms: slices.Concat([]journal.Platform{}, s.Images), Sources: historySources{OrNull(byVersion), OrNull(byDigest)},
 		}
 		if s.Began != nil {
-			state.Action, state.Reason, state.Run, state.By = pointer(s.Began.Action), s.Began.Reason, pointer(s.Began.Run), &s.Began.By
+			state.Action, state.Reason, state.Run, state.By = OrNull(s.Began.Action), s.Began.Reason, OrNull(s.Began.Run), &s.Began.By
 		}
 		out.States = append(out.States, state)
 	}
 	for _, s := range skipped {
 		out.Skipped = append(out.Skipped, s.String())
 	}
-	return encode(out)
+	return Encode(out)
 }

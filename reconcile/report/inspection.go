@@ -114,7 +114,7 @@ type inspectedTag struct {
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
-		MediaType: in.MediaType, Bytes: in.Size, Alias: pointer(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{}, Cosign: []inspectedTag{},
+		MediaType: in.MediaType, Bytes: in.Size, Alias: OrNull(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{}, Cosign: []inspectedTag{},
 	}
 	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Companion: "companion", policies.Other: "artifact"}
 	for _, p := range in.Parts {
@@ -135,5 +135,5 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	for _, t := range in.Cosign {
 		out.Cosign = append(out.Cosign, inspectedTag{t.Tag, t.Digest, t.MediaType})
 	}
-	return encode(out)
+	return Encode(out)
 }

@@ -56,7 +56,7 @@ func (m Metrics) Text() []byte {
 
 	metric("run_requests", "Requests of the last run by how they were answered; status 0 is no answer.")
 	requests := slices.Clone(m.Requests)
-	slices.SortFunc(requests, Requests.compare)
+	slices.SortFunc(requests, Requests.Compare)
 	for _, r := range requests {
 		fmt.Fprintf(&b, "tagline_run_requests{kind=%s,method=%s,status=\"%d\"} %d\n", labelValue(r.Kind), labelValue(r.Method), r.Status, r.Count)
 	}

@@ -11,37 +11,39 @@ import (
 
 // Outcomes, as programs read them.
 const (
-	done        = "done"
-	stale       = string(findings.Stale)       // the registry has changed since the plan was made
-	skipped     = string(findings.Skipped)     // not begun, because an action that it relies on was not done
-	unsupported = string(findings.Unsupported) // the registry does not support it
-	failed      = string(findings.Failed)
+	Done        = "done"
+	Stale       = string(findings.Stale)       // the registry has changed since the plan was made
+	Skipped     = string(findings.Skipped)     // not begun, because an action that it relies on was not done
+	Unsupported = string(findings.Unsupported) // the registry does not support it
+	Failed      = string(findings.Failed)
 )
 
-func outcome(err error) string {
+// OutcomeOf returns the outcome of an action that ended with an error, or without one.
+func OutcomeOf(err error) string {
 	switch {
 	case err == nil:
-		return done
+		return Done
 	case errors.Is(err, reconcile.ErrStale):
-		return stale
+		return Stale
 	case errors.Is(err, reconcile.ErrSkipped):
-		return skipped
+		return Skipped
 	case errors.Is(err, registry.ErrUnsupported):
-		return unsupported
+		return Unsupported
 	}
-	return failed
+	return Failed
 }
 
-// tried returns the error of an action, by its index in the plan. yes is false
+// Tried returns the error of an action, by its index in the plan. yes is false
 // in a dry run.
-func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
+func Tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
 	if i < len(outcomes) {
 		return outcomes[i].Err, true
 	}
 	return nil, false
 }
 
-func isAlready(outcomes []reconcile.Outcome, i int) bool {
+// Already reports whether another run had done an action.
+func Already(outcomes []reconcile.Outcome, i int) bool {
 	return i < len(outcomes) && outcomes[i].Already
 }
 

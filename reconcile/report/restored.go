@@ -167,11 +167,11 @@ func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
 			of.Manifests = append(of.Manifests, restoredManifest{o.Digest, o.Kind, o.Bytes, fateOf(o)})
 		}
 		for _, o := range r.Tags {
-			of.Tags = append(of.Tags, restoredTag{o.Tag, o.Digest, pointer(o.Was), fateOf(o)})
+			of.Tags = append(of.Tags, restoredTag{o.Tag, o.Digest, OrNull(o.Was), fateOf(o)})
 		}
 		out.Repositories = append(out.Repositories, of)
 	}
-	return encode(out)
+	return Encode(out)
 }
 
 // Trash writes what the trash in a folder holds: runs, oldest first, and what each
@@ -263,15 +263,15 @@ type trashTag struct {
 func TrashJSON(records []reconcile.Record) []byte {
 	out := trash{FormatVersion: FormatVersion, Records: []trashRecord{}}
 	for _, r := range records {
-		of := trashRecord{Run: r.Run, Job: pointer(r.Job), Time: r.Time, Repository: r.Repository.String(), Manifests: []trashManifest{}}
+		of := trashRecord{Run: r.Run, Job: OrNull(r.Job), Time: r.Time, Repository: r.Repository.String(), Manifests: []trashManifest{}}
 		for _, k := range r.Kept {
 			m := trashManifest{k.Manifest.Digest, k.Manifest.MediaType, registry.SizeOf(k.Manifest), k.Reason, []trashTag{}}
 			for _, tag := range k.Tags {
-				m.Tags = append(m.Tags, trashTag{tag.Tag, pointer(tag.New)})
+				m.Tags = append(m.Tags, trashTag{tag.Tag, OrNull(tag.New)})
 			}
 			of.Manifests = append(of.Manifests, m)
 		}
 		out.Records = append(out.Records, of)
 	}
-	return encode(out)
+	return Encode(out)
 }

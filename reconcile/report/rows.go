@@ -21,10 +21,10 @@ func (o TextOptions) rows(plan reconcile.Plan, result reconcile.Result) []row {
 func (o TextOptions) pushes(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	for i, p := range plan.Pushes {
-		switch err, _ := tried(result.Pushed, i); {
+		switch err, _ := Tried(result.Pushed, i); {
 		case err != nil:
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, p.Tag, "error: "+registry.Line(err)))
-		case o.Quiet || isAlready(result.Pushed, i):
+		case o.Quiet || Already(result.Pushed, i):
 		case p.Purged > 0:
 			rows = append(rows, row{mark: markOf(p), cells: []string{
 				p.Tag, "purge", "", o.digest(p.New), fmt.Sprintf("(loses %s, was %s)", Count(p.Purged, "attestation"), o.digest(p.Old)),
@@ -69,10 +69,10 @@ func markOf(p reconcile.Push) string {
 func (o TextOptions) deletedTags(plan reconcile.Plan, result reconcile.Result) []row {
 	var rows []row
 	for i, d := range plan.DeleteTags {
-		switch err, _ := tried(result.Deleted, i); {
+		switch err, _ := Tried(result.Deleted, i); {
 		case err != nil:
 			rows = append(rows, problem(causeOfError(plan.Repository, err), 1, d.Tag, "error: "+registry.Line(err)))
-		case !o.Quiet && !isAlready(result.Deleted, i):
+		case !o.Quiet && !Already(result.Deleted, i):
 			rows = append(rows, row{mark: "-", cells: []string{d.Tag, fmt.Sprintf("%s (was %s)", d.Reason, o.digest(d.Old))}})
 		}
 	}

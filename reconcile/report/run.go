@@ -60,7 +60,7 @@ func (r *Run) problems() []*config.Finding {
 		for i, o := range repository.Removed { // often many for one reason
 			if o.Err != nil && (i == 0 || !alike(o.Err, repository.Removed[i-1].Err)) {
 				all = append(all, &config.Finding{
-					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					ID: findings.ID(OutcomeOf(o.Err)), Pos: r.place(repository.Repository, ""),
 					Message: fmt.Sprintf("manifest %s of %s: %s", o.Tag, repository.Image, registry.Line(o.Err)),
 				})
 			}
@@ -68,7 +68,7 @@ func (r *Run) problems() []*config.Finding {
 		for i, o := range repository.Ensured {
 			if o.Err != nil {
 				all = append(all, &config.Finding{
-					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					ID: findings.ID(OutcomeOf(o.Err)), Pos: r.place(repository.Repository, ""),
 					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyRequired(repository.Required[i]), registry.Line(o.Err)),
 				})
 			}
@@ -78,7 +78,7 @@ func (r *Run) problems() []*config.Finding {
 		}
 		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
 			if o.Err != nil {
-				fail(o.Tag, findings.ID(outcome(o.Err)), registry.Line(o.Err))
+				fail(o.Tag, findings.ID(OutcomeOf(o.Err)), registry.Line(o.Err))
 			}
 		}
 	}

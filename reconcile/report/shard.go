@@ -39,7 +39,7 @@ func (c *Costs) Add(o Costs) {
 		kind.Count = n
 		c.Requests = append(c.Requests, kind)
 	}
-	slices.SortFunc(c.Requests, Requests.compare)
+	slices.SortFunc(c.Requests, Requests.Compare)
 	c.BytesSent += o.BytesSent
 	c.BytesReceived += o.BytesReceived
 	c.Retries += o.Retries
@@ -61,6 +61,7 @@ type Requests struct {
 	Count  int64
 }
 
-func (r Requests) compare(o Requests) int {
+// Compare sorts by kind, method and status.
+func (r Requests) Compare(o Requests) int {
 	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Method, o.Method), cmp.Compare(r.Status, o.Status))
 }

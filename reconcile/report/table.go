@@ -25,7 +25,7 @@ type table struct {
 func (r *Run) tableOf(repository Repository) table {
 	before := sourcesBefore(repository.Plan)
 	elsewhere := func(i int) bool { // folded, or done by another run
-		return actOf(repository.Pushes[i]) == purges || isAlready(repository.Pushed, i)
+		return actOf(repository.Pushes[i]) == purges || Already(repository.Pushed, i)
 	}
 	var platforms []string
 	for i, p := range repository.Pushes {
@@ -127,13 +127,13 @@ func happens(of Repository, i int, before map[string]string) string {
 
 // became returns a word for a planned action or for its outcome.
 func became(planned, successful string, outcomes []reconcile.Outcome, i int) string {
-	switch err, yes := tried(outcomes, i); {
+	switch err, yes := Tried(outcomes, i); {
 	case !yes:
 		return planned
 	case err == nil:
 		return successful
 	default:
-		return "**" + outcome(err) + "**"
+		return "**" + OutcomeOf(err) + "**"
 	}
 }
 
@@ -219,8 +219,8 @@ type deletedTag struct {
 func (r *Run) deletedTags(of Repository) []deletedTag {
 	var all []deletedTag
 	for i, d := range of.DeleteTags {
-		if !isAlready(of.Deleted, i) {
-			err, _ := tried(of.Deleted, i)
+		if !Already(of.Deleted, i) {
+			err, _ := Tried(of.Deleted, i)
 			all = append(all, deletedTag{d.Tag, became("is deleted", "deleted", of.Deleted, i) + ": " + prose(d.Reason), err == nil})
 		}
 	}
@@ -231,7 +231,7 @@ func (r *Run) deletedTags(of Repository) []deletedTag {
 func digests(of Repository) string {
 	var b strings.Builder
 	for i, p := range of.Pushes {
-		if err, _ := tried(of.Pushed, i); err != nil || p.Purged > 0 || isAlready(of.Pushed, i) {
+		if err, _ := Tried(of.Pushed, i); err != nil || p.Purged > 0 || Already(of.Pushed, i) {
 			continue
 		}
 		row := func(platform, was, is string) {

@@ -133,7 +133,7 @@ func (t *Text) marks(plan reconcile.Plan, result reconcile.Result) string {
 	n.add(plan, result)
 	counts := map[string]int{"+": n.putBack, "-": n.deleteTags + n.deleteManifests}
 	for i, p := range plan.Pushes {
-		if err, _ := tried(result.Pushed, i); err == nil && !isAlready(result.Pushed, i) {
+		if err, _ := Tried(result.Pushed, i); err == nil && !Already(result.Pushed, i) {
 			counts[markOf(p)]++
 		}
 	}

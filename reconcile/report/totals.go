@@ -23,7 +23,7 @@ func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
 	}
 	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Ensured) {
 		switch {
-		case outcome(o.Err) == unsupported:
+		case OutcomeOf(o.Err) == Unsupported:
 			blocked[o.Tag] = true
 		case o.Err != nil:
 			failed[o.Tag] = true

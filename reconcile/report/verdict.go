@@ -22,12 +22,12 @@ func (r *Run) verdict(concerns []concern) string {
 	pushes, freed := map[act]int{}, int64(0)
 	for _, repository := range r.Repositories {
 		for i, p := range repository.Pushes {
-			if err, _ := tried(repository.Pushed, i); err == nil && !isAlready(repository.Pushed, i) {
+			if err, _ := Tried(repository.Pushed, i); err == nil && !Already(repository.Pushed, i) {
 				pushes[actOf(p)]++
 			}
 		}
 		for i, d := range repository.DeleteManifests {
-			if err, _ := tried(repository.Removed, i); err == nil && !isAlready(repository.Removed, i) {
+			if err, _ := Tried(repository.Removed, i); err == nil && !Already(repository.Removed, i) {
 				freed += d.Bytes
 			}
 		}
