@@ -39,7 +39,7 @@ module: ## publish tagline under a path of your own: make module MODULE=github.c
 	$(GO) mod edit -module $(MODULE)
 
 quick: ## the inner packages, in seconds
-	$(GO) test ./config/... ./policies ./reconcile ./reconcile/registry/... ./reconcile/report ./reconcile/cache
+	$(GO) test ./config/... ./policies ./reconcile ./reconcile/registry/... ./reconcile/report/... ./reconcile/cache
 
 # A commit has the same result everywhere: property tests draw from this seed. By
 # themselves, `go test` has them draw anew each time.

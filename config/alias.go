@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -74,53 +73,6 @@ func (w *walk) sources(n *yaml.Node, what string, own Repository) []Source {
 	}
 	slices.SortFunc(sources, func(a, b Source) int { return a.Platform.Compare(b.Platform) })
 	return sources
-}
-
-// platform reads a platform of a map or list, and takes it.
-func (w *walk) platform(n *yaml.Node, first taken) (p Platform, ok bool) {
-	p, err := ParsePlatform(n.Value)
-	if err != nil {
-		w.report(n, findings.InvalidPlatform, "%v", err)
-		return p, false
-	}
-	before, same := first.take(p, n)
-	switch {
-	case before == nil:
-		return p, true
-	case same:
-		w.report(n, findings.DuplicatePlatform, "platform %s is the same as %s in line %d; keep one", quote(n.Value), quote(before.Value), before.Line)
-	default:
-		w.report(n, findings.DuplicatePlatform, "platform %s overlaps with %s in line %d; keep one, or give each an OS version of its own",
-			quote(n.Value), quote(before.Value), before.Line)
-	}
-	return p, false
-}
-
-// taken are the platforms of a map or list, by their normal form, and those that
-// include one of them.
-type taken struct{ exact, wider map[Platform]*yaml.Node }
-
-func newTaken() taken { return taken{map[Platform]*yaml.Node{}, map[Platform]*yaml.Node{}} }
-
-// take notes a platform. If one that overlaps with it is there, it returns that
-// instead, and whether it is the same.
-func (t taken) take(p Platform, n *yaml.Node) (before *yaml.Node, same bool) {
-	p = p.Normal()
-	if before := t.exact[p]; before != nil {
-		return before, true
-	}
-	before = t.wider[p]
-	for _, w := range p.wider() {
-		before = cmp.Or(before, t.exact[w])
-	}
-	if before != nil {
-		return before, false
-	}
-	t.exact[p] = n
-	for _, w := range p.wider() {
-		t.wider[w] = cmp.Or(t.wider[w], n)
-	}
-	return nil, false
 }
 
 func (w *walk) source(n *yaml.Node, what, want string, own Repository) (s Source, ok bool) {

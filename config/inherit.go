@@ -13,13 +13,6 @@ import (
 // few lines can stand for very many.
 const maxSharedAliases = 250_000
 
-// body is what profiles give to an image.
-type body struct {
-	policies Settings
-	all      Settings // those of the file, too
-	aliases  []Alias  // of nowhere, in the order of their tags
-}
-
 // body puts profiles together: the later override the earlier ones, and a profile
 // overrides those that it uses, alias by alias and policy by policy.
 func (w *walk) body(uses []*profile) body {

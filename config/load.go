@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -54,6 +55,16 @@ func Load(names []string, opts Options) (*Config, error) {
 	if err := errors.Join(unread...); err != nil {
 		return nil, err
 	}
+	return l.config()
+}
+
+// Parse reads an images.yaml. file is its name in positions.
+//
+// The error is a [*multierror.Error] with the problems, each a [*Finding], in the
+// order of their positions. After the first hundred, one Finding counts the rest.
+func Parse(file string, data []byte, opts Options) (*Config, error) {
+	l := &loading{opts: opts, parts: make([]part, 1)}
+	l.parse(0, file, data)
 	return l.config()
 }
 
@@ -127,8 +138,9 @@ func (f file) read(to *bytes.Buffer, once func(string) ([]byte, error)) error {
 // walk begins to walk a file.
 func (l *loading) walk(file string) *walk {
 	w := &walk{
-		file: file, policies: l.opts.Policies, keep: l.opts.Keep, root: l.root, alone: len(l.parts) == 1,
-		refused: map[*yaml.Node]bool{}, places: places{}, repeats: repeats{}, hosts: map[string]bool{},
+		reader: reader{file: file, policies: l.opts.Policies, refused: map[*yaml.Node]bool{}},
+		keep:   l.opts.Keep, root: l.root, alone: len(l.parts) == 1,
+		places: places{}, repeats: repeats{}, hosts: map[string]bool{},
 	}
 	switch {
 	case l.root != nil:
@@ -247,4 +259,64 @@ func (l *loading) sum() string {
 		_, _ = fmt.Fprintf(all, "%q %d %x\n", p.relative, p.size, p.sum)
 	}
 	return hex.EncodeToString(all.Sum(nil))
+}
+
+// unused warns of the profiles that no image uses.
+func (l *loading) unused() []*Finding {
+	reached := map[*profile]bool{}
+	var reach func(p *profile)
+	reach = func(p *profile) {
+		if !reached[p] {
+			reached[p] = true
+			for _, next := range p.uses {
+				reach(next)
+			}
+		}
+	}
+	for _, part := range l.parts {
+		for p := range part.used {
+			reach(p)
+		}
+	}
+	var all []*Finding
+	for _, part := range l.parts {
+		for _, p := range part.profiles {
+			if !reached[p] {
+				all = append(all, &Finding{ID: findings.UnusedProfile, Warning: true, Pos: p.pos,
+					Message: fmt.Sprintf("no image uses profile %s; use it, or remove it", quote(p.name))})
+			}
+		}
+	}
+	return all
+}
+
+// unusedHosts warns of the hosts in registries that no image and no source is on, and
+// of those whose settings miss some, which have another name of the host. The registry
+// of the root file is in use in any case: --registry may have replaced it.
+func (l *loading) unusedHosts() []*Finding {
+	used := map[string]bool{}
+	for _, part := range l.parts {
+		maps.Copy(used, part.hosts)
+	}
+	var others []string // that registries does not have
+	for _, host := range slices.Sorted(maps.Keys(used)) {
+		if _, said := l.root.hosts[host]; !said && host != unreadHost && host != nowhere.Host {
+			others = append(others, host)
+		}
+	}
+	var all []*Finding
+	for host, pos := range l.root.hosts {
+		warn := func(format string, args ...any) {
+			all = append(all, &Finding{ID: findings.UnusedRegistry, Warning: true, Pos: pos, Message: fmt.Sprintf(format, args...)})
+		}
+		missed := slices.DeleteFunc(slices.Clone(others), func(other string) bool { return !samePlace(host, other) })
+		switch {
+		case len(missed) > 0:
+			warn("settings of %s have no effect on %s, which may be the same registry; write one host everywhere, or settings for each",
+				host, strings.Join(missed, " and "))
+		case !used[host] && host != l.root.said:
+			warn("no image and no source is on %s%s", host, cmp.Or(didYouMean(host, others), "; correct the host, or remove it"))
+		}
+	}
+	return all
 }

@@ -2,18 +2,11 @@ package config
 
 import (
 	"slices"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
 	"tagline/config/findings"
 )
-
-// lock is the least that a policy may be set to, except by the root file for all.
-type lock struct {
-	least Setting
-	at    Pos
-}
 
 // locks reads the list of policies that are locked. Each is locked at the value
 // that the root file gives it, or at its default.
@@ -43,30 +36,4 @@ func (w *walk) locks(n *yaml.Node) map[string]lock {
 		}
 	}
 	return locks
-}
-
-// hold reports a value of a policy that is laxer than the root file's, if that is
-// locked. n is the value's place.
-func (w *walk) hold(policy PolicyKey, value Setting, n *yaml.Node) {
-	lock, locked := w.root.locks[policy.Name]
-	if !locked || policy.Holds(lock.least, value) {
-		return
-	}
-	but := "no other value is allowed"
-	if policy.Stricter != "" {
-		but = "it may only be stricter: " + policy.Stricter
-	}
-	w.report(n, findings.LockedPolicy, "%s is %s, and %s locks it at %s; %s", policy.Name, value, lock.at, lock.least, but)
-}
-
-// String returns the value as images.yaml spells it.
-func (s Setting) String() string {
-	if s.Value != "" {
-		return quote(s.Value)
-	}
-	var names []string
-	for _, p := range s.Platforms {
-		names = append(names, p.String())
-	}
-	return "[" + strings.Join(names, ", ") + "]"
 }

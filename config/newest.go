@@ -10,50 +10,6 @@ import (
 	"tagline/config/findings"
 )
 
-// Newest asks for the highest version tag that fits.
-type Newest struct {
-	Range       Range
-	Tags        TagPattern // zero for tags that begin with their version
-	Variant     string     // "" for plain versions alone
-	Prereleases bool
-	Calendar    bool
-	Whole       bool    // the alias is one whole version, as if images.yaml named its tag
-	Downgrade   Setting // zero where the policy of the image holds
-}
-
-// Version parses a tag as this source reads it.
-func (n *Newest) Version(tag string) (Version, error) {
-	if n.Tags.pattern != nil {
-		return n.Tags.version(tag)
-	}
-	return ParseVersion(tag)
-}
-
-// Takes reports whether a tag is a candidate.
-func (n *Newest) Takes(tag string) bool {
-	v, err := n.Version(tag)
-	return err == nil && n.Refuses(v) == ""
-}
-
-// Refuses says why a version is no candidate, "" if it is one.
-func (n *Newest) Refuses(v Version) string {
-	switch {
-	case !n.Range.Has(v):
-		return "not in range"
-	case v.Variant != n.Variant && v.Variant == "":
-		return "no variant"
-	case v.Variant != n.Variant:
-		return "variant " + v.Variant
-	case v.Calendar && !n.Calendar:
-		return "calendar version"
-	case n.Calendar && !v.dated:
-		return "not a calendar version"
-	case v.Prerelease != "" && !n.Prereleases:
-		return "prerelease"
-	}
-	return ""
-}
-
 // OneVersion reports whether an alias is one whole version that has to be found.
 func (a Alias) OneVersion() bool {
 	return len(a.Sources) == 1 && a.Sources[0].Newest != nil && a.Sources[0].Newest.Whole

@@ -24,29 +24,6 @@ type Options struct {
 	Once func(name string) ([]byte, error)
 }
 
-// Parse reads an images.yaml. file is its name in positions.
-//
-// The error is a [*multierror.Error] with the problems, each a [*Finding], in the
-// order of their positions. After the first hundred, one Finding counts the rest.
-func Parse(file string, data []byte, opts Options) (*Config, error) {
-	l := &loading{opts: opts, parts: make([]part, 1)}
-	l.parse(0, file, data)
-	return l.config()
-}
-
-// unreadHost stands in for a registry host that is missing or refused, so that
-// what depends on it is not reported as well. No registry has it: RFC 2606.
-const unreadHost = "registry.invalid"
-
-func (w *walk) registry(text string, pos Pos) string {
-	host, err := ParseHost(text)
-	if err != nil {
-		w.reportAt(pos, findings.InvalidRegistry, "%v", err)
-		return unreadHost
-	}
-	return host
-}
-
 // images walks the file from its root, and returns its images.
 func (w *walk) images(root *yaml.Node) []known {
 	top, ok := w.fields(root, "the file", "registry", "registries", "policies", "locked", "profiles", "use", "images")

@@ -3,48 +3,11 @@ package config
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"tagline/config/findings"
 )
-
-// PolicyKey is how images.yaml spells one policy. Package policies has the
-// list of them and what each does.
-type PolicyKey struct {
-	Name    string
-	Doc     string // one line
-	Kind    Kind
-	Values  []string // of a Choice
-	Default string   // of a Choice or a Duration
-	Deletes string   // the value of a Choice that deletes something in the repository, "" for none
-	// Holds reports whether a value is at least as strict as another.
-	Holds    func(least, value Setting) bool
-	Stricter string // which values are stricter, in words; "" if none is
-}
-
-// Kind is the form of a policy's value.
-type Kind int
-
-// The forms.
-const (
-	Choice       Kind = iota // one word out of PolicyKey.Values
-	PlatformList             // a list of platforms, not empty
-	Duration                 // as ParseDuration reads it
-)
-
-// Settings holds a value for every policy, the defaults included, by name.
-type Settings map[string]Setting
-
-// Setting is the value of one policy for one image.
-type Setting struct {
-	Value     string        // the text, of a Choice or a Duration
-	Platforms []Platform    // of a PlatformList, in the order of [Platform.Compare]
-	Duration  time.Duration // of a Duration
-	Pos       Pos           // of the value; zero for a default
-	Profile   string        // the name of the profile that has it, "" if the file or the image has it itself
-}
 
 func (w *walk) defaults() Settings {
 	all := make(Settings, len(w.policies))
@@ -141,4 +104,18 @@ func (w *walk) platforms(name string, n *yaml.Node) []Platform {
 	}
 	slices.SortFunc(platforms, Platform.Compare)
 	return platforms
+}
+
+// hold reports a value of a policy that is laxer than the root file's, if that is
+// locked. n is the value's place.
+func (w *walk) hold(policy PolicyKey, value Setting, n *yaml.Node) {
+	lock, locked := w.root.locks[policy.Name]
+	if !locked || policy.Holds(lock.least, value) {
+		return
+	}
+	but := "no other value is allowed"
+	if policy.Stricter != "" {
+		but = "it may only be stricter: " + policy.Stricter
+	}
+	w.report(n, findings.LockedPolicy, "%s is %s, and %s locks it at %s; %s", policy.Name, value, lock.at, lock.least, but)
 }

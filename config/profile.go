@@ -10,23 +10,6 @@ import (
 	"tagline/config/findings"
 )
 
-// profile is a named set of policies and aliases that images share.
-type profile struct {
-	name     string
-	pos      Pos
-	uses     []*profile
-	policies Settings
-	aliases  []Alias // of nowhere
-	depth    int     // of the profiles that it uses, with itself
-}
-
-// profiles are those that a file can use, by name.
-type profiles map[string]*profile
-
-// nowhere stands for the repository of the image that uses a profile. No
-// registry has its host: RFC 2606.
-var nowhere = Repository{Host: "profile.invalid"}
-
 // maxProfileDepth is how many profiles may use each other in a chain.
 const maxProfileDepth = 16
 

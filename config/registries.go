@@ -2,8 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,18 +11,6 @@ import (
 
 	"tagline/config/findings"
 )
-
-// Registry is what images.yaml says of one host.
-type Registry struct {
-	Kind        RegistryKind // empty: what the host's name tells
-	Concurrency int          // requests in flight; 0: what --concurrency says
-
-	// How to log in to a registry of Amazon ECR. None of it is a secret.
-	AWSProfile string // a profile in the files of the AWS CLI; empty: the job's own identity
-	RoleARN    string // a role that this identity assumes
-	ExternalID string // what the trust policy of the role may ask for
-	Region     string // whose STS is asked; empty: the host's
-}
 
 // MaxConcurrency is how many requests to one host may be in flight.
 const MaxConcurrency = 1000
@@ -68,37 +54,6 @@ func (w *walk) onHosts(alias Alias) {
 			w.hosts[s.Repository.Host] = true
 		}
 	}
-}
-
-// unusedHosts warns of the hosts in registries that no image and no source is on, and
-// of those whose settings miss some, which have another name of the host. The registry
-// of the root file is in use in any case: --registry may have replaced it.
-func (l *loading) unusedHosts() []*Finding {
-	used := map[string]bool{}
-	for _, part := range l.parts {
-		maps.Copy(used, part.hosts)
-	}
-	var others []string // that registries does not have
-	for _, host := range slices.Sorted(maps.Keys(used)) {
-		if _, said := l.root.hosts[host]; !said && host != unreadHost && host != nowhere.Host {
-			others = append(others, host)
-		}
-	}
-	var all []*Finding
-	for host, pos := range l.root.hosts {
-		warn := func(format string, args ...any) {
-			all = append(all, &Finding{ID: findings.UnusedRegistry, Warning: true, Pos: pos, Message: fmt.Sprintf(format, args...)})
-		}
-		missed := slices.DeleteFunc(slices.Clone(others), func(other string) bool { return !samePlace(host, other) })
-		switch {
-		case len(missed) > 0:
-			warn("settings of %s have no effect on %s, which may be the same registry; write one host everywhere, or settings for each",
-				host, strings.Join(missed, " and "))
-		case !used[host] && host != l.root.said:
-			warn("no image and no source is on %s%s", host, cmp.Or(didYouMean(host, others), "; correct the host, or remove it"))
-		}
-	}
-	return all
 }
 
 // hostSettings reads what registries says of one host.

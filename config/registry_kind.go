@@ -61,3 +61,15 @@ func Kinds() []string {
 	}
 	return words
 }
+
+// Registry is what images.yaml says of one host.
+type Registry struct {
+	Kind        RegistryKind // empty: what the host's name tells
+	Concurrency int          // requests in flight; 0: what --concurrency says
+
+	// How to log in to a registry of Amazon ECR. None of it is a secret.
+	AWSProfile string // a profile in the files of the AWS CLI; empty: the job's own identity
+	RoleARN    string // a role that this identity assumes
+	ExternalID string // what the trust policy of the role may ask for
+	Region     string // whose STS is asked; empty: the host's
+}

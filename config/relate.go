@@ -117,10 +117,6 @@ func (m *mentions) all(yield func(mention) bool) {
 	}
 }
 
-// places are the hosts of [Repository.Place] by the hosts of repositories: many
-// repositories have few hosts.
-type places map[string]string
-
 func (p places) of(r Repository) Repository {
 	host, ok := p[r.Host]
 	if !ok {

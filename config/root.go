@@ -10,21 +10,6 @@ import (
 	"tagline/config/findings"
 )
 
-// rootFile is what the root file gives to all files. The root file is the first
-// one that -f names, or images.yaml in the first folder.
-type rootFile struct {
-	file       string // its name; "" if no file is the root
-	unread     bool   // it could not be read, so what it gives is not known
-	host       string // of repositories without one; "" if there is none
-	said       string // the host that the file itself names; "" if it names none
-	saidAt     Pos
-	registries map[string]Registry
-	hosts      map[string]Pos // where registries has them
-	policies   Settings       // with every default
-	locks      map[string]lock
-	profiles   profiles
-}
-
 // readRoot reads the keys that the root file has for all. top may be nil.
 func (w *walk) readRoot(top map[string]*yaml.Node) {
 	w.leads = w.file != ""
@@ -82,4 +67,13 @@ func (w *walk) leaveToRoot(top *yaml.Node) {
 			}
 		}
 	}
+}
+
+func (w *walk) registry(text string, pos Pos) string {
+	host, err := ParseHost(text)
+	if err != nil {
+		w.reportAt(pos, findings.InvalidRegistry, "%v", err)
+		return unreadHost
+	}
+	return host
 }

@@ -7,22 +7,22 @@ import (
 )
 
 // screen reports features of YAML that images.yaml does not allow, at any depth.
-func (w *walk) screen(n *yaml.Node, depth int) {
+func (r *reader) screen(n *yaml.Node, depth int) {
 	switch {
 	case depth > maxDepth:
-		w.refuse(n, findings.TooDeep, "maps and lists are nested more than %d deep", maxDepth)
+		r.refuse(n, findings.TooDeep, "maps and lists are nested more than %d deep", maxDepth)
 		return
 	case n.Kind == yaml.AliasNode:
-		w.refuse(n, findings.YAMLFeature, "YAML alias %s is not supported; write its value out, or put what images share into a profile", quote("*"+n.Value))
+		r.refuse(n, findings.YAMLFeature, "YAML alias %s is not supported; write its value out, or put what images share into a profile", quote("*"+n.Value))
 		return // into what it names
 	case n.Anchor != "":
-		w.refuse(n, findings.YAMLFeature, "YAML anchor %s is not supported; remove it, and put what images share into a profile", quote("&"+n.Anchor))
+		r.refuse(n, findings.YAMLFeature, "YAML anchor %s is not supported; remove it, and put what images share into a profile", quote("&"+n.Anchor))
 	case n.Style&yaml.TaggedStyle != 0:
-		w.refuse(n, findings.YAMLFeature, "YAML tag %s is not supported; remove it", quote(n.Tag))
+		r.refuse(n, findings.YAMLFeature, "YAML tag %s is not supported; remove it", quote(n.Tag))
 	case n.Tag == "!!merge":
-		w.refuse(n, findings.YAMLFeature, `YAML merge key "<<" is not supported; write its values out, or put what images share into a profile`)
+		r.refuse(n, findings.YAMLFeature, `YAML merge key "<<" is not supported; write its values out, or put what images share into a profile`)
 	}
 	for _, child := range n.Content {
-		w.screen(child, depth+1)
+		r.screen(child, depth+1)
 	}
 }

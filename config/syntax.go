@@ -17,16 +17,16 @@ import (
 // scanner it is. For one of its parser N is the line before the one where the
 // map, the list or the bracket around the problem begins. In the first line
 // it is missing (yaml.v3 v3.0.1, parser.fail in decode.go).
-func (w *walk) syntax(err error, data []byte, read int) {
+func (r *reader) syntax(err error, data []byte, read int) {
 	line, problem := splitError(err)
 	switch {
 	case strings.HasPrefix(problem, "exceeded max depth"):
-		w.reportAt(w.startOf(data, line), findings.TooDeep, "maps and lists are nested more than %d deep", maxDepth)
+		r.reportAt(r.startOf(data, line), findings.TooDeep, "maps and lists are nested more than %d deep", maxDepth)
 		return
 	case strings.HasPrefix(problem, "found character"), strings.HasPrefix(problem, "found a tab"):
 		for n := line; n <= read; n++ {
 			if column := tabIn(lineAt(data, n)); column > 0 {
-				w.reportAt(Pos{w.file, n, column}, findings.Syntax, "indentation has a tab; indent with spaces")
+				r.reportAt(Pos{r.file, n, column}, findings.Syntax, "indentation has a tab; indent with spaces")
 				return
 			}
 		}
@@ -36,7 +36,7 @@ func (w *walk) syntax(err error, data []byte, read int) {
 			sign := string(text[at[2]:at[3]])
 			starts := map[string]string{"*": "alias", "&": "anchor"}[sign]
 			column := 1 + utf8.RuneCount(text[:at[2]])
-			w.reportAt(Pos{w.file, line, column}, findings.Syntax, "%s starts a YAML %s; put it in quotes", quote(sign), starts)
+			r.reportAt(Pos{r.file, line, column}, findings.Syntax, "%s starts a YAML %s; put it in quotes", quote(sign), starts)
 			return
 		}
 	case strings.HasPrefix(problem, "did not find expected ',' or"):
@@ -46,7 +46,7 @@ func (w *walk) syntax(err error, data []byte, read int) {
 		problem == "found undefined tag handle", strings.HasPrefix(problem, "unknown anchor"):
 		line = failingLine(data, read, problem)
 	}
-	w.reportAt(w.startOf(data, line), findings.Syntax, "file is not YAML: %s%s", problem, advice(problem))
+	r.reportAt(r.startOf(data, line), findings.Syntax, "file is not YAML: %s%s", problem, advice(problem))
 }
 
 // barePattern finds the sign of a YAML alias or anchor that has no name.
@@ -104,10 +104,10 @@ func failingLine(data []byte, read int, problem string) int {
 
 // startOf returns the position of the first character in a line, or in the last
 // line if there are fewer.
-func (w *walk) startOf(data []byte, line int) Pos {
+func (r *reader) startOf(data []byte, line int) Pos {
 	line = min(line, bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))+1)
 	text := lineAt(data, line)
-	return Pos{w.file, line, 1 + len(text) - len(bytes.TrimLeft(text, " \t"))}
+	return Pos{r.file, line, 1 + len(text) - len(bytes.TrimLeft(text, " \t"))}
 }
 
 // lineAt returns the text of a line, counted from 1.

@@ -92,32 +92,3 @@ func (w *walk) marked(used []*profile) {
 		w.used[p] = true
 	}
 }
-
-// unused warns of the profiles that no image uses.
-func (l *loading) unused() []*Finding {
-	reached := map[*profile]bool{}
-	var reach func(p *profile)
-	reach = func(p *profile) {
-		if !reached[p] {
-			reached[p] = true
-			for _, next := range p.uses {
-				reach(next)
-			}
-		}
-	}
-	for _, part := range l.parts {
-		for p := range part.used {
-			reach(p)
-		}
-	}
-	var all []*Finding
-	for _, part := range l.parts {
-		for _, p := range part.profiles {
-			if !reached[p] {
-				all = append(all, &Finding{ID: findings.UnusedProfile, Warning: true, Pos: p.pos,
-					Message: fmt.Sprintf("no image uses profile %s; use it, or remove it", quote(p.name))})
-			}
-		}
-	}
-	return all
-}

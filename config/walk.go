@@ -1,30 +1,15 @@
 package config
 
-import (
-	"fmt"
-	"iter"
-	"slices"
-	"strings"
-
-	"gopkg.in/yaml.v3"
-
-	"tagline/config/findings"
-)
-
 // walk reads one file. After a problem it goes on, to find all of them.
 type walk struct {
-	file     string
-	policies []PolicyKey
+	reader
 	keep     func(Image) bool // Options.Keep
 	host     string           // of repositories without one; "" if there is none
 	root     *rootFile        // nil until the root file is read
 	leads    bool             // this is the root file
 	alone    bool             // there is no other file
-	about    string           // the alias that is being read, if any
-	findings found
 	warnings found
 	places   places
-	refused  map[*yaml.Node]bool // reported by refuse, so nothing else is reported about them
 
 	base        Settings   // policies of the file
 	profiles    profiles   // that the file can use
@@ -38,143 +23,55 @@ type walk struct {
 	repeats     repeats
 }
 
-func (w *walk) pos(n *yaml.Node) Pos { return Pos{w.file, n.Line, n.Column} }
-
-func (w *walk) reportAt(pos Pos, id findings.ID, format string, args ...any) {
-	w.findings.add(&Finding{ID: id, Alias: w.about, Pos: pos, Message: fmt.Sprintf(format, args...)})
+// rootFile is what the root file gives to all files. The root file is the first
+// one that -f names, or images.yaml in the first folder.
+type rootFile struct {
+	file       string // its name; "" if no file is the root
+	unread     bool   // it could not be read, so what it gives is not known
+	host       string // of repositories without one; "" if there is none
+	said       string // the host that the file itself names; "" if it names none
+	saidAt     Pos
+	registries map[string]Registry
+	hosts      map[string]Pos // where registries has them
+	policies   Settings       // with every default
+	locks      map[string]lock
+	profiles   profiles
 }
 
-func (w *walk) report(n *yaml.Node, id findings.ID, format string, args ...any) {
-	if !w.refused[n] {
-		w.reportAt(w.pos(n), id, format, args...)
-	}
+// lock is the least that a policy may be set to, except by the root file for all.
+type lock struct {
+	least Setting
+	at    Pos
 }
 
-// refuse reports a node for its kind, not its content.
-func (w *walk) refuse(n *yaml.Node, id findings.ID, format string, args ...any) {
-	w.report(n, id, format, args...)
-	w.refused[n] = true
+// profile is a named set of policies and aliases that images share.
+type profile struct {
+	name     string
+	pos      Pos
+	uses     []*profile
+	policies Settings
+	aliases  []Alias // of nowhere
+	depth    int     // of the profiles that it uses, with itself
 }
 
-// reportFile reports a problem of the file as a whole.
-func (w *walk) reportFile(id findings.ID, format string, args ...any) {
-	w.reportAt(Pos{File: w.file}, id, format, args...)
+// profiles are those that a file can use, by name.
+type profiles map[string]*profile
+
+// body is what profiles give to an image.
+type body struct {
+	policies Settings
+	all      Settings // those of the file, too
+	aliases  []Alias  // of nowhere, in the order of their tags
 }
 
-// mismatch reports a node of the wrong kind.
-func (w *walk) mismatch(n *yaml.Node, what, want string) {
-	id, found := findings.WrongType, "the text "+quote(n.Value)
-	switch {
-	case n.Kind == yaml.MappingNode:
-		found = "a map"
-	case n.Kind == yaml.SequenceNode:
-		found = "a list"
-	case isNull(n) && n.Value == "":
-		id, found = findings.EmptyValue, "empty"
-	case isNull(n):
-		id, found = findings.EmptyValue, quote(n.Value)+", which is no text unless quoted"
-	}
-	w.report(n, id, "%s is %s; expected %s", what, found, want)
-}
+// places are the hosts of [Repository.Place] by the hosts of repositories: many
+// repositories have few hosts.
+type places map[string]string
 
-// scalar returns the source text of a scalar. YAML's types don't count: 10.10 is
-// not a number here.
-func (w *walk) scalar(n *yaml.Node, what, want string) (text string, ok bool) {
-	if n.Kind != yaml.ScalarNode || isNull(n) {
-		w.mismatch(n, what, want)
-		return "", false
-	}
-	return n.Value, !w.refused[n]
-}
+// unreadHost stands in for a registry host that is missing or refused, so that
+// what depends on it is not reported as well. No registry has it: RFC 2606.
+const unreadHost = "registry.invalid"
 
-// entries ranges over the keys and values of a map. It reports keys that are not
-// text or are repeated.
-func (w *walk) entries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *yaml.Node] {
-	return w.pairs(n, what, want, false)
-}
-
-// lastEntries is entries for a large map that is not needed again: each entry is
-// dropped after its turn.
-func (w *walk) lastEntries(n *yaml.Node, what, want string) iter.Seq2[*yaml.Node, *yaml.Node] {
-	return w.pairs(n, what, want, true)
-}
-
-func (w *walk) pairs(n *yaml.Node, what, want string, drop bool) iter.Seq2[*yaml.Node, *yaml.Node] {
-	return func(yield func(key, value *yaml.Node) bool) {
-		if n.Kind != yaml.MappingNode {
-			w.mismatch(n, what, want)
-			return
-		}
-		first := make(map[string]int, len(n.Content)/2) // the line by the key
-		for pair := range slices.Chunk(n.Content, 2) {
-			key, value := pair[0], pair[1]
-			if drop {
-				pair[0], pair[1] = nil, nil
-			}
-			if key.Kind != yaml.ScalarNode || isNull(key) {
-				w.mismatch(key, "key of "+what, "text")
-				continue
-			}
-			if line := first[key.Value]; line > 0 {
-				w.refuse(key, findings.DuplicateKey, "%s is given twice in %s, first in line %d; keep one", quote(key.Value), what, line)
-			} else {
-				first[key.Value] = key.Line
-			}
-			if isNull(value) && value.Value == "" { // nothing has no place of its own
-				value.Line, value.Column = key.Line, key.Column
-			}
-			if !yield(key, value) {
-				return
-			}
-		}
-	}
-}
-
-// fields returns the values of a map that has only the named keys, the first of
-// a repeated key. ok is false if n is not a map.
-func (w *walk) fields(n *yaml.Node, what string, names ...string) (values map[string]*yaml.Node, ok bool) {
-	values = map[string]*yaml.Node{}
-	for key, value := range w.entries(n, what, "a map of "+strings.Join(names, ", ")) {
-		switch {
-		case !slices.Contains(names, key.Value):
-			w.unknown(key, "a key of "+what, names)
-		case values[key.Value] == nil:
-			values[key.Value] = value
-		}
-	}
-	return values, n.Kind == yaml.MappingNode
-}
-
-// unknown reports a key that is not among the names.
-func (w *walk) unknown(key *yaml.Node, what string, names []string) {
-	hint := didYouMean(key.Value, names)
-	isPolicy := func(p PolicyKey) bool { return p.Name == key.Value }
-	switch {
-	case slices.ContainsFunc(w.policies, isPolicy):
-		hint = `; put it under "policies"`
-	case hint == "":
-		hint = "; expected one of " + strings.Join(names, ", ")
-	}
-	w.report(key, findings.UnknownField, "%s is not %s%s", quote(key.Value), what, hint)
-}
-
-func isNull(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0
-}
-
-// isEmpty reports whether a value is missing, null or an empty map.
-func isEmpty(n *yaml.Node) bool {
-	return n == nil || isNull(n) || n.Kind == yaml.MappingNode && len(n.Content) == 0
-}
-
-// keyOf returns a key of a map, nil if n has no such key or is no map.
-func keyOf(n *yaml.Node, name string) *yaml.Node {
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == name {
-				return n.Content[i]
-			}
-		}
-	}
-	return nil
-}
+// nowhere stands for the repository of the image that uses a profile. No
+// registry has its host: RFC 2606.
+var nowhere = Repository{Host: "profile.invalid"}

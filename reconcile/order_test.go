@@ -10,10 +10,16 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// TestReadingOrder holds the files of the package to the order in doc.go: a file
+// TestReadingOrder holds the files of a package to the order in its doc.go: a file
 // uses only what files above it declare.
 func TestReadingOrder(t *testing.T) {
-	doc, err := os.ReadFile("doc.go")
+	for _, folder := range []string{"../config", ".", "report"} {
+		t.Run(folder, func(t *testing.T) { testReadingOrder(t, folder) })
+	}
+}
+
+func testReadingOrder(t *testing.T, folder string) {
+	doc, err := os.ReadFile(filepath.Join(folder, "doc.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +29,7 @@ func TestReadingOrder(t *testing.T) {
 	}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile,
-	}, ".")
+	}, "./"+folder)
 	if err != nil || len(loaded) != 1 || len(loaded[0].Errors) > 0 {
 		t.Fatal(err, loaded)
 	}

@@ -20,64 +20,23 @@ import (
 // that no runtime can tell apart are ambiguous, unless the alias wants everything
 // and so needs no choice.
 func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps problems) {
-	var (
-		everything = s.Platform == (config.Platform{})
-		images     []leaf // the wanted ones
-		has        []string
-	)
 	of.leaves = declared(of, s.Platform)
-	for _, l := range of.leaves {
-		if l.Kind != policies.Image {
-			continue
-		}
-		if platform := l.Platform.String(); !slices.Contains(has, platform) {
-			has = append(has, platform)
-		}
-		if everything || !l.Platform.Is(s.Platform) || ps.any() {
-			continue
-		}
-		for _, other := range images {
-			switch same := other.Platform.Normal() == l.Platform.Normal(); {
-			case other.Digest == l.Digest || same && other.Features != l.Features:
-				continue
-			case same:
-				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
-					"source %q has two images for %s, %s and %s, and %s; push it again with one, or take the source as a whole",
-					s.Text, l.Platform, other.Digest, l.Digest, difference(other.descriptor, l.descriptor)))
-			default: // two versions of Windows
-				ps.forbid(violation(alias, s.Pos, findings.AmbiguousPlatform,
-					"source %q has two images for %s, %s for %s and %s for %s; ask for one of them, such as %s, or take the source as a whole",
-					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform, versionApart(l.Platform, other.Platform)))
-			}
-			break
-		}
-		images = append(images, l)
-	}
-	odd, meant, misspelled := misspelled(of.leaves, s.Platform)
+	has := spelled(of.leaves)
 	switch {
-	case ps.any():
-		return nil, ps
 	case len(has) == 0 && !slices.ContainsFunc(of.leaves, func(l leaf) bool { return l.Kind == policies.Other }):
 		ps.forbid(violation(alias, s.Pos, findings.NoImage,
 			"source %q holds no image, at most attestation manifests; push it again with its images", s.Text))
 		return nil, ps
-	case everything:
+	case s.Platform == (config.Platform{}): // everything
 		return distinct(of.leaves), ps
-	case len(images) == 0 && misspelled:
-		where := "index"
-		if of.plain() {
-			where = "config"
-		}
-		ps.forbid(violation(alias, s.Pos, findings.MisspelledPlatform,
-			"source %q says %s in its %s, which should be %s; rebuild it", s.Text, odd.Platform, where, meant))
-		return nil, ps
-	case len(images) == 0 && of.plain() && len(has) == 1:
-		ps.forbid(violation(alias, s.Pos, findings.PlatformMismatch,
-			"source %q is %s by its config, not %s", s.Text, has[0], s.Platform))
+	}
+	images, ambiguous := imagesOf(alias, s, of.leaves)
+	switch {
+	case ambiguous != nil:
+		ps.forbid(ambiguous)
 		return nil, ps
 	case len(images) == 0:
-		ps.forbid(violation(alias, s.Pos, findings.MissingPlatform,
-			"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform")))
+		ps.forbid(noImageOf(alias, s, of, has))
 		return nil, ps
 	}
 	wanted, digests := map[policies.Entry]bool{}, map[string]bool{}
@@ -90,6 +49,60 @@ func pick(alias config.Alias, s config.Source, of content) (picked []leaf, ps pr
 		belongs := (l.Kind == policies.Attestation || l.Kind == policies.Companion) && digests[l.RefersTo]
 		return !wanted[l.Entry] && !belongs
 	})), ps
+}
+
+// spelled returns the platforms of the images, each once, as they are spelled.
+func spelled(leaves []leaf) []string {
+	var all []string
+	for _, l := range leaves {
+		if platform := l.Platform.String(); l.Kind == policies.Image && !slices.Contains(all, platform) {
+			all = append(all, platform)
+		}
+	}
+	return all
+}
+
+// imagesOf returns the images of the source's platform. If no runtime can tell two of
+// them apart, ambiguous says so.
+func imagesOf(alias config.Alias, s config.Source, leaves []leaf) (images []leaf, ambiguous *config.Finding) {
+	for _, l := range leaves {
+		if l.Kind != policies.Image || !l.Platform.Is(s.Platform) {
+			continue
+		}
+		for _, other := range images {
+			switch same := other.Platform.Normal() == l.Platform.Normal(); {
+			case other.Digest == l.Digest || same && other.Features != l.Features:
+			case same:
+				return nil, violation(alias, s.Pos, findings.AmbiguousPlatform,
+					"source %q has two images for %s, %s and %s, and %s; push it again with one, or take the source as a whole",
+					s.Text, l.Platform, other.Digest, l.Digest, difference(other.descriptor, l.descriptor))
+			default: // two versions of Windows
+				return nil, violation(alias, s.Pos, findings.AmbiguousPlatform,
+					"source %q has two images for %s, %s for %s and %s for %s; ask for one of them, such as %s, or take the source as a whole",
+					s.Text, s.Platform, other.Digest, other.Platform, l.Digest, l.Platform, versionApart(l.Platform, other.Platform))
+			}
+		}
+		images = append(images, l)
+	}
+	return images, nil
+}
+
+// noImageOf says why a source has no image of the platform that an alias wants of it,
+// but of others.
+func noImageOf(alias config.Alias, s config.Source, of content, has []string) *config.Finding {
+	if odd, meant, is := misspelled(of.leaves, s.Platform); is {
+		where := "index"
+		if of.plain() {
+			where = "config"
+		}
+		return violation(alias, s.Pos, findings.MisspelledPlatform,
+			"source %q says %s in its %s, which should be %s; rebuild it", s.Text, odd.Platform, where, meant)
+	}
+	if of.plain() && len(has) == 1 {
+		return violation(alias, s.Pos, findings.PlatformMismatch, "source %q is %s by its config, not %s", s.Text, has[0], s.Platform)
+	}
+	return violation(alias, s.Pos, findings.MissingPlatform,
+		"source %q has no %s; it has %s", s.Text, s.Platform, cmp.Or(strings.Join(has, ", "), "no image that names its platform"))
 }
 
 // difference says in what index entries differ that no runtime can tell apart.

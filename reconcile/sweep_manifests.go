@@ -21,53 +21,85 @@ import (
 // of them is wrong.
 const maxSkew = 5 * time.Minute
 
-// due returns the manifests that nothing needs, parents before children. Before
-// one is believed to be, it is read, and its referrers are asked for.
+// due returns the manifests that nothing needs, parents before children.
 func (s *sweep) due() ([]DeleteManifest, error) {
-	examined := map[string]bool{}
-	var errs []error
-	for {
-		s.judge()
-		errs = append(errs, s.release())
-		needed, again := s.after.needed(), false
-		for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
-			if needed[digest] == "" && !examined[digest] {
-				examined[digest], again = true, true
-				errs = append(errs, s.examine(digest))
-			}
-		}
-		if !again {
-			break
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := s.examineAll(); err != nil {
 		return nil, err
 	}
 	needed := s.after.needed()
-	if slices.ContainsFunc(slices.Collect(maps.Keys(s.after.manifests)), func(digest string) bool { return needed[digest] == "" }) {
+	if len(s.unneeded(needed)) > 0 {
 		facts, err := s.settings()
 		if err != nil {
 			return nil, err
 		}
-		s.after.cascades, s.after.below = facts.Cascades || facts.TakesReferrers, facts.Cascades
-		if facts.Cascades {
-			s.after.signs = map[string][]string{}
-			for _, tag := range slices.Sorted(maps.Keys(s.before)) {
-				if subject := registry.FallbackSubject(tag); subject != "" {
-					s.after.signs[s.before[tag]] = append(s.after.signs[s.before[tag]], subject)
-				}
-			}
-		}
-		if s.after.cascades {
+		if s.cascade(facts); s.after.cascades {
 			needed = s.after.needed()
 		}
 	}
 	var due []DeleteManifest
-	for _, digest := range slices.Sorted(maps.Keys(s.after.manifests)) {
-		if needed[digest] == "" {
-			due = append(due, s.deletion(digest))
+	for _, digest := range s.unneeded(needed) {
+		due = append(due, s.deletion(digest))
+	}
+	s.addParents(due)
+	aged := s.aged(needed)
+	switch {
+	case len(due) == 0 && aged == 0:
+	case s.blind != "" && len(due) > 0:
+		s.warnings = append(s.warnings, &config.Finding{ID: findings.ArchivedManifest, Warning: true, Pos: s.image.Pos, Message: fmt.Sprintf(
+			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.home, len(due))})
+		return nil, nil
+	case aged > 0 && s.skew() > maxSkew:
+		s.refuse(findings.ClockSkew, policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so the age of untagged manifests (%d) is not known, and none is deleted; set the clock",
+			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
+		return nil, nil
+	}
+	s.untagReleased(needed)
+	return slices.Concat(deletionWaves(due)...), nil
+}
+
+// examineAll reads each manifest that nothing seems to need, and asks for its referrers:
+// only then is it believed that nothing needs it. What is read may need others, or may
+// be all that others were needed by.
+func (s *sweep) examineAll() error {
+	examined := map[string]bool{}
+	var errs []error
+	for again := true; again; {
+		s.judge()
+		errs = append(errs, s.release())
+		again = false
+		for _, digest := range s.unneeded(s.after.needed()) {
+			if !examined[digest] {
+				examined[digest], again = true, true
+				errs = append(errs, s.examine(digest))
+			}
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// unneeded returns the digests of the manifests that are not needed, sorted.
+func (s *sweep) unneeded(needed map[string]string) []string {
+	digests := slices.Sorted(maps.Keys(s.after.manifests))
+	return slices.DeleteFunc(digests, func(digest string) bool { return needed[digest] != "" })
+}
+
+// cascade notes what the registry itself deletes with a manifest: what refers to it,
+// or also what it lists. Then it matters which tags make something refer to it now.
+func (s *sweep) cascade(facts registry.Facts) {
+	s.after.cascades, s.after.below = facts.Cascades || facts.TakesReferrers, facts.Cascades
+	if !facts.Cascades {
+		return
+	}
+	s.after.signs = map[string][]string{}
+	for _, tag := range slices.Sorted(maps.Keys(s.before)) {
+		if subject := registry.FallbackSubject(tag); subject != "" {
+			s.after.signs[s.before[tag]] = append(s.after.signs[s.before[tag]], subject)
+		}
+	}
+}
+
+// addParents adds to each deletion those that have to come before it.
+func (s *sweep) addParents(due []DeleteManifest) {
 	parents := map[string][]string{}
 	for _, d := range due {
 		for _, child := range s.after.manifests[d.Digest].children {
@@ -84,20 +116,6 @@ func (s *sweep) due() ([]DeleteManifest, error) {
 	for i := range due {
 		due[i].Parents = parents[due[i].Digest]
 	}
-	aged := s.aged(needed)
-	switch {
-	case len(due) == 0 && aged == 0:
-	case s.blind != "" && len(due) > 0:
-		s.warnings = append(s.warnings, &config.Finding{ID: findings.ArchivedManifest, Warning: true, Pos: s.image.Pos, Message: fmt.Sprintf(
-			"%s of %s is archived and may refer to anything, so no manifest is deleted (%d would be); restore or delete it", s.blind, s.home, len(due))})
-		return nil, nil
-	case aged > 0 && s.skew() > maxSkew:
-		s.refuse(findings.ClockSkew, policies.Untagged.Pos(s.rules), "the clock of %s and this one differ by %s, more than %s, so the age of untagged manifests (%d) is not known, and none is deleted; set the clock",
-			s.home.Host, s.skew().Round(time.Second), maxSkew, aged)
-		return nil, nil
-	}
-	s.untagReleased(needed)
-	return slices.Concat(deletionWaves(due)...), nil
 }
 
 // aged counts the manifests whose age decides whether they are deleted.

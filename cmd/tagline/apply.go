@@ -60,36 +60,48 @@ Exit codes:
 	return c
 }
 
-// apply does the work of the command.
-func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
-	s, err := shard{}, error(nil)
+// work is what there is to apply.
+type work struct {
+	shard  shard
+	plan   *saved // nil unless --plan names one
+	images []config.Image
+	plans  savedPlans // of plan, as images.yaml has them
+}
+
+// work finds out which images are to be applied, and by which plans.
+func (a *app) work(cmd *cobra.Command, out *outputs, flags *applyFlags) (w work, err error) {
 	if cmd.Flags().Changed("shard") {
-		if s, err = parseShard(flags.shard); err != nil {
-			return err
+		if w.shard, err = parseShard(flags.shard); err != nil {
+			return w, err
 		}
-		out.run.Shard = &report.Shard{Index: s.index, Count: s.count, Limited: a.deletions.Set}
+		out.run.Shard = &report.Shard{Index: w.shard.index, Count: w.shard.count, Limited: a.deletions.Set}
 	}
-	var plan *saved
 	if cmd.Flags().Changed("plan") {
 		if flags.plan == "" {
-			return errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
+			return w, errors.New("--plan is empty; name the file of a saved plan, or leave the flag out")
 		}
-		plan = readSaved(flags.plan)
+		w.plan = readSaved(flags.plan)
 	}
-	cfg, err := a.load(func(image config.Image) bool { return s.has(image.Repository) && plan.has(image.Repository) })
+	cfg, err := a.load(func(image config.Image) bool { return w.shard.has(image.Repository) && w.plan.has(image.Repository) })
 	if err != nil {
-		return err
+		return w, err
 	}
 	if a.deletions.Max < 0 {
-		return fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
+		return w, fmt.Errorf("--max-deletions is %d, not 0 or more", a.deletions.Max)
 	}
-	a.shallow = cmd.Flags().Changed("deep") && !a.deep
 	out.config(cfg)
-	images, plans := cfg.Images, savedPlans(nil)
-	if plan != nil {
-		if images, plans, err = a.matchPlan(plan, cfg); err != nil {
-			return err
-		}
+	w.images = cfg.Images
+	if w.plan != nil {
+		w.images, w.plans, err = a.matchPlan(w.plan, cfg)
+	}
+	return w, err
+}
+
+// apply does the work of the command.
+func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
+	w, err := a.work(cmd, out, flags)
+	if err != nil {
+		return err
 	}
 	if cmd.Flags().Changed("trash") && a.trashDir == "" {
 		return errEmptyTrash
@@ -103,11 +115,12 @@ func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
 		return err
 	}
 	var former map[config.Repository][]reconcile.TagDigest
-	if plan == nil {
-		former = record.aliases(images)
+	if w.plan == nil {
+		former = record.aliases(w.images)
 	}
-	a.ecrPushRate /= float64(max(s.count, 1))
-	client := a.client(images...)
+	a.shallow = cmd.Flags().Changed("deep") && !a.deep
+	a.ecrPushRate /= float64(max(w.shard.count, 1))
+	client := a.client(w.images...)
 	defer client.Close()
 	store := a.cache()
 	defer store.Close()
@@ -121,8 +134,8 @@ func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
 	}
 	out.meter(client, store)
 	done, err := a.reconcile(cmd.Context(), job{
-		Job:    reconcile.Job{Readers: store.Readers(client, images), Writers: writers, Trash: keep, Saved: plans, Former: flags.dryRun, Recorded: former, Planned: store.Release},
-		images: images, out: out, record: record, client: client,
+		Job:    reconcile.Job{Readers: store.Readers(client, w.images), Writers: writers, Trash: keep, Saved: w.plans, Former: flags.dryRun, Recorded: former, Planned: store.Release},
+		images: w.images, out: out, record: record, client: client,
 	})
 	if err != nil {
 		return record.close(err)

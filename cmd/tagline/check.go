@@ -12,9 +12,14 @@ import (
 	"tagline/reconcile/report"
 )
 
+// checkFlags are the flags that check alone has.
+type checkFlags struct {
+	compose []string // projects
+	fix     bool
+}
+
 func (a *app) checkCommand() *cobra.Command {
-	var composeFiles []string
-	var fix bool
+	flags := &checkFlags{}
 	formats := formatNames("metrics") // they are of requests, and there are none
 	c := &cobra.Command{
 		Use:   "check",
@@ -47,44 +52,47 @@ within the file's own folder. Nothing is fetched.`,
   tagline check --compose compose.yml:compose.prod.yml`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch none := noArguments(cmd, args); {
-			case none != nil && len(composeFiles) == 0:
+			case none != nil && len(flags.compose) == 0:
 				return none
-			case slices.ContainsFunc(slices.Concat(composeFiles, args), namesNoFile):
+			case slices.ContainsFunc(slices.Concat(flags.compose, args), namesNoFile):
 				return errors.New("--compose is empty; name a file")
-			case fix && len(composeFiles) == 0:
+			case flags.fix && len(flags.compose) == 0:
 				return errors.New("--fix changes compose files; name them with --compose")
 			}
 			return nil
 		},
-		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error {
-			cfg, err := a.loadUntil(cmd.Context(), func(config.Image) bool { return len(composeFiles) > 0 })
-			if err != nil {
-				return err
-			}
-			out.config(cfg)
-			a.tell(cfg.Warnings)
-			if len(composeFiles) > 0 {
-				projects, err := composeProjects(cmd)
-				if err != nil {
-					return err
-				}
-				return a.checkCompose(cfg, projects, fix, out)
-			}
-			if a.quiet {
-				return nil
-			}
-			_, err = fmt.Fprintf(out.textTo, "%s%s, %s.\n", a.valid(cfg), report.Count(len(cfg.Listed), "image"), report.Count(cfg.Aliases(), "alias"))
-			return err
-		}),
+		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error { return a.check(cmd, out, flags) }),
 	}
 	a.fileFlag(c)
 	a.registryFlag(c)
 	a.outputFlag(c, formats)
-	c.Flags().StringArrayVar(&composeFiles, "compose", nil, "check compose files against images.yaml: that of the current folder, or each `FILE` that follows (FILE:FILE is one project)")
-	c.Flags().BoolVar(&fix, "fix", false, "write the alias into compose files where a tag leaves one choice")
+	c.Flags().StringArrayVar(&flags.compose, "compose", nil, "check compose files against images.yaml: that of the current folder, or each `FILE` that follows (FILE:FILE is one project)")
+	c.Flags().BoolVar(&flags.fix, "fix", false, "write the alias into compose files where a tag leaves one choice")
 	c.Flags().Lookup("compose").NoOptDefVal = thisFolder
 	_ = c.MarkFlagFilename("compose", "yaml", "yml")
 	return c
+}
+
+// check does the work of the command.
+func (a *app) check(cmd *cobra.Command, out *outputs, flags *checkFlags) error {
+	cfg, err := a.loadUntil(cmd.Context(), func(config.Image) bool { return len(flags.compose) > 0 })
+	if err != nil {
+		return err
+	}
+	out.config(cfg)
+	a.tell(cfg.Warnings)
+	if len(flags.compose) > 0 {
+		projects, err := composeProjects(cmd)
+		if err != nil {
+			return err
+		}
+		return a.checkCompose(cfg, projects, flags.fix, out)
+	}
+	if a.quiet {
+		return nil
+	}
+	_, err = fmt.Fprintf(out.textTo, "%s%s, %s.\n", a.valid(cfg), report.Count(len(cfg.Listed), "image"), report.Count(cfg.Aliases(), "alias"))
+	return err
 }
 
 // valid says that what -f names is valid, and how many files that is.

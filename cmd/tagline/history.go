@@ -12,9 +12,14 @@ import (
 	"tagline/reconcile/report"
 )
 
+// historyFlags are the flags that history alone has.
+type historyFlags struct {
+	at, output string
+	journals   []string // files, or folders of them
+}
+
 func (a *app) historyCommand() *cobra.Command {
-	var at, output string
-	var files []string
+	flags := &historyFlags{}
 	c := &cobra.Command{
 		Use:   "history REPOSITORY:TAG --journal FILE...",
 		Short: "Show what a tag named over time, who moved it, and how to go back",
@@ -41,49 +46,52 @@ in an index that may be another one.`,
 			return nil
 		},
 		ValidArgsFunction: a.completeReference,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			opts, err := parseAt(at, cmd.Flags().Changed("at"), time.Now())
-			if err != nil {
-				return err
-			}
-			to, err := a.openAnswer(output)
-			if err != nil {
-				return err
-			}
-			ref, err := a.reference(args[0], cmd.Flags().Changed("file"))
-			if err != nil {
-				return err
-			}
-			if ref.Tag == "" {
-				return fmt.Errorf("%s names no tag; a digest never changes", args[0])
-			}
-			moves, skipped, err := a.readJournals(files, func(m journal.Move) bool { return m.Repository.Place() == ref.Repository.Place() })
-			if err != nil {
-				return err
-			}
-			h := journal.NewLog(moves).History(ref.Repository, ref.Tag)
-			if len(h.States) == 0 {
-				has := "the journal has"
-				if len(files) > 1 {
-					has = "the journals have"
-				}
-				return fmt.Errorf("%s no move of %s:%s", has, ref.Repository, ref.Tag)
-			}
-			if to.json {
-				return to.write(report.HistoryJSON(h, opts, skipped))
-			}
-			var out bytes.Buffer
-			text := report.NewText(&out, report.TextOptions{Verbose: a.verbose > 0, Color: !to.toFile && a.colored(a.stdout)})
-			err = text.History(h, opts)
-			return to.give(out.Bytes(), err)
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.history(cmd, args[0], flags) },
 	}
-	c.Flags().StringVar(&at, "at", "", "only what it named `WHEN`: on 2026-01-02, at \"2026-01-02 03:04:05 UTC\", or 7d or 2h30m ago")
-	a.journalsFlag(c, &files)
-	answerFlag(c, &output)
+	c.Flags().StringVar(&flags.at, "at", "", "only what it named `WHEN`: on 2026-01-02, at \"2026-01-02 03:04:05 UTC\", or 7d or 2h30m ago")
+	a.journalsFlag(c, &flags.journals)
+	answerFlag(c, &flags.output)
 	a.fileFlag(c)
 	a.registryFlag(c)
 	return c
+}
+
+// history does the work of the command, for REPOSITORY:TAG.
+func (a *app) history(cmd *cobra.Command, name string, flags *historyFlags) error {
+	opts, err := parseAt(flags.at, cmd.Flags().Changed("at"), time.Now())
+	if err != nil {
+		return err
+	}
+	to, err := a.openAnswer(flags.output)
+	if err != nil {
+		return err
+	}
+	ref, err := a.reference(name, cmd.Flags().Changed("file"))
+	if err != nil {
+		return err
+	}
+	if ref.Tag == "" {
+		return fmt.Errorf("%s names no tag; a digest never changes", name)
+	}
+	moves, skipped, err := a.readJournals(flags.journals, func(m journal.Move) bool { return m.Repository.Place() == ref.Repository.Place() })
+	if err != nil {
+		return err
+	}
+	h := journal.NewLog(moves).History(ref.Repository, ref.Tag)
+	if len(h.States) == 0 {
+		has := "the journal has"
+		if len(flags.journals) > 1 {
+			has = "the journals have"
+		}
+		return fmt.Errorf("%s no move of %s:%s", has, ref.Repository, ref.Tag)
+	}
+	if to.json {
+		return to.write(report.HistoryJSON(h, opts, skipped))
+	}
+	var out bytes.Buffer
+	text := report.NewText(&out, report.TextOptions{Verbose: a.verbose > 0, Color: !to.toFile && a.colored(a.stdout)})
+	err = text.History(h, opts)
+	return to.give(out.Bytes(), err)
 }
 
 // journalsFlag is the flag of the commands that read journals.

@@ -23,6 +23,7 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
+	"tagline/reconcile/report/planfile"
 )
 
 // formats are the formats of -o that are written at the end of a run. Text is
@@ -31,7 +32,7 @@ var formats = []struct {
 	name   string
 	render func(report.Run) []byte
 }{
-	{"json", report.JSON},
+	{"json", planfile.JSON},
 	{"markdown", report.Markdown},
 	{"github", report.GitHub},
 	{"sarif", report.SARIF},

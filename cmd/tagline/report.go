@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tagline/reconcile/report"
+	"tagline/reconcile/report/planfile"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -64,7 +65,7 @@ Exit codes are those that apply would have had for the whole:
 
 // join writes the report of a run whose parts are complete.
 func (a *app) join(files []string, parts []report.Run, detailed bool) error {
-	whole, costs := report.Join(versionName(), parts)
+	whole, costs := planfile.Join(versionName(), parts)
 	for _, part := range parts {
 		a.deletions.Set = a.deletions.Set || part.Shard.Limited
 	}
@@ -112,10 +113,10 @@ func readParts(files []string) ([]report.Run, error) {
 	parts := make([]report.Run, len(files))
 	var problems []error
 	for i, file := range files {
-		data, err := readFile(file, report.MaxPlan)
+		data, err := readFile(file, planfile.MaxSize)
 		found := []error{fmt.Errorf("tagline: error: %w", err)}
 		if err == nil {
-			if parts[i], found = report.ReadRun(data); len(found) == 0 {
+			if parts[i], found = planfile.ReadPart(data); len(found) == 0 {
 				found = misplaced(parts[i])
 			}
 			for k, err := range found {

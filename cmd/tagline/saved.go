@@ -10,6 +10,7 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/report"
+	"tagline/reconcile/report/planfile"
 )
 
 // savedPlans are the plans of a file, nil if there is none.
@@ -18,7 +19,7 @@ type savedPlans map[config.Repository]reconcile.Plan
 // saved is the file of a saved plan, as far as it can be read without images.yaml.
 type saved struct {
 	file string
-	*report.Saved
+	*planfile.Saved
 	of       map[config.Repository]bool // what it has plans of
 	problems []error
 	err      error // the file can't be read
@@ -26,12 +27,12 @@ type saved struct {
 
 func readSaved(file string) *saved {
 	s := &saved{file: file, of: map[config.Repository]bool{}}
-	data, err := readFile(file, report.MaxPlan)
+	data, err := readFile(file, planfile.MaxSize)
 	if err != nil {
 		s.err = err
 		return s
 	}
-	if s.Saved, s.problems = report.ReadPlan(data); s.Saved != nil {
+	if s.Saved, s.problems = planfile.Read(data); s.Saved != nil {
 		for _, p := range s.Plans {
 			s.of[p.Repository] = true
 		}

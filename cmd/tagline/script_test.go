@@ -152,7 +152,7 @@ func TestScripts(t *testing.T) {
 }
 
 func schema(ts *testscript.TestScript, negated bool, files []string) {
-	plan, err := jsonschema.NewCompiler().Compile("../../reconcile/report/plan.schema.json")
+	plan, err := jsonschema.NewCompiler().Compile("../../reconcile/report/planfile/plan.schema.json")
 	ts.Check(err)
 	for _, file := range files {
 		document, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(file)))

@@ -37,13 +37,3 @@ type Kind struct {
 	Means    string // a sentence
 	Do       string // a sentence or two: the ways out
 }
-
-// Explain returns the kind of an ID.
-func Explain(id ID) (Kind, bool) {
-	for _, k := range All {
-		if k.ID == id {
-			return k, true
-		}
-	}
-	return Kind{}, false
-}

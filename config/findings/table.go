@@ -192,3 +192,13 @@ var All = []Kind{
 	{Skipped, Outcome, Error, "An action was not begun. The exit code is 1.", "It relies on something that failed or is blocked; mend that first."},
 	{Unsupported, Outcome, Error, "The registry does not delete, or does not delete a tag alone. No registry has to, so the exit code is 3. A push that is refused is `failed`, even with the same answer, HTTP 405: without pushes there are no aliases.", "Turn deletions on in the registry, or take what asks for them out of images.yaml."},
 }
+
+// Explain returns the kind of an ID.
+func Explain(id ID) (Kind, bool) {
+	for _, k := range All {
+		if k.ID == id {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}

@@ -40,7 +40,7 @@ func mayBeDone(err error) bool {
 	switch {
 	case errors.As(err, &written):
 		return true
-	case outcome(err) != failed, errors.Is(err, registry.ErrRefused), errors.As(err, &host):
+	case OutcomeOf(err) != Failed, errors.Is(err, registry.ErrRefused), errors.As(err, &host):
 		return false
 	}
 	return true

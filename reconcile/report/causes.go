@@ -57,17 +57,17 @@ func causeOfFinding(of config.Repository, f *config.Finding) cause {
 // causeOfFailure is the cause of what could not be found out.
 func causeOfFailure(of config.Repository, e reconcile.Failure) cause {
 	text := cmp.Or(e.Cause, own(of, e.Message))
-	return cause{key: failed + ": " + text, kind: failed, text: "error: " + text}
+	return cause{key: Failed + ": " + text, kind: Failed, text: "error: " + text}
 }
 
 // causeOfError is the cause of an action that was not done.
 func causeOfError(of config.Repository, err error) cause {
-	kind := outcome(err)
+	kind := OutcomeOf(err)
 	text := cmp.Or(registry.Cause(err), own(of, registry.Line(err)))
-	if kind == stale {
+	if kind == Stale {
 		text = "stale: the registry is not what the plan saw; plan again"
 	}
-	return cause{key: kind + ": " + text, kind: kind, text: "error: " + text, later: kind == skipped && registry.Cause(err) == ""}
+	return cause{key: kind + ": " + text, kind: kind, text: "error: " + text, later: kind == Skipped && registry.Cause(err) == ""}
 }
 
 // own is a message about an image that fits other images, too.

@@ -1,45 +1,10 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
-
-	"tagline/config"
-	"tagline/reconcile/registry"
 )
-
-// digest shortens a digest to 12 hex digits, as docker does.
-func (t *Text) digest(d string) string {
-	_, hex, _ := strings.Cut(d, ":")
-	if t.opts.Verbose || len(hex) <= 12 {
-		return d
-	}
-	return registry.Short(d)
-}
-
-func (t *Text) paint(mark string) string {
-	colors := map[string]string{"+": "32", "~": "33", "-": "31", "!": "1;31"}
-	if !t.opts.Color || colors[mark] == "" {
-		return mark
-	}
-	return "\x1b[" + colors[mark] + "m" + mark + "\x1b[0m"
-}
-
-func (t *Text) bold(line string) string {
-	if !t.opts.Color {
-		return line
-	}
-	return "\x1b[1m" + line + "\x1b[0m"
-}
-
-func (t *Text) printf(format string, args ...any) {
-	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.w, format, args...)
-	}
-}
 
 // WideTag is the length above which a tag is too long for the column of tags, and
 // wideCell that above which any other cell is too long for its column. A digest fits.
@@ -108,43 +73,16 @@ func split(r row) []row {
 
 func (r row) line() string { return strings.TrimRight(strings.Join(r.cells, "  "), " ") }
 
-// Printable escapes text from a registry or a file, so that it can't move the
-// cursor, start a line, reorder text, or command the build server that reads
-// the output. GitHub's runner obeys a line that begins with "::", and "##["
-// anywhere (actions/runner, ActionCommand.cs). Azure Pipelines and TeamCity
-// obey "##vso[" and "##teamcity[". Several lines, such as those of joined errors,
-// become one, with semicolons between them.
-func Printable(s string) string {
-	if strings.Contains(s, "\n") {
-		s = strings.Join(registry.Lines(s), "; ")
-	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
-	s = strings.ReplaceAll(s, "##", "#\uFFFD")
-	if text := strings.TrimLeft(s, " "); strings.HasPrefix(text, "::") {
-		s = s[:len(s)-len(text)] + "\uFFFD" + text[1:]
-	}
-	return s
+// row is one line under a repository.
+type row struct {
+	mark    string
+	cells   []string // the last one is not padded
+	digest  int      // the index of the cell that has a digest, if the terminal may be too narrow for it; 0 for none
+	cause   cause    // of a problem
+	aliases int      // that it is about
 }
 
-func placed(p config.Pos) string {
-	if p.Line == 0 {
-		return ""
-	}
-	return p.String() + ": "
-}
-
-// Count returns "1 tag", "2 tags", "2 aliases".
-func Count(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case strings.HasSuffix(what, "s"), strings.HasSuffix(what, "x"):
-		return fmt.Sprintf("%d %ses", n, what)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+// problem returns the row of a problem.
+func problem(c cause, aliases int, cells ...string) row {
+	return row{mark: "!", cells: cells, cause: c, aliases: aliases}
 }

@@ -62,13 +62,13 @@ func (r *Run) concerns() []concern {
 	}
 	for _, repository := range r.Repositories {
 		for _, e := range repository.Errors {
-			add(concern{image: repository.Image, tag: e.Alias, cause: causeOfFailure(repository.Repository, e)}, r.failure(repository, e.Alias, failed, e.Message))
+			add(concern{image: repository.Image, tag: e.Alias, cause: causeOfFailure(repository.Repository, e)}, r.failure(repository, e.Alias, Failed, e.Message))
 		}
 		outcomes := func(all []reconcile.Outcome) {
 			for _, o := range all {
 				if o.Err != nil {
 					add(concern{image: repository.Image, tag: o.Tag, state: stateOf(o.Err), cause: causeOfError(repository.Repository, o.Err)},
-						r.failure(repository, o.Tag, outcome(o.Err), registry.Line(o.Err)))
+						r.failure(repository, o.Tag, OutcomeOf(o.Err), registry.Line(o.Err)))
 				}
 			}
 		}
@@ -99,7 +99,7 @@ func (r *Run) manifests(repository Repository) []concern {
 			at[message] = i
 			all = append(all, concern{
 				image: repository.Image, digest: digest, state: stateOf(err), cause: causeOfError(repository.Repository, err),
-				findings: []*config.Finding{r.failure(repository, "", outcome(err), message)},
+				findings: []*config.Finding{r.failure(repository, "", OutcomeOf(err), message)},
 			})
 		}
 		all[i].manifests++
@@ -122,7 +122,7 @@ func (r *Run) failure(of Repository, tag, id, message string) *config.Finding {
 }
 
 func stateOf(err error) state {
-	if outcome(err) == unsupported {
+	if OutcomeOf(err) == Unsupported {
 		return isBlocked
 	}
 	return isFailed
@@ -279,4 +279,12 @@ func whatToDo(f *config.Finding) string {
 		return ""
 	}
 	return kind.Do
+}
+
+// at returns the place of a finding as Markdown, with a link if there is one.
+func (r *Run) at(pos config.Pos) string {
+	if pos.File == "" {
+		return ""
+	}
+	return linked(code(cmp.Or(lineOf(pos), pos.File)), r.Forge.link(pos))
 }

@@ -18,19 +18,19 @@ const planned = "planned"
 func LogActions(log *slog.Logger, plan reconcile.Plan, result reconcile.Result) {
 	log = log.With("repository", plan.Repository.String())
 	action := func(what string, outcomes []reconcile.Outcome, i int, args ...any) {
-		err, yes := tried(outcomes, i)
+		err, yes := Tried(outcomes, i)
 		switch {
 		case !yes:
 			log.Info(what, append(args, "outcome", planned)...)
-		case isAlready(outcomes, i): // by another run
+		case Already(outcomes, i): // by another run
 		case err != nil:
-			log.Error(what, append(args, "outcome", outcome(err), "error", Printable(registry.Line(err)))...)
+			log.Error(what, append(args, "outcome", OutcomeOf(err), "error", Printable(registry.Line(err)))...)
 		default:
-			log.Info(what, append(args, "outcome", done)...)
+			log.Info(what, append(args, "outcome", Done)...)
 		}
 	}
 	for i, p := range plan.Pushes {
-		err, _ := tried(result.Pushed, i)
+		err, _ := Tried(result.Pushed, i)
 		for _, c := range p.Copies {
 			if err != nil {
 				break // whether it was copied is not known
@@ -51,7 +51,7 @@ func LogActions(log *slog.Logger, plan reconcile.Plan, result reconcile.Result) 
 		}
 	}
 	for _, e := range plan.Errors {
-		log.Error("plan", "tag", e.Alias, "outcome", failed, "error", Printable(e.Message))
+		log.Error("plan", "tag", e.Alias, "outcome", Failed, "error", Printable(e.Message))
 	}
 	for _, v := range plan.Violations {
 		log.Info("blocked", "tag", v.Alias, "id", string(v.ID), "error", Printable(v.Message))
@@ -70,13 +70,13 @@ func LogRestored(log *slog.Logger, r reconcile.Restored, dryRun bool) {
 		switch {
 		case o.Already:
 		case o.Err != nil:
-			log.Error("restore", append(of, "outcome", outcome(o.Err), "error", Printable(registry.Line(o.Err)))...)
+			log.Error("restore", append(of, "outcome", OutcomeOf(o.Err), "error", Printable(registry.Line(o.Err)))...)
 		case o.Blocked != "":
 			log.Info("restore", append(of, "outcome", "blocked", "error", Printable(o.Blocked))...)
 		case dryRun:
 			log.Info("restore", append(of, "outcome", planned)...)
 		default:
-			log.Info("restore", append(of, "outcome", done)...)
+			log.Info("restore", append(of, "outcome", Done)...)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"net/url"
 	"path"
@@ -33,12 +32,4 @@ func (f Forge) link(pos config.Pos) string {
 		parts[i] = url.PathEscape(parts[i])
 	}
 	return fmt.Sprintf("%s%s#L%d", f.Blob, strings.Join(parts, "/"), pos.Line)
-}
-
-// at returns the place of a finding as Markdown, with a link if there is one.
-func (r *Run) at(pos config.Pos) string {
-	if pos.File == "" {
-		return ""
-	}
-	return linked(code(cmp.Or(lineOf(pos), pos.File)), r.Forge.link(pos))
 }

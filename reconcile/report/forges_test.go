@@ -11,6 +11,7 @@ import (
 
 	"tagline/config"
 	"tagline/config/findings"
+	"tagline/reconcile/report/reporttest"
 )
 
 func TestGitHub(t *testing.T) {
@@ -94,7 +95,7 @@ func TestSARIF(t *testing.T) {
 	r.Folder = "my folder"
 	text := SARIF(r)
 	// The schema is the one that OASIS published; its "id" says where.
-	if err := validate(t, schemaFile(t, "testdata/sarif-schema-2.1.0.json"), text); err != nil {
+	if err := reporttest.Validate(t, reporttest.Schema(t, "testdata/sarif-schema-2.1.0.json"), text); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
 	var got sarif.Report

@@ -32,7 +32,7 @@ func GitHub(run Run) []byte {
 		if f.Pos.Line > 0 {
 			properties = append(properties, "line="+strconv.Itoa(f.Pos.Line), "col="+strconv.Itoa(f.Pos.Column))
 		}
-		fmt.Fprintf(&b, "::%s %s::%s\n", command, strings.Join(properties, ","), data(f.Message))
+		fmt.Fprintf(&b, "::%s %s::%s\n", command, strings.Join(properties, ","), commandText(f.Message))
 	}
 	rest, untold := len(all)-len(shown), false
 	for _, f := range all[len(shown):] {
@@ -49,13 +49,9 @@ func GitHub(run Run) []byte {
 	return []byte(b.String())
 }
 
-// data escapes the text of a workflow command. After Printable, only the escape
-// character itself needs it (actions/toolkit, core/src/command.ts).
-func data(text string) string { return strings.ReplaceAll(Printable(text), "%", "%25") }
-
 // property escapes the value of a property of a workflow command.
 func property(text string) string {
-	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(text))
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(commandText(text))
 }
 
 // StepOutputs returns the lines for $GITHUB_OUTPUT, which give later steps of a

@@ -38,5 +38,5 @@ func GitLab(run Run) []byte {
 		issue.Fingerprint = hex.EncodeToString(sum[:])
 		all = append(all, issue)
 	}
-	return encode(all)
+	return Encode(all)
 }

@@ -36,7 +36,7 @@ type edge struct {
 func graphOf(of Repository) string {
 	g := graph{mixed: map[node]bool{}}
 	for i, p := range of.Pushes {
-		if err, _ := tried(of.Pushed, i); err == nil && p.Purged == 0 {
+		if err, _ := Tried(of.Pushed, i); err == nil && p.Purged == 0 {
 			g.add(of.Plan, p)
 		}
 	}

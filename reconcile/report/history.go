@@ -48,7 +48,7 @@ func (t *Text) History(h journal.History, opts HistoryOptions) error {
 func (t *Text) state(s journal.State, ends bool) {
 	what, mark := "did not exist", "-"
 	if s.Digest != "" {
-		what, mark = t.digest(s.Digest), "~"
+		what, mark = t.opts.digest(s.Digest), "~"
 	}
 	switch m := s.Began; {
 	case s.Gap:
@@ -68,11 +68,11 @@ func (t *Text) state(s journal.State, ends bool) {
 		if ends && !s.To.IsZero() {
 			when += " to " + moment(s.To)
 		}
-		t.printf("  %s %s  %s\n", t.paint(mark), when, Printable(what))
+		t.printf("  %s %s  %s\n", t.opts.paint(mark), when, Printable(what))
 	}
 	var rows []row
 	for _, p := range s.Images {
-		rows = append(rows, row{mark: " ", cells: []string{p.Platform, version(p), t.digest(p.Digest)}})
+		rows = append(rows, row{mark: " ", cells: []string{p.Platform, version(p), t.opts.digest(p.Digest)}})
 	}
 	for _, r := range align(rows) {
 		t.printf("      %s\n", r.line())
@@ -106,7 +106,7 @@ func moment(at time.Time) string { return at.UTC().Format(time.DateTime) + " UTC
 func (t *Text) goBack(h journal.History, s journal.State) {
 	byVersion, byDigest := h.Sources(s)
 	tag := config.Scalar(h.Tag)
-	t.printf("To go back to %s, write in images.yaml\n  %s: %s\n", t.digest(s.Digest), tag, cmp.Or(s.Digest, byVersion))
+	t.printf("To go back to %s, write in images.yaml\n  %s: %s\n", t.opts.digest(s.Digest), tag, cmp.Or(s.Digest, byVersion))
 	if s.Digest != "" && byVersion != "" {
 		t.printf("or, from its sources as they are now,\n  %s: %s\n", tag, byVersion)
 	}
@@ -167,16 +167,16 @@ func HistoryJSON(h journal.History, opts HistoryOptions, skipped []journal.Skipp
 			from = nil
 		}
 		state := historyState{
-			From: from, To: instant(s.To), Digest: pointer(s.Digest),
-			Platforms: slices.Concat([]journal.Platform{}, s.Images), Sources: historySources{pointer(byVersion), pointer(byDigest)},
+			From: from, To: instant(s.To), Digest: OrNull(s.Digest),
+			Platforms: slices.Concat([]journal.Platform{}, s.Images), Sources: historySources{OrNull(byVersion), OrNull(byDigest)},
 		}
 		if s.Began != nil {
-			state.Action, state.Reason, state.Run, state.By = pointer(s.Began.Action), s.Began.Reason, pointer(s.Began.Run), &s.Began.By
+			state.Action, state.Reason, state.Run, state.By = OrNull(s.Began.Action), s.Began.Reason, OrNull(s.Began.Run), &s.Began.By
 		}
 		out.States = append(out.States, state)
 	}
 	for _, s := range skipped {
 		out.Skipped = append(out.Skipped, s.String())
 	}
-	return encode(out)
+	return Encode(out)
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/docker/go-units"
-
 	"tagline/config"
 	"tagline/policies"
 	"tagline/reconcile"
@@ -117,7 +115,7 @@ type inspectedTag struct {
 func InspectionJSON(in reconcile.Inspection) []byte {
 	out := inspection{
 		FormatVersion: FormatVersion, Repository: in.Repository.String(), Reference: in.Reference, Digest: in.Digest,
-		MediaType: in.MediaType, Bytes: in.Size, Alias: pointer(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{}, Cosign: []inspectedTag{},
+		MediaType: in.MediaType, Bytes: in.Size, Alias: OrNull(in.Owner), Parts: []inspectedPart{}, Referrers: []inspectedReferrer{}, Cosign: []inspectedTag{},
 	}
 	kinds := map[policies.Kind]string{policies.Image: "image", policies.Attestation: "attestation", policies.Companion: "companion", policies.Other: "artifact"}
 	for _, p := range in.Parts {
@@ -138,14 +136,5 @@ func InspectionJSON(in reconcile.Inspection) []byte {
 	for _, t := range in.Cosign {
 		out.Cosign = append(out.Cosign, inspectedTag{t.Tag, t.Digest, t.MediaType})
 	}
-	return encode(out)
-}
-
-// Bytes writes a size as docker does: "12.3 MB".
-func Bytes(n int64) string {
-	format := "%.1f %s"
-	if n < units.KB {
-		format = "%.0f %s"
-	}
-	return units.CustomSize(format, float64(n), units.KB, []string{"B", "kB", "MB", "GB", "TB"})
+	return Encode(out)
 }

@@ -26,31 +26,12 @@ const marker = "<!-- tagline -->"
 // report says by how much.
 func Markdown(run Run) []byte {
 	concerns := run.concerns()
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n### %s\n", marker, run.verdict(concerns))
 	var notes notes
 	for _, r := range run.Repositories {
 		notes.add(r.Plan, r.Result)
 	}
-	b.WriteString(run.list(concerns))
-	if line := notes.pinned(run.DryRun); line != "" {
-		fmt.Fprintf(&b, "\n**%s**\n", prose(line))
-	}
-
-	tables := make([]table, len(run.Repositories))
-	folds := make([]string, len(run.Repositories)) // short ones
-	for i, r := range run.Repositories {
-		tables[i] = run.tableOf(r)
-		_, folds[i] = run.foldsOf(r)
-	}
-	room := maxTables - b.Len()
-	sections, left := run.sections(tables, folds, &room)
-	end, limit := "", maxTables
-	cut := left.rows > 0
-	if cut {
-		limit, room = maxCutTables, maxCutTables-b.Len()
-		sections, left = run.sections(tables, folds, &room)
-	}
+	start, end := run.opening(concerns, &notes), ""
+	sections, left, cut, room := run.fitTables(len(start))
 	if left.rows > 0 {
 		end = fmt.Sprintf("\n…and %s more in %s.\n", Count(left.rows, "change"), Count(left.images, "image"))
 	}
@@ -58,7 +39,7 @@ func Markdown(run Run) []byte {
 		end += "\n" + prose(line) + "\n"
 	}
 
-	room += maxMarkdown - limit - len(end)
+	room -= len(end)
 	take := func(full, short string) string {
 		if cut {
 			full = short
@@ -84,11 +65,42 @@ func Markdown(run Run) []byte {
 		end += take(run.inSync())
 	}
 	each(func(r Repository) (full, short string) { return digests(r), "" })
+	var b strings.Builder
+	b.WriteString(start)
 	for _, s := range sections {
 		b.WriteString(s.head + s.table + s.extra)
 	}
 	b.WriteString(end)
 	return []byte(b.String())
+}
+
+// opening is what stands before the tables: the headline, and what has to be looked at.
+func (r *Run) opening(concerns []concern, notes *notes) string {
+	text := fmt.Sprintf("%s\n### %s\n", marker, r.verdict(concerns)) + r.list(concerns)
+	if line := notes.pinned(r.DryRun); line != "" {
+		text += fmt.Sprintf("\n**%s**\n", prose(line))
+	}
+	return text
+}
+
+// fitTables returns the sections of all images with the tables that fit after a text of
+// so many bytes, and the room for what comes after them. If rows are left out, cut is
+// true: then lists become counts, which gives the tables more room.
+func (r *Run) fitTables(after int) (all []section, left leftOut, cut bool, room int) {
+	tables := make([]table, len(r.Repositories))
+	folds := make([]string, len(r.Repositories)) // short ones
+	for i, of := range r.Repositories {
+		tables[i] = r.tableOf(of)
+		_, folds[i] = r.foldsOf(of)
+	}
+	limit := maxTables
+	room = limit - after
+	if all, left = r.sections(tables, folds, &room); left.rows > 0 {
+		cut, limit = true, maxCutTables
+		room = limit - after
+		all, left = r.sections(tables, folds, &room)
+	}
+	return all, left, cut, room + maxMarkdown - limit
 }
 
 // section is what a Markdown report says of an image.

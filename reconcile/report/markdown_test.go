@@ -256,7 +256,10 @@ func TestMarkdownOfDeletions(t *testing.T) {
 			t.Errorf("%q is not there once in\n%s", test.want, got)
 		}
 	}
-	if got := string(StepOutputs(savable())); !strings.Contains(got, "\npushes=4\ndeletions=3\n") {
+	r := dryRun()
+	r.Repositories[0].Pushes = append(r.Repositories[0].Pushes, reconcile.Push{Tag: "10.10", Old: three, New: two, Purged: 1})
+	r.Repositories[0].DeleteManifests = []reconcile.DeleteManifest{{Digest: four, Kind: reconcile.KindReplaced}, {Digest: five, Kind: reconcile.KindAttestation}}
+	if got := string(StepOutputs(r)); !strings.Contains(got, "\npushes=4\ndeletions=3\n") {
 		t.Errorf("outputs of the step are\n%s", got)
 	}
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,18 +15,6 @@ type Metrics struct {
 	Actions     Actions
 	LastSuccess time.Time // the end of the last run without a failure, this one or an earlier one; zero if there is none
 	Failed      bool      // this run failed, by its exit code
-}
-
-// Requests is the number of requests of one kind and status.
-type Requests struct {
-	Method string // "HEAD"
-	Kind   string // "manifests"
-	Status int    // 0: no answer
-	Count  int64
-}
-
-func (r Requests) compare(o Requests) int {
-	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Method, o.Method), cmp.Compare(r.Status, o.Status))
 }
 
 // Actions counts aliases and actions in all repositories.
@@ -69,7 +56,7 @@ func (m Metrics) Text() []byte {
 
 	metric("run_requests", "Requests of the last run by how they were answered; status 0 is no answer.")
 	requests := slices.Clone(m.Requests)
-	slices.SortFunc(requests, Requests.compare)
+	slices.SortFunc(requests, Requests.Compare)
 	for _, r := range requests {
 		fmt.Fprintf(&b, "tagline_run_requests{kind=%s,method=%s,status=\"%d\"} %d\n", labelValue(r.Kind), labelValue(r.Method), r.Status, r.Count)
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"tagline/config"
 )
 
 // mostSteps is how many next steps a report says.
@@ -44,12 +42,4 @@ func (g group) step() string {
 		ways = append(ways, fmt.Sprintf("see %q", "tagline explain "+g.kind))
 	}
 	return fmt.Sprintf("%d blocked: %s", g.aliases, strings.Join(ways, ", or "))
-}
-
-// lineOf is "images.yaml:10", "" for no place in a file.
-func lineOf(at config.Pos) string {
-	if at.Line == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d", at.File, at.Line)
 }

@@ -18,7 +18,7 @@ func (t *Text) Restored(r reconcile.Restored) {
 	many := len(r.Manifests) > manyManifests && !t.opts.Verbose
 	done := map[string]amount{} // by kind
 	for _, o := range r.Manifests {
-		name := t.digest(o.Digest)
+		name := t.opts.digest(o.Digest)
 		switch {
 		case o.Err != nil:
 			rows = append(rows, row{mark: "!", cells: []string{name + "  error: " + registry.Line(o.Err)}})
@@ -46,12 +46,12 @@ func (t *Text) Restored(r reconcile.Restored) {
 		case o.Blocked != "":
 			rows = append(rows, row{mark: "!", cells: []string{o.Tag, o.Blocked}})
 		case o.Already && t.opts.Verbose:
-			rows = append(rows, row{mark: "=", cells: []string{o.Tag, t.digest(o.Digest)}})
+			rows = append(rows, row{mark: "=", cells: []string{o.Tag, t.opts.digest(o.Digest)}})
 		case o.Already || t.opts.Quiet:
 		case o.Was != "":
-			rows = append(rows, row{mark: "~", cells: []string{o.Tag, t.digest(o.Digest) + "  (was " + t.digest(o.Was) + ")"}})
+			rows = append(rows, row{mark: "~", cells: []string{o.Tag, t.opts.digest(o.Digest) + "  (was " + t.opts.digest(o.Was) + ")"}})
 		default:
-			rows = append(rows, row{mark: "+", cells: []string{o.Tag, t.digest(o.Digest)}})
+			rows = append(rows, row{mark: "+", cells: []string{o.Tag, t.opts.digest(o.Digest)}})
 		}
 	}
 	if len(rows) == 0 {
@@ -59,7 +59,7 @@ func (t *Text) Restored(r reconcile.Restored) {
 	}
 	t.printf("%s\n", Printable(r.Repository.String()))
 	for _, r := range align(rows) {
-		t.printf("  %s %s\n", t.paint(r.mark), r.line())
+		t.printf("  %s %s\n", t.opts.paint(r.mark), r.line())
 	}
 }
 
@@ -167,11 +167,11 @@ func RestoredJSON(all []reconcile.Restored, dryRun bool) []byte {
 			of.Manifests = append(of.Manifests, restoredManifest{o.Digest, o.Kind, o.Bytes, fateOf(o)})
 		}
 		for _, o := range r.Tags {
-			of.Tags = append(of.Tags, restoredTag{o.Tag, o.Digest, pointer(o.Was), fateOf(o)})
+			of.Tags = append(of.Tags, restoredTag{o.Tag, o.Digest, OrNull(o.Was), fateOf(o)})
 		}
 		out.Repositories = append(out.Repositories, of)
 	}
-	return encode(out)
+	return Encode(out)
 }
 
 // Trash writes what the trash in a folder holds: runs, oldest first, and what each
@@ -194,7 +194,7 @@ func (t *Text) Trash(dir string, records []reconcile.Record) error {
 		for _, repository := range slices.SortedFunc(maps.Keys(kept), config.Repository.Compare) {
 			t.printf("  %s\n", Printable(repository.String()))
 			for _, r := range align(t.kept(kept[repository])) {
-				t.printf("    %s %s\n", t.paint(r.mark), r.line())
+				t.printf("    %s %s\n", t.opts.paint(r.mark), r.line())
 			}
 		}
 	}
@@ -212,7 +212,7 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 	for _, k := range all {
 		for _, tag := range k.Tags {
 			tagged[k.Manifest.Digest] = true
-			rows = append(rows, row{mark: "-", cells: []string{tag.Tag, fmt.Sprintf("%s  %s", t.digest(k.Manifest.Digest), k.Reason)}})
+			rows = append(rows, row{mark: "-", cells: []string{tag.Tag, fmt.Sprintf("%s  %s", t.opts.digest(k.Manifest.Digest), k.Reason)}})
 		}
 	}
 	untagged := slices.DeleteFunc(slices.Clone(all), func(k reconcile.Kept) bool { return tagged[k.Manifest.Digest] })
@@ -221,7 +221,7 @@ func (t *Text) kept(all []reconcile.Kept) []row {
 		of := registry.SizeOf(k.Manifest)
 		size += of
 		if len(untagged) <= manyManifests || t.opts.Verbose {
-			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.digest(k.Manifest.Digest), k.Reason, Bytes(of))}})
+			rows = append(rows, row{mark: "-", cells: []string{fmt.Sprintf("%s  %s (%s)", t.opts.digest(k.Manifest.Digest), k.Reason, Bytes(of))}})
 		}
 	}
 	if len(untagged) > manyManifests && !t.opts.Verbose {
@@ -263,15 +263,15 @@ type trashTag struct {
 func TrashJSON(records []reconcile.Record) []byte {
 	out := trash{FormatVersion: FormatVersion, Records: []trashRecord{}}
 	for _, r := range records {
-		of := trashRecord{Run: r.Run, Job: pointer(r.Job), Time: r.Time, Repository: r.Repository.String(), Manifests: []trashManifest{}}
+		of := trashRecord{Run: r.Run, Job: OrNull(r.Job), Time: r.Time, Repository: r.Repository.String(), Manifests: []trashManifest{}}
 		for _, k := range r.Kept {
 			m := trashManifest{k.Manifest.Digest, k.Manifest.MediaType, registry.SizeOf(k.Manifest), k.Reason, []trashTag{}}
 			for _, tag := range k.Tags {
-				m.Tags = append(m.Tags, trashTag{tag.Tag, pointer(tag.New)})
+				m.Tags = append(m.Tags, trashTag{tag.Tag, OrNull(tag.New)})
 			}
 			of.Manifests = append(of.Manifests, m)
 		}
 		out.Records = append(out.Records, of)
 	}
-	return encode(out)
+	return Encode(out)
 }

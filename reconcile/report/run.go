@@ -2,14 +2,10 @@ package report
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf16"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -44,65 +40,6 @@ type Repository struct {
 	reconcile.Result
 }
 
-// Outcomes, as programs read them.
-const (
-	done        = "done"
-	stale       = string(findings.Stale)       // the registry has changed since the plan was made
-	skipped     = string(findings.Skipped)     // not begun, because an action that it relies on was not done
-	unsupported = string(findings.Unsupported) // the registry does not support it
-	failed      = string(findings.Failed)
-)
-
-func outcome(err error) string {
-	switch {
-	case err == nil:
-		return done
-	case errors.Is(err, reconcile.ErrStale):
-		return stale
-	case errors.Is(err, reconcile.ErrSkipped):
-		return skipped
-	case errors.Is(err, registry.ErrUnsupported):
-		return unsupported
-	}
-	return failed
-}
-
-// alike reports whether two actions have the same outcome, and for the same reason.
-func alike(a, b error) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return registry.Line(a) == registry.Line(b)
-}
-
-// tried returns the error of an action, by its index in the plan. yes is false
-// in a dry run.
-func tried(outcomes []reconcile.Outcome, i int) (err error, yes bool) {
-	if i < len(outcomes) {
-		return outcomes[i].Err, true
-	}
-	return nil, false
-}
-
-// inert makes JSON safe to print. It escapes control characters that JSON
-// allows (DEL, C1, marks that reorder text), and text that a build server could
-// take for a command, such as ##[error].
-func inert(encoded string) []byte {
-	var b strings.Builder
-	for _, r := range encoded {
-		switch {
-		case r == '\n' || r != '#' && unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xFFFF:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return []byte(b.String())
-}
-
 // problems returns everything in a run that needs attention, worst first:
 // failures, violations, warnings. The ID of a failure is its outcome, and its
 // position is that of its alias in images.yaml.
@@ -123,7 +60,7 @@ func (r *Run) problems() []*config.Finding {
 		for i, o := range repository.Removed { // often many for one reason
 			if o.Err != nil && (i == 0 || !alike(o.Err, repository.Removed[i-1].Err)) {
 				all = append(all, &config.Finding{
-					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					ID: findings.ID(OutcomeOf(o.Err)), Pos: r.place(repository.Repository, ""),
 					Message: fmt.Sprintf("manifest %s of %s: %s", o.Tag, repository.Image, registry.Line(o.Err)),
 				})
 			}
@@ -131,7 +68,7 @@ func (r *Run) problems() []*config.Finding {
 		for i, o := range repository.Ensured {
 			if o.Err != nil {
 				all = append(all, &config.Finding{
-					ID: findings.ID(outcome(o.Err)), Pos: r.place(repository.Repository, ""),
+					ID: findings.ID(OutcomeOf(o.Err)), Pos: r.place(repository.Repository, ""),
 					Message: fmt.Sprintf("manifest %s of %s: %s: %s", o.Tag, repository.Image, whyRequired(repository.Required[i]), registry.Line(o.Err)),
 				})
 			}
@@ -141,7 +78,7 @@ func (r *Run) problems() []*config.Finding {
 		}
 		for _, o := range slices.Concat(repository.Pushed, repository.Deleted) {
 			if o.Err != nil {
-				fail(o.Tag, findings.ID(outcome(o.Err)), registry.Line(o.Err))
+				fail(o.Tag, findings.ID(OutcomeOf(o.Err)), registry.Line(o.Err))
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func SARIF(run Run) []byte {
 			invocation.AddTToolExecutionNotification(sarif.NewNotification().WithLevel("error").WithTextMessage(f.Message))
 		}
 	}
-	return encode(sarif.Report{
+	return Encode(sarif.Report{
 		Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: string(sarif.Version210), Runs: []*sarif.Run{out},
 	})
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -38,7 +39,7 @@ func (c *Costs) Add(o Costs) {
 		kind.Count = n
 		c.Requests = append(c.Requests, kind)
 	}
-	slices.SortFunc(c.Requests, Requests.compare)
+	slices.SortFunc(c.Requests, Requests.Compare)
 	c.BytesSent += o.BytesSent
 	c.BytesReceived += o.BytesReceived
 	c.Retries += o.Retries
@@ -50,4 +51,17 @@ func (c *Costs) Add(o Costs) {
 	if o.Ended.After(c.Ended) {
 		c.Ended = o.Ended
 	}
+}
+
+// Requests is the number of requests of one kind and status.
+type Requests struct {
+	Method string // "HEAD"
+	Kind   string // "manifests"
+	Status int    // 0: no answer
+	Count  int64
+}
+
+// Compare sorts by kind, method and status.
+func (r Requests) Compare(o Requests) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Method, o.Method), cmp.Compare(r.Status, o.Status))
 }

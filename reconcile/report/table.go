@@ -24,25 +24,23 @@ type table struct {
 // tableOf returns the table of a repository.
 func (r *Run) tableOf(repository Repository) table {
 	before := sourcesBefore(repository.Plan)
-	elsewhere := func(i int) bool { // folded, or done by another run
-		return actOf(repository.Pushes[i]) == purges || isAlready(repository.Pushed, i)
-	}
+	var shown []int // pushes, without those that are folded, or done by another run
 	var platforms []string
 	for i, p := range repository.Pushes {
+		if actOf(p) == purges || Already(repository.Pushed, i) {
+			continue
+		}
+		shown = append(shown, i)
 		for _, c := range p.Platforms {
-			if !elsewhere(i) {
-				platforms = append(platforms, c.Platform)
-			}
+			platforms = append(platforms, c.Platform)
 		}
 	}
 	slices.Sort(platforms)
 	platforms = slices.Compact(platforms)
 
 	var rows [][]string // the alias, what happens to it, its platforms
-	for i, p := range repository.Pushes {
-		if elsewhere(i) {
-			continue
-		}
+	for _, i := range shown {
+		p := repository.Pushes[i]
 		row := []string{r.alias(repository, p.Tag), happens(repository, i, before)}
 		for _, platform := range platforms {
 			row = append(row, cell(p, platform, before))
@@ -54,11 +52,22 @@ func (r *Run) tableOf(repository Repository) table {
 			rows = append(rows, append([]string{r.alias(repository, d.tag), d.happens}, make([]string, len(platforms))...))
 		}
 	}
-	head := []string{"Alias", ""}
-	for i := 0; i < len(platforms); {
+	head := append([]string{"Alias", ""}, shareColumns(platforms, rows)...)
+	t := table{head: line(head) + "|" + strings.Repeat(" --- |", len(head)) + "\n"}
+	for _, row := range rows {
+		t.rows = append(t.rows, line(row))
+	}
+	return t
+}
+
+// shareColumns makes one column of those of platforms that have the same in every row.
+// It returns the heads of the columns that are left.
+func shareColumns(platforms []string, rows [][]string) (heads []string) {
+	const first = 2 // the column of the first platform
+	for i := 0; i < len(platforms); i++ {
 		names := []string{code(cmp.Or(platforms[i], "artifact"))}
 		same := func(k int) bool {
-			return !slices.ContainsFunc(rows, func(row []string) bool { return row[2+i] != row[2+k] })
+			return !slices.ContainsFunc(rows, func(row []string) bool { return row[first+i] != row[first+k] })
 		}
 		for k := i + 1; k < len(platforms); {
 			if !same(k) {
@@ -68,17 +77,12 @@ func (r *Run) tableOf(repository Repository) table {
 			names = append(names, code(cmp.Or(platforms[k], "artifact")))
 			platforms = slices.Delete(platforms, k, k+1)
 			for n := range rows {
-				rows[n] = slices.Delete(rows[n], 2+k, 3+k)
+				rows[n] = slices.Delete(rows[n], first+k, first+k+1)
 			}
 		}
-		head = append(head, strings.Join(names, ", "))
-		i++
+		heads = append(heads, strings.Join(names, ", "))
 	}
-	t := table{head: line(head) + "|" + strings.Repeat(" --- |", len(head)) + "\n"}
-	for _, row := range rows {
-		t.rows = append(t.rows, line(row))
-	}
-	return t
+	return heads
 }
 
 // line returns a line of a table.
@@ -127,13 +131,13 @@ func happens(of Repository, i int, before map[string]string) string {
 
 // became returns a word for a planned action or for its outcome.
 func became(planned, successful string, outcomes []reconcile.Outcome, i int) string {
-	switch err, yes := tried(outcomes, i); {
+	switch err, yes := Tried(outcomes, i); {
 	case !yes:
 		return planned
 	case err == nil:
 		return successful
 	default:
-		return "**" + outcome(err) + "**"
+		return "**" + OutcomeOf(err) + "**"
 	}
 }
 
@@ -219,8 +223,8 @@ type deletedTag struct {
 func (r *Run) deletedTags(of Repository) []deletedTag {
 	var all []deletedTag
 	for i, d := range of.DeleteTags {
-		if !isAlready(of.Deleted, i) {
-			err, _ := tried(of.Deleted, i)
+		if !Already(of.Deleted, i) {
+			err, _ := Tried(of.Deleted, i)
 			all = append(all, deletedTag{d.Tag, became("is deleted", "deleted", of.Deleted, i) + ": " + prose(d.Reason), err == nil})
 		}
 	}
@@ -231,7 +235,7 @@ func (r *Run) deletedTags(of Repository) []deletedTag {
 func digests(of Repository) string {
 	var b strings.Builder
 	for i, p := range of.Pushes {
-		if err, _ := tried(of.Pushed, i); err != nil || p.Purged > 0 || isAlready(of.Pushed, i) {
+		if err, _ := Tried(of.Pushed, i); err != nil || p.Purged > 0 || Already(of.Pushed, i) {
 			continue
 		}
 		row := func(platform, was, is string) {

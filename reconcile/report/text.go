@@ -1,5 +1,3 @@
-// Package report writes plans and their results, for people and for programs.
-// It only formats: everything that it says is in the plan.
 package report
 
 import (
@@ -21,14 +19,12 @@ import (
 // counted in the last lines, before the line that sums up. A verbose report has all
 // of it in full.
 type Text struct {
-	after   after
-	w       io.Writer
-	opts    TextOptions
+	printer
 	total   totals
+	after   after
 	notes   notes
 	causes  causes
 	changed int // images with changes
-	err     error
 }
 
 // How many images with changes are written in full, and how many more in a line
@@ -38,61 +34,8 @@ const (
 	shortImages = 450
 )
 
-// TextOptions say how a report looks.
-type TextOptions struct {
-	DryRun  bool // nothing was applied, so there are no results
-	Verbose bool // also shows aliases in sync, and whole digests
-	Quiet   bool // only problems
-	Color   bool
-	Width   int  // of the terminal, in characters; 0 if there is none
-	Groups  bool // the changes of an image are a group of a log of GitHub Actions
-	Limited bool // --max-deletions is given, so the report says what it does not count
-}
-
-// totals counts aliases and actions in all repositories.
-type totals struct {
-	pushes, deleteTags, deleteManifests, putBack, blocked, failed, inSync, leftAlone, waiting int
-}
-
-// add adds the counts of one repository.
-func (n *totals) add(plan reconcile.Plan, result reconcile.Result) {
-	blocked, failed := map[string]bool{}, map[string]bool{}
-	for _, v := range plan.Violations {
-		blocked[v.Alias] = true
-	}
-	for _, e := range plan.Errors {
-		failed[e.Alias] = true
-	}
-	for _, o := range slices.Concat(result.Pushed, result.Deleted, result.Removed, result.Ensured) {
-		switch {
-		case outcome(o.Err) == unsupported:
-			blocked[o.Tag] = true
-		case o.Err != nil:
-			failed[o.Tag] = true
-		}
-	}
-	n.blocked += len(blocked)
-	n.failed += len(failed)
-	n.inSync += len(plan.InSync)
-	n.leftAlone += len(plan.LeftAlone)
-	n.waiting += plan.Swept.Waiting
-	for _, o := range result.Pushed {
-		if o.Already {
-			n.inSync++
-		}
-	}
-	n.pushes += len(plan.Pushes) - notDone(result.Pushed)
-	n.deleteTags += len(plan.DeleteTags) - notDone(result.Deleted)
-	n.deleteManifests += len(plan.DeleteManifests) - notDone(result.Removed)
-	for i, k := range plan.Required {
-		if isPutBack(k, result.Ensured, i) {
-			n.putBack++
-		}
-	}
-}
-
 // NewText returns a report that writes to w.
-func NewText(w io.Writer, opts TextOptions) *Text { return &Text{w: w, opts: opts} }
+func NewText(w io.Writer, opts TextOptions) *Text { return &Text{printer: printer{w: w, opts: opts}} }
 
 // Repository writes the plan for one repository, and its result unless this is
 // a dry run.
@@ -100,7 +43,7 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	t.total.add(plan, result)
 	t.notes.add(plan, result)
 	t.after.add(plan, result)
-	rows := t.rows(plan, result)
+	rows := t.opts.rows(plan, result)
 	short := ""
 	if !t.opts.Verbose {
 		rows, short = t.shorten(t.fold(rows), plan, result)
@@ -113,7 +56,7 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 	if t.opts.Groups {
 		changes, problems := apart(rows)
 		if len(changes) > 0 {
-			t.printf("::group::%s\n", data(plan.Image+t.marks(plan, result)))
+			t.printf("::group::%s\n", commandText(plan.Image+t.marks(plan, result)))
 			t.write(changes)
 			t.printf("::endgroup::\n")
 		}
@@ -126,7 +69,7 @@ func (t *Text) Repository(plan reconcile.Plan, result reconcile.Result) {
 }
 
 func (t *Text) write(rows []row) {
-	for _, line := range t.fit(rows) {
+	for _, line := range t.opts.fit(rows) {
 		t.printf("%s\n", line)
 	}
 }
@@ -190,18 +133,14 @@ func (t *Text) marks(plan reconcile.Plan, result reconcile.Result) string {
 	n.add(plan, result)
 	counts := map[string]int{"+": n.putBack, "-": n.deleteTags + n.deleteManifests}
 	for i, p := range plan.Pushes {
-		switch err, _ := tried(result.Pushed, i); {
-		case err != nil || isAlready(result.Pushed, i):
-		case p.Old == "":
-			counts["+"]++
-		default:
-			counts["~"]++
+		if err, _ := Tried(result.Pushed, i); err == nil && !Already(result.Pushed, i) {
+			counts[markOf(p)]++
 		}
 	}
 	text := ""
 	for _, mark := range []string{"+", "~", "-"} {
 		if counts[mark] > 0 {
-			text += fmt.Sprintf("  %s %d", t.paint(mark), counts[mark])
+			text += fmt.Sprintf("  %s %d", t.opts.paint(mark), counts[mark])
 		}
 	}
 	return text
@@ -214,10 +153,10 @@ func (t *Text) folded() {
 	}
 	first, rest := t.causes.folded()
 	for _, g := range first {
-		t.line(t.paint("!") + " " + g.count() + ": " + Printable(g.text))
+		t.line(t.opts.paint("!") + " " + g.count() + ": " + Printable(g.text))
 	}
 	for _, g := range rest {
-		t.line(t.paint("!") + " " + g.count() + ": " + Printable(g.kind) + ", for " + Count(g.others, "other reason"))
+		t.line(t.opts.paint("!") + " " + g.count() + ": " + Printable(g.kind) + ", for " + Count(g.others, "other reason"))
 	}
 	if left := t.changed - fullImages - shortImages; left > 0 {
 		t.printf("%s with changes are left out.\n", Count(left, "more image"))
@@ -236,7 +175,7 @@ func (t *Text) Summary() error {
 			t.line(Printable(t.after.sentence(t.total.pushes + t.total.deleteTags)))
 		}
 		if line := t.notes.pinned(t.opts.DryRun); line != "" {
-			t.line(t.bold(line))
+			t.line(t.opts.bold(line))
 		}
 		if line := t.notes.uncounted(); line != "" && t.opts.Limited {
 			t.line(line)
@@ -251,68 +190,4 @@ func (t *Text) Summary() error {
 		}
 	}
 	return t.err
-}
-
-// sentence says in one line what a run did, or would do.
-func (n totals) sentence(dryRun bool) string {
-	var line string
-	switch {
-	case n.pushes+n.deleteTags+n.deleteManifests+n.putBack+n.blocked+n.failed == 0:
-		now := ""
-		if n.waiting > 0 {
-			now = " now"
-		}
-		return fmt.Sprintf("Nothing to do%s: %s.", now, n.unchanged())
-	case dryRun:
-		line = fmt.Sprintf("Plan: %d to push, %s and %s to delete, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
-	default:
-		line = fmt.Sprintf("Applied: %d pushed, %s and %s deleted, %d blocked", n.pushes, Count(n.deleteTags, "tag"), Count(n.deleteManifests, "manifest"), n.blocked)
-	}
-	switch {
-	case n.putBack > 0 && dryRun:
-		line += fmt.Sprintf(", %d to put back", n.putBack)
-	case n.putBack > 0:
-		line += fmt.Sprintf(", %d put back", n.putBack)
-	}
-	if n.failed > 0 {
-		line += fmt.Sprintf(", %d failed", n.failed)
-	}
-	if n.leftAlone > 0 {
-		line += fmt.Sprintf(", %d left alone", n.leftAlone)
-	}
-	return line + "."
-}
-
-// unchanged says how many aliases stay what they are.
-func (n totals) unchanged() string {
-	text := Count(n.inSync, "alias") + " in sync"
-	if n.leftAlone > 0 {
-		text += fmt.Sprintf(", %d left alone", n.leftAlone)
-	}
-	return text
-}
-
-// notDone counts the actions that this run has not done: they failed, or
-// another run had done them.
-func notDone(outcomes []reconcile.Outcome) int {
-	n := 0
-	for _, o := range outcomes {
-		if o.Err != nil || o.Already {
-			n++
-		}
-	}
-	return n
-}
-
-// isPutBack reports whether a run has put a manifest back, or a dry run would.
-// A dry run knows only of manifests that are already missing.
-func isPutBack(k reconcile.Required, outcomes []reconcile.Outcome, i int) bool {
-	if i < len(outcomes) {
-		return outcomes[i].Err == nil && !outcomes[i].Already
-	}
-	return k.Lost
-}
-
-func isAlready(outcomes []reconcile.Outcome, i int) bool {
-	return i < len(outcomes) && outcomes[i].Already
 }

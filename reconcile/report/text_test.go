@@ -14,6 +14,7 @@ import (
 	"tagline/policies"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/report/reporttest"
 )
 
 // TestMain collects garbage less often: the tests allocate much and keep little.
@@ -27,30 +28,14 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	one = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
-	two = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+	one   = reporttest.One
+	two   = reporttest.Two
+	three = reporttest.Three
+	four  = reporttest.Four
+	five  = reporttest.Five
 )
 
-// everything is a plan with one of everything that a report can contain.
-func everything() reconcile.Plan {
-	return reconcile.Plan{
-		Image: "my-image",
-		Pushes: []reconcile.Push{
-			{Tag: "10", Old: one, New: two, Platforms: []reconcile.PlatformChange{
-				{Platform: "linux/amd64", Source: "10.10", Digest: one, OldSource: "10.10", OldDigest: one, Behind: "10.20"},
-				{Platform: "linux/arm64", Source: "10.20", Digest: two, OldSource: "10.19", OldDigest: one, Moved: true},
-				{Platform: "linux/s390x", OldSource: "10.9", OldDigest: one},
-			}},
-			{Tag: "chart", New: two, Platforms: []reconcile.PlatformChange{{Source: "1.0", Digest: two}}},
-			{Tag: "latest", New: two, Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Source: "10", Origin: "10.10", Digest: one, Attestations: 2}},
-				Copies: []reconcile.Copy{{From: config.Repository{Host: "r.test", Path: "base"}, Digest: two}}},
-		},
-		DeleteTags: []reconcile.DeleteTag{{Tag: "9", Old: one, Reason: "set to absent"}},
-		InSync:     []string{"8"},
-		Violations: []*config.Finding{{ID: "missing-source", Alias: "11", Pos: config.Pos{File: "images.yaml", Line: 3, Column: 7}, Message: "source is gone"}},
-		Errors:     []reconcile.Failure{{Alias: "12", Message: "503"}},
-	}
-}
+var everything = reporttest.Everything
 
 func text(t *testing.T, opts TextOptions, plan reconcile.Plan, result reconcile.Result) string {
 	t.Helper()

@@ -4,31 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"tagline/reconcile"
 )
-
-// act is what a push does to its tag.
-type act int
-
-const (
-	moves     act = iota
-	isNew         // there is no such tag yet
-	completes     // the tag stays, and what is missing of it is copied
-	purges        // the tag loses its attestations
-)
-
-func actOf(p reconcile.Push) act {
-	switch {
-	case p.Purged > 0:
-		return purges
-	case p.Old == "":
-		return isNew
-	case p.Old == p.New:
-		return completes
-	}
-	return moves
-}
 
 // phrase is a part of a verdict: "3 tags move".
 type phrase struct {
@@ -44,37 +20,8 @@ func (r *Run) verdict(concerns []concern) string {
 		return r.verdictOfFiles(concerns)
 	}
 	totals := r.totals()
-	pushes, freed := map[act]int{}, int64(0)
-	for _, repository := range r.Repositories {
-		for i, p := range repository.Pushes {
-			if err, _ := tried(repository.Pushed, i); err == nil && !isAlready(repository.Pushed, i) {
-				pushes[actOf(p)]++
-			}
-		}
-		for i, d := range repository.DeleteManifests {
-			if err, _ := tried(repository.Removed, i); err == nil && !isAlready(repository.Removed, i) {
-				freed += d.Bytes
-			}
-		}
-	}
-	var failedTags, blockedTags, blockedImages, stuck, inFiles, stopped int
-	for _, c := range concerns {
-		switch {
-		case c.state == isWarned:
-		case c.manifests > 0:
-			stuck += c.manifests
-		case c.image == "" && c.state == isFailed:
-			stopped++
-		case c.state == isFailed:
-			failedTags++
-		case c.image == "":
-			inFiles++
-		case c.tag == "":
-			blockedImages++
-		default:
-			blockedTags++
-		}
-	}
+	pushes, freed := r.acts()
+	wrong := wrongIn(concerns)
 	move, loses, lose, is, are := "moved", "lost its attestations", "lost their attestations", "was", "were"
 	movesOne := move
 	if r.DryRun {
@@ -87,17 +34,17 @@ func (r *Run) verdict(concerns []concern) string {
 	phrases := []phrase{
 		{pushes[moves], "tag", movesOne, move},
 		{pushes[isNew], "tag", "is new", "are new"},
-		{blockedTags, "tag", "is blocked", "are blocked"},
-		{failedTags, "tag", "failed", "failed"},
+		{wrong.blockedTags, "tag", "is blocked", "are blocked"},
+		{wrong.failedTags, "tag", "failed", "failed"},
 		{pushes[completes], "tag", is + " completed", are + " completed"},
 		{pushes[purges], "tag", loses, lose},
 		{totals.deleteTags, "tag", is + " deleted", are + " deleted"},
-		{blockedImages, "image", "is blocked in part", "are blocked in part"},
+		{wrong.blockedImages, "image", "is blocked in part", "are blocked in part"},
 		{totals.deleteManifests, "manifest", is + " deleted" + amount, are + " deleted" + amount},
 		{totals.putBack, "manifest", is + " put back", are + " put back"},
-		{stuck, "manifest", "could not be deleted or put back", "could not be deleted or put back"},
-		{inFiles, "problem", "is in the files", "are in the files"},
-		{stopped, "problem", "stopped the run", "stopped the run"},
+		{wrong.manifests, "manifest", "could not be deleted or put back", "could not be deleted or put back"},
+		{wrong.inFiles, "problem", "is in the files", "are in the files"},
+		{wrong.stopped, "problem", "stopped the run", "stopped the run"},
 	}
 	switch {
 	case slices.ContainsFunc(phrases, func(p phrase) bool { return p.n > 0 }):
@@ -106,6 +53,54 @@ func (r *Run) verdict(concerns []concern) string {
 		return "Nothing to do now: " + totals.unchanged()
 	}
 	return "Nothing to do: " + totals.unchanged()
+}
+
+// acts counts what a run did to tags, or would do, and the bytes that it freed.
+func (r *Run) acts() (pushes map[act]int, freed int64) {
+	pushes = map[act]int{}
+	for _, repository := range r.Repositories {
+		for i, p := range repository.Pushes {
+			if err, _ := Tried(repository.Pushed, i); err == nil && !Already(repository.Pushed, i) {
+				pushes[actOf(p)]++
+			}
+		}
+		for i, d := range repository.DeleteManifests {
+			if err, _ := Tried(repository.Removed, i); err == nil && !Already(repository.Removed, i) {
+				freed += d.Bytes
+			}
+		}
+	}
+	return pushes, freed
+}
+
+// wrongs counts concerns by what they are about.
+type wrongs struct {
+	failedTags, blockedTags int
+	blockedImages           int // what is blocked there is no tag
+	manifests               int // that were not deleted or put back
+	inFiles                 int // problems of images.yaml and compose files
+	stopped                 int // failures of the run itself
+}
+
+func wrongIn(concerns []concern) (n wrongs) {
+	for _, c := range concerns {
+		switch {
+		case c.state == isWarned:
+		case c.manifests > 0:
+			n.manifests += c.manifests
+		case c.image == "" && c.state == isFailed:
+			n.stopped++
+		case c.state == isFailed:
+			n.failedTags++
+		case c.image == "":
+			n.inFiles++
+		case c.tag == "":
+			n.blockedImages++
+		default:
+			n.blockedTags++
+		}
+	}
+	return n
 }
 
 // sentence joins phrases. A noun is not said again: "3 tags move, 1 is new".

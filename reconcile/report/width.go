@@ -16,9 +16,9 @@ const leastCell = 20
 // fit returns the lines of aligned rows. If they are wider than the terminal, digests
 // go first: versions say more, and a verbose report has the digests. What is still
 // too long is wrapped under itself.
-func (t *Text) fit(rows []row) []string {
+func (o TextOptions) fit(rows []row) []string {
 	rows = align(rows)
-	if t.opts.Width > 0 && !t.opts.Verbose && widest(rows) > t.opts.Width {
+	if o.Width > 0 && !o.Verbose && widest(rows) > o.Width {
 		for i, r := range rows {
 			if r.digest > 0 {
 				rows[i].cells = append(append([]string{}, r.cells[:r.digest]...), r.cells[r.digest+1:]...)
@@ -29,8 +29,8 @@ func (t *Text) fit(rows []row) []string {
 	var lines []string
 	for _, r := range rows {
 		start := r.line()
-		mark, room := "  "+t.paint(r.mark)+" ", t.opts.Width-4
-		if t.opts.Width == 0 || columns(start) <= room {
+		mark, room := "  "+o.paint(r.mark)+" ", o.Width-4
+		if o.Width == 0 || columns(start) <= room {
 			lines = append(lines, mark+start)
 			continue
 		}
@@ -94,15 +94,15 @@ func columns(text string) int { return utf8.RuneCountInString(colour.ReplaceAllS
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // line writes a line outside of the columns.
-func (t *Text) line(text string) {
-	if t.opts.Width == 0 {
-		t.printf("%s\n", text)
+func (p *printer) line(text string) {
+	if p.opts.Width == 0 {
+		p.printf("%s\n", text)
 		return
 	}
-	for i, part := range wrap(text, t.opts.Width-2, 0) {
+	for i, part := range wrap(text, p.opts.Width-2, 0) {
 		if i > 0 {
 			part = "  " + part
 		}
-		t.printf("%s\n", part)
+		p.printf("%s\n", part)
 	}
 }

@@ -1,4 +1,4 @@
-package report
+package planfile
 
 import (
 	"errors"
@@ -14,6 +14,8 @@ import (
 	"tagline/config/findings"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
+	"tagline/reconcile/report/reporttest"
 )
 
 var messages = rapid.SampledFrom([]string{"503", "no space left on device", "two\nlines", "##[error] |`%", "\u202e\x1b[2J", "source \"10\" is gone"})
@@ -28,9 +30,9 @@ func drawFinding(t *rapid.T, alias string, warning bool) *config.Finding {
 
 // drawRepository draws a plan that reads well, and a result unless it is one of a dry
 // run.
-func drawRepository(t *rapid.T, i int, dryRun bool) (Repository, config.Image) {
+func drawRepository(t *rapid.T, i int, dryRun bool) (report.Repository, config.Image) {
 	name := fmt.Sprintf("app-%02d", i)
-	r := Repository{Plan: reconcile.Plan{Image: name, Repository: config.Repository{Host: rapid.SampledFrom([]string{"r.test", "localhost:1"}).Draw(t, "host"), Path: name}}}
+	r := report.Repository{Plan: reconcile.Plan{Image: name, Repository: config.Repository{Host: rapid.SampledFrom([]string{"r.test", "localhost:1"}).Draw(t, "host"), Path: name}}}
 	image := config.Image{Name: name, Repository: r.Repository, Pos: config.Pos{File: "images.yaml", Line: i + 1, Column: 3}}
 	number := 0
 	next := func() string {
@@ -108,10 +110,10 @@ func drawRepository(t *rapid.T, i int, dryRun bool) (Repository, config.Image) {
 	return r, image
 }
 
-func written(r Run, costs Costs) map[string]string {
+func written(r report.Run, costs report.Costs) map[string]string {
 	var b strings.Builder
-	text := NewText(&b, TextOptions{DryRun: r.DryRun, Limited: true})
-	m := Metrics{Costs: costs}
+	text := report.NewText(&b, report.TextOptions{DryRun: r.DryRun, Limited: true})
+	m := report.Metrics{Costs: costs}
 	for _, of := range r.Repositories {
 		text.Repository(of.Plan, of.Result)
 		m.Actions.Add(of.Plan, of.Result, r.DryRun)
@@ -120,16 +122,16 @@ func written(r Run, costs Costs) map[string]string {
 		panic(err)
 	}
 	return map[string]string{
-		"text": b.String(), "json": string(JSON(r)), "markdown": string(Markdown(r)), "github": string(GitHub(r)), "sarif": string(SARIF(r)),
-		"gitlab": string(GitLab(r)), "metrics": string(m.Text()), "step outputs": string(StepOutputs(r)),
+		"text": b.String(), "json": string(JSON(r)), "markdown": string(report.Markdown(r)), "github": string(report.GitHub(r)), "sarif": string(report.SARIF(r)),
+		"gitlab": string(report.GitLab(r)), "metrics": string(m.Text()), "step outputs": string(report.StepOutputs(r)),
 	}
 }
 
 // The reports of all parts, joined, are the report of the whole in every format.
 func TestJoin(t *testing.T) {
-	schema := schemaFile(t, "plan.schema.json")
+	schema := reporttest.Schema(t, "plan.schema.json")
 	rapid.Check(t, func(rt *rapid.T) {
-		whole := Run{Version: "v1", ConfigSHA256: strings.Repeat("ab", 32), DryRun: rapid.Bool().Draw(rt, "dry run")}
+		whole := report.Run{Version: "v1", ConfigSHA256: strings.Repeat("ab", 32), DryRun: rapid.Bool().Draw(rt, "dry run")}
 		for i := range rapid.IntRange(0, 12).Draw(rt, "repositories") {
 			r, image := drawRepository(rt, i, whole.DryRun)
 			whole.Repositories, whole.Images = append(whole.Repositories, r), append(whole.Images, image)
@@ -142,13 +144,15 @@ func TestJoin(t *testing.T) {
 			whole.Failures = []string{"open images.yaml: permission denied"}
 		}
 		count := rapid.IntRange(1, 4).Draw(rt, "parts")
-		parts := make([]Run, count)
-		var costs Costs
+		parts := make([]report.Run, count)
+		var costs report.Costs
 		for i := range parts {
 			parts[i] = whole
 			parts[i].Repositories = nil
-			parts[i].Shard = &Shard{Index: i, Count: count, Costs: Costs{
-				Requests:  []Requests{{"HEAD", "manifests", 200, rapid.Int64Range(1, 99).Draw(rt, "requests")}, {"GET", "ping", 200, 1}},
+			parts[i].Shard = &report.Shard{Index: i, Count: count, Costs: report.Costs{
+				Requests: []report.Requests{
+					{Method: "HEAD", Kind: "manifests", Status: 200, Count: rapid.Int64Range(1, 99).Draw(rt, "requests")}, {Method: "GET", Kind: "ping", Status: 200, Count: 1},
+				},
 				BytesSent: 1, BytesReceived: 2, Retries: 3, CacheHits: 4, CacheMisses: 5, Started: time.Unix(int64(10-i), 0), Ended: time.Unix(int64(20+i), 0),
 			}}
 			costs.Add(parts[i].Shard.Costs)
@@ -157,20 +161,20 @@ func TestJoin(t *testing.T) {
 			of := rapid.IntRange(0, count-1).Draw(rt, "part")
 			parts[of].Repositories = append(parts[of].Repositories, r)
 		}
-		var read []Run
+		var read []report.Run
 		for _, i := range rapid.Permutation(indices(count)).Draw(rt, "order") {
 			text := JSON(parts[i])
-			if err := validate(t, schema, text); err != nil {
+			if err := reporttest.Validate(t, schema, text); err != nil {
 				rt.Fatal(err)
 			}
-			part, problems := ReadRun(text)
+			part, problems := ReadPart(text)
 			if len(problems) > 0 {
 				rt.Fatal(problems)
 			}
 			read = append(read, part)
 		}
 		joined, sum := Join("v1", read)
-		joined.Forge, whole.Forge = Forge{Blob: "https://git.test/"}, Forge{Blob: "https://git.test/"}
+		joined.Forge, whole.Forge = report.Forge{Blob: "https://git.test/"}, report.Forge{Blob: "https://git.test/"}
 		want := written(whole, costs)
 		for format, got := range written(joined, sum) {
 			if got != want[format] {
@@ -191,16 +195,16 @@ func indices(n int) []int {
 	return all
 }
 
-func TestReadRunRefuses(t *testing.T) {
-	part := func() Run {
+func TestReadPartRefuses(t *testing.T) {
+	part := func() report.Run {
 		r := savable()
-		r.DryRun, r.Shard = false, &Shard{Count: 2}
+		r.DryRun, r.Shard = false, &report.Shard{Count: 2}
 		r.Repositories[0].Result = reconcile.Result{
 			Pushed: make([]reconcile.Outcome, 4), Deleted: make([]reconcile.Outcome, 1), Removed: make([]reconcile.Outcome, 2), Ensured: make([]reconcile.Outcome, 2),
 		}
 		return r
 	}
-	if _, problems := ReadRun(JSON(part())); len(problems) > 0 {
+	if _, problems := ReadPart(JSON(part())); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	for name, test := range map[string]struct {
@@ -218,7 +222,7 @@ func TestReadRunRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			altered := test.alter(string(JSON(part())))
-			if _, problems := ReadRun([]byte(altered)); !strings.Contains(fmt.Sprint(problems), test.want) {
+			if _, problems := ReadPart([]byte(altered)); !strings.Contains(fmt.Sprint(problems), test.want) {
 				t.Errorf("got %v, want %q", problems, test.want)
 			}
 		})

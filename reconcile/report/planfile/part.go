@@ -1,4 +1,4 @@
-package report
+package planfile
 
 import (
 	"fmt"
@@ -7,38 +7,65 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
+	"tagline/reconcile/report"
 )
 
-// ReadRun parses the JSON report of a part of a run, see [Shard]. Like [ReadPlan], it
-// treats the file as untrusted input and returns all problems at once. The images of
+// ReadPart parses the JSON report of a part of a run, see [report.Shard]. Like [Read],
+// it treats the file as untrusted input and returns all problems at once. The images of
 // the run are those whose places a report may tell.
-func ReadRun(data []byte) (Run, []error) {
+func ReadPart(data []byte) (report.Run, []error) {
 	file, problems := parseFile(data)
 	if len(problems) > 0 {
-		return Run{}, problems
+		return report.Run{}, problems
 	}
 	r := planReader{failures: map[string][]reconcile.Failure{}}
-	run := Run{Version: file.TaglineVersion, ConfigSHA256: file.ConfigSHA256, DryRun: file.DryRun}
+	run := report.Run{Version: file.TaglineVersion, ConfigSHA256: file.ConfigSHA256, DryRun: file.DryRun}
 	if file.ConfigSHA256 != "" && !sha256Pattern.MatchString(file.ConfigSHA256) {
 		r.problem("config_sha256", "%q is no SHA-256", file.ConfigSHA256)
 	}
-	if s := file.Shard; s == nil {
-		r.problem("", "it is not the report of a part; apply --shard I/N -o json=FILE writes one")
-	} else {
-		run.Shard = &Shard{Index: s.Index, Count: s.Count, Limited: s.Limited, Costs: Costs{
-			BytesSent: s.BytesSent, BytesReceived: s.BytesReceived, Retries: s.Retries, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses,
-			Started: s.Started, Ended: s.Ended,
-		}}
-		for _, n := range s.Requests {
-			run.Shard.Requests = append(run.Shard.Requests, Requests(n))
-		}
-		if s.Count < 1 || s.Index < 0 || s.Index >= s.Count {
-			r.problem("shard", "there is no part %d/%d", s.Index, s.Count)
-		}
+	run.Shard = r.shard(file.Shard)
+	run.Findings, run.Failures = r.stopped(file)
+	var plans []reconcile.Plan
+	for i, repository := range file.Repositories {
+		at := fmt.Sprintf("repositories[%d]", i)
+		plan := r.repository(at, repository)
+		plans = append(plans, plan)
+		run.Repositories = append(run.Repositories, report.Repository{Plan: plan, Result: r.result(at, repository, file.DryRun)})
+		run.Images = append(run.Images, placed(plan, repository.Places))
 	}
-	repeated := 0 // findings, which are told among the errors once more
+	r.eachOnce(plans)
+	if len(r.found) > 0 {
+		return report.Run{}, r.sorted()
+	}
+	return run, nil
+}
+
+// shard reads which part of a run it is, and what the part has cost.
+func (r *planReader) shard(from *planShard) *report.Shard {
+	if from == nil {
+		r.problem("", "it is not the report of a part; apply --shard I/N -o json=FILE writes one")
+		return nil
+	}
+	s := &report.Shard{Index: from.Index, Count: from.Count, Limited: from.Limited, Costs: report.Costs{
+		BytesSent: from.BytesSent, BytesReceived: from.BytesReceived, Retries: from.Retries, CacheHits: from.CacheHits, CacheMisses: from.CacheMisses,
+		Started: from.Started, Ended: from.Ended,
+	}}
+	for _, n := range from.Requests {
+		s.Requests = append(s.Requests, report.Requests(n))
+	}
+	if s.Count < 1 || s.Index < 0 || s.Index >= s.Count {
+		r.problem("shard", "there is no part %d/%d", s.Index, s.Count)
+	}
+	return s
+}
+
+// stopped returns the findings of a run, and why else it stopped. The errors have the
+// findings once more, but for warnings, and first. Those of a repository are failures
+// of its plan.
+func (r *planReader) stopped(file planFile) (found []*config.Finding, failures []string) {
+	repeated := 0
 	for _, f := range file.Findings {
-		run.Findings = append(run.Findings, r.findings([]planFinding{f}, f.Warning)...)
+		found = append(found, r.findings([]planFinding{f}, f.Warning)...)
 		if !f.Warning {
 			repeated++
 		}
@@ -50,31 +77,24 @@ func ReadRun(data []byte) (Run, []error) {
 		case repeated > 0:
 			repeated--
 		default:
-			run.Failures = append(run.Failures, e.Message)
+			failures = append(failures, e.Message)
 		}
 	}
-	var plans []reconcile.Plan
-	for i, repository := range file.Repositories {
-		at := fmt.Sprintf("repositories[%d]", i)
-		plan := r.repository(at, repository)
-		plans = append(plans, plan)
-		run.Repositories = append(run.Repositories, Repository{plan, r.result(at, repository, file.DryRun)})
-		image := config.Image{Name: plan.Image, Repository: plan.Repository}
-		for _, p := range repository.Places {
-			pos := config.Pos{File: p.File, Line: p.Line, Column: p.Column}
-			if p.Alias == "" {
-				image.Pos = pos
-			} else {
-				image.Aliases = append(image.Aliases, config.Alias{Tag: p.Alias, Pos: pos})
-			}
+	return found, failures
+}
+
+// placed returns an image and its aliases, where they are in images.yaml.
+func placed(plan reconcile.Plan, places []planPlace) config.Image {
+	image := config.Image{Name: plan.Image, Repository: plan.Repository}
+	for _, p := range places {
+		pos := config.Pos{File: p.File, Line: p.Line, Column: p.Column}
+		if p.Alias == "" {
+			image.Pos = pos
+		} else {
+			image.Aliases = append(image.Aliases, config.Alias{Tag: p.Alias, Pos: pos})
 		}
-		run.Images = append(run.Images, image)
 	}
-	r.eachOnce(plans)
-	if len(r.found) > 0 {
-		return Run{}, r.sorted()
-	}
-	return run, nil
+	return image
 }
 
 // result reads what became of the actions of a repository.
@@ -91,7 +111,7 @@ func (r *planReader) result(at string, from planRepository, dryRun bool) reconci
 	}
 	for i, k := range from.Required {
 		if !dryRun && k.Outcome == "" { // it was there
-			k.Outcome, k.Already = done, true
+			k.Outcome, k.Already = report.Done, true
 		}
 		r.outcome(&result.Ensured, fmt.Sprintf("%s.keeps[%d]", at, i), k.Digest, k.planOutcome, dryRun)
 	}
@@ -102,7 +122,7 @@ func (r *planReader) result(at string, from planRepository, dryRun bool) reconci
 // run.
 func (r *planReader) outcome(to *[]reconcile.Outcome, at, tag string, o planOutcome, dryRun bool) {
 	is, known := map[string]error{
-		done: nil, failed: nil, stale: reconcile.ErrStale, skipped: reconcile.ErrSkipped, unsupported: registry.ErrUnsupported,
+		report.Done: nil, report.Failed: nil, report.Stale: reconcile.ErrStale, report.Skipped: reconcile.ErrSkipped, report.Unsupported: registry.ErrUnsupported,
 	}[o.Outcome]
 	switch {
 	case dryRun && o == (planOutcome{}):
@@ -111,7 +131,7 @@ func (r *planReader) outcome(to *[]reconcile.Outcome, at, tag string, o planOutc
 		r.problem(at+".outcome", "it is %q, and a dry run has none", o.Outcome)
 	case !known:
 		r.problem(at+".outcome", "%q is not known", o.Outcome)
-	case o.Outcome == done:
+	case o.Outcome == report.Done:
 		*to = append(*to, reconcile.Outcome{Tag: tag, Already: o.Already})
 	default:
 		*to = append(*to, reconcile.Outcome{Tag: tag, Err: &recorded{o.Error, o.Cause, is}, Already: o.Already})
@@ -130,8 +150,8 @@ func (r *recorded) Unwrap() error { return r.is }
 
 // Join makes one run of its parts, which have the same images.yaml and no repository
 // in common. What is wrong with images.yaml is said once, although each part says it.
-func Join(version string, parts []Run) (whole Run, costs Costs) {
-	whole = Run{Version: version}
+func Join(version string, parts []report.Run) (whole report.Run, costs report.Costs) {
+	whole = report.Run{Version: version}
 	for _, part := range parts {
 		whole.ConfigSHA256, whole.DryRun = part.ConfigSHA256, part.DryRun
 		whole.Repositories = append(whole.Repositories, part.Repositories...)
@@ -146,8 +166,8 @@ func Join(version string, parts []Run) (whole Run, costs Costs) {
 }
 
 // sortRepositories puts repositories in the order of images.
-func sortRepositories(all []Repository) {
-	slices.SortFunc(all, func(a, b Repository) int { return a.Repository.Compare(b.Repository) })
+func sortRepositories(all []report.Repository) {
+	slices.SortFunc(all, func(a, b report.Repository) int { return a.Repository.Compare(b.Repository) })
 }
 
 // others adds what is not among all yet.

@@ -1,4 +1,4 @@
-package report
+package planfile
 
 import (
 	"encoding/json"
@@ -11,10 +11,12 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/report"
+	"tagline/reconcile/report/reporttest"
 )
 
 // savable is a dry run whose plan can be applied.
-func savable() Run {
+func savable() report.Run {
 	r := dryRun()
 	r.Failures, r.Findings = nil, nil
 	for i := range r.Repositories[0].Pushes {
@@ -51,10 +53,12 @@ func savable() Run {
 }
 
 const (
-	three = "sha256:3333333333333333333333333333333333333333333333333333333333333333"
-	four  = "sha256:4444444444444444444444444444444444444444444444444444444444444444"
-	six   = "sha256:6666666666666666666666666666666666666666666666666666666666666666"
-	five  = "sha256:5555555555555555555555555555555555555555555555555555555555555555"
+	one   = reporttest.One
+	two   = reporttest.Two
+	three = reporttest.Three
+	four  = reporttest.Four
+	five  = reporttest.Five
+	six   = reporttest.Six
 )
 
 func removal(d map[string]any) map[string]any {
@@ -76,9 +80,9 @@ func otherRequired(i int, key string, value any) func(string) string {
 	return func(s string) string { return edited(s, func(d map[string]any) { required(d, i)[key] = value }) }
 }
 
-func TestReadPlan(t *testing.T) {
+func TestRead(t *testing.T) {
 	r := savable()
-	saved, problems := ReadPlan(JSON(r))
+	saved, problems := Read(JSON(r))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -94,7 +98,7 @@ func TestReadPlan(t *testing.T) {
 	// A newer minor version may have more fields.
 	newer := replaced(`"format_version": "1.0",`, `"format_version": "1.7", "also": {"new": [1]},`)(string(JSON(r)))
 	newer = strings.ReplaceAll(newer, `"tag":`, `"colour": "red", "tag":`)
-	if _, problems := ReadPlan([]byte(newer)); len(problems) > 0 {
+	if _, problems := Read([]byte(newer)); len(problems) > 0 {
 		t.Errorf("a newer minor version: %v", problems)
 	}
 }
@@ -212,37 +216,37 @@ func edited(s string, edit func(map[string]any)) string {
 	return string(text)
 }
 
-func TestReadPlanRefusesForeignInput(t *testing.T) {
+func TestReadRefusesForeignInput(t *testing.T) {
 	text := string(JSON(savable()))
 	for name, test := range foreign {
 		altered := test.alter(text)
-		saved, problems := ReadPlan([]byte(altered))
+		saved, problems := Read([]byte(altered))
 		if altered == text || saved != nil || !strings.Contains(fmt.Sprintln(problems), test.want) {
 			t.Errorf("%s: %v, want %s", name, problems, test.want)
 		}
 	}
-	// ReadPlan reports all problems at once.
+	// Read reports all problems at once.
 	both := foreign["altered bytes"].alter(foreign["old is no digest"].alter(text))
-	if _, problems := ReadPlan([]byte(both)); len(problems) != 2 {
+	if _, problems := Read([]byte(both)); len(problems) != 2 {
 		t.Errorf("two problems are %v", problems)
 	}
-	if _, problems := ReadPlan(make([]byte, MaxPlan+1)); len(problems) != 1 || !strings.Contains(problems[0].Error(), "at most 67108864 are read") {
+	if _, problems := Read(make([]byte, MaxSize+1)); len(problems) != 1 || !strings.Contains(problems[0].Error(), "at most 67108864 are read") {
 		t.Errorf("a large file: %v", problems)
 	}
 }
 
 // A plan that is read has bytes that match their digests, names nothing outside
 // its repository, and is unchanged after writing and reading it again.
-func FuzzReadPlan(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		saved, problems := ReadPlan(data)
+		saved, problems := Read(data)
 		if (saved == nil) == (len(problems) == 0) {
 			t.Fatalf("%v and %v", saved, problems)
 		}
 		if saved == nil {
 			return
 		}
-		again := Run{DryRun: true, ConfigSHA256: saved.ConfigSHA256}
+		again := report.Run{DryRun: true, ConfigSHA256: saved.ConfigSHA256}
 		for _, p := range saved.Plans {
 			for _, push := range p.Pushes {
 				if digest.FromBytes(push.Manifest).String() != push.New || config.CheckTag(push.Tag) != nil {
@@ -254,9 +258,9 @@ func FuzzReadPlan(f *testing.F) {
 					t.Fatalf("tag %q would be deleted", d.Tag)
 				}
 			}
-			again.Repositories = append(again.Repositories, Repository{Plan: p})
+			again.Repositories = append(again.Repositories, report.Repository{Plan: p})
 		}
-		twice, problems := ReadPlan(JSON(again))
+		twice, problems := Read(JSON(again))
 		if len(problems) > 0 || !same(saved.Plans, twice.Plans) {
 			t.Fatalf("%v: written again it is\n%+v, was\n%+v", problems, twice, saved)
 		}
@@ -266,9 +270,9 @@ func FuzzReadPlan(f *testing.F) {
 // same compares the parts of plans that are written.
 func same(a, b []reconcile.Plan) bool {
 	write := func(plans []reconcile.Plan) string {
-		var r Run
+		var r report.Run
 		for _, p := range plans {
-			r.Repositories = append(r.Repositories, Repository{Plan: p})
+			r.Repositories = append(r.Repositories, report.Repository{Plan: p})
 		}
 		return string(JSON(r))
 	}

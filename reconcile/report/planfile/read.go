@@ -1,4 +1,4 @@
-package report
+package planfile
 
 import (
 	"encoding/json"
@@ -18,9 +18,9 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// MaxPlan is the largest size of a saved plan, in bytes. Ten thousand aliases
+// MaxSize is the largest size of a saved plan, in bytes. Ten thousand aliases
 // with their manifests need a third of it.
-const MaxPlan = 64 << 20
+const MaxSize = 64 << 20
 
 // Saved is a saved plan.
 type Saved struct {
@@ -30,13 +30,13 @@ type Saved struct {
 
 var (
 	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	versionPattern = regexp.MustCompile(`^1\.(0|[1-9][0-9]*)$`) // see FormatVersion
+	versionPattern = regexp.MustCompile(`^1\.(0|[1-9][0-9]*)$`) // see report.FormatVersion
 )
 
-// ReadPlan parses the plan.json of a dry run. It treats the file as untrusted
+// Read parses the plan.json of a dry run. It treats the file as untrusted
 // input: each manifest must match its digest, and must not be ambiguous. It
 // ignores fields of newer minor versions. It returns all problems at once.
-func ReadPlan(data []byte) (*Saved, []error) {
+func Read(data []byte) (*Saved, []error) {
 	file, problems := parseFile(data)
 	if len(problems) > 0 {
 		return nil, problems
@@ -70,8 +70,8 @@ func parseFile(data []byte) (file planFile, problems []error) {
 	var version struct {
 		Text string `json:"format_version"`
 	}
-	if len(data) > MaxPlan {
-		return file, []error{fmt.Errorf("it has %d bytes; at most %d are read", len(data), MaxPlan)}
+	if len(data) > MaxSize {
+		return file, []error{fmt.Errorf("it has %d bytes; at most %d are read", len(data), MaxSize)}
 	}
 	if err := registry.CheckKeys(data); err != nil {
 		return file, []error{fmt.Errorf("it is not the JSON of a plan: %w", err)}
@@ -165,38 +165,12 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	return p
 }
 
-// deletions reads the manifests to delete, and the tags that show that no tag
-// needs them.
+// deletions reads the manifests to delete. A tag must not need any of them.
 func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan) {
 	if from.Swept != nil {
 		p.Swept = reconcile.Swept(*from.Swept)
 	}
-	goes := map[planTag]bool{} // tags of what refers to a manifest, which go with it
-	for _, d := range from.DeleteManifests {
-		for _, tag := range d.Tags {
-			goes[planTag{tag, d.Digest}] = d.Kind == reconcile.KindReferrer && registry.FallbackSubject(tag) != ""
-		}
-	}
-	needed := map[string]string{} // digest -> the tag that needs it
-	for i, t := range from.Tags {
-		at := fmt.Sprintf("%s.tags[%d]", at, i)
-		if err := config.CheckTag(t.Tag); err != nil {
-			r.problem(at+".tag", "%v", err)
-		}
-		r.digest(at+".digest", t.Digest)
-		if !goes[t] {
-			needed[t.Digest] = t.Tag
-		}
-		p.Tags = append(p.Tags, reconcile.TagDigest(t))
-	}
-	for _, push := range p.Pushes {
-		needed[push.New] = push.Tag
-		if m, err := parse(push); err == nil {
-			for _, d := range m.Children {
-				needed[d.Digest.String()] = push.Tag
-			}
-		}
-	}
+	needed := r.needed(at, from, p)
 	seen := map[string]bool{}
 	for i, d := range from.DeleteManifests {
 		at := fmt.Sprintf("%s.delete_manifests[%d]", at, i)
@@ -217,6 +191,38 @@ func (r *planReader) deletions(at string, from planRepository, p *reconcile.Plan
 		seen[d.Digest] = true
 		p.DeleteManifests = append(p.DeleteManifests, reconcile.DeleteManifest{Digest: d.Digest, Kind: d.Kind, Reason: d.Reason, Bytes: d.Bytes, Parents: d.Parents, Tags: d.Tags})
 	}
+}
+
+// needed reads the tags that stay. It returns the digests that they need, and those that
+// pushes need, each with a tag.
+func (r *planReader) needed(at string, from planRepository, p *reconcile.Plan) map[string]string {
+	goes := map[planTag]bool{} // tags of what refers to a manifest, which go with it
+	for _, d := range from.DeleteManifests {
+		for _, tag := range d.Tags {
+			goes[planTag{tag, d.Digest}] = d.Kind == reconcile.KindReferrer && registry.FallbackSubject(tag) != ""
+		}
+	}
+	needed := map[string]string{}
+	for i, t := range from.Tags {
+		at := fmt.Sprintf("%s.tags[%d]", at, i)
+		if err := config.CheckTag(t.Tag); err != nil {
+			r.problem(at+".tag", "%v", err)
+		}
+		r.digest(at+".digest", t.Digest)
+		if !goes[t] {
+			needed[t.Digest] = t.Tag
+		}
+		p.Tags = append(p.Tags, reconcile.TagDigest(t))
+	}
+	for _, push := range p.Pushes {
+		needed[push.New] = push.Tag
+		if m, err := parse(push); err == nil {
+			for _, d := range m.Children {
+				needed[d.Digest.String()] = push.Tag
+			}
+		}
+	}
+	return needed
 }
 
 // required reads the manifests that must be there. Each must be left by a tag

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,32 +10,26 @@ import (
 	"tagline/reconcile"
 )
 
-// note says what an alias had for a platform before. i is the place of the platform.
-func (t *Text) note(p reconcile.Push, i int) string {
-	c := p.Platforms[i]
-	was := strings.TrimSpace(c.OldSource + " " + t.digest(c.OldDigest))
-	var note string
+// act is what a push does to its tag.
+type act int
+
+const (
+	moves     act = iota
+	isNew         // there is no such tag yet
+	completes     // the tag stays, and what is missing of it is copied
+	purges        // the tag loses its attestations
+)
+
+func actOf(p reconcile.Push) act {
 	switch {
-	case c.Digest == "":
-		note = "dropped, was " + was
-	case p.Old == "" || c.OldDigest == "":
-		note = "new"
-	case c.OldDigest == c.Digest && c.OldSource == c.Source || c.OldDigest == c.Digest && c.OldSource == "":
-		note = "unchanged"
-	case c.OldDigest == c.Digest:
-		note = "unchanged, was " + c.OldSource
-	case c.Moved:
-		note = fmt.Sprintf("%s -> %s, was %s", c.OldSource, c.Source, t.digest(c.OldDigest))
-	default:
-		note = "was " + was
+	case p.Purged > 0:
+		return purges
+	case p.Old == "":
+		return isNew
+	case p.Old == p.New:
+		return completes
 	}
-	if i == 0 || staying(p) {
-		note += anew(p)
-	}
-	if behind := c.Behind; behind != "" {
-		note += ", behind " + behind
-	}
-	return "(" + note + carried(c) + ")"
+	return moves
 }
 
 // staying reports whether an alias keeps each of its images.
@@ -102,4 +95,33 @@ func carried(c reconcile.PlatformChange) string {
 		text += ", with " + strings.Join(has, " and ")
 	}
 	return text
+}
+
+// attached counts what is copied with an image, by its kind.
+func attached(p reconcile.Push, c reconcile.Copy) string {
+	var words []string
+	for _, kind := range []string{reconcile.RefersSignature, reconcile.RefersAttestation, reconcile.RefersSBOM, reconcile.RefersOther} {
+		n := 0
+		for _, r := range p.Referrers {
+			if r.Kind == kind && r.From == c.From && r.With == c.Digest {
+				n++
+			}
+		}
+		if n > 0 {
+			words = append(words, Count(n, kind))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// late returns the images that a push does not copy, but something that refers to
+// them.
+func late(p reconcile.Push) []reconcile.Copy {
+	var all []reconcile.Copy
+	for _, r := range p.Referrers {
+		if c := (reconcile.Copy{From: r.From, Digest: r.With}); !slices.Contains(p.Copies, c) && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
 }

@@ -1,8 +1,7 @@
-package report
+package planfile
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
 	"reflect"
@@ -11,75 +10,36 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
 
 	"tagline/config"
 	"tagline/reconcile"
+	"tagline/reconcile/report"
+	"tagline/reconcile/report/reporttest"
 )
 
 // run is a run with one of everything that a report can contain, applied in
 // part.
-func run() Run {
-	plan := everything()
-	plan.Repository = config.Repository{Host: "r.test", Path: "my-image"}
-	plan.Choices = []reconcile.Choice{{Alias: "10", Range: "10.x", Candidates: []reconcile.Candidate{
-		{Tag: "10.20", Platform: "linux/arm64", Reason: "chosen"}, {Tag: "latest", Reason: "not a version"},
-	}}}
-	plan.Warnings = []*config.Finding{{ID: "expiring-alias", Alias: "10", Warning: true, Pos: config.Pos{File: "images.yaml", Line: 4, Column: 7}, Message: "a rule may delete it"}}
-	for i := range plan.Pushes {
-		p := &plan.Pushes[i]
-		p.MediaType, p.Manifest = "application/vnd.oci.image.index.v1+json", []byte(`{"schemaVersion":2}`)
-		for k := range p.Platforms {
-			if p.Platforms[k].Source != "" {
-				p.Platforms[k].SourceDigest = two
-			}
-		}
-	}
-	plan.Pushes[2].Follows = []string{"10"}
-	return Run{
+func run() report.Run {
+	return report.Run{
 		Version: "v1", ConfigSHA256: strings.Repeat("ab", 32), ExitCode: 1,
-		Images: []config.Image{{Name: "my-image", Repository: plan.Repository, Pos: config.Pos{File: "images.yaml", Line: 2, Column: 3}, Aliases: []config.Alias{
-			{Tag: "10", Pos: config.Pos{File: "images.yaml", Line: 4, Column: 7}}, {Tag: "12", Pos: config.Pos{File: "images.yaml", Line: 6, Column: 7}},
-		}}},
-		Repositories: []Repository{{plan, reconcile.Result{
-			Pushed:  []reconcile.Outcome{{Tag: "10"}, {Tag: "chart", Err: reconcile.ErrStale}, {Tag: "latest", Err: errors.New("403 Forbidden")}},
-			Deleted: []reconcile.Outcome{{Tag: "9", Err: reconcile.ErrSkipped}},
-		}}},
+		Images: reporttest.Images(), Repositories: []report.Repository{{Plan: reporttest.Plan(), Result: reporttest.Result()}},
 		Findings: []*config.Finding{{ID: "unknown-field", Pos: config.Pos{File: "compose.yml", Line: 9, Column: 2}, Message: "no such field"}},
 		Failures: []string{"open plan.json: permission denied"},
 	}
 }
 
 // dryRun is the same run as a dry run.
-func dryRun() Run {
+func dryRun() report.Run {
 	r := run()
 	r.DryRun, r.Repositories[0].Result = true, reconcile.Result{}
 	return r
 }
 
-func schemaFile(t testing.TB, name string) *jsonschema.Schema {
-	t.Helper()
-	schema, err := jsonschema.NewCompiler().Compile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
-}
-
-func validate(t testing.TB, schema *jsonschema.Schema, text []byte) error {
-	t.Helper()
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return schema.Validate(document)
-}
-
 func TestJSONKeepsItsSchema(t *testing.T) {
-	schema := schemaFile(t, "plan.schema.json")
-	for name, r := range map[string]Run{"applied": run(), "dry run": dryRun(), "deletions": savable(), "nothing": {DryRun: true}} {
-		if err := validate(t, schema, JSON(r)); err != nil {
+	schema := reporttest.Schema(t, "plan.schema.json")
+	for name, r := range map[string]report.Run{"applied": run(), "dry run": dryRun(), "deletions": savable(), "nothing": {DryRun: true}} {
+		if err := reporttest.Validate(t, schema, JSON(r)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -108,7 +68,7 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 
 // A warning does not count as an error of the run.
 func TestJSONErrors(t *testing.T) {
-	r := Run{Findings: []*config.Finding{{ID: "odd", Warning: true}, {ID: "bad", Alias: "10", Message: "no"}}, Failures: []string{"closed"}}
+	r := report.Run{Findings: []*config.Finding{{ID: "odd", Warning: true}, {ID: "bad", Alias: "10", Message: "no"}}, Failures: []string{"closed"}}
 	var got planFile
 	if err := json.Unmarshal(JSON(r), &got); err != nil {
 		t.Fatal(err)
