@@ -255,8 +255,8 @@ func (a *api) keep(all attributes, tags map[string]tag) {
 }
 
 // Facts has what is locked, and that referrers go with a manifest (Azure/acr-cli,
-// cmd/common/image_functions.go, which leaves them to the service). Where the credentials may not read that, the first
-// push of a locked tag is refused.
+// cmd/common/image_functions.go, which leaves them to the service). Where the
+// credentials may not read what is locked, the first push of a locked tag is refused.
 func (l *lists) Facts(ctx context.Context) (registry.Facts, error) {
 	known, err := l.locks(ctx)
 	switch {

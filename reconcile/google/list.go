@@ -35,12 +35,17 @@ func (l list) read(each func(registry.StoredManifest)) (tags int, err error) {
 				return nil
 			})
 		case "tags":
-			names, err := l.Token() // [, or null
-			for err == nil && names != nil && l.More() {
-				tags++
+			begin, err := l.Token()
+			if err != nil || begin == nil { // null
+				return err
+			}
+			if begin != json.Delim('[') {
+				return fmt.Errorf("%v is no array", begin)
+			}
+			for ; err == nil && l.More(); tags++ {
 				_, err = l.Token()
 			}
-			if err == nil && names != nil {
+			if err == nil {
 				_, err = l.Token()
 			}
 			return err

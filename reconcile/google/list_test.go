@@ -41,6 +41,7 @@ func TestOddLists(t *testing.T) {
 		`{"manifest":[],"tags":[]}`:              "is no object",
 		`{"manifest":{`:                          "not understood",
 		`{"manifest":null,"tags":["1.0"]}`:       "no registry of Google's",
+		`{"manifest":{},"tags":"1.0"}`:           "is no array",
 		`[]`:                                     "is no object",
 		`<html>`:                                 "not understood",
 	} {

@@ -73,7 +73,8 @@ func (r *Reader) Facts(ctx context.Context) (registry.Facts, error) { return r.a
 
 // Resolve lists the repository if that takes fewer requests than one for each
 // reference. If it has more pages, or the API refuses, each reference is asked for
-// by itself, and so is each that the listing lacks.
+// by itself, and so is each that the listing lacks, but for the tags that stand for
+// signatures and other referrers.
 func (r *Reader) Resolve(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,9 +93,16 @@ func (r *Reader) Resolve(ctx context.Context, references []string) []registry.An
 	var at []int
 	var open []string
 	for i, reference := range references {
-		if d, ok := r.byRef[reference]; ok {
+		d, listed := r.byRef[reference]
+		err, known := r.absent[reference]
+		switch {
+		case listed:
 			answers[i].Value = d
-		} else if answers[i].Err, ok = r.absent[reference]; !ok {
+		case known:
+			answers[i].Err = err
+		case registry.FallbackSubject(reference) != "": // asked for every image, and few have one
+			answers[i].Err = fmt.Errorf("%s: %w in the listing", r.name+":"+reference, registry.ErrNotFound)
+		default:
 			at, open = append(at, i), append(open, reference)
 		}
 	}

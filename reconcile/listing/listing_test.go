@@ -159,7 +159,8 @@ func TestListingLags(t *testing.T) {
 	a, _, tags := open(5, 100)
 	over := &counted{Reader: a.Reader(config.Repository{Host: "r.test", Path: "app"})}
 	r := listing.NewReader("r.test/app", over, lags{a, "1.2"}, slog.New(slog.DiscardHandler))
-	ask := append(slices.Clone(tags), "none")
+	signature := registry.FallbackTag(a.Tags["r.test/app:1.1"]) + ".sig"
+	ask := append(slices.Clone(tags), "none", signature)
 	for range 2 {
 		for i, answer := range r.Resolve(t.Context(), ask) {
 			if want := a.Tags["r.test/app:"+ask[i]]; answer.Value.Digest != want || errors.Is(answer.Err, registry.ErrNotFound) != (want == "") {

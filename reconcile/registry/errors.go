@@ -56,8 +56,7 @@ func Cause(err error) string {
 	return ""
 }
 
-// Explained is an error that prints as one line, whatever its causes would print. Its
-// cause is what [Cause] returns.
+// Explained is an error that prints as one line, whatever its causes would print.
 type Explained struct {
 	text, cause string
 	causes      []error
@@ -69,8 +68,10 @@ func Explain(text, cause string, causes ...error) *Explained {
 }
 
 func (e *Explained) Error() string   { return e.text }
-func (e *Explained) Cause() string   { return e.cause }
 func (e *Explained) Unwrap() []error { return e.causes }
+
+// Cause is what [Cause] returns.
+func (e *Explained) Cause() string { return e.cause }
 
 // Line is the text of an error in one line.
 func Line(err error) string { return strings.Join(Lines(err.Error()), "; ") }

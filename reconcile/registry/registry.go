@@ -202,9 +202,10 @@ type Writer interface {
 	// left alone. Amazon ECR and the OCI distribution protocol delete every tag that
 	// names it at that moment, also tags that the caller doesn't know. Children
 	// of an index, blobs of an image, and referrers stay, but where Facts.Cascades or
-	// Facts.TakesReferrers says otherwise (Harbor, Azure). A manifest that does not exist is no error. Amazon ECR refuses
-	// a manifest that an index lists; other registries delete it, and the index then
-	// lacks it. So an index goes into an earlier batch than its children.
+	// Facts.TakesReferrers says otherwise (Harbor, Azure). A manifest that does not
+	// exist is no error. Amazon ECR refuses a manifest that an index lists; other
+	// registries delete it, and the index then lacks it. So an index goes into an
+	// earlier batch than its children.
 	//
 	// Errors: ErrMoved if the manifest has another tag, see [TaggedError];
 	// ErrUnsupported if the registry deletes nothing by digest; ErrNotFound if there
