@@ -108,8 +108,8 @@ func (job Job) applied(plan Plan, result Result) {
 
 // leave notes what tags are about to leave: since when it waits for grace, and what
 // the registry may drop. If the run is killed or something fails, the next run knows
-// the one and looks for the other. left forgets what was put back, and what could not
-// be for a second time: a manifest without its blobs would fail every run.
+// the one and looks for the other. left forgets what was put back, and what two runs
+// could not put back: a manifest without its blobs would fail every run.
 func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, Result)) {
 	memory := job.Readers.Reader(image.Repository).Memory()
 	before, settled, waits := memory.Record().Leaving, map[string]bool{}, plan.waits(image)

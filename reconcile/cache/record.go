@@ -46,7 +46,8 @@ func merge[V any](was, ours, theirs map[string]V, compare func(a, b V) int) map[
 	both := maps.Clone(theirs)
 	for digest, our := range ours {
 		their, is := theirs[digest]
-		if changed(ours, digest) && !(changed(theirs, digest) && is && compare(their, our) > 0) {
+		later := is && changed(theirs, digest) && compare(their, our) > 0
+		if changed(ours, digest) && !later {
 			both[digest] = our
 		}
 	}
