@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile/registry"
 )
 
@@ -38,6 +40,7 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 		stop = a.unchanged(plan.Tags)
 	}
 	outcome := map[string]error{}
+	var deleted []string
 	for _, wave := range deletionWaves(plan.DeleteManifests) {
 		var due []string
 		for _, d := range wave {
@@ -57,14 +60,51 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 			continue
 		}
 		for i, err := range a.w.DeleteManifests(a.ctx, due) {
-			outcome[due[i]] = interrupted(err)
+			if outcome[due[i]] = interrupted(err); err == nil {
+				deleted = append(deleted, due[i])
+			}
 		}
 	}
+	a.warnOfUndeleted(deleted)
 	var all []Outcome
 	for _, d := range plan.DeleteManifests {
 		all = append(all, Outcome{Tag: d.Digest, Err: outcome[d.Digest]})
 	}
 	return all
+}
+
+// warnOfUndeleted asks for what the registry says it has deleted. What it still has
+// after a while is a warning and no failure: with a 202 it may have accepted a deletion
+// that it does later, and Quay answers for a manifest from a cache for some time
+// (quay/quay, endpoints/v2/manifest.py, fetch_manifest_by_digest).
+func (a *applying) warnOfUndeleted(digests []string) {
+	ctx, done := registry.Finishing(a.ctx)
+	defer done()
+	var unknown []string
+	for try := 0; len(digests) > 0; try++ {
+		var there []string
+		for i, now := range a.w.Resolve(ctx, digests) {
+			switch {
+			case now.Err == nil:
+				there = append(there, digests[i])
+			case !errors.Is(now.Err, registry.ErrNotFound):
+				unknown = append(unknown, registry.Line(now.Err))
+			}
+		}
+		if digests = there; try == len(readBackPauses) || len(digests) > 0 && pause(ctx, readBackPauses[try]) != nil {
+			break
+		}
+	}
+	if len(digests) > 0 {
+		a.warnUndeleted("the registry says that it has deleted %s, and still has it", digests)
+	}
+	if len(unknown) > 0 {
+		a.warnUndeleted("the registry says that it has deleted what can't be asked for now: %s", unknown)
+	}
+}
+
+func (a *applying) warnUndeleted(message string, what []string) {
+	a.warned = append(a.warned, &config.Finding{ID: findings.UndeletedManifest, Warning: true, Message: fmt.Sprintf(message, few(what))})
 }
 
 var errNothingDeleted = fmt.Errorf("%w: nothing is deleted from a repository in which something failed", ErrSkipped)

@@ -3,8 +3,10 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"tagline/config"
 	"tagline/config/findings"
@@ -57,6 +59,77 @@ func TestUncopiedReferrerIsToldOf(t *testing.T) {
 			if len(r.Warned) != 1 || r.Warned[0].ID != findings.UncopiedReferrer || !strings.Contains(r.Warned[0].Message, "403 Forbidden") {
 				t.Errorf("it warns %v", r.Warned)
 			}
+		})
+	}
+}
+
+// retaining confirms deletions of manifests and keeps some of them.
+type retaining struct {
+	registry.Writer
+	keeps string
+	until int // it has deleted it when it is asked for this often
+	asked int
+}
+
+func (r *retaining) DeleteManifests(ctx context.Context, digests []string) []error {
+	if i := slices.Index(digests, r.keeps); i >= 0 {
+		r.Writer.DeleteManifests(ctx, slices.Delete(slices.Clone(digests), i, i+1))
+		return make([]error, len(digests))
+	}
+	return r.Writer.DeleteManifests(ctx, digests)
+}
+
+func (r *retaining) Resolve(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
+	if slices.Contains(references, r.keeps) {
+		if r.asked++; r.asked == r.until {
+			r.Writer.DeleteManifests(ctx, []string{r.keeps})
+		}
+	}
+	return r.Writer.Resolve(ctx, references)
+}
+
+// A registry that says that it has deleted a manifest, and has not, is found out. It may
+// also be one that deletes later.
+func TestDeletedManifestsAreAskedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		keeps  bool
+		until  int
+		broken error
+		warns  string
+	}{
+		"deleted":              {},
+		"still there":          {keeps: true, warns: "says that it has deleted DIGEST, and still has it"},
+		"deleted a while late": {keeps: true, until: 3},
+		"can't be asked for":   {broken: errors.New("503 Service Unavailable"), warns: "deleted what can't be asked for now: 503 Service Unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // for the pauses between the reads
+				b := build()
+				b.Listed = true
+				b.tag("1.0", b.image("image", intel))
+				old, older := b.image("old", intel), b.image("older", intel)
+				app := aliases(t, "1: 1.0", "untagged: delete")
+				p := plan(t, b.Memory, app)
+				w := &retaining{Writer: b.Writer(app.Repository), until: test.until}
+				if test.keeps {
+					w.keeps = old
+				}
+				if test.broken != nil {
+					b.Broken[old] = test.broken
+				}
+				r := reconcile.Apply(t.Context(), w, p)
+				for _, digest := range []string{old, older} {
+					if err := errOf(t, r.Removed, digest); err != nil {
+						t.Errorf("%s: %v", digest, err)
+					}
+				}
+				want := strings.ReplaceAll(test.warns, "DIGEST", old)
+				switch {
+				case want == "" && len(r.Warned) == 0:
+				case want == "" || len(r.Warned) != 1 || r.Warned[0].ID != findings.UndeletedManifest || !strings.HasSuffix(r.Warned[0].Message, want):
+					t.Errorf("it warns %v, want %q", r.Warned, want)
+				}
+			})
 		})
 	}
 }

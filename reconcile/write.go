@@ -94,12 +94,18 @@ func (a *applying) readBack(tags []string, want map[string]string) {
 		if tags = again; try == len(readBackPauses) {
 			return
 		}
-		if len(tags) > 0 {
-			select {
-			case <-time.After(readBackPauses[try]):
-			case <-ctx.Done():
-				return
-			}
+		if len(tags) > 0 && pause(ctx, readBackPauses[try]) != nil {
+			return
 		}
+	}
+}
+
+// pause waits, or returns the error of the context if that ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
