@@ -39,13 +39,13 @@ func (a *applying) push(batch []Push) {
 
 	puts := make([]registry.TaggedManifest, len(batch))
 	for i, p := range batch {
-		puts[i] = registry.TaggedManifest{Tag: p.Tag, Manifest: registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
+		puts[i] = registry.TaggedManifest{Tag: p.Tag, Was: p.Old, Manifest: registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
 	}
 	errs := a.w.Put(a.ctx, puts)
 	var check []string
 	want := map[string]string{}
 	for i, p := range batch {
-		a.outcome[p.Tag] = interrupted(errs[i])
+		a.outcome[p.Tag] = interrupted(stale(errs[i], p.Old))
 		if errs[i] == nil {
 			check, want[p.Tag] = append(check, p.Tag), p.New
 		}

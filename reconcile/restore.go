@@ -438,7 +438,7 @@ func (x *restoring) putTags(tags []RestoredOne) {
 				continue
 			}
 			if x.outcome[t.Tag] = unmoved(now, t.Was); x.outcome[t.Tag] == nil {
-				puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Manifest: x.lost.manifests[t.Digest]})
+				puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Was: t.Was, Manifest: x.lost.manifests[t.Digest]})
 				want[t.Tag] = t.Digest
 			}
 		}
@@ -446,7 +446,7 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		x.put(puts, want)
 		x.putBack(left)
 		for _, t := range batch {
-			if t.Err = interrupted(x.outcome[t.Tag]); t.Err == nil && x.ensured[t.Was] != nil {
+			if t.Err = interrupted(stale(x.outcome[t.Tag], t.Was)); t.Err == nil && x.ensured[t.Was] != nil {
 				t.Err = fmt.Errorf("%s, which it named before: %w", t.Was, x.ensured[t.Was])
 			}
 		}

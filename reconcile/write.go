@@ -70,6 +70,18 @@ func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 		ErrStale, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
 }
 
+// stale returns the error of a write. That of a tag which the writer found moved is an
+// [ErrStale], as if it had been found before.
+func stale(err error, planned string) error {
+	switch moved := (*registry.MovedError)(nil); {
+	case errors.As(err, &moved):
+		return unmoved(registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: moved.Now}}, planned)
+	case errors.Is(err, registry.ErrMoved):
+		return fmt.Errorf("%w: the tag no longer names %s: %w; plan again", ErrStale, planned, err)
+	}
+	return err
+}
+
 // readBack asks what tags name now. Want has the digest for each; a tag that
 // is not in it should be gone. What does not agree after a while is an error.
 // What was written before an interruption is read back all the same.

@@ -48,13 +48,19 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 	subject := fmt.Sprintf("delete tag %s:%s", w.api.repository, t.Tag)
-	switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
-	case now.Err != nil:
-		return fmt.Errorf("delete tag: %w", now.Err)
-	case now.Value.Digest != t.Digest:
-		return fmt.Errorf("%s: %w", subject, &registry.MovedError{Now: now.Value.Digest})
+	unmoved := func() error {
+		switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
+		case now.Err != nil:
+			return fmt.Errorf("delete tag: %w", now.Err)
+		case now.Value.Digest != t.Digest:
+			return fmt.Errorf("%s: %w", subject, &registry.MovedError{Now: now.Value.Digest})
+		}
+		return nil
 	}
-	_, err := w.api.ask(ctx, http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
+	if err := unmoved(); err != nil {
+		return err
+	}
+	_, err := w.api.ask(oci.Checked(ctx, t.Tag, unmoved), http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
 	return err
 }
 

@@ -180,15 +180,22 @@ func (w *writer) deleteVersion(ctx context.Context, v version, tags []string) er
 		return err
 	}
 	if tags != nil {
-		now, err := w.read(ctx, address)
-		switch {
-		case errors.Is(err, registry.ErrNotFound):
-			return registry.ErrNotFound
-		case err != nil:
-			return err
-		case now.ID != v.ID || now.Name != v.Name || !sameTags(now.Metadata.Container.Tags, tags):
-			return errors.New("its manifest has got other tags meanwhile; run again")
+		unchanged := func() error {
+			now, err := w.read(ctx, address)
+			switch {
+			case errors.Is(err, registry.ErrNotFound):
+				return registry.ErrNotFound
+			case err != nil:
+				return err
+			case now.ID != v.ID || now.Name != v.Name || !sameTags(now.Metadata.Container.Tags, tags):
+				return errors.New("its manifest has got other tags meanwhile; run again")
+			}
+			return nil
 		}
+		if err := unchanged(); err != nil {
+			return err
+		}
+		ctx = oci.Checked(ctx, strconv.FormatInt(v.ID, 10), unchanged)
 	}
 	ctx, done := registry.Finishing(ctx)
 	defer done()

@@ -236,10 +236,13 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var asked atomic.Int32
-			server := serve(t, map[string]http.HandlerFunc{"PUT /v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
-				if asked.Add(1) == 1 {
+			server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method == http.MethodHead: // before the push is sent again
+					http.NotFound(w, r)
+				case asked.Add(1) == 1:
 					tt.first(w, r)
-				} else {
+				default:
 					denied(w, r)
 				}
 			}})

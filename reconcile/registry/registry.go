@@ -168,13 +168,17 @@ type Writer interface {
 	// tag that moves leaves its old manifest behind, even as untagged; zot,
 	// however, deletes it with its last tag, also if an index lists it.
 	//
+	// A push that has to wait for the registry, or that is sent again, reads its tag
+	// again before. If the tag names neither what it should nor what it was said to
+	// name, it is left alone.
+	//
 	// If the registry refuses a push, its tag names what it named before.
 	// Registries refuse an index whose children are missing, and an immutable
 	// tag that names something else. Nil means that the registry accepted the
 	// push and reported no other digest.
 	//
-	// Errors: ErrNotFound if there is no such repository and a push does not
-	// create it (Amazon ECR).
+	// Errors: ErrMoved if the tag has been moved meanwhile; ErrNotFound if there is no
+	// such repository and a push does not create it (Amazon ECR).
 	Put(ctx context.Context, pushes []TaggedManifest) []error
 	// DeleteTags removes tags that name the given digests, and leaves others
 	// alone. The manifest stays, with its other tags or untagged. Amazon ECR,
@@ -182,9 +186,10 @@ type Writer interface {
 	// manifest that an index lists: see Facts.LastTag. zot deletes a manifest with
 	// its last tag, also if an index lists it.
 	//
-	// Each tag is read just before it is deleted. Amazon ECR also compares the
-	// digest in the deletion itself. The OCI distribution protocol can't: a tag that
-	// moves between the HEAD and the DELETE is deleted.
+	// Each tag is read just before it is deleted, and again before the deletion is sent
+	// again. Amazon ECR also compares the digest in the deletion itself. The OCI
+	// distribution protocol can't: a tag that moves between the HEAD and the DELETE is
+	// deleted.
 	//
 	// Errors: ErrNotFound if the tag or the repository does not exist; ErrMoved if
 	// the tag names another digest; ErrUnsupported if the registry deletes by
@@ -217,5 +222,6 @@ type TagDigest struct {
 // digest, and no tag changes.
 type TaggedManifest struct {
 	Tag      string
+	Was      string // the digest that the tag named when it was read last; "" for nothing
 	Manifest RawManifest
 }
