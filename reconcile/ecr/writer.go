@@ -27,6 +27,17 @@ type writer struct {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
 
+// Turn implements [registry.Writer]. All repositories of an account share its rate of
+// pushes, so one batch at a time is between its last read and its push.
+func (w *writer) Turn(ctx context.Context) (end func(), err error) {
+	select {
+	case w.turn <- struct{}{}:
+		return func() { <-w.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Resolve fetches the images themselves: there, a tag that does not exist fails
 // alone. It does not use the reader's memory.
 //

@@ -89,6 +89,9 @@ func (t taggable) MediaType() (types.MediaType, error) {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.options.AtOnce(w.Host) }
 
+// Turn implements [registry.Writer]. Only what a registry refuses waits, and is checked.
+func (*writer) Turn(ctx context.Context) (func(), error) { return func() {}, ctx.Err() }
+
 // Put implements [registry.Writer].
 //
 // Errors: [registry.MovedError] if a tag has been moved before its push was sent.

@@ -162,6 +162,12 @@ type Writer interface {
 	// AtOnce is how many items of a batch are written at the same time, at least
 	// 1. The items of a larger batch wait for each other.
 	AtOnce() int
+	// Turn waits until a batch of AtOnce pushes no longer has to wait for those of
+	// other repositories, and returns a function that ends the turn. Take it before
+	// the tags are read for the last time, and end it once they are pushed.
+	//
+	// Errors: that of the context.
+	Turn(ctx context.Context) (end func(), err error)
 	// Put pushes manifests under their tags, and those without a tag by their
 	// digest. The repository must hold all that they refer to, so a parent goes
 	// into a later batch than its children. The same push again is no error. A
