@@ -14,10 +14,21 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// meanwhile lets something happen just before a write.
+// meanwhile lets something happen just before a copy, and just after a push.
 type meanwhile struct {
 	registry.Writer
 	copying func(digest string) error // what it returns fails the copy
+	put     func(tag string)
+}
+
+func (m meanwhile) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
+	errs := m.Writer.Put(ctx, pushes)
+	for _, p := range pushes {
+		if m.put != nil {
+			m.put(p.Tag)
+		}
+	}
+	return errs
 }
 
 func (m meanwhile) Copy(ctx context.Context, from config.Repository, digest string) error {
@@ -59,6 +70,59 @@ func TestUncopiedReferrerIsToldOf(t *testing.T) {
 			if len(r.Warned) != 1 || r.Warned[0].ID != findings.UncopiedReferrer || !strings.Contains(r.Warned[0].Message, "403 Forbidden") {
 				t.Errorf("it warns %v", r.Warned)
 			}
+		})
+	}
+}
+
+// A tag of cosign that is pushed here while what refers to the image is copied stays.
+func TestSignedHereMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		putting bool // it is signed after the push, not while the signature is copied
+		warns   string
+	}{
+		"before the push": {warns: "names OWN here, which may be another signature, so it is left alone"},
+		"after the push":  {putting: true, warns: "it was written, but the tag now names OWN; another job may have moved it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // for the pauses between the reads
+				b := build()
+				image := b.image("image", intel)
+				tag := fallback(image) + ".sig"
+				b.Tags["r.test/base:1.0"] = image
+				theirs := b.cosign("theirs", image, ".sig")
+				b.Tags["r.test/base:"+tag] = theirs
+				own := b.cosign("own", image, ".sig")
+				delete(b.Tags, "r.test/app:"+tag)
+				app := aliases(t, `1: "base:1.0"`)
+				p := plan(t, b.Memory, app)
+				w := meanwhile{Writer: b.Writer(app.Repository)}
+				sign := func() { b.Tags["r.test/app:"+tag] = own }
+				if test.putting {
+					w.put = func(pushed string) {
+						if pushed == tag {
+							sign()
+						}
+					}
+				} else {
+					w.copying = func(digest string) error {
+						if digest == theirs {
+							sign()
+						}
+						return nil
+					}
+				}
+				r := reconcile.Apply(t.Context(), w, p)
+				if err := errOf(t, r.Pushed, "1"); err != nil {
+					t.Error(err)
+				}
+				if now := b.Tags["r.test/app:"+tag]; now != own {
+					t.Errorf("the tag names %s", b.names[now])
+				}
+				want := strings.ReplaceAll(test.warns, "OWN", own)
+				if len(r.Warned) != 1 || r.Warned[0].ID != findings.UncopiedReferrer || !strings.Contains(r.Warned[0].Message, want) {
+					t.Errorf("it warns %v, want %q", r.Warned, want)
+				}
+			})
 		})
 	}
 }
