@@ -35,7 +35,7 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag], a.already[p.Tag]})
 		whole = whole && (a.outcome[p.Tag] == nil || a.unpurged(p))
 	}
-	for batch := range slices.Chunk(a.deletable(plan.DeleteTags), w.AtOnce()) {
+	for batch := range slices.Chunk(a.untaggable(plan.DeleteTags), w.AtOnce()) {
 		if whole && a.allEnsured() {
 			a.deleteTags(batch)
 			continue

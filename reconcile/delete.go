@@ -11,10 +11,15 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// deleteManifests comes last. Nothing is deleted if anything before it failed,
-// or if the tags are not all what the plan relies on: each was written or left
-// alone by now, and a new one may need what is to go. What an index lists goes
-// only after the index itself.
+// comparedAfter is how many manifests are deleted between two comparisons of the tags. If
+// there are more tags than that, it is as many as there are tags, so that a deletion costs
+// one HEAD more at the most.
+const comparedAfter = 100
+
+// deleteManifests comes last. Nothing is deleted if anything before it failed, or
+// if the tags are not all what the plan relies on: each was written or left alone by
+// now, and a new one may need what is to go. What an index lists goes only after the
+// index itself, and after another look at the tags.
 func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []Outcome {
 	if len(plan.DeleteManifests) == 0 {
 		return nil
@@ -36,32 +41,27 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	case stop != nil:
 	case a.ctx.Err() != nil:
 		stop = interrupted(a.ctx.Err())
-	default:
-		stop = a.unchanged(plan.Tags)
 	}
 	outcome := map[string]error{}
 	var deleted []string
+	gone := map[string]bool{} // digests that may be gone, and their tags with them
 	for _, wave := range deletionWaves(plan.DeleteManifests) {
-		var due []string
-		for _, d := range wave {
-			err := stop
-			if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
-				why := ErrSkipped
-				if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
-					why = registry.ErrUnsupported
+		for batch := range slices.Chunk(wave, max(comparedAfter, len(plan.Tags))) {
+			due := deletable(batch, stop, outcome)
+			if len(due) == 0 {
+				continue
+			}
+			if stop = a.unchanged(plan.Tags, gone); stop != nil {
+				deletable(batch, stop, outcome)
+				continue
+			}
+			for _, d := range plan.DeleteManifests {
+				gone[d.Digest] = true
+			}
+			for i, err := range a.w.DeleteManifests(a.ctx, due) {
+				if outcome[due[i]] = interrupted(err); err == nil {
+					deleted = append(deleted, due[i])
 				}
-				err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
-			}
-			if outcome[d.Digest] = err; err == nil {
-				due = append(due, d.Digest)
-			}
-		}
-		if len(due) == 0 {
-			continue
-		}
-		for i, err := range a.w.DeleteManifests(a.ctx, due) {
-			if outcome[due[i]] = interrupted(err); err == nil {
-				deleted = append(deleted, due[i])
 			}
 		}
 	}
@@ -71,6 +71,24 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 		all = append(all, Outcome{Tag: d.Digest, Err: outcome[d.Digest]})
 	}
 	return all
+}
+
+// deletable notes why manifests are not deleted, and returns the others.
+func deletable(batch []DeleteManifest, stop error, outcome map[string]error) (due []string) {
+	for _, d := range batch {
+		err := stop
+		if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
+			why := ErrSkipped
+			if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
+				why = registry.ErrUnsupported
+			}
+			err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
+		}
+		if outcome[d.Digest] = err; err == nil {
+			due = append(due, d.Digest)
+		}
+	}
+	return due
 }
 
 // warnOfUndeleted asks for what the registry says it has deleted. What it still has
@@ -109,15 +127,16 @@ func (a *applying) warnUndeleted(message string, what []string) {
 
 var errNothingDeleted = fmt.Errorf("%w: nothing is deleted from a repository in which something failed", ErrSkipped)
 
-// unchanged lists and reads the tags of the repository once more.
-func (a *applying) unchanged(planned []TagDigest) error {
+// unchanged lists and reads the tags of the repository once more. A tag may be gone with
+// its manifest.
+func (a *applying) unchanged(planned []TagDigest, gone map[string]bool) error {
 	want := map[string]string{}
 	for _, t := range planned {
 		want[t.Tag] = t.Digest
 	}
 	tags, err := a.w.Tags(a.ctx)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
-		return fmt.Errorf("re-read before the deletion: %w", err)
+		return interrupted(fmt.Errorf("re-read before the deletion: %w", err))
 	}
 	for _, tag := range tags {
 		if want[tag] == "" {
@@ -130,6 +149,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 	}
 	for i, now := range a.w.Resolve(a.ctx, names) {
 		switch {
+		case errors.Is(now.Err, registry.ErrNotFound) && gone[planned[i].Digest]:
 		case now.Err != nil && !errors.Is(now.Err, registry.ErrNotFound):
 			return interrupted(fmt.Errorf("re-read before the deletion: %w", now.Err))
 		case now.Value.Digest != planned[i].Digest:
@@ -150,8 +170,8 @@ func (a *applying) deletes() error {
 	return a.w.Deletes(a.ctx)
 }
 
-// deletable returns the deletions that do not follow from a purge that is not done.
-func (a *applying) deletable(due []DeleteTag) []DeleteTag {
+// untaggable returns the deletions that do not follow from a purge that is not done.
+func (a *applying) untaggable(due []DeleteTag) []DeleteTag {
 	if a.undeletable == nil {
 		return due
 	}

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,11 +15,21 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// meanwhile lets something happen just before a copy, and just after a push.
+// meanwhile lets something happen just before a copy, and just after a push or a
+// deletion.
 type meanwhile struct {
 	registry.Writer
 	copying func(digest string) error // what it returns fails the copy
 	put     func(tag string)
+	deleted func(digests []string)
+}
+
+func (m meanwhile) DeleteManifests(ctx context.Context, digests []string) []error {
+	errs := m.Writer.DeleteManifests(ctx, digests)
+	if m.deleted != nil {
+		m.deleted(digests)
+	}
+	return errs
 }
 
 func (m meanwhile) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
@@ -194,6 +205,73 @@ func TestDeletedManifestsAreAskedFor(t *testing.T) {
 					t.Errorf("it warns %v, want %q", r.Warned, want)
 				}
 			})
+		})
+	}
+}
+
+// Another job tags what is due to be deleted, once some of it is gone. The rest stays.
+func TestATagThatComesBetweenDeletions(t *testing.T) {
+	for name, test := range map[string]struct {
+		setUp func(b *builder)
+		tag   func(b *builder, deleted []string) (reference, digest string)
+		stays int
+	}{
+		"of what an index listed": {
+			func(b *builder) {
+				b.index("index", nil, b.entry(b.image("child", intel), intel), b.entry(b.image("other child", "linux/arm64"), "linux/arm64"))
+			},
+			func(b *builder, _ []string) (string, string) { return "new", b.digest["child"] }, 2,
+		},
+		"that moves": {
+			func(b *builder) {
+				b.index("index", nil, b.entry(b.image("child", intel), intel), b.entry(b.image("other child", "linux/arm64"), "linux/arm64"))
+			},
+			func(b *builder, _ []string) (string, string) { return "1.0", b.digest["child"] }, 2,
+		},
+		"of one of very many": {
+			func(b *builder) {
+				for i := range 150 {
+					b.image(fmt.Sprint("old ", i), intel)
+				}
+			},
+			func(b *builder, deleted []string) (string, string) {
+				for i := range 150 {
+					if d := b.digest[fmt.Sprint("old ", i)]; !slices.Contains(deleted, d) {
+						return "new", d
+					}
+				}
+				return "", ""
+			}, 50,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			b.Listed = true
+			b.tag("1.0", b.image("image", intel))
+			test.setUp(b)
+			app := aliases(t, "1: 1.0", "untagged: delete")
+			p := plan(t, b.Memory, app)
+			tagged := ""
+			w := meanwhile{Writer: b.Writer(app.Repository), deleted: func(digests []string) {
+				if tagged == "" {
+					var tag string
+					tag, tagged = test.tag(b, digests)
+					b.tag(tag, tagged)
+				}
+			}}
+			r := reconcile.Apply(t.Context(), w, p)
+			stale := 0
+			for _, o := range r.Removed {
+				if _, there := b.Manifests[o.Tag]; there != (o.Err != nil) {
+					t.Errorf("%s is there: %v, outcome %v", b.names[o.Tag], there, o.Err)
+				}
+				if errors.Is(o.Err, reconcile.ErrStale) {
+					stale++
+				}
+			}
+			if stale != test.stays || !errors.Is(errOf(t, r.Removed, tagged), reconcile.ErrStale) {
+				t.Errorf("%d of %d stay, want %d", stale, len(r.Removed), test.stays)
+			}
 		})
 	}
 }
