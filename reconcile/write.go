@@ -29,7 +29,7 @@ type applying struct {
 	outcome  map[string]error // by tag, of what was tried
 	already  map[string]bool  // by tag, of what did not have to be
 	copied   map[Copy]error
-	attached map[attachment]error
+	attached map[referrerKey]error
 	warned   []*config.Finding
 	ensured  map[string]error // by digest, of Plan.Required
 	back     map[string]bool  // by digest, what was put back

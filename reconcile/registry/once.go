@@ -65,9 +65,9 @@ type question[T any] struct {
 	abandoned bool // it failed because the context of the asker had ended
 }
 
-// settle answers a question. One that was abandoned is not kept: its error says
+// conclude answers a question. One that was abandoned is not kept: its error says
 // nothing of the registry.
-func settle[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T], reference string, q *question[T], a Answer[T]) {
+func conclude[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T], reference string, q *question[T], a Answer[T]) {
 	q.answer, q.abandoned = a, a.Err != nil && ctx.Err() != nil
 	if q.abandoned {
 		mu.Lock()
@@ -134,7 +134,7 @@ func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T
 	mu.Unlock()
 	if len(open) > 0 {
 		for i, answer := range ask(ctx, open) {
-			settle(ctx, mu, all, open[i], own[i], answer)
+			conclude(ctx, mu, all, open[i], own[i], answer)
 		}
 	}
 	answers := make([]Answer[T], len(references))
@@ -182,7 +182,7 @@ func (o *onceReader) Leaving() []string { return Leaving(o.Reader) }
 // Leave implements [Memory].
 func (o *onceReader) Leave(digests []string) { Leave(o.Reader, digests) }
 
-// Manifests implements [Reader]. Its answers also settle what the tags name. A
+// Manifests implements [Reader]. Its answers also say what the tags name. A
 // tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {
 	var (
@@ -211,9 +211,9 @@ func (o *onceReader) Manifests(ctx context.Context, references []string) []Answe
 	o.asked.mu.Unlock()
 	if len(open) > 0 {
 		for i, a := range o.Reader.Manifests(ctx, open) {
-			settle(ctx, &o.asked.mu, o.asked.manifests, open[i], own[i], a)
+			conclude(ctx, &o.asked.mu, o.asked.manifests, open[i], own[i], a)
 			if m := a.Value; tells[i] != nil {
-				settle(ctx, &o.asked.mu, o.asked.tags, open[i], tells[i],
+				conclude(ctx, &o.asked.mu, o.asked.tags, open[i], tells[i],
 					Answer[Descriptor]{Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}, a.Err})
 			}
 		}

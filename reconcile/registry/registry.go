@@ -208,9 +208,10 @@ type Writer interface {
 	// DeleteManifests removes manifests by digest, and every tag that names one
 	// of them at that moment, also tags that the caller doesn't know. Children
 	// of an index, blobs of an image, and referrers stay, but for Harbor's: see
-	// Facts.Cascades. A manifest that does not exist is no error. Amazon ECR refuses a manifest that an index lists;
-	// other registries delete it, and the index then lacks it. So an index goes
-	// into an earlier batch than its children.
+	// Facts.Cascades. A manifest that does not exist is no error, and nil does not say
+	// that it is gone: the registry may delete later. Amazon ECR refuses a manifest
+	// that an index lists; other registries delete it, and the index then lacks it. So
+	// an index goes into an earlier batch than its children.
 	//
 	// Errors: ErrUnsupported if the registry deletes nothing by digest;
 	// ErrNotFound if there is no such repository (Amazon ECR; over HTTP, that is
