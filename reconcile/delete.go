@@ -114,7 +114,7 @@ func (a *applying) warnOfUndeleted(digests []string) {
 		}
 	}
 	if len(digests) > 0 {
-		a.warnUndeleted("the registry says that it has deleted %s, and still has it", digests)
+		a.warnUndeleted("the registry says that it has deleted what is still there: %s", digests)
 	}
 	if len(unknown) > 0 {
 		a.warnUndeleted("the registry says that it has deleted what can't be asked for now: %s", unknown)

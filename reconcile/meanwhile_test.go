@@ -173,7 +173,7 @@ func TestDeletedManifestsAreAskedFor(t *testing.T) {
 		warns  string
 	}{
 		"deleted":              {},
-		"still there":          {keeps: true, warns: "says that it has deleted DIGEST, and still has it"},
+		"still there":          {keeps: true, warns: "says that it has deleted what is still there: DIGEST"},
 		"deleted a while late": {keeps: true, until: 3},
 		"can't be asked for":   {broken: errors.New("503 Service Unavailable"), warns: "deleted what can't be asked for now: 503 Service Unavailable"},
 	} {

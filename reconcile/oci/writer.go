@@ -89,7 +89,8 @@ func (t taggable) MediaType() (types.MediaType, error) {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.options.AtOnce(w.Host) }
 
-// Turn implements [registry.Writer]. Only what a registry refuses waits, and is checked.
+// Turn implements [registry.Writer]. There are none: a push that has to wait for long
+// reads its tag again.
 func (*writer) Turn(ctx context.Context) (func(), error) { return func() {}, ctx.Err() }
 
 // Put implements [registry.Writer].

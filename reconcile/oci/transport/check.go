@@ -36,8 +36,9 @@ func checkOf(req *http.Request) func() error {
 	return c.ask
 }
 
-// turn waits until a request may be sent. again says that it has been sent before. The
-// requests of a check have a turn of their own; the write follows without another wait.
+// turn waits until a request may be sent. again says that it has been sent before. A
+// check comes after that wait: its requests have turns of their own, and the write
+// follows at once.
 func (r *retries) turn(req *http.Request, h *host, again bool) error {
 	ask := checkOf(req)
 	for {
@@ -49,7 +50,6 @@ func (r *retries) turn(req *http.Request, h *host, again bool) error {
 			return Lasting(err)
 		}
 		if h.left() <= 0 {
-			h.pace.take()
 			return nil
 		}
 		again = true // the registry has asked for a pause meanwhile

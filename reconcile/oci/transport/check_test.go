@@ -68,3 +68,23 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// A write that waits for the pace of its host is checked, too.
+func TestCheckAtASlowPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &script{answers: []scripted{{status: 201}}}
+		r := newRetries(next)
+		req := request(t, http.MethodPut, someManifest, nil)
+		h := r.hosts.of(req.URL)
+		h.pace.limiter.SetLimit(0.2)
+		checks := 0
+		for range 3 { // the first one does not wait
+			if _, err := r.RoundTrip(req.WithContext(WithCheck(t.Context(), "10", func() error { checks++; return nil }))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if checks != 2 || next.count() != 3 {
+			t.Errorf("%d checks before %d pushes, want 2 and 3", checks, next.count())
+		}
+	})
+}

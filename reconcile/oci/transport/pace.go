@@ -43,9 +43,6 @@ func (p *pace) wait(ctx context.Context) (time.Duration, error) {
 	return wait, ctx.Err()
 }
 
-// take takes a turn without waiting for it. Later requests wait longer.
-func (p *pace) take() { p.limiter.Reserve() }
-
 // refused notes a 429. It ignores the 429 of a request sent before the limit
 // was last lowered.
 func (p *pace) refused(sent time.Time) {
