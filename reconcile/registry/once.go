@@ -182,7 +182,7 @@ func (o *onceReader) Leaving() []string { return Leaving(o.Reader) }
 // Leave implements [Memory].
 func (o *onceReader) Leave(digests []string) { Leave(o.Reader, digests) }
 
-// Manifests implements [Reader]. Its answers also say what the tags name. A
+// Manifests implements [Reader]. Its answers also settle what the tags name. A
 // tag that is known already is asked for by its digest.
 func (o *onceReader) Manifests(ctx context.Context, references []string) []Answer[RawManifest] {
 	var (
