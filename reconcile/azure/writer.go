@@ -48,7 +48,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 	subject := fmt.Sprintf("delete tag %s:%s", w.api.repository, t.Tag)
-	unmoved := func() error {
+	unmoved := func(ctx context.Context) error {
 		switch now := w.Resolve(ctx, []string{t.Tag})[0]; {
 		case now.Err != nil:
 			return fmt.Errorf("delete tag: %w", now.Err)
@@ -57,7 +57,7 @@ func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 		}
 		return nil
 	}
-	if err := unmoved(); err != nil {
+	if err := unmoved(ctx); err != nil {
 		return err
 	}
 	_, err := w.api.ask(oci.Checked(ctx, t.Tag, unmoved), http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)

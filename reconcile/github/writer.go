@@ -180,7 +180,7 @@ func (w *writer) deleteVersion(ctx context.Context, v version, tags []string) er
 		return err
 	}
 	if tags != nil {
-		unchanged := func() error {
+		unchanged := func(ctx context.Context) error {
 			now, err := w.read(ctx, address)
 			switch {
 			case errors.Is(err, registry.ErrNotFound):
@@ -192,7 +192,7 @@ func (w *writer) deleteVersion(ctx context.Context, v version, tags []string) er
 			}
 			return nil
 		}
-		if err := unchanged(); err != nil {
+		if err := unchanged(ctx); err != nil {
 			return err
 		}
 		ctx = oci.Checked(ctx, strconv.FormatInt(v.ID, 10), unchanged)

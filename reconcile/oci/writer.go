@@ -118,7 +118,7 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 // checked returns a context for a write of a tag. A write that is late reads the tag once
 // more, and is not sent if the tag names neither what it named nor what it should.
 func (w *writer) checked(ctx context.Context, tag, was, becomes string) context.Context {
-	return transport.WithCheck(ctx, tag, func() error {
+	return transport.WithCheck(ctx, tag, func(ctx context.Context) error {
 		now, err := w.head(ctx, w.name.Tag(tag))
 		switch {
 		case isAbsent(err):
@@ -138,7 +138,7 @@ func (w *writer) checked(ctx context.Context, tag, was, becomes string) context.
 // Checked returns a context for a PUT or DELETE by an API of the registry's own, whose
 // path ends with of. ask is called before a late write, as for a tag. If it returns an
 // error, that is the write's.
-func Checked(ctx context.Context, of string, ask func() error) context.Context {
+func Checked(ctx context.Context, of string, ask func(context.Context) error) context.Context {
 	return transport.WithCheck(ctx, of, ask)
 }
 

@@ -17,18 +17,25 @@ type checkKey struct{}
 
 type check struct {
 	of  string // what the path of the write ends with
-	ask func() error
+	ask func(context.Context) error
 }
 
 // WithCheck returns a context for the PUT or DELETE whose path ends with a tag or an
 // id. ask is called before that is sent again, and before it is sent at all if it had to
 // wait for more than a second. If ask returns an error, that is the write's.
-func WithCheck(ctx context.Context, of string, ask func() error) context.Context {
+func WithCheck(ctx context.Context, of string, ask func(context.Context) error) context.Context {
 	return context.WithValue(ctx, checkKey{}, &check{of, ask})
 }
 
+// checking is where the context of a check's own requests says so.
+type checking struct{}
+
+// isCheck reports whether a request is part of a check. That a host answers it does not
+// mean that it will answer the write.
+func isCheck(ctx context.Context) bool { return ctx.Value(checking{}) != nil }
+
 // checkOf returns what has to be asked before a request that is late, or nil.
-func checkOf(req *http.Request) func() error {
+func checkOf(req *http.Request) func(context.Context) error {
 	c, ok := req.Context().Value(checkKey{}).(*check)
 	if !ok || req.Method != http.MethodPut && req.Method != http.MethodDelete || path.Base(original(req).URL.Path) != c.of {
 		return nil
@@ -46,7 +53,7 @@ func (r *retries) turn(req *http.Request, h *host, again bool) error {
 		if err != nil || ask == nil || !again && waited <= longAgo {
 			return err
 		}
-		if err := ask(); err != nil {
+		if err := ask(context.WithValue(req.Context(), checking{}, true)); err != nil {
 			return Lasting(err)
 		}
 		if h.left() <= 0 {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -53,7 +54,7 @@ func TestCheck(t *testing.T) {
 				}
 				time.Sleep(test.after)
 				req, checks := request(t, cmp.Or(test.method, http.MethodPut), cmp.Or(test.url, someManifest), strings.NewReader("{}")), 0
-				resp, err := r.RoundTrip(req.WithContext(WithCheck(t.Context(), "10", func() error {
+				resp, err := r.RoundTrip(req.WithContext(WithCheck(t.Context(), "10", func(context.Context) error {
 					checks++
 					return test.check
 				})))
@@ -79,12 +80,41 @@ func TestCheckAtASlowPace(t *testing.T) {
 		h.pace.limiter.SetLimit(0.2)
 		checks := 0
 		for range 3 { // the first one does not wait
-			if _, err := r.RoundTrip(req.WithContext(WithCheck(t.Context(), "10", func() error { checks++; return nil }))); err != nil {
+			if _, err := r.RoundTrip(req.WithContext(WithCheck(t.Context(), "10", func(context.Context) error { checks++; return nil }))); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if checks != 2 || next.count() != 3 {
 			t.Errorf("%d checks before %d pushes, want 2 and 3", checks, next.count())
+		}
+	})
+}
+
+// Writes that are refused for ever end, although their checks are answered.
+func TestChecksDoNotGoOnForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &script{answers: []scripted{{status: 429}}}
+		r := newRetries(roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodHead {
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			}
+			return next.RoundTrip(req)
+		}))
+		var wait sync.WaitGroup
+		for range 2 {
+			wait.Go(func() {
+				resp, err := r.RoundTrip(request(t, http.MethodPut, someManifest, nil).WithContext(WithCheck(t.Context(), "10", func(ctx context.Context) error {
+					_, err := r.RoundTrip(request(t, http.MethodHead, someManifest, nil).WithContext(ctx))
+					return err
+				})))
+				if err != nil || resp.StatusCode != 429 {
+					t.Errorf("%v, %v", resp, err)
+				}
+			})
+		}
+		wait.Wait()
+		if n := next.count(); n > 10 {
+			t.Errorf("%d requests, want 5 for each", n)
 		}
 	})
 }

@@ -56,7 +56,9 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, ctx.Err()
 		case err == nil && !Transient(resp.StatusCode) && !forbiddenForNow(resp):
 			h.down.Store(false)
-			h.answered.Add(1)
+			if !isCheck(ctx) {
+				h.answered.Add(1)
+			}
 			h.pace.answered()
 			return resp, nil
 		}
