@@ -70,7 +70,7 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 		p.mend(alias, &v.decision, v.content)
 	}
 	if !alias.Absent && !v.any() && v.push == nil && p.late && len(v.content.copies) > 0 {
-		p.attach(alias, v)
+		p.alongLater(alias, v)
 	}
 }
 

@@ -7,16 +7,16 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// Apply carries out a plan, and nothing but it. First it puts back what is
-// missing. Then it copies, with what refers to the copies, and pushes, aliases that others follow first. Then it
-// deletes tags, and then manifests, unless anything before them failed. Each tag
-// is read again just before it is written, and after: as many at a time as the
-// writer can write at once, so that none waits in a queue between the two. What a
-// tag leaves is looked for directly after that, if the plan says that an index may
-// list it.
+// Apply carries out a plan, and nothing but it. First it puts back what is missing.
+// Then it copies manifests and what refers to them, and pushes tags, those that others
+// follow first. Then it deletes tags, and then manifests, unless anything before them
+// failed. Each tag is read again just before it is written, and after: as many at a
+// time as the writer can write at once, once it is their turn, so that none waits in a
+// queue between the two. What a tag leaves is looked for directly after that, if the
+// plan says that an index may list it.
 func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	a := applying{
-		plan: plan, ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{}, attached: map[attachment]error{},
+		plan: plan, ctx: ctx, w: w, outcome: map[string]error{}, already: map[string]bool{}, copied: map[Copy]error{}, attached: map[referrerKey]error{},
 		ensured: map[string]error{}, back: map[string]bool{},
 	}
 	a.putBackLost(plan.Required)
@@ -35,7 +35,7 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 		r.Pushed = append(r.Pushed, Outcome{p.Tag, a.outcome[p.Tag], a.already[p.Tag]})
 		whole = whole && (a.outcome[p.Tag] == nil || a.unpurged(p))
 	}
-	for batch := range slices.Chunk(a.deletable(plan.DeleteTags), w.AtOnce()) {
+	for batch := range slices.Chunk(a.untaggable(plan.DeleteTags), w.AtOnce()) {
 		if whole && a.allEnsured() {
 			a.deleteTags(batch)
 			continue

@@ -164,16 +164,31 @@ func TestACancelledRunBeginsNothing(t *testing.T) {
 	}
 }
 
-// queue notes how many tags are between their re-read and their write.
+// queue notes how many tags are between their re-read and their write, and whether a
+// batch has its turn then.
 type queue struct {
 	registry.Writer
 	longest *int
+	calls   *[]string
 }
 
 func (q queue) AtOnce() int { return 3 }
 
+func (q queue) Turn(context.Context) (func(), error) {
+	*q.calls = append(*q.calls, "turn")
+	return func() { *q.calls = append(*q.calls, "end") }, nil
+}
+
+func (q queue) Resolve(ctx context.Context, references []string) []registry.Answer[registry.Descriptor] {
+	if len(references) > 0 {
+		*q.calls = append(*q.calls, "read")
+	}
+	return q.Writer.Resolve(ctx, references)
+}
+
 func (q queue) Put(ctx context.Context, p []registry.TaggedManifest) []error {
 	*q.longest = max(*q.longest, len(p))
+	*q.calls = append(*q.calls, "put")
 	return q.Writer.Put(ctx, p)
 }
 
@@ -181,8 +196,13 @@ func TestNoTagWaitsBetweenItsReReadAndItsWrite(t *testing.T) {
 	m := registrytest.NewMemory()
 	m.Push(t, "app", plain12)
 	image := aliases(t, "1: 10.12\n2: 10.12\n3: 10.12\n4: 10.12\n5: 10.12\n6: 10.12\n7: 10.12")
-	longest := 0
-	reconcile.Apply(t.Context(), queue{m.Writer(image.Repository), &longest}, plan(t, m, image))
+	longest, calls := 0, []string{}
+	reconcile.Apply(t.Context(), queue{m.Writer(image.Repository), &longest, &calls}, plan(t, m, image))
+	for batch := range slices.Chunk(calls, 5) {
+		if !slices.Equal(batch, []string{"turn", "read", "put", "end", "read"}) {
+			t.Errorf("a batch does %q", batch)
+		}
+	}
 	if longest != 3 || len(m.Puts) != 7 {
 		t.Errorf("%d tags were written, %d of them together, want 7 and 3", len(m.Puts), longest)
 	}

@@ -83,10 +83,14 @@ func (a *applying) taken(tagged []Referrer) map[string]error {
 		case now.Value.Digest == r.Digest:
 			taken[r.Tag] = nil
 		default:
-			taken[r.Tag] = fmt.Errorf("tag %s names %s here, which may be another signature, so it is left alone; delete the tag to have it copied", r.Tag, now.Value.Digest)
+			taken[r.Tag] = signedHere(r.Tag, now.Value.Digest)
 		}
 	}
 	return taken
+}
+
+func signedHere(tag, digest string) error {
+	return fmt.Errorf("tag %s names %s here, which may be another signature, so it is left alone; delete the tag to have it copied", tag, digest)
 }
 
 // names reports whether the tag of a referrer names it already.
@@ -95,17 +99,58 @@ func (*applying) names(r Referrer, taken map[string]error) bool {
 	return r.Tag != "" && known && err == nil
 }
 
-// putTags pushes the tags of referrers that have been copied.
+// putTags pushes the tags of referrers that have been copied, and reads them back.
 func (a *applying) putTags(tagged []Referrer) {
 	for batch := range slices.Chunk(tagged, a.w.AtOnce()) {
-		puts := make([]registry.TaggedManifest, len(batch))
-		for i, r := range batch {
-			puts[i] = registry.TaggedManifest{Tag: r.Tag, Manifest: registry.RawManifest{Digest: r.Digest, MediaType: r.MediaType, Body: r.Manifest}}
+		sent := a.putTagsOnce(batch)
+		var check []string
+		want := map[string]string{}
+		for _, r := range sent {
+			check, want[r.Tag] = append(check, r.Tag), r.Digest
 		}
-		for i, err := range a.w.Put(a.ctx, puts) {
-			a.attached[batch[i].key()] = err
+		a.readBack(check, want)
+		for _, r := range sent {
+			a.attached[r.key()] = a.outcome[r.Tag]
 		}
 	}
+}
+
+// putTagsOnce reads tags again, since their referrers took some time to copy, and pushes
+// those that are still not there. It returns what it has pushed.
+func (a *applying) putTagsOnce(batch []Referrer) (pushed []Referrer) {
+	end, err := a.w.Turn(a.ctx)
+	if err != nil {
+		for _, r := range batch {
+			a.attached[r.key()] = err
+		}
+		return nil
+	}
+	defer end()
+	taken := a.taken(batch)
+	batch = slices.DeleteFunc(slices.Clone(batch), func(r Referrer) bool {
+		err, there := taken[r.Tag]
+		if there {
+			a.attached[r.key()] = err
+		}
+		return there
+	})
+	if len(batch) == 0 {
+		return nil
+	}
+	puts := make([]registry.TaggedManifest, len(batch))
+	for i, r := range batch {
+		puts[i] = registry.TaggedManifest{Tag: r.Tag, Manifest: registry.RawManifest{Digest: r.Digest, MediaType: r.MediaType, Body: r.Manifest}}
+	}
+	for i, err := range a.w.Put(a.ctx, puts) {
+		r := batch[i]
+		if moved := (*registry.MovedError)(nil); errors.As(err, &moved) {
+			err = signedHere(r.Tag, moved.Now)
+		}
+		if a.attached[r.key()] = err; err == nil {
+			pushed = append(pushed, r)
+		}
+	}
+	return pushed
 }
 
 // warnUnattached says what could not be copied for a push.

@@ -16,7 +16,8 @@ import (
 // composeIndex makes an index of the leaves, and sorts them into its order:
 // images by platform, then attestations and companions by the platform of their
 // image, then the rest. The plain image of a platform comes before those with
-// features: Docker takes the first one of its platform. The bytes depend on the arguments and on nothing else.
+// features: Docker takes the first one of its platform. The bytes depend on the
+// arguments and on nothing else.
 func composeIndex(tag, mediaType string, leaves []leaf) registry.RawManifest {
 	slices.SortStableFunc(leaves, func(a, b leaf) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Platform.Compare(b.Platform), cmp.Compare(a.Features, b.Features), cmp.Compare(a.Digest, b.Digest))

@@ -6,13 +6,20 @@ import (
 	"fmt"
 	"slices"
 
+	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile/registry"
 )
 
-// deleteManifests comes last. Nothing is deleted if anything before it failed,
-// or if the tags are not all what the plan relies on: each was written or left
-// alone by now, and a new one may need what is to go. What an index lists goes
-// only after the index itself.
+// comparedAfter is how many manifests are deleted between two comparisons of the tags. If
+// there are more tags than that, it is as many as there are tags, so that a deletion costs
+// one HEAD more at the most.
+const comparedAfter = 100
+
+// deleteManifests comes last. Nothing is deleted if anything before it failed, or
+// if the tags are not all what the plan relies on: each was written or left alone by
+// now, and a new one may need what is to go. What an index lists goes only after the
+// index itself, and after another look at the tags.
 func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []Outcome {
 	if len(plan.DeleteManifests) == 0 {
 		return nil
@@ -34,35 +41,34 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	case stop != nil:
 	case a.ctx.Err() != nil:
 		stop = interrupted(a.ctx.Err())
-	default:
-		stop = a.unchanged(plan.Tags)
 	}
 	outcome := map[string]error{}
+	var deleted []string
+	gone := map[string]bool{} // digests that may be gone, and their tags with them
 	for _, wave := range deletionWaves(plan.DeleteManifests) {
-		var due []registry.Removal
-		for _, d := range wave {
-			err := stop
-			if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
-				why := ErrSkipped
-				if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
-					why = registry.ErrUnsupported
+		for batch := range slices.Chunk(wave, max(comparedAfter, len(plan.Tags))) {
+			due := deletable(batch, stop, outcome)
+			if len(due) == 0 {
+				continue
+			}
+			if stop = a.unchanged(plan.Tags, gone); stop != nil {
+				deletable(batch, stop, outcome)
+				continue
+			}
+			for _, d := range plan.DeleteManifests {
+				gone[d.Digest] = true
+			}
+			for i, err := range a.w.DeleteManifests(a.ctx, due) {
+				if tagged := (*registry.TaggedError)(nil); errors.As(err, &tagged) {
+					err = fmt.Errorf("%w: %w; plan again", ErrStale, tagged)
 				}
-				err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
+				if outcome[due[i].Digest] = interrupted(err); err == nil {
+					deleted = append(deleted, due[i].Digest)
+				}
 			}
-			if outcome[d.Digest] = err; err == nil {
-				due = append(due, registry.Removal{Digest: d.Digest, Tags: d.Tags})
-			}
-		}
-		if len(due) == 0 {
-			continue
-		}
-		for i, err := range a.w.DeleteManifests(a.ctx, due) {
-			if tagged := (*registry.TaggedError)(nil); errors.As(err, &tagged) {
-				err = fmt.Errorf("%w: %w; plan again", ErrStale, tagged)
-			}
-			outcome[due[i].Digest] = interrupted(err)
 		}
 	}
+	a.warnOfUndeleted(deleted)
 	var all []Outcome
 	for _, d := range plan.DeleteManifests {
 		all = append(all, Outcome{Tag: d.Digest, Err: outcome[d.Digest]})
@@ -70,17 +76,70 @@ func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []
 	return all
 }
 
+// deletable notes why manifests are not deleted, and returns the others.
+func deletable(batch []DeleteManifest, stop error, outcome map[string]error) (due []registry.Removal) {
+	for _, d := range batch {
+		err := stop
+		if held := slices.IndexFunc(d.Parents, func(parent string) bool { return outcome[parent] != nil }); err == nil && held >= 0 {
+			why := ErrSkipped
+			if errors.Is(outcome[d.Parents[held]], registry.ErrUnsupported) {
+				why = registry.ErrUnsupported
+			}
+			err = fmt.Errorf("%w: %s lists it or refers to it, and was not deleted", why, d.Parents[held])
+		}
+		if outcome[d.Digest] = err; err == nil {
+			due = append(due, registry.Removal{Digest: d.Digest, Tags: d.Tags})
+		}
+	}
+	return due
+}
+
+// warnOfUndeleted asks for what the registry says it has deleted. What it still has
+// after a while is a warning and no failure: with a 202 it may have accepted a deletion
+// that it does later, and Quay answers for a manifest from a cache for some time
+// (quay/quay, endpoints/v2/manifest.py, fetch_manifest_by_digest).
+func (a *applying) warnOfUndeleted(digests []string) {
+	ctx, done := registry.Finishing(a.ctx)
+	defer done()
+	var unknown []string
+	for try := 0; len(digests) > 0; try++ {
+		var there []string
+		for i, now := range a.w.Resolve(ctx, digests) {
+			switch {
+			case now.Err == nil:
+				there = append(there, digests[i])
+			case !errors.Is(now.Err, registry.ErrNotFound):
+				unknown = append(unknown, registry.Line(now.Err))
+			}
+		}
+		if digests = there; try == len(readBackPauses) || len(digests) > 0 && pause(ctx, readBackPauses[try]) != nil {
+			break
+		}
+	}
+	if len(digests) > 0 {
+		a.warnUndeleted("the registry says that it has deleted what is still there: %s", digests)
+	}
+	if len(unknown) > 0 {
+		a.warnUndeleted("the registry says that it has deleted what can't be asked for now: %s", unknown)
+	}
+}
+
+func (a *applying) warnUndeleted(message string, what []string) {
+	a.warned = append(a.warned, &config.Finding{ID: findings.UndeletedManifest, Warning: true, Message: fmt.Sprintf(message, few(what))})
+}
+
 var errNothingDeleted = fmt.Errorf("%w: nothing is deleted from a repository in which something failed", ErrSkipped)
 
-// unchanged lists and reads the tags of the repository once more.
-func (a *applying) unchanged(planned []TagDigest) error {
+// unchanged lists and reads the tags of the repository once more. A tag may be gone with
+// its manifest.
+func (a *applying) unchanged(planned []TagDigest, gone map[string]bool) error {
 	want := map[string]string{}
 	for _, t := range planned {
 		want[t.Tag] = t.Digest
 	}
 	tags, err := a.w.Tags(a.ctx)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
-		return fmt.Errorf("re-read before the deletion: %w", err)
+		return interrupted(fmt.Errorf("re-read before the deletion: %w", err))
 	}
 	for _, tag := range tags {
 		if want[tag] == "" {
@@ -93,6 +152,7 @@ func (a *applying) unchanged(planned []TagDigest) error {
 	}
 	for i, now := range a.w.Resolve(a.ctx, names) {
 		switch {
+		case errors.Is(now.Err, registry.ErrNotFound) && gone[planned[i].Digest]:
 		case now.Err != nil && !errors.Is(now.Err, registry.ErrNotFound):
 			return interrupted(fmt.Errorf("re-read before the deletion: %w", now.Err))
 		case now.Value.Digest != planned[i].Digest:
@@ -113,8 +173,8 @@ func (a *applying) deletes() error {
 	return a.w.Deletes(a.ctx)
 }
 
-// deletable returns the deletions that do not follow from a purge that is not done.
-func (a *applying) deletable(due []DeleteTag) []DeleteTag {
+// untaggable returns the deletions that do not follow from a purge that is not done.
+func (a *applying) untaggable(due []DeleteTag) []DeleteTag {
 	if a.undeletable == nil {
 		return due
 	}

@@ -30,7 +30,8 @@ type Result struct {
 }
 
 // Outcome is the result of one action. A nil Err means that the registry was asked
-// afterwards and confirmed it. For a deleted manifest, nil means that it is gone.
+// afterwards and confirmed it. For a deleted manifest, nil means that the registry says
+// so; if it is there afterwards, Result.Warned has an undeleted-manifest.
 type Outcome struct {
 	Tag     string // or the digest of a manifest
 	Err     error

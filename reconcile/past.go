@@ -64,8 +64,9 @@ const maxSearched = 256
 
 // carried tells which version each image of an alias is: by the mark that tagline
 // left on whatever index it is, by what a run remembers of a whole version, or else by
-// the highest version tag that has the same image. A version stays zero if neither says. What can't be looked into is
-// one image without a platform. There is none if the alias can't be pulled.
+// the highest version tag that has the same image. A version stays zero if none of them
+// says. What can't be looked into is one image without a platform. There is none if the
+// alias can't be pulled.
 func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImage, error) {
 	unknown := []oldImage{{digest: now.Digest}}
 	if now.MediaType != "" && !registry.KnownType(now.MediaType) {

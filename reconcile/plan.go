@@ -147,14 +147,14 @@ type Referrer struct {
 	Manifest  []byte // what goes under Tag, nil without one
 }
 
-// attachment is a referrer without its bytes.
-type attachment struct {
+// referrerKey is a referrer without its bytes.
+type referrerKey struct {
 	from            config.Repository
 	subject, digest string
 	tag             string
 }
 
-func (r Referrer) key() attachment { return attachment{r.From, r.Subject, r.Digest, r.Tag} }
+func (r Referrer) key() referrerKey { return referrerKey{r.From, r.Subject, r.Digest, r.Tag} }
 
 // What a referrer is.
 const (

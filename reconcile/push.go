@@ -16,14 +16,36 @@ func (a *applying) push(batch []Push) {
 	a.copy(batch)
 	batch = a.keep(batch, a.hasCopies)
 	a.attach(batch)
+	var sent, check []string
+	want := map[string]string{}
+	for _, p := range a.put(batch) {
+		sent = append(sent, p.Tag) // it may be written where there is an error
+		if a.outcome[p.Tag] == nil {
+			check, want[p.Tag] = append(check, p.Tag), p.New
+		}
+	}
+	a.readBack(check, want)
+	a.ensure(sent)
+}
+
+// put reads the tags of a batch again and pushes those that have not moved. It returns
+// what it has sent.
+func (a *applying) put(batch []Push) []Push {
+	if len(batch) == 0 {
+		return nil
+	}
+	end, err := a.w.Turn(a.ctx)
+	if err != nil {
+		return a.keep(batch, func(Push) error { return interrupted(err) })
+	}
+	defer end()
 	tags := make([]string, len(batch))
 	for i, p := range batch {
 		tags[i] = p.Tag
 	}
-	before := a.w.Resolve(a.ctx, tags)
 	at := map[string]registry.Answer[registry.Descriptor]{}
-	for i, tag := range tags {
-		at[tag] = before[i]
+	for i, now := range a.w.Resolve(a.ctx, tags) {
+		at[tags[i]] = now
 	}
 	batch = slices.DeleteFunc(batch, func(p Push) bool {
 		if at[p.Tag].Err == nil && at[p.Tag].Value.Digest == p.New { // another run has just done it
@@ -34,28 +56,16 @@ func (a *applying) push(batch []Push) {
 	})
 	batch = a.keep(batch, func(p Push) error { return unmoved(at[p.Tag], p.Old) })
 	if len(batch) == 0 {
-		return
+		return nil
 	}
-
 	puts := make([]registry.TaggedManifest, len(batch))
 	for i, p := range batch {
-		puts[i] = registry.TaggedManifest{Tag: p.Tag, Manifest: registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
+		puts[i] = registry.TaggedManifest{Tag: p.Tag, Was: p.Old, Manifest: registry.RawManifest{Digest: p.New, MediaType: p.MediaType, Body: p.Manifest}}
 	}
-	errs := a.w.Put(a.ctx, puts)
-	var check []string
-	want := map[string]string{}
-	for i, p := range batch {
-		a.outcome[p.Tag] = interrupted(errs[i])
-		if errs[i] == nil {
-			check, want[p.Tag] = append(check, p.Tag), p.New
-		}
+	for i, err := range a.w.Put(a.ctx, puts) {
+		a.outcome[batch[i].Tag] = interrupted(stale(err, batch[i].Old))
 	}
-	a.readBack(check, want)
-	written := make([]string, len(batch)) // or perhaps written, where there is an error
-	for i, p := range batch {
-		written[i] = p.Tag
-	}
-	a.ensure(written)
+	return batch
 }
 
 // mayBegin tells what stands in the way of a push before anything is sent.

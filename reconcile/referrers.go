@@ -23,8 +23,8 @@ const (
 	maxReferrerDepth = 8
 )
 
-// attached looks for what refers to copies.
-type attached struct {
+// referrerFinder looks for what refers to copies.
+type referrerFinder struct {
 	scope
 	found    []Referrer
 	seen     map[string]bool // digests of manifests, and tags
@@ -39,7 +39,7 @@ func (s scope) along(alias config.Alias, copies []Copy, body *registry.Manifest)
 	if !policies.Referrers.Of(s.rules) {
 		return nil, nil
 	}
-	x := &attached{scope: s, seen: map[string]bool{}}
+	x := &referrerFinder{scope: s, seen: map[string]bool{}}
 	var subjects []Referrer // as far as With, From and Digest
 	for _, c := range copies {
 		subjects = append(subjects, x.listed(c, c.Digest, body, 0)...)
@@ -66,7 +66,7 @@ func (s scope) along(alias config.Alias, copies []Copy, body *registry.Manifest)
 }
 
 // listed returns a manifest and all that it lists, if it is that of the body.
-func (x *attached) listed(c Copy, digest string, body *registry.Manifest, depth int) (all []Referrer) {
+func (x *referrerFinder) listed(c Copy, digest string, body *registry.Manifest, depth int) (all []Referrer) {
 	if x.seen[digest] {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (x *attached) listed(c Copy, digest string, body *registry.Manifest, depth 
 }
 
 // tags looks for what cosign keeps for a digest.
-func (x *attached) tags(subject Referrer) {
+func (x *referrerFinder) tags(subject Referrer) {
 	for _, tag := range registry.CosignTags(subject.Digest) {
 		now, err := x.tag(subject.From, tag)
 		if errors.Is(err, registry.ErrNotFound) || x.unread(err) || x.seen[tag] {
@@ -112,19 +112,19 @@ func (x *attached) tags(subject Referrer) {
 	}
 }
 
-// attachedFirst has what is copied first at its end.
-var attachedFirst = []string{RefersAttestation, RefersSBOM, RefersSignature}
+// mostWanted are the kinds of referrers that are copied first, the first one last.
+var mostWanted = []string{RefersAttestation, RefersSBOM, RefersSignature}
 
 // manifests looks for those that name a digest as their subject. BuildKit's
 // attestations go by the provenance policy.
-func (x *attached) manifests(subject Referrer) {
+func (x *referrerFinder) manifests(subject Referrer) {
 	found, err := ask(x.referrers, x.open.referrers, place{subject.From, subject.Digest})
 	if x.unread(err) {
 		return
 	}
 	found = slices.Clone(found)
 	slices.SortFunc(found, func(a, b registry.Descriptor) int { // signatures first: there may be too many
-		return cmp.Or(slices.Index(attachedFirst, refersAs(b.ArtifactType))-slices.Index(attachedFirst, refersAs(a.ArtifactType)), cmp.Compare(a.Digest, b.Digest))
+		return cmp.Or(slices.Index(mostWanted, refersAs(b.ArtifactType))-slices.Index(mostWanted, refersAs(a.ArtifactType)), cmp.Compare(a.Digest, b.Digest))
 	})
 	for _, d := range found {
 		switch {
@@ -139,7 +139,7 @@ func (x *attached) manifests(subject Referrer) {
 	}
 }
 
-func (x *attached) add(r Referrer) {
+func (x *referrerFinder) add(r Referrer) {
 	if len(x.found) == maxReferrers {
 		x.dropped++
 		return
@@ -149,16 +149,16 @@ func (x *attached) add(r Referrer) {
 
 // unread reports whether there is an error, and notes it unless the answer is only
 // not there yet.
-func (x *attached) unread(err error) bool {
+func (x *referrerFinder) unread(err error) bool {
 	if err != nil && !errors.Is(err, errUnknown) {
 		x.problems = append(x.problems, registry.Line(err)) // it says what was asked for
 	}
 	return err != nil
 }
 
-// attach has an alias in sync get what was attached to its images after they were
+// alongLater has an alias in sync get what was made for its images after they were
 // copied.
-func (s scope) attach(alias config.Alias, v *verdict) {
+func (s scope) alongLater(alias config.Alias, v *verdict) {
 	m, err := s.body(v.content)
 	if v.fail(err); err != nil {
 		return

@@ -392,17 +392,16 @@ func (x *restoring) putManifests(digests []string) {
 	for batch := range slices.Chunk(due, x.w.AtOnce()) {
 		var puts []registry.TaggedManifest
 		var kept []string
-		want := map[string]string{}
 		for _, digest := range batch {
-			want[digest] = digest
 			if x.ones[digest].kept {
 				kept = append(kept, digest)
 			} else {
 				puts = append(puts, registry.TaggedManifest{Manifest: x.lost.manifests[digest]})
 			}
 		}
-		x.undelete(kept, want)
-		x.put(puts, want)
+		x.undelete(kept)
+		pushed := x.send(puts)
+		x.readBack(slices.Sorted(maps.Keys(pushed)), pushed)
 		for _, digest := range batch {
 			x.ones[digest].Err = x.outcome[digest]
 		}
@@ -422,29 +421,9 @@ func (x *restoring) putTags(tags []RestoredOne) {
 		}
 	}
 	for batch := range slices.Chunk(due, x.w.AtOnce()) {
-		names := make([]string, len(batch))
-		for i, t := range batch {
-			names[i] = t.Tag
-		}
-		var puts []registry.TaggedManifest
-		want := map[string]string{}
-		for i, now := range x.w.Resolve(x.ctx, names) {
-			t := batch[i]
-			if now.Err == nil && now.Value.Digest == t.Digest && x.ones[t.Digest].kept {
-				x.outcome[t.Tag] = nil // it came back with its manifest
-				continue
-			}
-			if subject := registry.FallbackSubject(t.Tag); t.Was == "" && now.Err == nil && subject != "" && t.Tag == registry.FallbackTag(subject) {
-				t.Digest = now.Value.Digest // the pushes of what it lists have brought it back
-				continue
-			}
-			if x.outcome[t.Tag] = unmoved(now, t.Was); x.outcome[t.Tag] == nil {
-				puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Manifest: x.lost.manifests[t.Digest]})
-				want[t.Tag] = t.Digest
-			}
-		}
 		left := x.left(batch)
-		x.put(puts, want)
+		want := x.putBatch(batch)
+		x.readBack(slices.Sorted(maps.Keys(want)), want)
 		x.putBack(left)
 		for _, t := range batch {
 			if t.Err = interrupted(x.outcome[t.Tag]); t.Err == nil && x.ensured[t.Was] != nil {
@@ -452,6 +431,40 @@ func (x *restoring) putTags(tags []RestoredOne) {
 			}
 		}
 	}
+}
+
+// putBatch reads tags again and pushes those that have not moved. It returns the digests
+// of what it has pushed.
+func (x *restoring) putBatch(batch []*RestoredOne) map[string]string {
+	want := map[string]string{}
+	end, err := x.w.Turn(x.ctx)
+	if err != nil {
+		for _, t := range batch {
+			x.outcome[t.Tag] = err
+		}
+		return want
+	}
+	defer end()
+	names := make([]string, len(batch))
+	for i, t := range batch {
+		names[i] = t.Tag
+	}
+	var puts []registry.TaggedManifest
+	for i, now := range x.w.Resolve(x.ctx, names) {
+		t := batch[i]
+		if now.Err == nil && now.Value.Digest == t.Digest && x.ones[t.Digest].kept {
+			x.outcome[t.Tag] = nil // it came back with its manifest
+			continue
+		}
+		if subject := registry.FallbackSubject(t.Tag); t.Was == "" && now.Err == nil && subject != "" && t.Tag == registry.FallbackTag(subject) {
+			t.Digest = now.Value.Digest // the pushes of what it lists have brought it back
+			continue
+		}
+		if x.outcome[t.Tag] = unmoved(now, t.Was); x.outcome[t.Tag] == nil {
+			puts = append(puts, registry.TaggedManifest{Tag: t.Tag, Was: t.Was, Manifest: x.lost.manifests[t.Digest]})
+		}
+	}
+	return x.send(puts)
 }
 
 // left returns what the tags name now, with its bytes: some registries drop that
@@ -473,30 +486,31 @@ func (x *restoring) left(batch []*RestoredOne) []Required {
 }
 
 // undelete has the registry bring manifests back, and reads them back.
-func (x *restoring) undelete(digests []string, want map[string]string) {
+func (x *restoring) undelete(digests []string) {
 	if len(digests) == 0 {
 		return
 	}
-	var check []string
+	back := map[string]string{}
 	for i, err := range registry.Undelete(x.ctx, x.w, digests) {
 		if x.outcome[digests[i]] = interrupted(err); err == nil {
-			check = append(check, digests[i])
+			back[digests[i]] = digests[i]
 		}
 	}
-	x.readBack(check, want)
+	x.readBack(slices.Sorted(maps.Keys(back)), back)
 }
 
-// put pushes one batch and reads it back.
-func (x *restoring) put(puts []registry.TaggedManifest, want map[string]string) {
+// send pushes one batch. It returns the digests of what it has pushed, by tag or digest.
+func (x *restoring) send(puts []registry.TaggedManifest) map[string]string {
+	pushed := map[string]string{}
 	if len(puts) == 0 {
-		return
+		return pushed
 	}
-	var check []string
 	for i, err := range x.w.Put(x.ctx, puts) {
-		name := cmp.Or(puts[i].Tag, puts[i].Manifest.Digest)
-		if x.outcome[name] = interrupted(err); err == nil {
-			check = append(check, name)
+		digest := puts[i].Manifest.Digest
+		name := cmp.Or(puts[i].Tag, digest)
+		if x.outcome[name] = interrupted(stale(err, puts[i].Was)); err == nil {
+			pushed[name] = digest
 		}
 	}
-	x.readBack(check, want)
+	return pushed
 }

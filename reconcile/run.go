@@ -163,7 +163,9 @@ func (p Plan) waits(image config.Image) map[string]time.Time {
 func (p Plan) with(result Result, image config.Image) Plan {
 	aliases := byTag(image)
 	for _, w := range result.Warned {
-		w.Pos = aliases[w.Alias].Pos
+		if w.Pos = image.Pos; w.Alias != "" {
+			w.Pos = aliases[w.Alias].Pos
+		}
 	}
 	p.Warnings = slices.Concat(p.Warnings, ofProfile(image, slices.Clone(result.Warned)))
 	return p

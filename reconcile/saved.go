@@ -35,7 +35,7 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 	for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed, r.Ensured) {
 		settled[o.Tag], already[o.Tag] = o.Err, o.Already
 	}
-	var whole Result
+	whole := Result{Warned: r.Warned}
 	for _, p := range plan.Pushes {
 		whole.Pushed = append(whole.Pushed, Outcome{p.Tag, settled[p.Tag], already[p.Tag]})
 	}

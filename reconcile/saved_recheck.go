@@ -46,7 +46,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 			settled[p.Tag] = nil
 			continue
 		}
-		settle(settled, p.Tag, "it", now, p.Old)
+		noteStale(settled, p.Tag, "it", now, p.Old)
 		relies[p.Tag] = slices.Clone(p.Follows)
 		for _, c := range p.Platforms {
 			switch at, isTag := tagOf(p, c); {
@@ -54,7 +54,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 			case pushed[at] == c.SourceDigest: // it is not, but this plan makes it so
 				relies[p.Tag] = append(relies[p.Tag], at.reference)
 			default:
-				settle(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
+				noteStale(settled, p.Tag, fmt.Sprintf("source %q", c.Source), state.tags[at], c.SourceDigest)
 			}
 		}
 	}
@@ -199,8 +199,8 @@ func vouchLost(ctx context.Context, readers registry.Readers, image config.Image
 	}
 }
 
-// settle notes a tag that is not what the plan saw.
-func settle(settled map[string]error, action, what string, now registry.Answer[registry.Descriptor], planned string) {
+// noteStale notes a tag that is not what the plan saw.
+func noteStale(settled map[string]error, action, what string, now registry.Answer[registry.Descriptor], planned string) {
 	_, is := settled[action]
 	switch {
 	case is:

@@ -29,7 +29,7 @@ type applying struct {
 	outcome  map[string]error // by tag, of what was tried
 	already  map[string]bool  // by tag, of what did not have to be
 	copied   map[Copy]error
-	attached map[attachment]error
+	attached map[referrerKey]error
 	warned   []*config.Finding
 	ensured  map[string]error // by digest, of Plan.Required
 	back     map[string]bool  // by digest, what was put back
@@ -70,6 +70,18 @@ func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 		ErrStale, cmp.Or(planned, "nothing"), cmp.Or(now.Value.Digest, "nothing"))
 }
 
+// stale returns the error of a write. That of a tag which the writer found moved is an
+// [ErrStale], as if it had been found before.
+func stale(err error, planned string) error {
+	switch moved := (*registry.MovedError)(nil); {
+	case errors.As(err, &moved):
+		return unmoved(registry.Answer[registry.Descriptor]{Value: registry.Descriptor{Digest: moved.Now}}, planned)
+	case errors.Is(err, registry.ErrMoved):
+		return fmt.Errorf("%w: the tag no longer names %s: %w; plan again", ErrStale, planned, err)
+	}
+	return err
+}
+
 // readBack asks what tags name now. Want has the digest for each; a tag that
 // is not in it should be gone. What does not agree after a while is an error.
 // What was written before an interruption is read back all the same.
@@ -94,12 +106,18 @@ func (a *applying) readBack(tags []string, want map[string]string) {
 		if tags = again; try == len(readBackPauses) {
 			return
 		}
-		if len(tags) > 0 {
-			select {
-			case <-time.After(readBackPauses[try]):
-			case <-ctx.Done():
-				return
-			}
+		if len(tags) > 0 && pause(ctx, readBackPauses[try]) != nil {
+			return
 		}
+	}
+}
+
+// pause waits, or returns the error of the context if that ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

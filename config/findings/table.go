@@ -74,6 +74,7 @@ const (
 	ClockSkew          ID = "clock-skew"
 	UnlistedGrace      ID = "unlisted-grace"
 	ArchivedManifest   ID = "archived-manifest"
+	UndeletedManifest  ID = "undeleted-manifest"
 )
 
 // Findings about compose files.
@@ -172,6 +173,7 @@ var All = []Kind{
 	{ClockSkew, Registry, Error, "The clocks of the registry and of this machine differ by more than five minutes, so ages are not known.", "Set the clock."},
 	{UnlistedGrace, Registry, Warning, "`grace` keeps what a run replaces, in a registry that lists no untagged manifests. No later run can find and delete it.", "Leave `grace` out, so that it is deleted at once, or accept that it stays for good."},
 	{ArchivedManifest, Registry, Warning, "An archived manifest may refer to anything, so no manifest is deleted.", "Restore it, or delete it by hand."},
+	{UndeletedManifest, Registry, Warning, "The registry says that it has deleted a manifest, and still has it some seconds later.", "Some registries delete later, or answer from a cache for a while: look again then. If it stays, see whether a proxy in front of the registry or the registry itself ignores deletions."},
 
 	{InvalidCompose, Loading, Error, "The project is not what the compose specification asks for.", "Correct what the message names; `docker compose config` says the same."},
 	{UnreadableFile, Loading, Error, "A file of a project, or of a folder of images.yaml files, does not exist, is not a plain file, or can't be read.", "Correct the path or the permissions."},

@@ -145,6 +145,29 @@ func TestNeverPushed(t *testing.T) {
 	}
 }
 
+// A tag that another job moves while its deletion waits stays.
+func TestTagMovesWhileItsDeletionWaits(t *testing.T) {
+	r := azuretest.Start(t)
+	digests := push(t, r, "app", "1.0", "1.1")
+	deletions := 0
+	r.Around(func(w http.ResponseWriter, req *http.Request, next http.HandlerFunc) {
+		if req.Method != http.MethodDelete {
+			next(w, req)
+			return
+		}
+		deletions++
+		if _, err := demo.Push(t.Context(), r.Host, "app", []demo.Image{{Tag: "1.0", Platforms: intel, Version: "1.1"}}); err != nil {
+			t.Error(err)
+		}
+		http.Error(w, `{"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests, please retry later"}]}`, http.StatusTooManyRequests)
+	})
+	_, w := openAs(t, r, oci.Options{Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
+	err := w.Writer(at(r, "app")).DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0]
+	if moved := (*registry.MovedError)(nil); !errors.As(err, &moved) || deletions != 1 {
+		t.Errorf("got %v after %d deletions", err, deletions)
+	}
+}
+
 // A rate limit in the middle of deletions and of a listing is waited for.
 func TestRateLimit(t *testing.T) {
 	r := azuretest.Start(t)

@@ -49,12 +49,18 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 
 func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 	subject := "delete tag " + w.api.repository.Reference(t.Tag)
-	if err := t.Check(ctx, w); errors.Is(err, registry.ErrMoved) {
-		return fmt.Errorf("%s: %w", subject, err)
-	} else if err != nil {
-		return fmt.Errorf("delete tag: %w", err)
+	unmoved := func(ctx context.Context) error {
+		if err := t.Check(ctx, w); errors.Is(err, registry.ErrMoved) {
+			return fmt.Errorf("%s: %w", subject, err)
+		} else if err != nil {
+			return fmt.Errorf("delete tag: %w", err)
+		}
+		return nil
 	}
-	_, err := w.api.ask(ctx, http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
+	if err := unmoved(ctx); err != nil {
+		return err
+	}
+	_, err := w.api.ask(oci.Checked(ctx, t.Tag, unmoved), http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
 	return err
 }
 

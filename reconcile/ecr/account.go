@@ -39,6 +39,7 @@ type account struct {
 	host   config.ECRHost
 	said   config.Registry // what images.yaml says of it
 	pushes *rate.Limiter
+	turn   chan struct{} // full while a batch of tags is read and pushed
 
 	connecting sync.Once
 	api        *ecr.Client
@@ -54,7 +55,7 @@ func newAccount(c *Client, name string, host config.ECRHost) *account {
 	r := &account{
 		client: c, name: name, host: host, said: c.options.Registries[name],
 		// Two at once make up for the reads between batches.
-		pushes: rate.NewLimiter(rate.Limit(c.options.PushRate), 2),
+		pushes: rate.NewLimiter(rate.Limit(c.options.PushRate), 2), turn: make(chan struct{}, 1),
 	}
 	for _, repository := range c.options.Repositories {
 		if repository.Host == name {

@@ -169,6 +169,6 @@ func (c *Client) overHTTP(ctx context.Context, repository config.Repository) (co
 	return repository, nil
 }
 
-// pushesAtOnce is the number of pushes in about a second. A tag may wait that
-// long between its last read and its push.
+// pushesAtOnce is the number of pushes in about a second. A tag may wait that long
+// between its last read and its push; see [writer.Turn].
 func (c *Client) pushesAtOnce() int { return max(1, int(math.Ceil(c.options.PushRate))) }

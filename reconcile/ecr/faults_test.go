@@ -124,6 +124,45 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A push that is sent again reads its tag before. Where another job has moved that
+// meanwhile, the push is not sent.
+func TestTagMovesBetweenAttempts(t *testing.T) {
+	for name, do := range map[string]func(move func()) ecrtest.Action{
+		"throttled": func(move func()) ecrtest.Action {
+			return func(w http.ResponseWriter, c *ecrtest.Call) { move(); ecrtest.Throttle()(w, c) }
+		},
+		"cut": func(move func()) ecrtest.Action {
+			return func(w http.ResponseWriter, c *ecrtest.Call) { move(); ecrtest.Reset()(w, c) }
+		},
+		"done, and the answer lost": func(move func()) ecrtest.Action {
+			return func(w http.ResponseWriter, c *ecrtest.Call) {
+				c.Serve(httptest.NewRecorder())
+				move()
+				ecrtest.Reset()(w, c)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			moved := ""
+			server.Script(ecrtest.Fault{Operation: "PutImage", Times: 1, Do: do(func() {
+				seeded, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}, Version: "another"})
+				if err != nil {
+					t.Error(err)
+				}
+				moved = seeded["10"]
+			})})
+			_, err := apply(t, mine(t, ten))
+			if !errors.Is(err, reconcile.ErrStale) || !strings.Contains(err.Error(), "now names "+moved) {
+				t.Errorf("got %v, want that it is stale", err)
+			}
+			if now := server.Tags("my-image")["10"]; now != moved || server.Calls()["PutImage"] != 1 {
+				t.Errorf("the tag names %s, want %s, after %d pushes", now, moved, server.Calls()["PutImage"])
+			}
+		})
+	}
+}
+
 func deny(operation string) []ecrtest.Fault {
 	return []ecrtest.Fault{{Operation: operation, Do: ecrtest.Deny()}}
 }
@@ -415,17 +454,18 @@ func TestImmutableMeanwhile(t *testing.T) {
 	}
 }
 
-// The answer to the first push of an immutable tag is lost. The SDK pushes
-// again, and ECR refuses it. The push succeeds if the tag names the pushed
-// digest, and fails if another job was faster.
+// The answer to the first push of an immutable tag is lost. If the tag names the pushed
+// digest, the SDK pushes again, ECR refuses it, and the push succeeds. If another job was
+// faster, it fails.
 func TestImmutableAnswerLost(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		lose ecrtest.Action
 		want string // part of the error
+		sent int
 	}{
-		{"own push", ecrtest.LoseAnswer(), ""},
-		{"another job's push", nil, "ImageTagAlreadyExistsException"},
+		{"own push", ecrtest.LoseAnswer(), "", 2},
+		{"another job's push", nil, "stale: the tag named nothing when it was planned", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := emulate(t, ecrtest.Options{})
@@ -451,8 +491,8 @@ func TestImmutableAnswerLost(t *testing.T) {
 			if got := server.Tags("my-image")["10"]; (got == p.Pushes[0].New) != (test.want == "") {
 				t.Errorf("10 is %s, the push was of %s", got, p.Pushes[0].New)
 			}
-			if n := server.Calls()["PutImage"]; n != 2 {
-				t.Errorf("%d pushes, want 2", n)
+			if n := server.Calls()["PutImage"]; n != test.sent {
+				t.Errorf("%d pushes, want %d", n, test.sent)
 			}
 		})
 	}

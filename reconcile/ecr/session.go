@@ -252,7 +252,7 @@ func (c *Client) retryer(w *wire) aws.Retryer {
 		}
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 			var full *types.LimitExceededException
-			if errors.As(err, &full) || transport.ByProxy(err) != nil || w.unanswered.Load() >= int64(o.MaxAttempts) {
+			if errors.As(err, &full) || errors.As(err, new(*unsentError)) || transport.ByProxy(err) != nil || w.unanswered.Load() >= int64(o.MaxAttempts) {
 				return aws.FalseTernary
 			}
 			return aws.UnknownTernary
@@ -289,8 +289,31 @@ type wire struct {
 	told       atomic.Bool // whether a retry has been logged as a warning
 }
 
+// checkKey is where the context of a PutImage has what to ask before the SDK sends it
+// again.
+type checkKey struct{}
+
+// withCheck returns a context for a PutImage. If ask returns an error before that is sent
+// again, it is not.
+func withCheck(ctx context.Context, ask func() error) context.Context {
+	return context.WithValue(ctx, checkKey{}, ask)
+}
+
+// unsentError is why a call was not sent again.
+type unsentError struct{ error }
+
+func (e *unsentError) Unwrap() error { return e.error }
+
 // Do implements [ecr.HTTPClient].
 func (w *wire) Do(req *http.Request) (*http.Response, error) {
+	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
+	again = again && attempt != "1"
+	if ask, ok := req.Context().Value(checkKey{}).(func() error); ok && again && operation == "PutImage" {
+		if err := ask(); err != nil {
+			return nil, &unsentError{err}
+		}
+	}
 	select {
 	case w.slots <- struct{}{}:
 		defer func() { <-w.slots }()
@@ -308,9 +331,7 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	sent.Body = io.NopCloser(bytes.NewReader(body))
 
 	began := time.Now()
-	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
-	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
-	if again = again && attempt != "1"; again {
+	if again {
 		level, note := slog.LevelDebug, "asking again"
 		if !w.told.Swap(true) { // once: in a throttled run they would fill the log
 			level, note = slog.LevelWarn, "asking again; -vv logs every time"

@@ -27,6 +27,17 @@ type writer struct {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
 
+// Turn implements [registry.Writer]. All repositories of an account share its rate of
+// pushes, so one batch at a time is between its last read and its push.
+func (w *writer) Turn(ctx context.Context) (end func(), err error) {
+	select {
+	case w.turn <- struct{}{}:
+		return func() { <-w.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Resolve fetches the images themselves: there, a tag that does not exist fails
 // alone. It does not use the reader's memory.
 //
@@ -107,7 +118,8 @@ func (w *writer) Tags(ctx context.Context) ([]string, error) {
 // Put implements [registry.Writer]. A cancelled context does not cut off a push
 // that has begun.
 //
-// Errors: [registry.ErrNotFound] if there is no such repository.
+// Errors: [registry.MovedError] if a tag has been moved before its push was sent again;
+// [registry.ErrNotFound] if there is no such repository.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := make([]error, len(pushes))
 	var group errgroup.Group
@@ -148,7 +160,7 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	if push.Tag != "" {
 		in.ImageTag = &push.Tag
 	}
-	out, err := api.PutImage(ctx, in)
+	out, err := api.PutImage(withCheck(ctx, func() error { return w.unmoved(ctx, push) }), in)
 	var (
 		exists *types.ImageAlreadyExistsException
 		tagged *types.ImageTagAlreadyExistsException
@@ -160,6 +172,21 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 		return err
 	case out.Image != nil && out.Image.ImageId != nil && aws.ToString(out.Image.ImageId.ImageDigest) != push.Manifest.Digest:
 		return fmt.Errorf("ECR stored digest %s instead of %s", aws.ToString(out.Image.ImageId.ImageDigest), push.Manifest.Digest)
+	}
+	return nil
+}
+
+// unmoved returns an error if a tag names neither what it named nor what it should.
+func (w *writer) unmoved(ctx context.Context, push registry.TaggedManifest) error {
+	if push.Tag == "" {
+		return nil
+	}
+	now := w.Resolve(ctx, []string{push.Tag})[0]
+	switch named := now.Value.Digest; {
+	case now.Err != nil && !isAbsent(now.Err):
+		return now.Err
+	case named != push.Was && named != push.Manifest.Digest:
+		return &registry.MovedError{Now: named}
 	}
 	return nil
 }

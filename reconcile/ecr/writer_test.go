@@ -7,11 +7,13 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
@@ -172,5 +174,74 @@ func TestCancelled(t *testing.T) {
 	}
 	if calls := server.Calls(); len(calls) > 0 {
 		t.Errorf("calls: %v", calls)
+	}
+}
+
+// batches counts the batches of pushes that are under way at once.
+type batches struct {
+	registry.Writers
+	under, most, all atomic.Int64
+}
+
+type batchWriter struct {
+	registry.Writer
+	*batches
+}
+
+func (b *batches) Writer(r config.Repository) registry.Writer {
+	return batchWriter{b.Writers.Writer(r), b}
+}
+
+func (b batchWriter) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
+	now := b.under.Add(1)
+	defer b.under.Add(-1)
+	b.all.Add(1)
+	for most := b.most.Load(); now > most && !b.most.CompareAndSwap(most, now); most = b.most.Load() {
+	}
+	return b.Writer.Put(ctx, pushes)
+}
+
+// All repositories of an account share its rate of pushes. A tag does not wait for those
+// of other repositories between its last read and its push.
+func TestOneBatchAtATime(t *testing.T) {
+	const repositories, aliases = 6, 3
+	server := emulate(t, ecrtest.Options{})
+	text := "images:\n"
+	for i := range repositories {
+		name := fmt.Sprintf("r%d", i)
+		if err := server.CreateRepository(name, types.ImageTagMutabilityMutable); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.Seed(name, time.Now(), demo.Image{Tag: "1.0", Platforms: []string{"linux/amd64"}}); err != nil {
+			t.Fatal(err)
+		}
+		text += "  " + name + ":\n    aliases:\n"
+		for k := range aliases {
+			text += fmt.Sprintf("      a%d: 1.0\n", k)
+		}
+	}
+	c := ecr.New(ecr.Options{PushRate: 200})
+	defer c.Close()
+	w := &batches{Writers: ecr.NewWriters(c)}
+	reconcile.RunAll(t.Context(), reconcile.Job{Readers: c, Writers: w}, images(t, text), func(p reconcile.Plan, r reconcile.Result) {
+		for _, o := range r.Pushed {
+			if o.Err != nil {
+				t.Errorf("%s:%s: %v", p.Repository, o.Tag, o.Err)
+			}
+		}
+	})
+	if w.most.Load() != 1 || w.all.Load() != repositories {
+		t.Errorf("%d batches, %d of them at once", w.all.Load(), w.most.Load())
+	}
+
+	end, err := w.Writer(config.Repository{Host: host, Path: "r0"}).Turn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.Writer(config.Repository{Host: host, Path: "r1"}).Turn(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupted run waits for its turn: %v", err)
 	}
 }

@@ -443,6 +443,25 @@ func TestDisagreement(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("a tag comes while a deletion waits", func(t *testing.T) {
+		inner, deletions := g.Answer, 0
+		defer func() { g.Answer = inner }()
+		g.Answer = func(w http.ResponseWriter, req *http.Request) bool {
+			if req.Method == http.MethodDelete {
+				deletions++
+				if _, err := demo.Push(t.Context(), g.Host, "owner/app", []demo.Image{{Tag: "latest", Platforms: intel, Version: "1.0"}}); err != nil {
+					t.Error(err)
+				}
+				githubtest.Refuse(w, http.StatusTooManyRequests, "You have exceeded a secondary rate limit.")
+			}
+			return req.Method == http.MethodDelete
+		}
+		_, w := open(t, g.Host, oci.Options{Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
+		err := w.Writer(repository).DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0]
+		if err == nil || !strings.Contains(err.Error(), "got other tags meanwhile") || deletions != 1 {
+			t.Errorf("got %v after %d deletions", err, deletions)
+		}
+	})
 	t.Run("a deletion is hidden or sent elsewhere", func(t *testing.T) {
 		for _, status := range []int{http.StatusNotFound, http.StatusMovedPermanently} {
 			inner := g.Answer

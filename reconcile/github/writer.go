@@ -181,18 +181,22 @@ func (w *writer) deleteVersion(ctx context.Context, v version, check func(tags [
 	if err != nil {
 		return err
 	}
-	now, err := w.read(ctx, address)
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
-		return registry.ErrNotFound
-	case err != nil:
-		return err
-	case now.ID != v.ID || now.Name != v.Name:
-		return fmt.Errorf("%s is another version now; run again", address)
+	unchanged := func(ctx context.Context) error {
+		now, err := w.read(ctx, address)
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			return registry.ErrNotFound
+		case err != nil:
+			return err
+		case now.ID != v.ID || now.Name != v.Name:
+			return fmt.Errorf("%s is another version now; run again", address)
+		}
+		return check(now.Metadata.Container.Tags)
 	}
-	if err := check(now.Metadata.Container.Tags); err != nil {
+	if err := unchanged(ctx); err != nil {
 		return err
 	}
+	ctx = oci.Checked(ctx, strconv.FormatInt(v.ID, 10), unchanged)
 	ctx, done := registry.Finishing(ctx)
 	defer done()
 	resp, err := w.versions.client.send(ctx, http.MethodDelete, address)

@@ -240,6 +240,10 @@ func (g *goingAway) serve(conn net.Conn, first bool) {
 			send(headers, endHeaders|endStream, stream, 0x88) // ":status: 200", RFC 7541, appendix A
 			continue
 		}
+		if kind == headers { // a HEAD of the tag, before the push is sent again
+			send(headers, endHeaders|endStream, stream, 0x8d) // ":status: 404"
+			continue
+		}
 		g.mu.Lock()
 		g.bodies = append(g.bodies, bodies[stream])
 		g.mu.Unlock()

@@ -192,6 +192,8 @@ func TestPut(t *testing.T) {
 		{"200 without a digest", answer(200, ""), "push answered with 200 and no digest, not with 201 Created"},
 		{"another digest", answer(201, "", "Docker-Content-Digest", someHash), "registry stored " + someHash + ", not the " + hash + " that was pushed"},
 		{"HTML", answer(200, html, "Content-Type", "text/html"), "push answered with a page of HTML: is there a proxy or a login page in front?"},
+		{"created, and said to be HTML", answer(201, "OK", "Content-Type", "text/html; charset=utf-8", "Docker-Content-Digest", hash), ""},
+		{"HTML with 201", answer(201, html, "Content-Type", "text/html"), "push answered with a page of HTML: is there a proxy or a login page in front?"},
 		{"denied", answer(403, `{"errors":[{"code":"DENIED","message":"tag is immutable"}]}`), "403 Forbidden: DENIED: tag is immutable; the credentials for HOST do not allow this"},
 		{"no such repository", answer(404, `{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}`), "404 Not Found: NAME_UNKNOWN: no such repository"},
 	}
@@ -234,10 +236,13 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var asked atomic.Int32
-			server := serve(t, map[string]http.HandlerFunc{"PUT /v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
-				if asked.Add(1) == 1 {
+			server := serve(t, map[string]http.HandlerFunc{"/v2/app/manifests/10": func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method == http.MethodHead: // before the push is sent again
+					http.NotFound(w, r)
+				case asked.Add(1) == 1:
 					tt.first(w, r)
-				} else {
+				default:
 					denied(w, r)
 				}
 			}})

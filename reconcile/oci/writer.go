@@ -89,11 +89,21 @@ func (t taggable) MediaType() (types.MediaType, error) {
 // AtOnce implements [registry.Writer].
 func (w *writer) AtOnce() int { return w.client.options.AtOnce(w.Host) }
 
-// Put implements [registry.Writer]. It returns no sentinel error.
+// Turn implements [registry.Writer]. There are none: a push that has to wait for long
+// reads its tag again.
+func (*writer) Turn(ctx context.Context) (func(), error) { return func() {}, ctx.Err() }
+
+// Put implements [registry.Writer].
+//
+// Errors: [registry.MovedError] if a tag has been moved before its push was sent.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := w.client.each(w.repository, len(pushes), func(i int) error {
 		if subject := subjectOf(pushes[i].Manifest); subject != "" {
 			defer w.alone(subject)()
+		}
+		ctx := ctx
+		if push := pushes[i]; push.Tag != "" {
+			ctx = w.checked(ctx, push.Tag, push.Was, push.Manifest.Digest)
 		}
 		return w.writers.pusher.Load().Put(ctx, w.reference(target(pushes[i])), taggable{pushes[i].Manifest})
 	})
@@ -103,6 +113,33 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 		}
 	}
 	return errs
+}
+
+// checked returns a context for a write of a tag. A write that is late reads the tag once
+// more, and is not sent if the tag names neither what it named nor what it should.
+func (w *writer) checked(ctx context.Context, tag, was, becomes string) context.Context {
+	return transport.WithCheck(ctx, tag, func(ctx context.Context) error {
+		now, err := w.head(ctx, w.name.Tag(tag))
+		switch {
+		case isAbsent(err):
+			now.Digest = ""
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return &transport.RequestError{Err: fmt.Errorf("the tag could not be read again before that: %s", w.reason(err))}
+		}
+		if now.Digest != was && now.Digest != becomes {
+			return &registry.MovedError{Now: now.Digest}
+		}
+		return nil
+	})
+}
+
+// Checked returns a context for a PUT or DELETE by an API of the registry's own, whose
+// path ends with of. ask is called before a late write, as for a tag. If it returns an
+// error, that is the write's.
+func Checked(ctx context.Context, of string, ask func(context.Context) error) context.Context {
+	return transport.WithCheck(ctx, of, ask)
 }
 
 // target is the tag that a manifest is pushed under, or its digest if it has
@@ -128,7 +165,7 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 
 // deleteTag never deletes by digest, which would delete every other tag of the
 // manifest. The protocol has no conditional deletion, so the tag can move
-// between the HEAD and the DELETE.
+// between the last HEAD and the DELETE.
 func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error {
 	tag := named.Tag
 	now, err := w.head(ctx, w.name.Tag(tag))
@@ -143,7 +180,7 @@ func (w *writer) deleteTag(ctx context.Context, named registry.TagDigest) error 
 	if err := w.refused("tag"); err != nil {
 		return err
 	}
-	err = w.writers.pusher.Load().Delete(ctx, w.name.Tag(tag))
+	err = w.writers.pusher.Load().Delete(w.checked(ctx, tag, named.Digest, ""), w.name.Tag(tag))
 	status := transport.StatusOf(err)
 	switch {
 	case status == nil || transport.RouteOf(status.Request).Resource != "manifests":

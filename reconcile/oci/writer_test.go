@@ -54,6 +54,8 @@ func TestDeleteTags(t *testing.T) {
 			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the tag is there)", unsupported: true},
 		{name: "404 for a tag that cannot be read", delete: gone, after: answer(500, ""), err: "500 Internal Server Error"},
 		{name: "404 as HTML", delete: answer(404, html, "Content-Type", "text/html"), err: "answered 404 with a page of HTML: is there a proxy or a login page in front?"},
+		{name: "a page of HTML", delete: answer(200, html, "Content-Type", "text/html; charset=utf-8"), err: "deletion answered with a page of HTML: is there a proxy or a login page in front?"},
+		{name: "202 that says it is HTML", delete: answer(202, "", "Content-Type", "text/html; charset=utf-8")},
 		{name: "403", delete: answer(403, ""), err: "403 Forbidden; the credentials for HOST do not allow this"},
 		{name: "500", delete: answer(500, ""), err: "500 Internal Server Error"},
 	}
@@ -121,6 +123,8 @@ func TestDeleteManifests(t *testing.T) {
 		{name: "404 for one that is there", delete: gone, head: goodManifest(),
 			err: "not supported by this registry (404 Not Found: MANIFEST_UNKNOWN: manifest unknown, though the manifest is there)", unsupported: true},
 		{name: "404 for one that cannot be read", delete: gone, head: answer(500, ""), err: "500 Internal Server Error"},
+		{name: "a page of HTML", delete: answer(200, html, "Content-Type", "text/html"), err: "deletion answered with a page of HTML: is there a proxy or a login page in front?"},
+		{name: "202 that says it is HTML", delete: answer(202, "", "Content-Type", "text/html; charset=utf-8")},
 		{name: "403", delete: answer(403, ""), err: "403 Forbidden; the credentials for HOST do not allow this"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

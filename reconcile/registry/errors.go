@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -88,8 +89,8 @@ func Lines(text string) []string {
 	return all
 }
 
-// MovedError is an [ErrMoved] that says what the tag names now.
+// MovedError is an [ErrMoved] that says what the tag names now, "" for nothing.
 type MovedError struct{ Now string }
 
-func (e *MovedError) Error() string { return "it now names " + e.Now }
+func (e *MovedError) Error() string { return "it now names " + cmp.Or(e.Now, "nothing") }
 func (e *MovedError) Unwrap() error { return ErrMoved }

@@ -63,9 +63,9 @@ type question[T any] struct {
 	abandoned bool // it failed because the context of the asker had ended
 }
 
-// settle answers a question. One that was abandoned is not kept: its error says
+// conclude answers a question. One that was abandoned is not kept: its error says
 // nothing of the registry.
-func settle[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T], reference string, q *question[T], a Answer[T]) {
+func conclude[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T], reference string, q *question[T], a Answer[T]) {
 	q.answer, q.abandoned = a, a.Err != nil && ctx.Err() != nil
 	if q.abandoned {
 		mu.Lock()
@@ -132,7 +132,7 @@ func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*question[T
 	mu.Unlock()
 	if len(open) > 0 {
 		for i, answer := range ask(ctx, open) {
-			settle(ctx, mu, all, open[i], own[i], answer)
+			conclude(ctx, mu, all, open[i], own[i], answer)
 		}
 	}
 	answers := make([]Answer[T], len(references))
@@ -189,9 +189,9 @@ func (o *onceReader) Manifests(ctx context.Context, references []string) []Answe
 	o.asked.mu.Unlock()
 	if len(open) > 0 {
 		for i, a := range o.Reader.Manifests(ctx, open) {
-			settle(ctx, &o.asked.mu, o.asked.manifests, open[i], own[i], a)
+			conclude(ctx, &o.asked.mu, o.asked.manifests, open[i], own[i], a)
 			if m := a.Value; tells[i] != nil {
-				settle(ctx, &o.asked.mu, o.asked.tags, open[i], tells[i],
+				conclude(ctx, &o.asked.mu, o.asked.tags, open[i], tells[i],
 					Answer[Descriptor]{Descriptor{Digest: m.Digest, MediaType: m.MediaType, Size: int64(len(m.Body))}, a.Err})
 			}
 		}

@@ -164,19 +164,29 @@ type Writer interface {
 	// AtOnce is how many items of a batch are written at the same time, at least
 	// 1. The items of a larger batch wait for each other.
 	AtOnce() int
+	// Turn waits until a batch of AtOnce pushes no longer has to wait for those of
+	// other repositories, and returns a function that ends the turn. Take it before
+	// the tags are read for the last time, and end it once they are pushed.
+	//
+	// Errors: that of the context.
+	Turn(ctx context.Context) (end func(), err error)
 	// Put pushes manifests under their tags, and those without a tag by their
 	// digest. The repository must hold all that they refer to, so a parent goes
 	// into a later batch than its children. The same push again is no error. A
 	// tag that moves leaves its old manifest behind, even as untagged; zot,
 	// however, deletes it with its last tag, also if an index lists it.
 	//
+	// A push that has to wait for the registry, or that is sent again, reads its tag
+	// again before. If the tag names neither what it should nor what it was said to
+	// name, it is left alone.
+	//
 	// If the registry refuses a push, its tag names what it named before.
 	// Registries refuse an index whose children are missing, and an immutable
 	// tag that names something else. Nil means that the registry accepted the
 	// push and reported no other digest.
 	//
-	// Errors: ErrNotFound if there is no such repository and a push does not
-	// create it (Amazon ECR).
+	// Errors: ErrMoved if the tag has been moved meanwhile; ErrNotFound if there is no
+	// such repository and a push does not create it (Amazon ECR).
 	Put(ctx context.Context, pushes []TaggedManifest) []error
 	// DeleteTags removes tags that name the given digests, and leaves others
 	// alone. The manifest stays, with its other tags or untagged. Amazon ECR,
@@ -184,9 +194,10 @@ type Writer interface {
 	// manifest that an index lists: see Facts.LastTag. zot deletes a manifest with
 	// its last tag, also if an index lists it.
 	//
-	// Each tag is read just before it is deleted. Amazon ECR also compares the
-	// digest in the deletion itself. The OCI distribution protocol can't: a tag that
-	// moves between the HEAD and the DELETE is deleted.
+	// Each tag is read just before it is deleted, and again before the deletion is sent
+	// again. Amazon ECR also compares the digest in the deletion itself. The OCI
+	// distribution protocol can't: a tag that moves between the HEAD and the DELETE is
+	// deleted.
 	//
 	// Errors: ErrNotFound if the tag or the repository does not exist; ErrMoved if
 	// the tag names another digest; ErrUnsupported if the registry deletes by
@@ -200,12 +211,13 @@ type Writer interface {
 	// them. Where an API tells the tags of one manifest (Azure, GitHub, Google,
 	// Harbor), they are read just before, and a manifest that has any other tag is
 	// left alone. Amazon ECR and the OCI distribution protocol delete every tag that
-	// names it at that moment, also tags that the caller doesn't know. Children
-	// of an index, blobs of an image, and referrers stay, but where Facts.Cascades or
+	// names it at that moment, also tags that the caller doesn't know. Children of an
+	// index, blobs of an image, and referrers stay, but where Facts.Cascades or
 	// Facts.TakesReferrers says otherwise (Harbor, Azure). A manifest that does not
-	// exist is no error. Amazon ECR refuses a manifest that an index lists; other
-	// registries delete it, and the index then lacks it. So an index goes into an
-	// earlier batch than its children.
+	// exist is no error, and nil does not say that it is gone: the registry may delete
+	// later. Amazon ECR refuses a manifest that an index lists; other registries delete
+	// it, and the index then lacks it. So an index goes into an earlier batch than its
+	// children.
 	//
 	// Errors: ErrMoved if the manifest has another tag, see [TaggedError];
 	// ErrUnsupported if the registry deletes nothing by digest; ErrNotFound if there
@@ -223,5 +235,6 @@ type TagDigest struct {
 // digest, and no tag changes.
 type TaggedManifest struct {
 	Tag      string
+	Was      string // the digest that the tag named when it was read last; "" for nothing
 	Manifest RawManifest
 }

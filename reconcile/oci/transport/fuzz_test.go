@@ -19,7 +19,7 @@ func FuzzRetryAfter(f *testing.F) {
 		case ok && wait > time.Hour:
 			h := &host{name: "ghcr.io"}
 			h.pause(wait)
-			if err := h.await(t.Context(), time.Minute, time.Microsecond); err == nil {
+			if _, err := h.await(t.Context(), time.Minute, time.Microsecond); err == nil {
 				t.Fatalf("%q is waited out", header)
 			}
 		}

@@ -57,24 +57,27 @@ func (h *host) left() time.Duration {
 	return time.Until(h.resume)
 }
 
-// await waits for the end of a pause and then for the request's turn. If the
-// pause is too long, it fails at once. Requests to a host that is down skip
-// their turn, since they are expected to fail and should fail soon.
-func (h *host) await(ctx context.Context, limit, jitter time.Duration) error {
+// await waits for the end of a pause and then for the request's turn, and returns how
+// long that was to take. If the pause is too long, it fails at once. Requests to a host
+// that is down skip their turn, since they are expected to fail and should fail soon.
+func (h *host) await(ctx context.Context, limit, jitter time.Duration) (waited time.Duration, err error) {
 	for {
 		left := h.left()
 		if left <= 0 {
 			if h.down.Load() {
-				return ctx.Err()
+				return waited, ctx.Err()
 			}
-			return h.pace.wait(ctx)
+			turn, err := h.pace.wait(ctx)
+			return waited + turn, err
 		}
 		if left > limit {
-			return h.tooLong(left, limit)
+			return waited, h.tooLong(left, limit)
 		}
-		if err := Sleep(ctx, left+rand.N(jitter)); err != nil {
-			return err
+		left += rand.N(jitter)
+		if err := Sleep(ctx, left); err != nil {
+			return waited, err
 		}
+		waited += left
 	}
 }
 

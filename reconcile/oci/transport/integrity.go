@@ -166,18 +166,27 @@ func (v *verifier) headBlob(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// delete accepts a 204 as success too. go-containerregistry does not.
+// delete accepts a 204 as success too. go-containerregistry does not. A 200 with a page
+// of HTML is that of a proxy. Quay says of its empty 202 that it is HTML, as Flask does
+// of every answer without a type (quay/quay, endpoints/v2/manifest.py).
 func (v *verifier) delete(req *http.Request) (*http.Response, error) {
 	resp, err := v.get(req, MaxDocument, "", nil)
-	if err == nil && resp.StatusCode == http.StatusNoContent {
+	switch {
+	case err != nil:
+		return nil, err
+	case resp.StatusCode == http.StatusOK && isHTML(resp):
+		discard(resp)
+		return nil, Lasting(fmt.Errorf("deletion answered with a page of HTML: %s", whatElse))
+	case resp.StatusCode == http.StatusNoContent:
 		resp.StatusCode = http.StatusAccepted
 	}
-	return resp, err
+	return resp, nil
 }
 
 // put accepts a 201 as success (distribution-spec, "Pushing Manifests"). It
-// accepts other statuses that go-containerregistry takes for success only with
-// the digest of what was sent. Another digest is always an error.
+// accepts other statuses that go-containerregistry takes for success, and what says
+// that it is HTML, only with the digest of what was sent: Quay's 201 says so (see
+// delete). Another digest is always an error.
 func (v *verifier) put(req *http.Request) (*http.Response, error) {
 	body, err := req.GetBody() // a manifest always has one: see repeatable
 	if err != nil {
@@ -193,10 +202,10 @@ func (v *verifier) put(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	switch got := resp.Header.Get("Docker-Content-Digest"); {
-	case isHTML(resp):
-		err = fmt.Errorf("push answered with a page of HTML: %s", whatElse)
 	case got != "" && got != want.String():
 		err = fmt.Errorf("registry stored %s, not the %s that was pushed", Printable(got), want)
+	case got == "" && isHTML(resp):
+		err = fmt.Errorf("push answered with a page of HTML: %s", whatElse)
 	case got == "" && resp.StatusCode != http.StatusCreated:
 		err = fmt.Errorf("push answered with %d and no digest, not with 201 Created", resp.StatusCode)
 	}

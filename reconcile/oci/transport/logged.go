@@ -12,9 +12,7 @@ import (
 // subject is what a request is about, for a line of the log: its repository with
 // the host, and a tag or a digest. It is empty for a token or a ping.
 func subject(req *http.Request) []any {
-	for req.Response != nil && req.Response.Request != nil { // before any redirects
-		req = req.Response.Request
-	}
+	req = original(req)
 	to := RouteOf(req)
 	name := strings.TrimPrefix(req.URL.Path, "/v2/")
 	if at := strings.LastIndex(name, "/"+to.Resource+"/"); at >= 0 {

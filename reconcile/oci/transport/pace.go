@@ -33,11 +33,14 @@ func newPace(backoff time.Duration) *pace {
 	return &pace{limiter: rate.NewLimiter(rate.Inf, 1), lowest: rate.Every(backoff)}
 }
 
-func (p *pace) wait(ctx context.Context) error {
-	if err := p.limiter.Wait(ctx); err != nil && ctx.Err() == nil {
-		<-ctx.Done() // its turn would come after the deadline
+// wait waits for a turn, and returns how long that took.
+func (p *pace) wait(ctx context.Context) (time.Duration, error) {
+	turn := p.limiter.Reserve()
+	wait := turn.Delay()
+	if wait > 0 && Sleep(ctx, wait) != nil {
+		turn.Cancel()
 	}
-	return ctx.Err()
+	return wait, ctx.Err()
 }
 
 // refused notes a 429. It ignores the 429 of a request sent before the limit

@@ -37,7 +37,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	answered := h.answered.Load()
 	for attempt, first := 1, true; ; attempt, first = attempt+1, false {
-		if err := h.await(ctx, r.patience.MaxRetryAfter, r.patience.Backoff/2); err != nil {
+		if err := r.turn(req, h, !first); err != nil {
 			if first {
 				closeBody(req)
 			}
@@ -56,7 +56,9 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, ctx.Err()
 		case err == nil && !Transient(resp.StatusCode) && !forbiddenForNow(resp):
 			h.down.Store(false)
-			h.answered.Add(1)
+			if !isCheck(ctx) {
+				h.answered.Add(1)
+			}
 			h.pace.answered()
 			return resp, nil
 		}
@@ -108,8 +110,8 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// tell logs a retry, and how long the request waits before it. It warns once per host and reason, since a registry in
-// trouble gives the same answer for hundreds of aliases.
+// tell logs a retry, and how long the request waits before it. It warns once per host
+// and reason, since a registry in trouble gives the same answer for hundreds of aliases.
 func (r *retries) tell(ctx context.Context, h *host, req *http.Request, resp *http.Response, err error, attempt int, wait time.Duration) {
 	why, kind := slog.Any("error", err), "error"
 	if err == nil {

@@ -15,15 +15,20 @@ type Route struct {
 // RouteOf takes the path from before any redirects: a blob's address on a
 // storage service says nothing.
 func RouteOf(req *http.Request) Route {
-	for req.Response != nil && req.Response.Request != nil {
-		req = req.Response.Request
-	}
-	rest, ok := strings.CutPrefix(req.URL.Path, "/v2/")
+	rest, ok := strings.CutPrefix(original(req).URL.Path, "/v2/")
 	parts := strings.Split(rest, "/")
 	if !ok || len(parts) < 3 { // name, resource, reference
 		return Route{}
 	}
 	return Route{parts[len(parts)-2], parts[len(parts)-1]}
+}
+
+// original returns the request before any redirects.
+func original(req *http.Request) *http.Request {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	return req
 }
 
 // IsUpload reports whether a request sends a blob or completes an upload. The

@@ -429,6 +429,9 @@ func (v view) copy(from view, digest string) error {
 
 func (v view) AtOnce() int { return 16 }
 
+// Turn implements [registry.Writer].
+func (v view) Turn(ctx context.Context) (func(), error) { return func() {}, ctx.Err() }
+
 // Put implements [registry.Writer].
 func (v view) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	v.Lock()
