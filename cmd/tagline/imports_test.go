@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"reconcile":                     {"config", "config/findings", "policies", "reconcile/registry"},
 	"reconcile/journal":             {"config", "reconcile", "reconcile/registry"},
 	"reconcile/catalogue":           {"config", "policies", "reconcile", "reconcile/journal", "reconcile/registry", "reconcile/report"},
-	"reconcile/report/reporttest":   {"config", "reconcile"}, // for tests
+	"reconcile/report/reporttest":   {"config", "config/findings", "reconcile"}, // for tests
 	"reconcile/report/planfile":     {"config", "config/findings", "policies", "reconcile", "reconcile/registry", "reconcile/report"},
 	"reconcile/report":              {"config", "config/findings", "policies", "reconcile", "reconcile/journal", "reconcile/registry"},
 	"reconcile/oci/transport":       {"reconcile/registry"},

@@ -9,6 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tagline/config"
+	"tagline/config/findings"
 	"tagline/reconcile"
 )
 
@@ -38,7 +39,7 @@ func Everything() reconcile.Plan {
 		},
 		DeleteTags: []reconcile.DeleteTag{{Tag: "9", Old: One, Reason: "set to absent"}},
 		InSync:     []string{"8"},
-		Violations: []*config.Finding{{ID: "missing-source", Alias: "11", Pos: config.Pos{File: "images.yaml", Line: 3, Column: 7}, Message: "source is gone"}},
+		Violations: []*config.Finding{{ID: findings.MissingSource, Alias: "11", Pos: config.Pos{File: "images.yaml", Line: 3, Column: 7}, Message: "source is gone"}},
 		Errors:     []reconcile.Failure{{Alias: "12", Message: "503"}},
 	}
 }
@@ -50,7 +51,7 @@ func Plan() reconcile.Plan {
 	plan.Choices = []reconcile.Choice{{Alias: "10", Range: "10.x", Candidates: []reconcile.Candidate{
 		{Tag: "10.20", Platform: "linux/arm64", Reason: "chosen"}, {Tag: "latest", Reason: "not a version"},
 	}}}
-	plan.Warnings = []*config.Finding{{ID: "expiring-alias", Alias: "10", Warning: true, Pos: config.Pos{File: "images.yaml", Line: 4, Column: 7}, Message: "a rule may delete it"}}
+	plan.Warnings = []*config.Finding{{ID: findings.ExpiringAlias, Alias: "10", Warning: true, Pos: config.Pos{File: "images.yaml", Line: 4, Column: 7}, Message: "a rule may delete it"}}
 	for i := range plan.Pushes {
 		p := &plan.Pushes[i]
 		p.MediaType, p.Manifest = "application/vnd.oci.image.index.v1+json", []byte(`{"schemaVersion":2}`)
