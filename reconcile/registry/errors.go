@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -94,3 +95,20 @@ type MovedError struct{ Now string }
 
 func (e *MovedError) Error() string { return "it now names " + cmp.Or(e.Now, "nothing") }
 func (e *MovedError) Unwrap() error { return ErrMoved }
+
+// TaggedError is an [ErrMoved] that says which tags a manifest has that were not to
+// go with it.
+type TaggedError struct{ Tags []string }
+
+func (e *TaggedError) Error() string {
+	quoted := make([]string, len(e.Tags))
+	for i, tag := range e.Tags {
+		quoted[i] = strconv.Quote(tag)
+	}
+	if len(quoted) == 1 {
+		return "it now has the tag " + quoted[0]
+	}
+	return "it now has the tags " + strings.Join(quoted, ", ")
+}
+
+func (e *TaggedError) Unwrap() error { return ErrMoved }

@@ -23,6 +23,13 @@ const DockerConfig = "application/vnd.docker.container.image.v1+json"
 // registries take at least ("Pushing Manifests"), and Amazon ECR at most.
 const MaxManifest = 4 << 20
 
+// RawManifest is a manifest as a registry sent it.
+type RawManifest struct {
+	Digest    string // of Body
+	MediaType string // the Content-Type it came with
+	Body      []byte
+}
+
 // Manifest is a parsed manifest.
 type Manifest struct {
 	RawManifest

@@ -121,13 +121,6 @@ type StoredManifest struct {
 	LastPulled time.Time
 }
 
-// RawManifest is a manifest as a registry sent it.
-type RawManifest struct {
-	Digest    string // of Body
-	MediaType string // the Content-Type it came with
-	Body      []byte
-}
-
 // Writers opens repositories for writing. A dry run has none.
 type Writers interface {
 	// Writer opens a repository. It sends no request.
@@ -223,6 +216,21 @@ type Writer interface {
 	// ErrUnsupported if the registry deletes nothing by digest; ErrNotFound if there
 	// is no such repository (Amazon ECR; over HTTP, that is no error).
 	DeleteManifests(ctx context.Context, due []Removal) []error
+}
+
+// Removal is a manifest that is to be deleted.
+type Removal struct {
+	Digest string
+	Tags   []string // that may go with it; any other protects it, where the registry can tell
+}
+
+// Removals are manifests that are to be deleted, none of which may have a tag.
+func Removals(digests ...string) []Removal {
+	all := make([]Removal, len(digests))
+	for i, digest := range digests {
+		all[i].Digest = digest
+	}
+	return all
 }
 
 // TagDigest is a tag and the digest that it names.

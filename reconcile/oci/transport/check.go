@@ -46,10 +46,10 @@ func checkOf(req *http.Request) func(context.Context) error {
 // turn waits until a request may be sent. again says that it has been sent before. A
 // check comes after that wait: its requests have turns of their own, and the write
 // follows at once.
-func (r *retries) turn(req *http.Request, h *host, again bool) error {
+func (h *host) turn(req *http.Request, patience Patience, again bool) error {
 	ask := checkOf(req)
 	for {
-		waited, err := h.await(req.Context(), r.patience.MaxRetryAfter, r.patience.Backoff/2)
+		waited, err := h.await(req.Context(), patience.MaxRetryAfter, patience.Backoff/2)
 		if err != nil || ask == nil || !again && waited <= longAgo {
 			return err
 		}

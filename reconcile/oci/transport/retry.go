@@ -37,7 +37,7 @@ func (r *retries) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	answered := h.answered.Load()
 	for attempt, first := 1, true; ; attempt, first = attempt+1, false {
-		if err := r.turn(req, h, !first); err != nil {
+		if err := h.turn(req, r.patience, !first); err != nil {
 			if first {
 				closeBody(req)
 			}

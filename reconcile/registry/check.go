@@ -4,24 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 )
-
-// Removal is a manifest that is to be deleted.
-type Removal struct {
-	Digest string
-	Tags   []string // that may go with it; any other protects it, where the registry can tell
-}
-
-// Removals are manifests that are to be deleted, none of which may have a tag.
-func Removals(digests ...string) []Removal {
-	all := make([]Removal, len(digests))
-	for i, digest := range digests {
-		all[i].Digest = digest
-	}
-	return all
-}
 
 // Check returns a [TaggedError] if the manifest has a tag that may not go with it.
 // listed are the tags that an API says it has. An API can lag behind, so each tag
@@ -65,17 +48,3 @@ func Forget(w Writer) {
 		remembers.Forget()
 	}
 }
-
-// TaggedError is an [ErrMoved] that says which tags a manifest has that were not to
-// go with it.
-type TaggedError struct{ Tags []string }
-
-func (e *TaggedError) Error() string {
-	quoted := make([]string, len(e.Tags))
-	for i, tag := range e.Tags {
-		quoted[i] = strconv.Quote(tag)
-	}
-	return "it now has the tag " + strings.Join(quoted, ", ")
-}
-
-func (e *TaggedError) Unwrap() error { return ErrMoved }
