@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tagline/config"
+	"tagline/config/findings"
 )
 
 // Alias is what an alias tag is about to be.
@@ -61,3 +62,11 @@ const (
 	Companion        // an artifact that belongs to an image of the same index, such as a SOCI index
 	Other            // an artifact that belongs to no image, or what is no manifest at all
 )
+
+// Finding is why a policy forbids an alias, or what it warns of. The caller adds
+// where.
+type Finding struct {
+	ID      findings.ID
+	Message string
+	Warning bool // it does not forbid the alias
+}

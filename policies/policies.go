@@ -18,7 +18,6 @@ import (
 	"slices"
 
 	"tagline/config"
-	"tagline/config/findings"
 )
 
 // forAliases are the policies that every alias passes, in this order: first
@@ -35,13 +34,6 @@ func Keys() []config.PolicyKey {
 		keys = append(keys, p.Key())
 	}
 	return keys
-}
-
-// Rules are the policies of one image, decoded: the value of a policy is, for
-// example, Grace.Of(rules). The zero Rules have every default.
-type Rules struct {
-	settings config.Settings
-	values   map[string]any // by the policy's name
 }
 
 // Of decodes the policies of an image. A policy that is not set has its default.
@@ -63,12 +55,4 @@ func (r Rules) Apply(a Alias) (Alias, []Finding) {
 		findings = append(findings, found...)
 	}
 	return a, findings
-}
-
-// Finding is why a policy forbids an alias, or what it warns of. The caller adds
-// where.
-type Finding struct {
-	ID      findings.ID
-	Message string
-	Warning bool // it does not forbid the alias
 }

@@ -24,6 +24,13 @@ type Policy[T any] struct {
 	Apply func(T, Alias) (Alias, []Finding)
 }
 
+// Rules are the policies of one image, decoded: the value of a policy is, for
+// example, Grace.Of(rules). The zero Rules have every default.
+type Rules struct {
+	settings config.Settings
+	values   map[string]any // by the policy's name
+}
+
 // Of returns the policy's value.
 func (p Policy[T]) Of(r Rules) T {
 	if v, ok := r.values[p.Name].(T); ok {
