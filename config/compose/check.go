@@ -43,12 +43,6 @@ type check struct {
 	result Result
 }
 
-func warning(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
-	f := errorf(pos, id, format, args...)
-	f.Warning = true
-	return f
-}
-
 // service returns what is wrong with the image of a service, nil if nothing is.
 func (c *check) service(s Service) *config.Finding {
 	text := s.Image
@@ -69,7 +63,7 @@ func (c *check) service(s Service) *config.Finding {
 	case !managed && invalid != nil:
 		return warning(text.Pos, findings.InvalidImage, "%s: %v", text.shown(), invalid)
 	case !managed:
-		if near := c.nearest(name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
+		if near := nearest(c.cfg.Images, name); near != "" && !s.Build && !text.Hidden && len(text.Unset) == 0 {
 			return warning(text.Pos, findings.NearMiss, "%s is not an image of images.yaml, and so it is not checked; did you mean %s?", text.shown(), near)
 		}
 	case s.Build:
@@ -85,14 +79,6 @@ func (c *check) service(s Service) *config.Finding {
 		return c.alias(s, image, cmp.Or(tag, "latest"))
 	}
 	return nil
-}
-
-// missing says of which variables the text has no value.
-func (t Text) missing() string {
-	if len(t.Unset) == 1 {
-		return "variable " + t.Unset[0] + " is not set"
-	}
-	return "variables " + strings.Join(t.Unset, ", ") + " are not set"
 }
 
 // invalid says why a text is not the name of an image, with a tag, a digest, both or
@@ -114,9 +100,6 @@ func (t Text) invalid() error {
 	}
 	return err
 }
-
-// dockerHub is where docker compose looks for an image that names no registry.
-const dockerHub = "docker.io"
 
 // divide takes the name, the tag and the digest out of an image. Either may be
 // missing.

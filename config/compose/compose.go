@@ -53,6 +53,13 @@ func errorf(pos config.Pos, id findings.ID, format string, args ...any) *config.
 	return &config.Finding{ID: id, Pos: pos, Message: printable(fmt.Sprintf(format, args...))}
 }
 
+// warning is the same, and fails nothing.
+func warning(pos config.Pos, id findings.ID, format string, args ...any) *config.Finding {
+	f := errorf(pos, id, format, args...)
+	f.Warning = true
+	return f
+}
+
 // printable keeps what files and other people's messages say on one line, and cuts it
 // where it is long.
 func printable(s string) string {
@@ -71,3 +78,14 @@ func printable(s string) string {
 func comparePos(a, b config.Pos) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
+
+// missing says of which variables the text has no value.
+func (t Text) missing() string {
+	if len(t.Unset) == 1 {
+		return "variable " + t.Unset[0] + " is not set"
+	}
+	return "variables " + strings.Join(t.Unset, ", ") + " are not set"
+}
+
+// dockerHub is where docker compose looks for an image that names no registry.
+const dockerHub = "docker.io"

@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -84,66 +83,4 @@ func stream(name string) string {
 		return "a device or pipe"
 	}
 	return ""
-}
-
-// project is one reading of a project. Paths are relative to the workspace.
-type project struct {
-	root   *os.Root
-	dir    string // the workspace, absolute
-	given  string // the first file, as it was asked for
-	folder string // of that file
-
-	files map[string]*file
-	work  int // see spend
-	errs  []error
-}
-
-// workspace is the folder that all of a project's files must be in.
-func workspace(full string) string {
-	own := filepath.Dir(full)
-	for dir := own; ; dir = filepath.Dir(dir) {
-		// Git refuses to check out a .git, so a pull request can't bring one.
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	if here, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(here, full); err == nil && filepath.IsLocal(rel) {
-			return here
-		}
-	}
-	return own
-}
-
-// maxProblems is how many problems of a project are told.
-const maxProblems = 20
-
-func (p *project) report(pos config.Pos, id findings.ID, format string, args ...any) {
-	p.errs = append(p.errs, errorf(pos, id, format, args...))
-}
-
-// told makes one error of the first problems, each of them once.
-func (p *project) told() error {
-	said := map[string]bool{}
-	var first []error
-	for _, err := range p.errs {
-		if text := err.Error(); !said[text] && len(first) < maxProblems {
-			said[text] = true
-			first = append(first, err)
-		}
-	}
-	return errors.Join(first...)
-}
-
-// shown is how messages name a file: relative to the first one, as the reader
-// spelled its folder.
-func (p *project) shown(path string) string {
-	rel, err := filepath.Rel(p.folder, path)
-	if err != nil {
-		rel = path
-	}
-	return filepath.Join(filepath.Dir(p.given), rel)
 }

@@ -7,19 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/compose-spec/compose-go/v2/types"
 	"gopkg.in/yaml.v3"
 
 	"tagline/config/findings"
 )
-
-// scope is one reading of a file.
-type scope struct {
-	*file
-	folder string        // what its paths are relative to
-	env    types.Mapping // its variables
-	from   *scope        // the file that includes it
-}
 
 // fields are what is said of a service, by key: its image, platform and build.
 type fields map[string]Text

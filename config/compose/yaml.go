@@ -12,17 +12,6 @@ import (
 	"tagline/config/findings"
 )
 
-// file is a compose file that has been read.
-type file struct {
-	path, shown string       // in the workspace; in messages
-	documents   []*yaml.Node // plain
-	values      int
-}
-
-func (f *file) pos(n *yaml.Node) config.Pos {
-	return config.Pos{File: f.shown, Line: n.Line, Column: n.Column}
-}
-
 // file reads a compose file once. It is nil, with a finding, if that fails.
 func (p *project) file(path string) *file {
 	if f, read := p.files[path]; read {
