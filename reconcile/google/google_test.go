@@ -130,6 +130,27 @@ func TestRefusedDeletion(t *testing.T) {
 	}
 }
 
+// If the tags that protect a manifest can't be listed, the refusal says that, too.
+func TestRefusedDeletionWithoutAList(t *testing.T) {
+	r := googletest.Start(t)
+	digests, err := demo.Push(t.Context(), r.Host, "app", []demo.Image{{Tag: "1.0", Platforms: []string{"linux/amd64"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, w := open(t, r)
+	r.Around(func(w http.ResponseWriter, req *http.Request, next http.HandlerFunc) {
+		if strings.HasSuffix(req.URL.Path, "/tags/list") {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		next(w, req)
+	})
+	err = w.Writer(config.Repository{Host: r.Host, Path: "app"}).DeleteManifests(t.Context(), kindstest.Removals(digests, "1.0"))[0]
+	if err == nil || errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "referenced by one or more tags") || !strings.Contains(err.Error(), "its tags could not be listed") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A host that is called Google's by images.yaml, and is not.
 func TestNotGoogle(t *testing.T) {
 	r := listingtest.Start(t, func(r *listingtest.Registry) http.Handler { return r })

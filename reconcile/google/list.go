@@ -10,8 +10,8 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// list is the list of tags, which is read entry by entry: it may have a quarter of a
-// million manifests.
+// list is the list of tags. It is decoded entry by entry: it may have a quarter of a
+// million manifests, and little of each is kept.
 type list struct{ *json.Decoder }
 
 // read calls each for every manifest, and returns the number of tags.
@@ -42,12 +42,13 @@ func (l list) read(each func(registry.StoredManifest)) (tags int, err error) {
 			if begin != json.Delim('[') {
 				return fmt.Errorf("%v is no array", begin)
 			}
-			for ; err == nil && l.More(); tags++ {
-				_, err = l.Token()
+			for ; l.More(); tags++ {
+				var tag string
+				if err := l.Decode(&tag); err != nil {
+					return err
+				}
 			}
-			if err == nil {
-				_, err = l.Token()
-			}
+			_, err = l.Token()
 			return err
 		}
 		return l.Decode(new(json.RawMessage))
@@ -70,7 +71,11 @@ func (l list) object(each func(name string) error) error {
 		if err != nil {
 			return err
 		}
-		if err := each(name.(string)); err != nil {
+		text, is := name.(string)
+		if !is {
+			return fmt.Errorf("%v is no name", name)
+		}
+		if err := each(text); err != nil {
 			return err
 		}
 	}

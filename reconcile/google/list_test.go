@@ -42,6 +42,9 @@ func TestOddLists(t *testing.T) {
 		`{"manifest":{`:                          "not understood",
 		`{"manifest":null,"tags":["1.0"]}`:       "no registry of Google's",
 		`{"manifest":{},"tags":"1.0"}`:           "is no array",
+		`{"tags":[{"a":1},5]}`:                   "not understood",
+		`{"tags":[[1],5,6]}`:                     "not understood",
+		`{"tags":["1.0",["1.1"]],"manifest":{}}`: "not understood",
 		`[]`:                                     "is no object",
 		`<html>`:                                 "not understood",
 	} {
