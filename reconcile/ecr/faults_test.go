@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"tagline/reconcile/ecr"
 	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/ocitest"
 	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
@@ -160,6 +162,41 @@ func TestTagMovesBetweenAttempts(t *testing.T) {
 				t.Errorf("the tag names %s, want %s, after %d pushes", now, moved, server.Calls()["PutImage"])
 			}
 		})
+	}
+}
+
+// A push that has to wait for another call of this run reads its tag before, too.
+func TestTagMovesWhileAPushWaits(t *testing.T) {
+	if !ocitest.All() {
+		t.Skip("it waits for seconds; transport tests the waiting, and make test-all runs this")
+	}
+	server := seeded(t, ecrtest.Options{})
+	image := mine(t, ten)
+	c := ecr.New(ecr.Options{OCI: oci.Options{Concurrency: 1}, PushRate: 1000})
+	defer c.Close()
+	w := ecr.NewWriters(c).Writer(image.Repository)
+	plain := c.Reader(image.Repository).Manifests(t.Context(), []string{"10.10"})[0]
+	if plain.Err != nil {
+		t.Fatal(plain.Err)
+	}
+	waits, moved := make(chan struct{}), ""
+	server.Script(ecrtest.Fault{Operation: "DescribeRepositories", Times: 1, Do: func(w http.ResponseWriter, call *ecrtest.Call) {
+		close(waits)
+		time.Sleep(5 * time.Second) // a second would do, but not on a slow machine
+		seeded, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}, Version: "another"})
+		if err != nil {
+			t.Error(err)
+		}
+		moved = seeded["10"]
+		call.Serve(w)
+	}})
+	var slow sync.WaitGroup
+	slow.Go(func() { _, _ = c.Reader(image.Repository).Facts(t.Context()) })
+	<-waits
+	err := w.Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: plain.Value}})[0]
+	slow.Wait()
+	if is := (*registry.MovedError)(nil); !errors.As(err, &is) || is.Now != moved || server.Calls()["PutImage"] != 0 {
+		t.Errorf("got %v after %d pushes, want that the tag names %s", err, server.Calls()["PutImage"], moved)
 	}
 }
 

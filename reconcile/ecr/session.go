@@ -192,7 +192,7 @@ func (c *Client) connect(ctx context.Context, r *account) (*ecr.Client, *http.Cl
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
 		o.Region = r.host.Region
 		o.EndpointOptions = endpointOptions(o.EndpointOptions, r.host, o.BaseEndpoint != nil)
-		w := &wire{next: network, client: c, slots: make(chan struct{}, r.atOnce())}
+		w := &wire{next: network, client: c, slots: make(transport.Slots, r.atOnce())}
 		o.HTTPClient = w
 		o.Retryer = c.retryer(w)
 		o.APIOptions = append(o.APIOptions, c.userAgent()...)
@@ -283,7 +283,7 @@ func (b backoff) BackoffDelay(attempt int, err error) (time.Duration, error) {
 type wire struct {
 	next   ecr.HTTPClient
 	client *Client
-	slots  chan struct{}
+	slots  transport.Slots
 	// unanswered counts the attempts since the last one that was answered.
 	unanswered atomic.Int64
 	told       atomic.Bool // whether a retry has been logged as a warning
@@ -293,9 +293,10 @@ type wire struct {
 // again.
 type checkKey struct{}
 
-// withCheck returns a context for a PutImage. If ask returns an error before that is sent
-// again, it is not.
-func withCheck(ctx context.Context, ask func() error) context.Context {
+// withCheck returns a context for a PutImage. ask is called before that is sent again, and
+// before it is sent at all if it had to wait for a second. If ask returns an error, it is
+// not sent.
+func withCheck(ctx context.Context, ask func(context.Context) error) context.Context {
 	return context.WithValue(ctx, checkKey{}, ask)
 }
 
@@ -309,17 +310,23 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
 	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
 	again = again && attempt != "1"
-	if ask, ok := req.Context().Value(checkKey{}).(func() error); ok && again && operation == "PutImage" {
-		if err := ask(); err != nil {
+	var check func(context.Context) error
+	if operation == "PutImage" {
+		check, _ = req.Context().Value(checkKey{}).(func(context.Context) error)
+	}
+	if check != nil && again {
+		if err := check(req.Context()); err != nil {
 			return nil, &unsentError{err}
 		}
 	}
-	select {
-	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
-	case <-req.Context().Done():
+	leave, err := w.slots.Enter(req.Context(), check)
+	if req.Context().Err() != nil && err != nil {
 		return nil, req.Context().Err()
 	}
+	if err != nil {
+		return nil, &unsentError{err}
+	}
+	defer leave()
 	var body []byte
 	if req.Body != nil {
 		var err error

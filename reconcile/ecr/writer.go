@@ -160,7 +160,7 @@ func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
 	if push.Tag != "" {
 		in.ImageTag = &push.Tag
 	}
-	out, err := api.PutImage(withCheck(ctx, func() error { return w.unmoved(ctx, push) }), in)
+	out, err := api.PutImage(withCheck(ctx, func(ctx context.Context) error { return w.unmoved(ctx, push) }), in)
 	var (
 		exists *types.ImageAlreadyExistsException
 		tagged *types.ImageTagAlreadyExistsException

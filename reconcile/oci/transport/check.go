@@ -10,7 +10,7 @@ import (
 // A registry can't compare and swap a tag, so whoever writes one reads it just before.
 // A write that has to wait, or that is sent again, checks what that was for once more.
 
-// longAgo is how long a write may wait for its turn without a check.
+// longAgo is how long a write may wait to be sent without a check.
 const longAgo = time.Second
 
 type checkKey struct{}
@@ -27,8 +27,14 @@ func WithCheck(ctx context.Context, of string, ask func(context.Context) error) 
 	return context.WithValue(ctx, checkKey{}, &check{of, ask})
 }
 
-// checking is where the context of a check's own requests says so.
+// checking is where the context of a check's own requests says so, and which slot of
+// its write they are sent in, if that has one.
 type checking struct{}
+
+// ofCheck returns the context of a check's requests.
+func ofCheck(ctx context.Context, slots Slots) context.Context {
+	return context.WithValue(ctx, checking{}, slots)
+}
 
 // isCheck reports whether a request is part of a check. That a host answers it does not
 // mean that it will answer the write.
@@ -53,7 +59,7 @@ func (h *host) turn(req *http.Request, patience Patience, again bool) error {
 		if err != nil || ask == nil || !again && waited <= longAgo {
 			return err
 		}
-		if err := ask(context.WithValue(req.Context(), checking{}, true)); err != nil {
+		if err := ask(ofCheck(req.Context(), nil)); err != nil {
 			return Lasting(err)
 		}
 		if h.left() <= 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,4 +118,57 @@ func TestChecksDoNotGoOnForEver(t *testing.T) {
 			t.Errorf("%d requests, want 5 for each", n)
 		}
 	})
+}
+
+// A write that waits for a slot of its host is checked, in that slot: two writes whose
+// checks waited for another one would wait for ever.
+func TestCheckAfterAWaitForASlot(t *testing.T) {
+	for name, test := range map[string]struct {
+		busy   time.Duration // how long another request has the only slot
+		moved  error
+		checks int // of each of two writes
+		sent   []string
+	}{
+		"for long":        {busy: time.Minute, checks: 1, sent: []string{"GET", "HEAD", "PUT", "HEAD", "PUT"}},
+		"and it moved":    {busy: time.Minute, moved: errors.New("moved"), checks: 1, sent: []string{"GET", "HEAD", "HEAD"}},
+		"for a moment":    {busy: time.Second / 2, sent: []string{"GET", "PUT", "PUT"}},
+		"for none at all": {sent: []string{"GET", "PUT", "PUT"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var sent []string
+				r := newRetries(nil)
+				r.next = &slots{hosts: r.hosts, next: roundTripper(func(req *http.Request) (*http.Response, error) {
+					mu.Lock()
+					sent = append(sent, req.Method)
+					mu.Unlock()
+					if req.Method == http.MethodGet {
+						time.Sleep(test.busy)
+					}
+					return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+				})}
+				var wait sync.WaitGroup
+				wait.Go(func() { _, _ = r.RoundTrip(request(t, http.MethodGet, someManifest, nil)) })
+				synctest.Wait()
+				var checks [2]int
+				for i := range checks {
+					wait.Go(func() {
+						_, err := r.RoundTrip(request(t, http.MethodPut, someManifest, nil).WithContext(WithCheck(t.Context(), "10", func(ctx context.Context) error {
+							checks[i]++
+							_, err := r.RoundTrip(request(t, http.MethodHead, someManifest, nil).WithContext(ctx))
+							return cmp.Or(err, test.moved)
+						})))
+						if !errors.Is(err, test.moved) {
+							t.Errorf("%v, want %v", err, test.moved)
+						}
+					})
+				}
+				wait.Wait()
+				if checks != [2]int{test.checks, test.checks} || !slices.Equal(sent, test.sent) {
+					t.Errorf("%v checks, sent %v, want %v", checks, sent, test.sent)
+				}
+			})
+		})
+	}
 }

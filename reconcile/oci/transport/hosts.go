@@ -19,7 +19,7 @@ type hosts struct {
 
 type host struct {
 	name  string
-	slots chan struct{}
+	slots Slots
 	// down means that a request used up its attempts and none has succeeded
 	// since. Two hundred tags of a dead registry must not take an hour.
 	down     atomic.Bool
@@ -36,7 +36,7 @@ func (h *hosts) of(u *url.URL) *host {
 	key := u.Scheme + "://" + u.Host
 	known, ok := h.known.Load(key)
 	if !ok {
-		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(chan struct{}, h.atOnce(u.Host)), pace: newPace(h.backoff)})
+		known, _ = h.known.LoadOrStore(key, &host{name: u.Host, slots: make(Slots, h.atOnce(u.Host)), pace: newPace(h.backoff)})
 	}
 	return known.(*host)
 }
