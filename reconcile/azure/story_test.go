@@ -27,6 +27,7 @@ func releases() []demo.Image {
 
 func TestStory(t *testing.T)       { kindstest.Story(t, tested) }
 func TestCutAnywhere(t *testing.T) { kindstest.Cut(t, tested) }
+func TestLateTag(t *testing.T)     { kindstest.LateTag(t, tested) }
 
 // A locked tag is said before anything is written, and nothing of it changes.
 func TestLockedAliasInThePlan(t *testing.T) {

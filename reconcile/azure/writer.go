@@ -98,21 +98,15 @@ func (w *writer) deleteManifests(ctx context.Context, due []registry.Removal) []
 	var group errgroup.Group
 	for i := range due {
 		group.Go(func() error {
-			errs[i] = w.checkTags(ctx, due[i])
+			check := func(ctx context.Context) error { return w.checkTags(ctx, due[i]) }
+			if errs[i] = check(ctx); errs[i] == nil {
+				deleted := w.Writer.DeleteManifests(oci.Checked(ctx, due[i].Digest, check), due[i:i+1])
+				errs[i] = explained(deleted, permissions[deletes])[0]
+			}
 			return nil
 		})
 	}
 	_ = group.Wait() // every error is in its place
-	var may []registry.Removal
-	var at []int
-	for i, err := range errs {
-		if err == nil {
-			may, at = append(may, due[i]), append(at, i)
-		}
-	}
-	for k, err := range explained(w.Writer.DeleteManifests(ctx, may), permissions[deletes]) {
-		errs[at[k]] = err
-	}
 	return errs
 }
 

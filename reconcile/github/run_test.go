@@ -24,6 +24,7 @@ func seed(t testing.TB, g *githubtest.GitHub, images ...demo.Image) {
 
 func TestStory(t *testing.T)       { kindstest.Story(t, tested) }
 func TestCutAnywhere(t *testing.T) { kindstest.Cut(t, tested) }
+func TestLateTag(t *testing.T)     { kindstest.LateTag(t, tested) }
 
 // Repositories that actions for GitHub have broken, since what a tag needs has no
 // tag of its own. Each case is a report: what was there, and what tagline deletes

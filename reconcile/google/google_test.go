@@ -43,6 +43,7 @@ func TestContract(t *testing.T) {
 
 func TestStory(t *testing.T)       { kindstest.Story(t, tested) }
 func TestCutAnywhere(t *testing.T) { kindstest.Cut(t, tested) }
+func TestLateTag(t *testing.T)     { kindstest.LateTag(t, tested) }
 
 func TestCalls(t *testing.T) {
 	kindstest.Calls(t, tested, func(aliases int) (listing, tagByTag kindstest.Requests) {

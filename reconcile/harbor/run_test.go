@@ -31,6 +31,7 @@ func clients(t testing.TB, host string, options oci.Options) (*kinds.Client, *ki
 
 func TestStory(t *testing.T)       { kindstest.Story(t, tested) }
 func TestCutAnywhere(t *testing.T) { kindstest.Cut(t, tested) }
+func TestLateTag(t *testing.T)     { kindstest.LateTag(t, tested) }
 
 // What Harbor would delete along with an index keeps the index.
 func TestNothingGoesAlong(t *testing.T) {

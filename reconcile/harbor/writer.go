@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
@@ -72,17 +73,20 @@ func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []
 }
 
 func (w *writer) deleteManifest(ctx context.Context, r registry.Removal) error {
-	var now artifact
-	if _, err := w.artifacts.get(ctx, toRead, "artifacts/"+r.Digest+"?with_tag=true", &now); err != nil {
+	check := func(ctx context.Context) error {
+		var now artifact
+		if _, err := w.artifacts.get(ctx, toRead, "artifacts/"+r.Digest+"?with_tag=true", &now); err != nil {
+			return err
+		}
+		if now.Digest != r.Digest {
+			return fmt.Errorf("the answer is that of %q, so this may be no Harbor", now.Digest)
+		}
+		return r.Check(ctx, w, now.stored().Tags)
+	}
+	if err := check(ctx); err != nil {
 		return err
 	}
-	if now.Digest != r.Digest {
-		return fmt.Errorf("the answer is that of %q, so this may be no Harbor", now.Digest)
-	}
-	if err := r.Check(ctx, w, now.stored().Tags); err != nil {
-		return err
-	}
-	return w.remove(ctx, toDelete, "artifacts/"+r.Digest)
+	return w.remove(oci.Checked(ctx, r.Digest, check), toDelete, "artifacts/"+r.Digest)
 }
 
 // each does n deletions. Those that have begun when the context ends go on.
