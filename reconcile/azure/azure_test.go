@@ -1,15 +1,22 @@
 package azure_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"runtime/debug"
+	"strings"
 	"testing"
+	"time"
 
 	"tagline/config"
 	"tagline/reconcile/azure/azuretest"
+	"tagline/reconcile/demo"
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/kinds/kindstest"
 	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
+	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
 
@@ -45,4 +52,24 @@ func TestCalls(t *testing.T) {
 		}
 		return kindstest.Requests{Cold: warm + 1 + aliases, Warm: warm}, kindstest.Requests{Cold: 4*aliases + 2, Warm: 3*aliases + 2}
 	})
+}
+
+// A deletion of a tag whose answer is lost is this run's, and none of another job.
+func TestLostAnswerOfATag(t *testing.T) {
+	r := azuretest.Start(t)
+	digests := tested.Seed(t, r.Registry, demo.Image{Tag: "1.0", Platforms: []string{"linux/amd64"}})
+	r.Around(func(w http.ResponseWriter, req *http.Request, next http.HandlerFunc) {
+		if req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/_tags/") {
+			r.Around(nil)
+			next(httptest.NewRecorder(), req)
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		next(w, req)
+	})
+	_, w := tested.Open(t, r.Host, oci.Options{Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
+	err := w.Writer(config.Repository{Host: r.Host, Path: tested.Path}).DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0]
+	if err != nil || len(tested.Content(t, r.Host).Tags) > 0 {
+		t.Errorf("got %v, and the tags are %v", err, tested.Content(t, r.Host).Tags)
+	}
 }

@@ -60,7 +60,18 @@ func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 	if err := unmoved(ctx); err != nil {
 		return err
 	}
-	_, err := w.api.ask(oci.Checked(ctx, t.Tag, unmoved), http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
+	gone := false // by an attempt whose answer was lost, it seems
+	again := func(ctx context.Context) error {
+		err := unmoved(ctx)
+		if gone = errors.Is(err, registry.ErrNotFound); gone {
+			return nil
+		}
+		return err
+	}
+	_, err := w.api.ask(oci.Checked(ctx, t.Tag, again), http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
+	if gone && errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
 	return err
 }
 
