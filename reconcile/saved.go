@@ -20,6 +20,10 @@ func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer
 	due.Pushes = slices.DeleteFunc(slices.Clone(plan.Pushes), func(p Push) bool { return is(p.Tag) })
 	due.DeleteTags = slices.DeleteFunc(slices.Clone(plan.DeleteTags), func(d DeleteTag) bool { return is(d.Tag) })
 	due.DeleteManifests = slices.DeleteFunc(slices.Clone(plan.DeleteManifests), func(d DeleteManifest) bool { return is(d.Digest) })
+	due.Tags = slices.DeleteFunc(slices.Clone(plan.Tags), func(t TagDigest) bool { // a tag is gone with its manifest
+		err, ok := settled[t.Digest]
+		return ok && err == nil
+	})
 	due.Required = slices.DeleteFunc(slices.Clone(plan.Required), func(k Required) bool { return is(k.Digest) })
 	due.Errors = slices.Clone(plan.Errors)
 	for tag, err := range settled {

@@ -273,6 +273,34 @@ func TestASavedPurge(t *testing.T) {
 	}
 }
 
+// A run that was cut after a signature was deleted goes on where it stopped: the tag of
+// the signature is gone with it.
+func TestASavedPurgeThatWasCut(t *testing.T) {
+	b := build()
+	b.Listed = true
+	old := b.release("1", false, intel)
+	b.cosign("signature", old, ".sig")
+	image := aliases(t, "10: 1", "provenance: purge", "signed: purge")
+	p := plan(t, b.Memory, image)
+	b.Broken["DELETE "+old] = errors.New("cut")
+	for _, cut := range []bool{true, false} {
+		failed := 0
+		r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p)
+		for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
+			if o.Err != nil {
+				failed++
+			}
+		}
+		if _, there := b.Manifests[b.digest["signature"]]; there || cut != (failed > 0) {
+			t.Errorf("cut %v: %d actions failed, and the signature is there: %v", cut, failed, there)
+		}
+		clear(b.Broken)
+	}
+	if left := plan(t, b.Memory, image); !left.Empty() {
+		t.Errorf("left to do: %+v", left)
+	}
+}
+
 func TestASavedPurgeIsVouchedFor(t *testing.T) {
 	manifest := func(what string) bool { return strings.HasPrefix(what, "sha256:") }
 	for name, test := range map[string]struct {
