@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,11 +29,20 @@ func (a *applying) push(batch []Push) {
 	a.ensure(sent)
 }
 
+// preparing is a writer that has something to do for pushes which takes a while. So it
+// comes before their tags are read for the last time.
+type preparing interface {
+	prepare(ctx context.Context, batch []Push)
+}
+
 // put reads the tags of a batch again and pushes those that have not moved. It returns
 // what it has sent.
 func (a *applying) put(batch []Push) []Push {
 	if len(batch) == 0 {
 		return nil
+	}
+	if w, is := a.w.(preparing); is {
+		w.prepare(a.ctx, batch)
 	}
 	end, err := a.w.Turn(a.ctx)
 	if err != nil {

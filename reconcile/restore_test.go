@@ -48,6 +48,36 @@ func (b *bin) has(digest, tag string) bool {
 	})
 }
 
+// slowly is a trash during whose writing something happens.
+type slowly struct {
+	*bin
+	meanwhile func()
+}
+
+func (s slowly) Keep(of config.Repository, what []reconcile.Kept) error {
+	s.meanwhile()
+	return s.bin.Keep(of, what)
+}
+
+// A tag that another job moves while the trash is written is not overwritten.
+func TestTagMovesWhileTheTrashIsWritten(t *testing.T) {
+	b := build()
+	b.release("1", false, intel)
+	image := aliases(t, "10: 1", "provenance: purge")
+	p := plan(t, b.Memory, image)
+	another := b.image("another", intel)
+	kept := slowly{&bin{}, func() { b.tag("1", another) }}
+	r := reconcile.Apply(t.Context(), reconcile.KeepFirst(b.Writer(image.Repository), b.Reader(image.Repository), kept, image.Repository, p), p)
+	for i, o := range r.Pushed {
+		if o.Tag == "1" && (!errors.Is(o.Err, reconcile.ErrStale) || p.Pushes[i].Purged == 0) {
+			t.Errorf("got %v, want that it is stale", o.Err)
+		}
+	}
+	if now := b.Tags["r.test/app:1"]; now != another {
+		t.Errorf("the tag names %s", b.called(now))
+	}
+}
+
 // watched is a writer that fails the test if something is deleted before it is
 // kept.
 type watched struct {

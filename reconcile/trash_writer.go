@@ -18,7 +18,7 @@ type keeping struct {
 	trash   Trash
 	of      config.Repository
 	reasons map[string]string    // by tag or digest
-	pushes  map[string]Push      // by tag
+	purged  map[string]bool      // tags
 	tags    map[string][]KeptTag // by digest: those that go with it
 	below   map[string][]string  // manifests that go after one, by its digest
 	kept    map[string]bool      // digests that the trash has
@@ -29,10 +29,10 @@ type keeping struct {
 func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repository, plan Plan) registry.Writer {
 	k := &keeping{
 		Writer: w, reader: r, trash: trash, of: of,
-		reasons: map[string]string{}, pushes: map[string]Push{}, tags: map[string][]KeptTag{}, below: map[string][]string{}, kept: map[string]bool{},
+		reasons: map[string]string{}, purged: map[string]bool{}, tags: map[string][]KeptTag{}, below: map[string][]string{}, kept: map[string]bool{},
 	}
 	for _, p := range plan.Pushes {
-		k.pushes[p.Tag] = p
+		k.purged[p.Tag] = p.Purged > 0
 	}
 	for _, d := range plan.DeleteTags {
 		k.reasons[d.Tag] = d.Reason
@@ -49,16 +49,17 @@ func KeepFirst(w registry.Writer, r registry.Reader, trash Trash, of config.Repo
 	return k
 }
 
-// Put keeps the index that a purge replaces, and what the plan deletes once its tag
-// has moved: nothing tells its tag later, and zot deletes it at once. If that fails,
-// no tag is purged and nothing is deleted. Aliases are pushed.
-func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
+var _ preparing = (*keeping)(nil)
+
+// prepare keeps the index that a purge replaces, and what the plan deletes once
+// its tag has moved: nothing tells its tag later, and zot deletes it at once. If that
+// fails, no tag is purged and nothing is deleted. Aliases are pushed.
+func (k *keeping) prepare(ctx context.Context, batch []Push) {
 	var due []losing
-	for _, push := range pushes {
-		p, planned := k.pushes[push.Tag]
+	for _, p := range batch {
 		reason, deleted := k.reasons[p.Old]
 		switch {
-		case !planned || p.Old == "":
+		case p.Old == "":
 		case p.Purged > 0:
 			due = append(due, losing{p.Old, []KeptTag{{p.Tag, p.New}}, "a purge replaced it"})
 		case deleted:
@@ -66,6 +67,10 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 		}
 	}
 	k.failed = errors.Join(slices.Concat([]error{k.failed}, k.keep(ctx, due))...)
+}
+
+// Put pushes what may be pushed, see prepare.
+func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	if k.failed == nil {
 		errs := k.Writer.Put(ctx, pushes)
 		k.tell(errs)
@@ -75,7 +80,7 @@ func (k *keeping) Put(ctx context.Context, pushes []registry.TaggedManifest) []e
 	var may []registry.TaggedManifest
 	var at []int
 	for i, push := range pushes {
-		if k.pushes[push.Tag].Purged > 0 {
+		if k.purged[push.Tag] {
 			errs[i] = k.failed
 		} else {
 			may, at = append(may, push), append(at, i)
