@@ -42,7 +42,7 @@ func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []
 	page, err := w.api.page(ctx)
 	if err != nil {
 		for _, i := range tagged {
-			errs[i] = fmt.Errorf("%w; its tags could not be listed: %v", errs[i], err)
+			errs[i] = fmt.Errorf("%w; its tags could not be listed: %s", errs[i], err.Error())
 		}
 		return errs
 	}
