@@ -309,6 +309,38 @@ func TestGraceAfterAKill(t *testing.T) {
 	}
 }
 
+// What an index lists that goes with its last tag waits from the time that a saved plan
+// is applied, whoever made the plan and when.
+func TestGraceOfASavedPlan(t *testing.T) {
+	b := build()
+	b.Listed, b.Facts.LastTag = true, true
+	b.tag("plain", b.image("plain", intel))
+	b.tag("9", b.index("9", object{reconcile.AnnotationAlias: "9"}, b.entry(b.image("9 linux/amd64", intel), intel)))
+	image := aliases(t, "9: absent", "untagged: delete", "grace: 48h")
+	job := reconcile.Job{Limit: reconcile.Limit{Max: 100, Set: true}}
+	job.Readers = &remembering{Memory: b.Memory}
+	p, _ := reconcile.Run(t.Context(), job, image)
+
+	m := &remembering{Memory: b.Memory}
+	m.later(72 * time.Hour)
+	job.Readers, job.Writers = m, m.Memory
+	applied := job
+	applied.Saved = map[config.Repository]reconcile.Plan{image.Repository: p}
+	if _, r := reconcile.Run(t.Context(), applied, image); len(r.Deleted) != 1 || r.Deleted[0].Err != nil {
+		t.Fatalf("the saved plan did %+v", r)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		waits int
+		goes  int
+	}{{10 * time.Minute, 1, 0}, {48 * time.Hour, 0, 1}} {
+		m.later(step.after)
+		if p, _ := reconcile.Run(t.Context(), job, image); p.Swept.Waiting != step.waits || len(p.DeleteManifests) != step.goes {
+			t.Errorf("after %v, %d wait, and the plan is %v", step.after, p.Swept.Waiting, b.short(p))
+		}
+	}
+}
+
 // Where no untagged manifest is listed, what waits is never found again. The plan
 // says so, and a registry that drops it at once gets it back.
 func TestGraceOverHTTP(t *testing.T) {

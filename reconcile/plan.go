@@ -26,6 +26,7 @@ type Plan struct {
 	Tags       []TagDigest
 	Swept      Swept
 	Waiting    []Waiting         // what Swept.Waiting counts, by digest
+	Stranded   []string          // digests that wait for grace from then on: the index that lists them goes with its last tag
 	Choices    []Choice          // of newest sources
 	InSync     []string          // aliases that are what they should be
 	LeftAlone  []string          // aliases that have the images they should have, and are kept for what refers to them

@@ -143,14 +143,17 @@ func (job Job) leave(image config.Image, plan Plan) (left func(context.Context, 
 }
 
 // waits returns what has to wait for grace from now on: what the plan takes a tag
-// from, and does not delete. A tag that does not move after all keeps it, and the next
-// sweep forgets that it waits.
+// from, or strands, and does not delete. A tag that does not move after all keeps it,
+// and the next sweep forgets that it waits.
 func (p Plan) waits(image config.Image) map[string]time.Time {
 	waits := map[string]time.Time{}
 	if policies.HoldsReplaced(policies.Of(image.Policies)) {
 		now := time.Now() // the registry's clock is not far off, or a sweep says so
 		for _, l := range p.departures() {
 			waits[l.digest] = now
+		}
+		for _, digest := range p.Stranded {
+			waits[digest] = now
 		}
 		for _, d := range p.DeleteManifests {
 			delete(waits, d.Digest)

@@ -79,7 +79,7 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 		s.warnUnlisted(len(waiting))
 	}
 	if s.stock != nil && policies.HoldsReplaced(s.rules) {
-		s.waits = s.remember()
+		s.waits, plan.Stranded = s.remember(), s.strandedNow()
 	}
 	plan.Swept = swept
 	plan.Pushes = append(plan.Pushes, s.pushes...)

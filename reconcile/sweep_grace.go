@@ -210,7 +210,7 @@ func (s *sweep) waitsSince(digest string) time.Time {
 
 // remember returns since when manifests that no tag leads to have been waiting, for
 // later runs, as far as that is new. It is now for what a purge left, if nothing says
-// more, and for what is stranded. It is zero for what waits no more.
+// more. It is zero for what waits no more.
 func (s *sweep) remember() map[string]time.Time {
 	waits, led := map[string]time.Time{}, s.after.tagged().needed()
 	for digest := range s.noted.Waiting {
@@ -223,12 +223,13 @@ func (s *sweep) remember() map[string]time.Time {
 			waits[digest] = s.stock.Now
 		}
 	}
-	for digest := range s.stranded {
-		if led[digest] == "" {
-			waits[digest] = s.stock.Now
-		}
-	}
 	return waits
+}
+
+// strandedNow returns what is stranded and no tag leads to.
+func (s *sweep) strandedNow() []string {
+	led := s.after.tagged().needed()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.stranded)), func(digest string) bool { return led[digest] != "" })
 }
 
 // warnUnlisted says that what waits in a registry that lists tags alone is never

@@ -58,6 +58,7 @@ type planRepository struct {
 	InSync          []string             `json:"in_sync"`
 	LeftAlone       []string             `json:"left_alone,omitempty"`
 	Tags            []planTag            `json:"tags,omitempty"`
+	Stranded        []string             `json:"stranded,omitempty"`
 	Swept           *planSwept           `json:"swept,omitempty"`
 	Places          []planPlace          `json:"places,omitempty"`
 }

@@ -98,6 +98,7 @@ func drawRepository(t *rapid.T, i int, dryRun bool) (report.Repository, config.I
 	few("forbidden", 5, func(tag string) { r.Violations = append(r.Violations, drawFinding(t, tag, false)) })
 	few("warned", 2, func(tag string) { r.Warnings = append(r.Warnings, drawFinding(t, tag, true)) })
 	few("left", 2, func(tag string) { r.LeftAlone = append(r.LeftAlone, tag) })
+	few("stranded", 2, func(string) { r.Stranded = append(r.Stranded, next()) })
 	few("same", 2, func(tag string) { r.InSync = append(r.InSync, tag) })
 	few("unknown", 5, func(tag string) {
 		f := reconcile.Failure{Alias: tag, Message: messages.Draw(t, "message")}

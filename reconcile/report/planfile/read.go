@@ -127,7 +127,7 @@ func (r *planReader) sorted() []error {
 
 func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 	p := reconcile.Plan{
-		Image: from.Image, Repository: r.name(at+".repository", from.Repository), InSync: from.InSync, LeftAlone: from.LeftAlone,
+		Image: from.Image, Repository: r.name(at+".repository", from.Repository), InSync: from.InSync, LeftAlone: from.LeftAlone, Stranded: from.Stranded,
 		Violations: r.findings(from.Violations, false), Warnings: r.findings(from.Warnings, true), Errors: r.failures[from.Repository],
 	}
 	seen := map[string]bool{}
@@ -159,6 +159,9 @@ func (r *planReader) repository(at string, from planRepository) reconcile.Plan {
 		if d.Old == nil {
 			r.problem(at+".old", "a tag that does not exist can't be deleted")
 		}
+	}
+	for i, digest := range from.Stranded {
+		r.digest(fmt.Sprintf("%s.stranded[%d]", at, i), digest)
 	}
 	r.deletions(at, from, &p)
 	r.required(at, from, &p)

@@ -39,6 +39,7 @@ func savable() report.Run {
 		{Digest: five, Kind: reconcile.KindAttestation, Reason: "nothing needs it", Parents: []string{three}},
 	}
 	plan.Tags = []reconcile.TagDigest{{Tag: "8", Digest: four}}
+	plan.Stranded = []string{six}
 	plan.Swept = reconcile.Swept{Tags: 9, Manifests: 20, Unlisted: true, Held: 2, Waiting: 3, Listed: 4}
 	purge := reconcile.Push{Tag: "10.10", Old: three, MediaType: plan.Pushes[0].MediaType, Manifest: []byte(`{"schemaVersion":2,"manifests":[]}`), Purged: 1,
 		Platforms: []reconcile.PlatformChange{{Platform: "linux/amd64", Digest: six, OldDigest: six}}}
@@ -141,6 +142,10 @@ var foreign = map[string]struct {
 	"digest in upper case":  {replaced(`"digest": "`+one, `"digest": "sha256:`+strings.Repeat("A", 64)), `is no digest`},
 	"a purge of a tag": {replaced(`"digest": "`+six+`",
               "old_digest"`, `"digest": "10", "old_digest"`), `platforms[0].digest: "10" is no digest`},
+	"stranded is none": {func(s string) string {
+		i := strings.Index(s, `"stranded"`)
+		return s[:i] + strings.Replace(s[i:], six, "9", 1)
+	}, `repositories[0].stranded[0]: "9" is no digest`},
 	"old_digest is none": {replaced(`"old_digest": "`+one, `"old_digest": "x`), `repositories[0].pushes[0].platforms[0].old_digest: "x" is no digest`},
 	"a copy of a URL":    {replaced(`"from": "r.test/base"`, `"from": "https://r.test/base"`), `repositories[0].pushes[2].copies[0].from: repository "https://r.test/base" is a URL`},
 	"a copy of a tag": {func(s string) string {

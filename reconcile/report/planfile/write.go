@@ -83,6 +83,7 @@ func jsonRepository(r report.Repository) planRepository {
 		Repository: r.Repository.String(), Image: r.Image,
 		Pushes: []planPush{}, DeleteTags: []planDeleteTag{}, DeleteManifests: []planDeleteManifest{},
 		Violations: findingsOf(r.Violations), Warnings: findingsOf(r.Warnings), InSync: list(r.InSync), LeftAlone: r.LeftAlone,
+		Stranded: r.Stranded,
 	}
 	for i, p := range r.Pushes {
 		out.Pushes = append(out.Pushes, jsonPush(p, r.Choices, jsonOutcome(r.Pushed, i)))
