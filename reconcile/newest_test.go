@@ -374,6 +374,25 @@ func TestListAtOddsWithTags(t *testing.T) {
 	}
 }
 
+// A run remembers the versions of a thousand manifests. Where that is not enough, it
+// keeps those that it has seen itself.
+func TestRememberedVersions(t *testing.T) {
+	for others, want := range map[int]int{0: 1, 999: 1000, 1000: 1} {
+		m := &remembering{Memory: releases(t)}
+		image := aliases(t, `10: {newest: 10.x, whole: true}`)
+		versions := m.record(image.Repository).Versions
+		for i := range others {
+			versions[fmt.Sprint("sha256:", i)] = "1.0"
+		}
+		for range 2 {
+			reconcile.Run(t.Context(), reconcile.Job{Readers: m}, image)
+		}
+		if len(versions) != want {
+			t.Errorf("with the versions of %d others it remembers %d, want %d", others, len(versions), want)
+		}
+	}
+}
+
 // Ten thousand tags cost one listing and a few manifests, even for a platform
 // that lags behind or is not there at all.
 func TestNewestReadsLittle(t *testing.T) {

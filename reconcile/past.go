@@ -137,10 +137,10 @@ func (v *view) note(r registry.Record) {
 			delete(r.Waiting, digest)
 		}
 	}
-	if len(r.Versions)+len(v.dates) > maxDated {
-		clear(r.Versions)
-	}
 	maps.Copy(r.Versions, v.dates)
+	if len(r.Versions) > maxDated {
+		maps.DeleteFunc(r.Versions, func(digest, _ string) bool { return v.dates[digest] == "" })
+	}
 }
 
 // versionOf reads a tag as a newest source of an alias does, or as any other.
