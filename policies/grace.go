@@ -6,7 +6,7 @@ import "time"
 // itself replaces waits as well, if [HoldsReplaced].
 var Grace = Policy[time.Duration]{
 	Name:   "grace",
-	Doc:    "how old an untagged manifest must be before it is deleted; written out, it holds for what a run replaces, too",
+	Doc:    "how old an untagged manifest must be before it is deleted. What a run itself replaces or untags waits as well if grace is set, and is deleted at once if it is not",
 	Values: duration{hours: 24},
 	Strict: Strictness[time.Duration]{"longer", func(least, own time.Duration) bool { return own >= least }},
 }

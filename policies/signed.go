@@ -15,7 +15,7 @@ const (
 // another digest. What the values do is the work of package reconcile.
 var Signed = Policy[Signatures]{
 	Name:   "signed",
-	Doc:    "whether purge rewrites tags that have a signature or another referrer, and whether aliases move away from one: with keep only for another image, with guard never",
+	Doc:    "what to do with a tag that has a signature or another referrer. keep: purge leaves it alone, and an alias moves away from it only for another image or for a purge; guard: neither changes it; purge: both change it",
 	Values: words[Signatures]{{"keep", KeepSigned}, {"guard", GuardSigned}, {"purge", PurgeSigned}},
 	Strict: Strictness[Signatures]{"guard, or keep over purge", func(least, own Signatures) bool { return own >= least }},
 }

@@ -43,6 +43,11 @@ type WrittenError struct{ error }
 
 func (e *WrittenError) Unwrap() error { return e.error }
 
+// UnwrittenError is the failure of an action that the registry was not asked to do.
+type UnwrittenError struct{ error }
+
+func (e *UnwrittenError) Unwrap() error { return e.error }
+
 // interrupted says so of an action that a cancelled run did not get to.
 func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) {

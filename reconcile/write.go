@@ -62,7 +62,7 @@ func unmoved(now registry.Answer[registry.Descriptor], planned string) error {
 			return nil
 		}
 	case now.Err != nil:
-		return fmt.Errorf("re-read before the write: %w", now.Err)
+		return &UnwrittenError{fmt.Errorf("re-read before the write: %w", now.Err)}
 	case now.Value.Digest == planned:
 		return nil
 	}

@@ -235,7 +235,7 @@ func alias() *jsonschema.Schema {
 }
 
 func newest() *jsonschema.Schema {
-	s := object("The highest version tag of this image in a range, for each platform by itself. Tags that begin with two to four numbers are versions: 10.20, v10.20.3-1.",
+	s := object("The highest version tag of this image in a range: with the policy platforms, for each of those by itself; without it, for the platforms of the highest version. Tags that begin with two to four numbers are versions: 10.20, v10.20.3-1.",
 		property{"newest", &jsonschema.Schema{
 			AnyOf:       []*jsonschema.Schema{text(grammar.Range, `expected a range of versions, such as "10.x" or ">=1.2 <2"`), {Type: "number", Minimum: "0"}},
 			Description: `The range, in the words of Masterminds/semver: "10.x", "^1.4", ">=1.2 <2". Without a variant or a prerelease: there are keys for them.`,

@@ -15,6 +15,7 @@ import (
 type after struct {
 	unsure []string // "my-image:10", of which it is not known
 	lost   int      // manifests that are needed, and that may be missing
+	stay   bool     // manifests were to be deleted and are still there
 }
 
 // add adds the actions of one repository.
@@ -24,6 +25,7 @@ func (a *after) add(plan reconcile.Plan, result reconcile.Result) {
 			a.unsure = append(a.unsure, plan.Image+":"+o.Tag)
 		}
 	}
+	a.stay = a.stay || slices.ContainsFunc(result.Removed, func(o reconcile.Outcome) bool { return o.Err != nil })
 	for _, o := range result.Ensured {
 		if o.Err != nil {
 			a.lost++
@@ -34,12 +36,15 @@ func (a *after) add(plan reconcile.Plan, result reconcile.Result) {
 // mayBeDone reports whether an action that failed may have changed the registry.
 func mayBeDone(err error) bool {
 	var (
-		written *reconcile.WrittenError
-		host    *registry.HostError
+		written   *reconcile.WrittenError
+		unwritten *reconcile.UnwrittenError
+		host      *registry.HostError
 	)
 	switch {
 	case errors.As(err, &written):
 		return true
+	case errors.As(err, &unwritten):
+		return false
 	case OutcomeOf(err) != Failed, errors.Is(err, registry.ErrRefused), errors.As(err, &host):
 		return false
 	}
@@ -64,6 +69,9 @@ func (a *after) sentence(changed int) string {
 		line = fmt.Sprintf("It is not known whether %s changed; the next run finds out. %s", names, line)
 	}
 	line += " Run again once the cause is gone: a run does what is left."
+	if a.stay {
+		line += " Where a registry lists no untagged manifests, the next run does not find those that were not deleted."
+	}
 	if a.lost > 0 {
 		line += fmt.Sprintf(" %s that images need may be missing, see above.", Count(a.lost, "manifest"))
 	}

@@ -23,6 +23,7 @@ func TestAfter(t *testing.T) {
 		{"skipped", reconcile.ErrSkipped, none},
 		{"unsupported", registry.ErrUnsupported, none},
 		{"the connection broke", errors.New("EOF"), unknown},
+		{"it was not sent", &reconcile.UnwrittenError{}, none},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var a after
