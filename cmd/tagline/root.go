@@ -10,15 +10,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 
-	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -29,12 +25,8 @@ import (
 	"tagline/reconcile/kinds"
 	"tagline/reconcile/oci"
 	"tagline/reconcile/oci/transport"
-	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
-
-// version and commit are set by whoever builds a release.
-var version, commit = "devel", ""
 
 // app is what the commands share: the streams and the common flags.
 type app struct {
@@ -137,75 +129,6 @@ func helpOn(cmd *cobra.Command, args []string) error {
 	topic.InitDefaultHelpFlag()
 	topic.InitDefaultVersionFlag()
 	return topic.Help()
-}
-
-// unknownCommand returns an error for a command that does not exist, nil if all
-// do. cobra has one too, but it takes several lines.
-func unknownCommand(root *cobra.Command, args []string) error {
-	for i, arg := range args {
-		// Find has no other error. It knows which flags take a value.
-		if _, _, err := root.Find(args[:i+1]); err != nil {
-			return noCommand(root, arg)
-		}
-	}
-	return nil
-}
-
-// elsewhere are commands of other tools, and what they are here.
-var elsewhere = map[string]string{
-	"plan": "apply --dry-run", "diff": "apply --dry-run", "dry-run": "apply --dry-run", "preview": "apply --dry-run",
-	"sync": "apply", "push": "apply", "run": "apply", "update": "apply",
-	"ls": "status", "list": "status", "show": "inspect", "describe": "inspect", "get": "status",
-	"validate": "check", "lint": "check", "import": "init", "create": "init", "log": "history", "rollback": "history", "undo": "restore",
-	"prune": "apply", "clean": "apply", "gc": "apply",
-}
-
-// noCommand returns the error for an unknown subcommand.
-func noCommand(of *cobra.Command, name string) error {
-	of.SuggestionsMinimumDistance = 2 // cobra's default, which it sets too late for this
-	near := of.SuggestionsFor(name)
-	if meant := elsewhere[strings.ToLower(name)]; meant != "" && !of.HasParent() {
-		near = []string{meant}
-	}
-	if name == "" || len(near) == 0 {
-		return fmt.Errorf("unknown command %q for %q", name, of.CommandPath())
-	}
-	slices.Sort(near)
-	for i := range near {
-		near[i] = strconv.Quote(near[i])
-	}
-	return fmt.Errorf("unknown command %q for %q; did you mean %s?", name, of.CommandPath(), strings.Join(near, " or "))
-}
-
-// noArguments is the Args of a command that takes flags alone.
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := ""
-	if cmd.Flags().Lookup("file") != nil {
-		hint = "; name another file with --file"
-	}
-	if cmd.Flags().Lookup("compose") != nil {
-		hint += ", or compose files with --compose"
-	}
-	return fmt.Errorf("%s has no arguments, and was given %q%s", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), args[0], hint)
-}
-
-// oneOf refuses a flag together with any of the others. The shell does not
-// complete them together either.
-func oneOf(c *cobra.Command, why, flag string, others ...string) {
-	for _, other := range others {
-		c.MarkFlagsMutuallyExclusive(flag, other)
-	}
-	c.PreRunE = func(cmd *cobra.Command, _ []string) error { // before cobra does, in other words
-		for _, other := range others {
-			if cmd.Flags().Changed(flag) && cmd.Flags().Changed(other) {
-				return fmt.Errorf("--%s and --%s can't go together: %s", flag, other, why)
-			}
-		}
-		return nil
-	}
 }
 
 // defaultFile is what is read without -f.
@@ -358,32 +281,6 @@ func (a *app) source() string {
 	return strings.Join(names, ", ")
 }
 
-// readOnce returns a function that reads standard input and pipes, each once: a
-// command may load its files several times.
-func readOnce() func(name string) ([]byte, error) {
-	var read sync.Map // name -> func() ([]byte, error)
-	return func(name string) ([]byte, error) {
-		data, _ := read.LoadOrStore(name, sync.OnceValues(func() ([]byte, error) {
-			if name == config.Stdin {
-				return io.ReadAll(io.LimitReader(os.Stdin, config.MaxBytes+1))
-			}
-			return readFile(name, config.MaxBytes)
-		}))
-		return data.(func() ([]byte, error))()
-	}
-}
-
-// readFile reads a file up to one byte above a limit, since the file may be an
-// endless device or pipe.
-func readFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return io.ReadAll(io.LimitReader(f, limit+1))
-}
-
 // patience is how long tagline waits for registries. Tests shorten it.
 var patience transport.Patience
 
@@ -470,54 +367,4 @@ func (a *app) width(w io.Writer) int {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// message formats an error for the reader. Findings have their own position and a
-// line each. Other errors begin with "tagline: error: ".
-func message(err error) string {
-	var all *multierror.Error
-	if errors.As(err, &all) {
-		lines := strings.Split(err.Error(), "\n")
-		for i, line := range lines {
-			lines[i] = report.Printable(line)
-		}
-		return strings.Join(lines, "\n")
-	}
-	return "tagline: error: " + report.Printable(registry.Line(err))
-}
-
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.stdout, versionText())
-			return err
-		},
-	}
-}
-
-// versionText is "tagline v1.2.3 (commit 0123abcd…, go1.26.8 linux/amd64)". A build
-// outside of git knows no commit.
-func versionText() string {
-	from := commit
-	if info, ok := debug.ReadBuildInfo(); ok && from == "" {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				from = s.Value
-			}
-		}
-	}
-	if from != "" {
-		from = "commit " + from + ", "
-	}
-	return fmt.Sprintf("tagline %s (%s%s %s/%s)", versionName(), from, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-func versionName() string {
-	if info, ok := debug.ReadBuildInfo(); ok && version == "devel" && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return version
 }
