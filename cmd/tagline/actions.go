@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 
@@ -65,9 +64,4 @@ func appendTo(path string, data []byte) error {
 		return err
 	}
 	return f.Close()
-}
-
-// warn writes a warning to stderr.
-func (a *app) warn(format string, args ...any) {
-	_, _ = fmt.Fprintln(above{a}, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
 }

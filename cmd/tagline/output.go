@@ -19,91 +19,12 @@ import (
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
-	"tagline/reconcile/report/planfile"
 )
-
-// formats are the formats of -o that are written at the end of a run. Text is
-// written as the run goes on.
-var formats = []struct {
-	name   string
-	render func(report.Run) []byte
-}{
-	{"json", planfile.JSON},
-	{"markdown", report.Markdown},
-	{"github", report.GitHub},
-	{"sarif", report.SARIF},
-	{"gitlab", report.GitLab},
-	{"metrics", nil}, // needs more than a Run
-}
-
-// formatNames returns the formats of -o, but for those that a command can't offer.
-func formatNames(without ...string) []string {
-	names := []string{"text"}
-	for _, f := range formats {
-		if !slices.Contains(without, f.name) {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
 
 func (a *app) outputFlag(c *cobra.Command, names []string) {
 	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
 		"report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(names, ", ")+" (repeatable; text stays on stdout if nothing else is)")
 	_ = c.RegisterFlagCompletionFunc("output", completeOutput(names))
-}
-
-// parseOutput parses FORMAT[=PATH]. path is "" for stdout.
-func parseOutput(flag string, names []string) (name, path string, err error) {
-	name, path, hasPath := strings.Cut(flag, "=")
-	switch {
-	case !slices.Contains(names, name) && len(names) == 2:
-		return "", "", fmt.Errorf("--output is %q, not %s", name, strings.Join(names, " or "))
-	case !slices.Contains(names, name):
-		return "", "", fmt.Errorf("--output is %q, not one of %s", name, strings.Join(names, ", "))
-	case hasPath && path == "":
-		return "", "", fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
-	case path == "-":
-		path = ""
-	}
-	return name, path, nil
-}
-
-// answerFormats are those of a command that prints one answer.
-var answerFormats = []string{"text", "json"}
-
-func answerFlag(c *cobra.Command, flag *string) {
-	c.Flags().StringVarP(flag, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(answerFormats, " or "))
-	_ = c.RegisterFlagCompletionFunc("output", completeOutput(answerFormats))
-}
-
-// answer is where a command prints its one answer.
-type answer struct {
-	json, toFile bool
-	write        func([]byte) error
-}
-
-// give writes an answer. One that could not be made replaces no file.
-func (to answer) give(data []byte, err error) error {
-	if err != nil {
-		return err
-	}
-	return to.write(data)
-}
-
-// openAnswer finds a path that can't be written before a registry is asked.
-func (a *app) openAnswer(flag string) (answer, error) {
-	name, path, err := parseOutput(flag, answerFormats)
-	if err != nil {
-		return answer{}, err
-	}
-	to := answer{json: name == "json", toFile: path != "", write: func(data []byte) error { _, err := a.stdout.Write(data); return err }}
-	if to.toFile {
-		if to.write, err = fileWriter(path); err != nil {
-			return answer{}, fmt.Errorf("--output %s: %w", flag, err)
-		}
-	}
-	return to, nil
 }
 
 // outputs is everything that a run reports to. Reports go to stdout and to files.
@@ -119,13 +40,6 @@ type outputs struct {
 	did       report.Actions
 	metered   metered
 	events    *slog.Logger // what is done, nil unless the log is JSON: as text it would be the report again
-}
-
-// document is a report that is written at the end of a run.
-type document struct {
-	name   string // for messages: "json=plan.json"
-	render func(report.Run) []byte
-	write  func([]byte) error
 }
 
 // reporting wraps a command that reports. It opens the outputs first, so that a
