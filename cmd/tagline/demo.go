@@ -12,10 +12,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/kinds"
-	"tagline/reconcile/registry"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -139,35 +136,6 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 	return nil
 }
 
-// threeRuns shows the main job: the plan, the run, and a second run with nothing
-// to do. Each has a client of its own, like the commands that it shows.
-func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
-	run := func(title string, write bool) error {
-		a.say("\n%s", title)
-		client := a.client(images...)
-		defer client.Close()
-		var writers registry.Writers
-		if write {
-			writers = kinds.NewWriters(client)
-		}
-		done, err := a.reconcile(ctx, job{
-			Job:    reconcile.Job{Readers: client, Writers: writers},
-			images: images, out: &outputs{text: a.newText(a.stdout, !write)}, client: client,
-		})
-		if err != nil {
-			return err
-		}
-		return done.exit(false)
-	}
-	if err := run("1. tagline apply --dry-run", false); err != nil {
-		return err
-	}
-	if err := run("2. tagline apply", true); err != nil {
-		return err
-	}
-	return run("3. tagline apply, once more", true)
-}
-
 // demoImages returns the built-in images.yaml, or the file, for the demo's registry
 // on a host, which has an address, too. It refuses a file that names another
 // registry: the demo neither writes to it nor reads from it.
@@ -194,9 +162,4 @@ func demoImages(file, host, address string) ([]config.Image, error) {
 		}
 	}
 	return cfg.Images, nil
-}
-
-// say writes a line of the story. A closed stdout shows in the next report.
-func (a *app) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
 }

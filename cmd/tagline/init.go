@@ -224,15 +224,6 @@ func (a *app) drafts(ctx context.Context, client *kinds.Client, wanted []wantedR
 	return drafts, failed, nil
 }
 
-// firstOf is the first line of an error, and how many more there are.
-func firstOf(err error) error {
-	first, rest, _ := strings.Cut(err.Error(), "\n")
-	if rest != "" {
-		first += fmt.Sprintf("; and %d more", strings.Count(rest, "\n")+1)
-	}
-	return errors.New(first)
-}
-
 // repository resolves REPOSITORY, as reference does REF.
 func (a *app) repository(text string, named bool) (repository config.Repository, err error) {
 	err = a.onRegistry(named, func(host string) error {

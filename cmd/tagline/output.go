@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tagline/config"
-	"tagline/config/compose"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
@@ -37,32 +36,23 @@ type outputs struct {
 	whole     bool              // a document needs the whole run
 	paths     map[string]string // the flag that asked for each file, by absolute path
 	run       report.Run
-	did       report.Actions
 	metered   metered
 	events    *slog.Logger // what is done, nil unless the log is JSON: as text it would be the report again
 }
 
 // reporting wraps a command that reports. It opens the outputs first, so that a
 // path that can't be written is found before a registry is changed, and writes
-// them however the command ends.
-func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
+// them however the command ends. reads returns the files that the command reads
+// beside those of -f and its arguments.
+func (a *app) reporting(names []string, reads func(*cobra.Command) ([]string, error), run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		more, err := reads(cmd)
+		if err != nil {
+			return err
+		}
 		dryRun := cmd.Flags().Lookup("dry-run")
-		inputs := slices.Concat(a.files, args)
-		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
-			inputs = append(inputs, plan.Value.String())
-		}
-		if cmd.Flags().Lookup("compose") != nil {
-			projects, err := composeProjects(cmd)
-			if err != nil {
-				return err
-			}
-			for _, project := range projects {
-				inputs = append(inputs, compose.Files(project)...)
-			}
-		}
 		a.deletions.Set = cmd.Flags().Changed("max-deletions")
-		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", inputs)
+		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", slices.Concat(a.files, args, more))
 		if err != nil {
 			return err
 		}
@@ -101,7 +91,9 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 		o.textTo = a.stdout
 	}
 	o.text = a.newText(o.textTo, dryRun)
-	o.actions()
+	if documents := a.stepDocuments(func(path string) bool { return o.paths[absolute(path)] != "" }); len(documents) > 0 {
+		o.documents, o.whole = append(o.documents, documents...), true
+	}
 	if a.logFormat == "json" {
 		o.events = a.logger()
 	}
@@ -113,14 +105,6 @@ func isInput(path, input string) bool {
 	path, input = absolute(path), absolute(input)
 	within, err := filepath.Rel(input, path)
 	return path == input || err == nil && filepath.IsLocal(within) && config.InFolder(within)
-}
-
-// asked reports whether a flag asks for a format.
-func (o *outputs) asked(format string) bool {
-	return slices.ContainsFunc(o.a.outputs, func(flag string) bool {
-		name, _, _ := strings.Cut(flag, "=")
-		return name == format
-	})
 }
 
 // open prepares one output. path is "" for stdout.
@@ -147,7 +131,7 @@ func (o *outputs) open(flag, format, path string) error {
 		}
 	}
 	if format == "metrics" {
-		d.render = o.metrics(path)
+		d.render = o.metered.metrics(path)
 	}
 	o.documents = append(o.documents, d)
 	return nil
@@ -168,7 +152,7 @@ func (o *outputs) config(cfg *config.Config) {
 // Repository reports on one repository, in the order of images.
 func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 	o.text.Repository(plan, result)
-	o.did.Add(plan, result, o.run.DryRun)
+	o.metered.did.Add(plan, result, o.run.DryRun)
 	if o.events != nil {
 		report.LogActions(o.events, plan, result)
 	}
@@ -182,7 +166,7 @@ func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 func (o *outputs) close(err error) error {
 	o.ended(err)
 	if o.run.Shard != nil {
-		o.run.Shard.Costs = o.costs()
+		o.run.Shard.Costs = o.metered.costs()
 	}
 	for _, d := range o.documents {
 		if failed := d.write(d.render(o.run)); failed != nil {
@@ -194,7 +178,7 @@ func (o *outputs) close(err error) error {
 		}
 	}
 	if o.events != nil {
-		report.LogEnd(o.events, o.run, o.costs(), o.did)
+		report.LogEnd(o.events, o.run, o.metered.costs(), o.metered.did)
 	}
 	return err
 }
