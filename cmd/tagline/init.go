@@ -223,12 +223,3 @@ func (a *app) drafts(ctx context.Context, client *kinds.Client, wanted []wantedR
 	}
 	return drafts, failed, nil
 }
-
-// repository resolves REPOSITORY, as reference does REF.
-func (a *app) repository(text string, named bool) (repository config.Repository, err error) {
-	err = a.onRegistry(named, func(host string) error {
-		repository, err = config.ParseRepository(text, host)
-		return err
-	})
-	return repository, err
-}

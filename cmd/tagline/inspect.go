@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/report"
 )
@@ -63,30 +60,4 @@ image of images.yaml by its name there, or is on the --registry.`,
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
-}
-
-// reference resolves REF.
-func (a *app) reference(text string, named bool) (ref config.Source, err error) {
-	err = a.onRegistry(named, func(host string) error {
-		ref, err = config.ParseReference(text, host)
-		return err
-	})
-	return ref, err
-}
-
-// onRegistry parses what may lack a host. Without --registry, the registry is the one
-// of images.yaml. If -f names an images.yaml, it must exist in any case.
-func (a *app) onRegistry(named bool, parse func(host string) error) error {
-	err := parse(a.registry)
-	if err == nil && !named {
-		return nil
-	}
-	cfg, unread := a.load(func(config.Image) bool { return false })
-	switch {
-	case errors.Is(unread, fs.ErrNotExist) && !named:
-		return err
-	case unread != nil:
-		return unread
-	}
-	return parse(cfg.Registry)
 }

@@ -13,6 +13,7 @@ import (
 	"tagline/config"
 )
 
+// newRoot returns the command that has all others.
 func newRoot(stdout, stderr io.Writer, args []string) *cobra.Command {
 	a := &app{stdout: stdout, stderr: stderr, once: readOnce()}
 	root := &cobra.Command{
@@ -29,18 +30,11 @@ Exit codes:
   1  something failed (an invalid images.yaml too), or was applied only in part
   2  only with apply --detailed-exitcode: changes are pending, or were made
   3  nothing failed, but the registry's content or a policy forbids something`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return a.checkFlags(cmd)
-		},
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkFlags(cmd) },
 		// Find refuses an unknown command, unless it is empty or comes after "--".
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return noCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
+		RunE:    helpAlone,
 		Version: versionText(),
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
@@ -48,29 +42,9 @@ Exit codes:
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.color, "color", "auto", "colour the report: `WHEN` is auto, always or never")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report problems alone")
-	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
-	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
-	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	a.commonFlags(root)
 	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.reportCommand(), a.statusCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
-	root.InitDefaultCompletionCmd(args...)
-	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		// With Args it refuses an unknown shell. cobra alone would print its help,
-		// and that would end up in a shell profile.
-		completion.Args = func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return noCommand(cmd, args[0])
-			}
-			return nil
-		}
-		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		for _, shell := range completion.Commands() {
-			shell.Args = noArguments
-		}
-	}
+	addCompletion(root, args)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Run, help.RunE = nil, helpOn // cobra's own never fails
@@ -78,6 +52,38 @@ Exit codes:
 	return root
 }
 
+// commonFlags are the flags of every command.
+func (a *app) commonFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.color, "color", "auto", "colour the report: `WHEN` is auto, always or never")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report problems alone")
+	flags.CountVarP(&a.verbose, "verbose", "v", "report what is in sync too, and whole digests; -vv logs every request")
+	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addCompletion adds cobra's command for completion, which refuses an unknown shell
+// here. cobra alone would print its help, and that would end up in a shell profile.
+func addCompletion(root *cobra.Command, args []string) {
+	root.InitDefaultCompletionCmd(args...)
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return
+	}
+	completion.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return noCommand(cmd, args[0])
+		}
+		return nil
+	}
+	completion.RunE = helpAlone
+	for _, shell := range completion.Commands() {
+		shell.Args = noArguments
+	}
+}
+
+// helpOn is the help command, for the command that the arguments name.
 func helpOn(cmd *cobra.Command, args []string) error {
 	topic, rest, _ := cmd.Root().Find(args)
 	if len(rest) > 0 {
@@ -88,6 +94,8 @@ func helpOn(cmd *cobra.Command, args []string) error {
 	return topic.Help()
 }
 
+// checkFlags checks the flags that several commands have, and takes the registry from
+// the environment if no flag names it.
 func (a *app) checkFlags(cmd *cobra.Command) error {
 	a.registryFrom = "--registry"
 	switch given := cmd.Flags().Changed("registry"); {

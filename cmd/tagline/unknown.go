@@ -47,6 +47,14 @@ func noCommand(of *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %q for %q; did you mean %s?", name, of.CommandPath(), strings.Join(near, " or "))
 }
 
+// helpAlone is the RunE of a command that only has others: it prints its help.
+func helpAlone(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return noCommand(cmd, args[0])
+	}
+	return cmd.Help()
+}
+
 // noArguments is the Args of a command that takes flags alone.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
