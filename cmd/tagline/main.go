@@ -1,5 +1,3 @@
-// Command tagline keeps a container registry's stable tags true to a committed
-// images.yaml. This package has its flags, output and exit codes.
 package main
 
 import (
