@@ -22,8 +22,8 @@ func (a *app) grouped(w io.Writer) bool {
 
 // stepDocuments returns what a step of GitHub Actions should have without flags: the
 // step summary, the outputs of the step, and annotations, on stderr because stdout is
-// the report. taken reports whether a flag asks for a file. If one can't be written,
-// that is a warning, since no flag asked for it.
+// the report. taken reports whether a flag asks for a file. A file that can't be
+// written leads to a warning alone, since no flag asked for it.
 func (a *app) stepDocuments(taken func(path string) bool) (documents []document) {
 	if !inActions() {
 		return nil

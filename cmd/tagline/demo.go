@@ -84,6 +84,7 @@ func localhost(registry *demo.Registry) string {
 	return host
 }
 
+// demo is the demo on a registry that is served here.
 func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, keep bool) (err error) {
 	defer func() { err = errors.Join(err, registry.Close()) }()
 	if _, err := demo.Seed(ctx, registry.Host()); err != nil {
@@ -101,6 +102,24 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 	if err := a.threeRuns(ctx, images); err != nil {
 		return err
 	}
+	if err := a.pulls(ctx, images); err != nil || !keep {
+		return err
+	}
+	a.say("\nThe registry runs until you press Ctrl-C. In compose.yml, on either machine:")
+	for _, image := range images {
+		for _, alias := range image.Aliases {
+			if alias.Absent {
+				continue
+			}
+			a.say("    image: %s:%s", image.Repository, alias.Tag)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// pulls shows what machines of two platforms pull.
+func (a *app) pulls(ctx context.Context, images []config.Image) error {
 	a.say("\nWhat a machine pulls:")
 	for _, image := range images {
 		for _, alias := range image.Aliases {
@@ -120,19 +139,6 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 			}
 		}
 	}
-	if !keep {
-		return nil
-	}
-	a.say("\nThe registry runs until you press Ctrl-C. In compose.yml, on either machine:")
-	for _, image := range images {
-		for _, alias := range image.Aliases {
-			if alias.Absent {
-				continue
-			}
-			a.say("    image: %s:%s", image.Repository, alias.Tag)
-		}
-	}
-	<-ctx.Done()
 	return nil
 }
 

@@ -29,35 +29,38 @@ image of images.yaml by its name there, or is on the --registry.`,
 			return nil
 		},
 		ValidArgsFunction: a.completeReference,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			to, err := a.openAnswer(output)
-			if err != nil {
-				return err
-			}
-			ref, err := a.reference(args[0], cmd.Flags().Changed("file"))
-			if err != nil {
-				return err
-			}
-			client := a.client()
-			defer client.Close()
-			in, failed := reconcile.Inspect(cmd.Context(), client, ref.Repository, ref.Reference())
-			if in.Digest == "" {
-				return failed
-			}
-			text := new(bytes.Buffer)
-			if to.json {
-				text = bytes.NewBuffer(report.InspectionJSON(in))
-			} else if err := report.Inspection(text, in); err != nil {
-				return err
-			}
-			if err := to.write(text.Bytes()); err != nil {
-				return err
-			}
-			return failed
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.inspect(cmd, args[0], output) },
 	}
 	answerFlag(c, &output)
 	a.fileFlag(c)
 	a.connectionFlags(c)
 	return c
+}
+
+// inspect does the work of the command, for REF.
+func (a *app) inspect(cmd *cobra.Command, name, output string) error {
+	to, err := a.openAnswer(output)
+	if err != nil {
+		return err
+	}
+	ref, err := a.reference(name, cmd.Flags().Changed("file"))
+	if err != nil {
+		return err
+	}
+	client := a.client()
+	defer client.Close()
+	in, failed := reconcile.Inspect(cmd.Context(), client, ref.Repository, ref.Reference())
+	if in.Digest == "" {
+		return failed
+	}
+	text := new(bytes.Buffer)
+	if to.json {
+		text = bytes.NewBuffer(report.InspectionJSON(in))
+	} else if err := report.Inspection(text, in); err != nil {
+		return err
+	}
+	if err := to.write(text.Bytes()); err != nil {
+		return err
+	}
+	return failed
 }
