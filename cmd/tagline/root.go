@@ -42,7 +42,7 @@ Exit codes:
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	a.commonFlags(root)
+	a.globalFlags(root)
 	root.AddCommand(a.applyCommand(), a.checkCommand(), a.configCommand(), a.inspectCommand(), a.initCommand(), a.demoCommand(), a.restoreCommand(), a.historyCommand(), a.pageCommand(), a.reportCommand(), a.statusCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	addCompletion(root, args)
 	root.InitDefaultHelpCmd()
@@ -52,8 +52,8 @@ Exit codes:
 	return root
 }
 
-// commonFlags are the flags of every command.
-func (a *app) commonFlags(root *cobra.Command) {
+// globalFlags are the flags that every command has.
+func (a *app) globalFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.color, "color", "auto", "colour the report: `WHEN` is auto, always or never")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "report problems alone")
