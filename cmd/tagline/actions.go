@@ -1,9 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"tagline/reconcile/report"
 )
@@ -19,15 +20,14 @@ func (a *app) grouped(w io.Writer) bool {
 	return err == nil && !info.Mode().IsRegular()
 }
 
-// actions adds what a step of GitHub Actions should have without flags: the step
-// summary, the outputs of the step, and annotations, on stderr because stdout is
-// the report. If one can't be written, that is a warning, since no flag asked for
-// it.
-func (o *outputs) actions() {
+// stepDocuments returns what a step of GitHub Actions should have without flags: the
+// step summary, the outputs of the step, and annotations, on stderr because stdout is
+// the report. taken reports whether a flag asks for a file. A file that can't be
+// written leads to a warning alone, since no flag asked for it.
+func (a *app) stepDocuments(taken func(path string) bool) (documents []document) {
 	if !inActions() {
-		return
+		return nil
 	}
-	o.whole = true
 	for _, d := range []struct {
 		variable string
 		render   func(report.Run) []byte
@@ -36,22 +36,27 @@ func (o *outputs) actions() {
 		{"GITHUB_OUTPUT", report.StepOutputs},
 	} {
 		path := os.Getenv(d.variable)
-		if path == "" || o.paths[absolute(path)] != "" {
+		if path == "" || taken(path) {
 			continue
 		}
 		add := func(data []byte) error { return appendTo(path, data) }
 		if err := add(nil); err != nil {
-			o.a.warn("%s: %v; this step goes without", d.variable, err)
+			a.warn("%s: %v; this step goes without", d.variable, err)
 			continue
 		}
-		o.documents = append(o.documents, document{"$" + d.variable, d.render, add})
+		documents = append(documents, document{"$" + d.variable, d.render, add})
 	}
-	if !o.asked("github") {
-		o.documents = append(o.documents, document{"annotations", report.GitHub, func(data []byte) error {
-			_, err := o.a.stderr.Write(data)
+	asked := slices.ContainsFunc(a.outputs, func(flag string) bool {
+		format, _, _ := strings.Cut(flag, "=")
+		return format == "github"
+	})
+	if !asked {
+		documents = append(documents, document{"annotations", report.GitHub, func(data []byte) error {
+			_, err := a.stderr.Write(data)
 			return err
 		}})
 	}
+	return documents
 }
 
 // appendTo adds to a file to which other commands of the same step write as well.
@@ -65,9 +70,4 @@ func appendTo(path string, data []byte) error {
 		return err
 	}
 	return f.Close()
-}
-
-// warn writes a warning to stderr.
-func (a *app) warn(format string, args ...any) {
-	_, _ = fmt.Fprintln(above{a}, "tagline: warning: "+report.Printable(fmt.Sprintf(format, args...)))
 }

@@ -22,6 +22,14 @@ type applyFlags struct {
 	shard            string // "I/N"
 }
 
+// reads returns the file of the saved plan, if there is one.
+func (flags *applyFlags) reads(cmd *cobra.Command) ([]string, error) {
+	if cmd.Flags().Changed("plan") {
+		return []string{flags.plan}, nil
+	}
+	return nil, nil
+}
+
 func (a *app) applyCommand() *cobra.Command {
 	flags := &applyFlags{}
 	c := &cobra.Command{
@@ -38,7 +46,7 @@ Exit codes:
   tagline apply --registry registry.example.com --image my-image
   tagline apply --dry-run -o json=plan.json && tagline apply --plan plan.json`,
 		Args: noArguments,
-		RunE: a.reporting(formatNames(), func(cmd *cobra.Command, out *outputs) error { return a.apply(cmd, out, flags) }),
+		RunE: a.reporting(formatNames(), flags.reads, func(cmd *cobra.Command, out *outputs) error { return a.apply(cmd, out, flags) }),
 	}
 	a.fileFlag(c)
 	a.connectionFlags(c)
@@ -132,7 +140,7 @@ func (a *app) apply(cmd *cobra.Command, out *outputs, flags *applyFlags) error {
 		keep, done = a.trash(run)
 		defer done()
 	}
-	out.meter(client, store)
+	out.metered.client, out.metered.cache = client, store
 	done, err := a.reconcile(cmd.Context(), job{
 		Job:    reconcile.Job{Readers: store.Readers(client, w.images), Writers: writers, Trash: keep, Saved: w.plans, Former: flags.dryRun, Recorded: former, Planned: store.Release},
 		images: w.images, out: out, record: record, client: client,

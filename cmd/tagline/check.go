@@ -61,7 +61,7 @@ within the file's own folder. Nothing is fetched.`,
 			}
 			return nil
 		},
-		RunE: a.reporting(formats, func(cmd *cobra.Command, out *outputs) error { return a.check(cmd, out, flags) }),
+		RunE: a.reporting(formats, composeFiles, func(cmd *cobra.Command, out *outputs) error { return a.check(cmd, out, flags) }),
 	}
 	a.fileFlag(c)
 	a.registryFlag(c)

@@ -60,12 +60,8 @@ func (a *app) completeReference(_ *cobra.Command, args []string, begun string) (
 	return images, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// completeOutput completes the format; after the "=" it is a file.
-func completeOutput(names []string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-		if strings.Contains(begun, "=") {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+// imageFlag adds --image, which limits load to the images that it names.
+func (a *app) imageFlag(c *cobra.Command) {
+	c.Flags().StringArrayVar(&a.images, "image", nil, "only the image of this `NAME`, as images.yaml spells it or with its host (repeatable)")
+	_ = c.RegisterFlagCompletionFunc("image", a.completeImage)
 }

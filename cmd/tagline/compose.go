@@ -49,6 +49,15 @@ func composeProjects(cmd *cobra.Command) (projects []string, err error) {
 	return projects, nil
 }
 
+// composeFiles returns the files of the projects that --compose and the arguments name.
+func composeFiles(cmd *cobra.Command) (files []string, err error) {
+	projects, err := composeProjects(cmd)
+	for _, project := range projects {
+		files = append(files, compose.Files(project)...)
+	}
+	return files, err
+}
+
 // checkCompose checks the images of compose projects against images.yaml and
 // prints what it finds. A project that can't be loaded doesn't stop the others.
 func (a *app) checkCompose(cfg *config.Config, projects []string, fix bool, out *outputs) error {

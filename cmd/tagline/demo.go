@@ -12,10 +12,7 @@ import (
 
 	"tagline/config"
 	"tagline/policies"
-	"tagline/reconcile"
 	"tagline/reconcile/demo"
-	"tagline/reconcile/kinds"
-	"tagline/reconcile/registry"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -87,6 +84,7 @@ func localhost(registry *demo.Registry) string {
 	return host
 }
 
+// demo is the demo on a registry that is served here.
 func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, keep bool) (err error) {
 	defer func() { err = errors.Join(err, registry.Close()) }()
 	if _, err := demo.Seed(ctx, registry.Host()); err != nil {
@@ -104,6 +102,24 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 	if err := a.threeRuns(ctx, images); err != nil {
 		return err
 	}
+	if err := a.pulls(ctx, images); err != nil || !keep {
+		return err
+	}
+	a.say("\nThe registry runs until you press Ctrl-C. In compose.yml, on either machine:")
+	for _, image := range images {
+		for _, alias := range image.Aliases {
+			if alias.Absent {
+				continue
+			}
+			a.say("    image: %s:%s", image.Repository, alias.Tag)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// pulls shows what machines of two platforms pull.
+func (a *app) pulls(ctx context.Context, images []config.Image) error {
 	a.say("\nWhat a machine pulls:")
 	for _, image := range images {
 		for _, alias := range image.Aliases {
@@ -123,49 +139,7 @@ func (a *app) demo(ctx context.Context, registry *demo.Registry, file string, ke
 			}
 		}
 	}
-	if !keep {
-		return nil
-	}
-	a.say("\nThe registry runs until you press Ctrl-C. In compose.yml, on either machine:")
-	for _, image := range images {
-		for _, alias := range image.Aliases {
-			if alias.Absent {
-				continue
-			}
-			a.say("    image: %s:%s", image.Repository, alias.Tag)
-		}
-	}
-	<-ctx.Done()
 	return nil
-}
-
-// threeRuns shows the main job: the plan, the run, and a second run with nothing
-// to do. Each has a client of its own, like the commands that it shows.
-func (a *app) threeRuns(ctx context.Context, images []config.Image) error {
-	run := func(title string, write bool) error {
-		a.say("\n%s", title)
-		client := a.client(images...)
-		defer client.Close()
-		var writers registry.Writers
-		if write {
-			writers = kinds.NewWriters(client)
-		}
-		done, err := a.reconcile(ctx, job{
-			Job:    reconcile.Job{Readers: client, Writers: writers},
-			images: images, out: &outputs{text: a.newText(a.stdout, !write)}, client: client,
-		})
-		if err != nil {
-			return err
-		}
-		return done.exit(false)
-	}
-	if err := run("1. tagline apply --dry-run", false); err != nil {
-		return err
-	}
-	if err := run("2. tagline apply", true); err != nil {
-		return err
-	}
-	return run("3. tagline apply, once more", true)
 }
 
 // demoImages returns the built-in images.yaml, or the file, for the demo's registry
@@ -194,9 +168,4 @@ func demoImages(file, host, address string) ([]config.Image, error) {
 		}
 	}
 	return cfg.Images, nil
-}
-
-// say writes a line of the story. A closed stdout shows in the next report.
-func (a *app) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
 }

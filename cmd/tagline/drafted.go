@@ -127,3 +127,12 @@ func (d *drafted) merge(drafts []reconcile.Draft, explicit bool) (text []byte, d
 	}
 	return text, differ, nil
 }
+
+// firstOf is the first line of an error, and how many more there are.
+func firstOf(err error) error {
+	first, rest, _ := strings.Cut(err.Error(), "\n")
+	if rest != "" {
+		first += fmt.Sprintf("; and %d more", strings.Count(rest, "\n")+1)
+	}
+	return errors.New(first)
+}

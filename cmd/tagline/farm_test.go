@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -79,24 +78,6 @@ func put(t testing.TB, url string, manifest []byte) {
 	if resp.StatusCode != http.StatusCreated {
 		t.Errorf("%s: %s", url, resp.Status)
 	}
-}
-
-// each does n things, some at a time.
-func each(n, atOnce int, do func(i int)) {
-	work := make(chan int)
-	var wg sync.WaitGroup
-	for range atOnce {
-		wg.Go(func() {
-			for i := range work {
-				do(i)
-			}
-		})
-	}
-	for i := range n {
-		work <- i
-	}
-	close(work)
-	wg.Wait()
 }
 
 // imagesYAML is a file for what seed has made.

@@ -56,3 +56,19 @@ func expected(e *pflag.InvalidValueError) string {
 	}
 	return "a whole number"
 }
+
+// oneOf refuses a flag together with any of the others. The shell does not
+// complete them together either.
+func oneOf(c *cobra.Command, why, flag string, others ...string) {
+	for _, other := range others {
+		c.MarkFlagsMutuallyExclusive(flag, other)
+	}
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error { // before cobra does, in other words
+		for _, other := range others {
+			if cmd.Flags().Changed(flag) && cmd.Flags().Changed(other) {
+				return fmt.Errorf("--%s and --%s can't go together: %s", flag, other, why)
+			}
+		}
+		return nil
+	}
+}

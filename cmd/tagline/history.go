@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"time"
 
@@ -92,31 +91,6 @@ func (a *app) history(cmd *cobra.Command, name string, flags *historyFlags) erro
 	text := report.NewText(&out, report.TextOptions{Verbose: a.verbose > 0, Color: !to.toFile && a.colored(a.stdout)})
 	err = text.History(h, opts)
 	return to.give(out.Bytes(), err)
-}
-
-// journalsFlag is the flag of the commands that read journals.
-func (a *app) journalsFlag(c *cobra.Command, files *[]string) {
-	c.Flags().StringArrayVar(files, "journal", nil, "a `FILE` that apply had as its --journal, or a folder with such files, named *"+journal.Suffix+" (repeatable)")
-}
-
-// readJournals reads journals, and warns of the lines that it skips.
-func (a *app) readJournals(paths []string, wanted func(journal.Move) bool) ([]journal.Move, []journal.Skipped, error) {
-	if len(paths) == 0 {
-		return nil, nil, errors.New("there is no journal; name the FILE that apply had with --journal FILE")
-	}
-	files, err := journal.Files(paths)
-	if err != nil {
-		return nil, nil, err
-	}
-	moves, skipped, err := journal.Read(files, wanted)
-	const told = 10
-	for _, s := range skipped[:min(told, len(skipped))] {
-		a.warn("%s; it is skipped", s)
-	}
-	if more := len(skipped) - told; more > 0 {
-		a.warn("%s more skipped", report.Count(more, "line"))
-	}
-	return moves, skipped, err
 }
 
 func parseAt(text string, given bool, now time.Time) (report.HistoryOptions, error) {

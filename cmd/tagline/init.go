@@ -142,32 +142,14 @@ func (a *app) toDraft(cmd *cobra.Command, client *kinds.Client, args []string, t
 	}
 	for _, arg := range args {
 		if text := strings.TrimSuffix(arg, "/"); text != arg || config.IsRegistry(text) {
-			host, err := config.ParseHost(text)
+			found, err := a.listed(cmd.Context(), client, text, to)
 			if err != nil {
 				return nil, err
 			}
-			names, err := client.Repositories(cmd.Context(), host)
-			if err != nil {
-				return nil, fmt.Errorf("%w; many registries list no repositories, so name them: tagline init %s/team/one %s/team/two", err, host, host)
-			}
-			slices.Sort(names)
-			known := 0
-			for _, name := range names {
-				r, err := config.ParseRepository(host+"/"+name, "")
-				if err != nil {
-					return nil, fmt.Errorf("list of repositories of %s: %w", host, err)
-				}
-				if to.has[r.Place()] != (config.Pos{}) {
-					known++
-				} else if !has(r) {
+			for _, r := range found {
+				if !has(r) {
 					all = append(all, wantedRepository{r, true})
 				}
-			}
-			if known > 0 {
-				a.warn("%s has %d of the %d repositories of %s already; they stay as they are", to.path, known, len(names), host)
-			}
-			if len(names) == 0 {
-				a.warn("%s lists no repositories; if it has some, its list needs other credentials", host)
 			}
 			continue
 		}
@@ -187,6 +169,39 @@ func (a *app) toDraft(cmd *cobra.Command, client *kinds.Client, args []string, t
 		}
 	}
 	return all, nil
+}
+
+// listed returns the repositories that a registry lists, without those that the file
+// has already.
+func (a *app) listed(ctx context.Context, client *kinds.Client, text string, to *drafted) (found []config.Repository, err error) {
+	host, err := config.ParseHost(text)
+	if err != nil {
+		return nil, err
+	}
+	names, err := client.Repositories(ctx, host)
+	if err != nil {
+		return nil, fmt.Errorf("%w; many registries list no repositories, so name them: tagline init %s/team/one %s/team/two", err, host, host)
+	}
+	slices.Sort(names)
+	known := 0
+	for _, name := range names {
+		r, err := config.ParseRepository(host+"/"+name, "")
+		if err != nil {
+			return nil, fmt.Errorf("list of repositories of %s: %w", host, err)
+		}
+		if to.has[r.Place()] != (config.Pos{}) {
+			known++
+		} else {
+			found = append(found, r)
+		}
+	}
+	if known > 0 {
+		a.warn("%s has %d of the %d repositories of %s already; they stay as they are", to.path, known, len(names), host)
+	}
+	if len(names) == 0 {
+		a.warn("%s lists no repositories; if it has some, its list needs other credentials", host)
+	}
+	return found, nil
 }
 
 // drafts reads repositories. failed are the problems of listed ones, and err is that of
@@ -222,22 +237,4 @@ func (a *app) drafts(ctx context.Context, client *kinds.Client, wanted []wantedR
 		}
 	}
 	return drafts, failed, nil
-}
-
-// firstOf is the first line of an error, and how many more there are.
-func firstOf(err error) error {
-	first, rest, _ := strings.Cut(err.Error(), "\n")
-	if rest != "" {
-		first += fmt.Sprintf("; and %d more", strings.Count(rest, "\n")+1)
-	}
-	return errors.New(first)
-}
-
-// repository resolves REPOSITORY, as reference does REF.
-func (a *app) repository(text string, named bool) (repository config.Repository, err error) {
-	err = a.onRegistry(named, func(host string) error {
-		repository, err = config.ParseRepository(text, host)
-		return err
-	})
-	return repository, err
 }

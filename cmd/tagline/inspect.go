@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/report"
 )
@@ -32,32 +29,7 @@ image of images.yaml by its name there, or is on the --registry.`,
 			return nil
 		},
 		ValidArgsFunction: a.completeReference,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			to, err := a.openAnswer(output)
-			if err != nil {
-				return err
-			}
-			ref, err := a.reference(args[0], cmd.Flags().Changed("file"))
-			if err != nil {
-				return err
-			}
-			client := a.client()
-			defer client.Close()
-			in, failed := reconcile.Inspect(cmd.Context(), client, ref.Repository, ref.Reference())
-			if in.Digest == "" {
-				return failed
-			}
-			text := new(bytes.Buffer)
-			if to.json {
-				text = bytes.NewBuffer(report.InspectionJSON(in))
-			} else if err := report.Inspection(text, in); err != nil {
-				return err
-			}
-			if err := to.write(text.Bytes()); err != nil {
-				return err
-			}
-			return failed
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.inspect(cmd, args[0], output) },
 	}
 	answerFlag(c, &output)
 	a.fileFlag(c)
@@ -65,28 +37,30 @@ image of images.yaml by its name there, or is on the --registry.`,
 	return c
 }
 
-// reference resolves REF.
-func (a *app) reference(text string, named bool) (ref config.Source, err error) {
-	err = a.onRegistry(named, func(host string) error {
-		ref, err = config.ParseReference(text, host)
+// inspect does the work of the command, for REF.
+func (a *app) inspect(cmd *cobra.Command, name, output string) error {
+	to, err := a.openAnswer(output)
+	if err != nil {
 		return err
-	})
-	return ref, err
-}
-
-// onRegistry parses what may lack a host. Without --registry, the registry is the one
-// of images.yaml. If -f names an images.yaml, it must exist in any case.
-func (a *app) onRegistry(named bool, parse func(host string) error) error {
-	err := parse(a.registry)
-	if err == nil && !named {
-		return nil
 	}
-	cfg, unread := a.load(func(config.Image) bool { return false })
-	switch {
-	case errors.Is(unread, fs.ErrNotExist) && !named:
+	ref, err := a.reference(name, cmd.Flags().Changed("file"))
+	if err != nil {
 		return err
-	case unread != nil:
-		return unread
 	}
-	return parse(cfg.Registry)
+	client := a.client()
+	defer client.Close()
+	in, failed := reconcile.Inspect(cmd.Context(), client, ref.Repository, ref.Reference())
+	if in.Digest == "" {
+		return failed
+	}
+	text := new(bytes.Buffer)
+	if to.json {
+		text = bytes.NewBuffer(report.InspectionJSON(in))
+	} else if err := report.Inspection(text, in); err != nil {
+		return err
+	}
+	if err := to.write(text.Bytes()); err != nil {
+		return err
+	}
+	return failed
 }

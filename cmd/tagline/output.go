@@ -2,112 +2,28 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"tagline/config"
-	"tagline/config/compose"
 	"tagline/reconcile"
 	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
-	"tagline/reconcile/report/planfile"
 )
-
-// formats are the formats of -o that are written at the end of a run. Text is
-// written as the run goes on.
-var formats = []struct {
-	name   string
-	render func(report.Run) []byte
-}{
-	{"json", planfile.JSON},
-	{"markdown", report.Markdown},
-	{"github", report.GitHub},
-	{"sarif", report.SARIF},
-	{"gitlab", report.GitLab},
-	{"metrics", nil}, // needs more than a Run
-}
-
-// formatNames returns the formats of -o, but for those that a command can't offer.
-func formatNames(without ...string) []string {
-	names := []string{"text"}
-	for _, f := range formats {
-		if !slices.Contains(without, f.name) {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
 
 func (a *app) outputFlag(c *cobra.Command, names []string) {
 	c.Flags().StringArrayVarP(&a.outputs, "output", "o", nil,
 		"report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(names, ", ")+" (repeatable; text stays on stdout if nothing else is)")
 	_ = c.RegisterFlagCompletionFunc("output", completeOutput(names))
-}
-
-// parseOutput parses FORMAT[=PATH]. path is "" for stdout.
-func parseOutput(flag string, names []string) (name, path string, err error) {
-	name, path, hasPath := strings.Cut(flag, "=")
-	switch {
-	case !slices.Contains(names, name) && len(names) == 2:
-		return "", "", fmt.Errorf("--output is %q, not %s", name, strings.Join(names, " or "))
-	case !slices.Contains(names, name):
-		return "", "", fmt.Errorf("--output is %q, not one of %s", name, strings.Join(names, ", "))
-	case hasPath && path == "":
-		return "", "", fmt.Errorf("--output %s has no path; name a file after the =, or leave the = out for stdout", flag)
-	case path == "-":
-		path = ""
-	}
-	return name, path, nil
-}
-
-// answerFormats are those of a command that prints one answer.
-var answerFormats = []string{"text", "json"}
-
-func answerFlag(c *cobra.Command, flag *string) {
-	c.Flags().StringVarP(flag, "output", "o", "text", "report as `FORMAT[=PATH]`, on stdout without a path or with -: "+strings.Join(answerFormats, " or "))
-	_ = c.RegisterFlagCompletionFunc("output", completeOutput(answerFormats))
-}
-
-// answer is where a command prints its one answer.
-type answer struct {
-	json, toFile bool
-	write        func([]byte) error
-}
-
-// give writes an answer. One that could not be made replaces no file.
-func (to answer) give(data []byte, err error) error {
-	if err != nil {
-		return err
-	}
-	return to.write(data)
-}
-
-// openAnswer finds a path that can't be written before a registry is asked.
-func (a *app) openAnswer(flag string) (answer, error) {
-	name, path, err := parseOutput(flag, answerFormats)
-	if err != nil {
-		return answer{}, err
-	}
-	to := answer{json: name == "json", toFile: path != "", write: func(data []byte) error { _, err := a.stdout.Write(data); return err }}
-	if to.toFile {
-		if to.write, err = fileWriter(path); err != nil {
-			return answer{}, fmt.Errorf("--output %s: %w", flag, err)
-		}
-	}
-	return to, nil
 }
 
 // outputs is everything that a run reports to. Reports go to stdout and to files.
@@ -120,39 +36,23 @@ type outputs struct {
 	whole     bool              // a document needs the whole run
 	paths     map[string]string // the flag that asked for each file, by absolute path
 	run       report.Run
-	did       report.Actions
 	metered   metered
 	events    *slog.Logger // what is done, nil unless the log is JSON: as text it would be the report again
 }
 
-// document is a report that is written at the end of a run.
-type document struct {
-	name   string // for messages: "json=plan.json"
-	render func(report.Run) []byte
-	write  func([]byte) error
-}
-
 // reporting wraps a command that reports. It opens the outputs first, so that a
 // path that can't be written is found before a registry is changed, and writes
-// them however the command ends.
-func (a *app) reporting(names []string, run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
+// them however the command ends. reads returns the files that the command reads
+// beside those of -f and its arguments.
+func (a *app) reporting(names []string, reads func(*cobra.Command) ([]string, error), run func(*cobra.Command, *outputs) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		more, err := reads(cmd)
+		if err != nil {
+			return err
+		}
 		dryRun := cmd.Flags().Lookup("dry-run")
-		inputs := slices.Concat(a.files, args)
-		if plan := cmd.Flags().Lookup("plan"); plan != nil && plan.Changed {
-			inputs = append(inputs, plan.Value.String())
-		}
-		if cmd.Flags().Lookup("compose") != nil {
-			projects, err := composeProjects(cmd)
-			if err != nil {
-				return err
-			}
-			for _, project := range projects {
-				inputs = append(inputs, compose.Files(project)...)
-			}
-		}
 		a.deletions.Set = cmd.Flags().Changed("max-deletions")
-		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", inputs)
+		out, err := a.openOutputs(names, dryRun != nil && dryRun.Value.String() == "true", slices.Concat(a.files, args, more))
 		if err != nil {
 			return err
 		}
@@ -191,7 +91,9 @@ func (a *app) openOutputs(names []string, dryRun bool, inputs []string) (*output
 		o.textTo = a.stdout
 	}
 	o.text = a.newText(o.textTo, dryRun)
-	o.actions()
+	if documents := a.stepDocuments(func(path string) bool { return o.paths[absolute(path)] != "" }); len(documents) > 0 {
+		o.documents, o.whole = append(o.documents, documents...), true
+	}
 	if a.logFormat == "json" {
 		o.events = a.logger()
 	}
@@ -203,14 +105,6 @@ func isInput(path, input string) bool {
 	path, input = absolute(path), absolute(input)
 	within, err := filepath.Rel(input, path)
 	return path == input || err == nil && filepath.IsLocal(within) && config.InFolder(within)
-}
-
-// asked reports whether a flag asks for a format.
-func (o *outputs) asked(format string) bool {
-	return slices.ContainsFunc(o.a.outputs, func(flag string) bool {
-		name, _, _ := strings.Cut(flag, "=")
-		return name == format
-	})
 }
 
 // open prepares one output. path is "" for stdout.
@@ -237,7 +131,7 @@ func (o *outputs) open(flag, format, path string) error {
 		}
 	}
 	if format == "metrics" {
-		d.render = o.metrics(path)
+		d.render = o.metered.metrics(path)
 	}
 	o.documents = append(o.documents, d)
 	return nil
@@ -258,7 +152,7 @@ func (o *outputs) config(cfg *config.Config) {
 // Repository reports on one repository, in the order of images.
 func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 	o.text.Repository(plan, result)
-	o.did.Add(plan, result, o.run.DryRun)
+	o.metered.did.Add(plan, result, o.run.DryRun)
 	if o.events != nil {
 		report.LogActions(o.events, plan, result)
 	}
@@ -272,7 +166,7 @@ func (o *outputs) Repository(plan reconcile.Plan, result reconcile.Result) {
 func (o *outputs) close(err error) error {
 	o.ended(err)
 	if o.run.Shard != nil {
-		o.run.Shard.Costs = o.costs()
+		o.run.Shard.Costs = o.metered.costs()
 	}
 	for _, d := range o.documents {
 		if failed := d.write(d.render(o.run)); failed != nil {
@@ -284,7 +178,7 @@ func (o *outputs) close(err error) error {
 		}
 	}
 	if o.events != nil {
-		report.LogEnd(o.events, o.run, o.costs(), o.did)
+		report.LogEnd(o.events, o.run, o.metered.costs(), o.metered.did)
 	}
 	return err
 }
@@ -310,60 +204,4 @@ func (o *outputs) note(err error) {
 			o.run.Failures = append(o.run.Failures, registry.Line(e))
 		}
 	}
-}
-
-// fileWriter checks that a file can be written, and returns the function that
-// writes it later. A file is replaced completely or not at all. A device or a pipe
-// is written to.
-func fileWriter(path string) (func([]byte) error, error) {
-	real := path
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		real = target // a link stays a link
-	}
-	info, err := os.Stat(real)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, errors.New("it is a folder; name a file in it")
-	case !info.Mode().IsRegular():
-		return func(data []byte) error {
-			f, err := os.OpenFile(real, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			_, err = f.Write(data)
-			return cmp.Or(err, f.Close())
-		}, nil
-	default:
-		f, err := os.OpenFile(real, os.O_WRONLY, 0)
-		if err != nil {
-			return nil, err
-		}
-		_ = f.Close()
-	}
-	probe, err := os.CreateTemp(filepath.Dir(real), ".tagline-*")
-	if at := (*fs.PathError)(nil); errors.As(err, &at) {
-		return nil, fmt.Errorf("folder %s: %w", filepath.Dir(real), at.Err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	_ = probe.Close()
-	if err := os.Remove(probe.Name()); err != nil {
-		return nil, err
-	}
-	return func(data []byte) error { return maybe.WriteFile(real, data, 0o666) }, nil
-}
-
-// absolute returns one name for a file, from any folder and through any links.
-func absolute(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return filepath.Clean(path)
 }

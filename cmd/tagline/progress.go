@@ -48,13 +48,13 @@ type asked interface {
 	Sent(to config.Repository) int64
 }
 
-func (a *app) startProgress(total int, client asked) *progress {
-	p := &progress{total: total, stats: client.Stats, sent: client.Sent, ended: make(chan struct{})}
-	if a.quiet || a.verbose > 1 || !isTerminal(a.stderr) {
-		return p
-	}
-	p.w = a.stderr
-	a.progress.Store(p)
+// newProgress returns the progress of so many images.
+func newProgress(total int, client asked) *progress {
+	return &progress{total: total, stats: client.Stats, sent: client.Sent, ended: make(chan struct{})}
+}
+
+// draw draws the lines until stop is called.
+func (p *progress) draw() {
 	p.wg.Go(func() {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
@@ -67,20 +67,6 @@ func (a *app) startProgress(total int, client asked) *progress {
 			}
 		}
 	})
-	return p
-}
-
-// above is stderr above the lines of the progress.
-type above struct{ a *app }
-
-func (to above) Write(text []byte) (n int, err error) {
-	write := func() { n, err = to.a.stderr.Write(text) }
-	if p := to.a.progress.Load(); p != nil {
-		p.pause(write)
-	} else {
-		write()
-	}
-	return n, err
 }
 
 // begin notes that an image's turn has come, until ended is called.

@@ -15,12 +15,7 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report",
 		Short: "Make one report of the parts of a run",
 		Long:  "Make one report of the parts of a run, which apply --shard has done.",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return noCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
+		RunE:  helpAlone,
 	}
 	c.AddCommand(a.joinCommand())
 	return c

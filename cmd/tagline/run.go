@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
 	"tagline/reconcile/registry"
-	"tagline/reconcile/report"
 )
 
 // job is a run and where its report goes.
@@ -63,13 +61,6 @@ func (a *app) warnings(plan reconcile.Plan) []*config.Finding {
 		return nil
 	}
 	return plan.Warnings
-}
-
-// tell writes findings to stderr.
-func (a *app) tell(findings []*config.Finding) {
-	for _, f := range findings {
-		_, _ = fmt.Fprintln(a.stderr, report.Printable(f.Error()))
-	}
 }
 
 // outcome is what becomes of a run. It decides the exit code.

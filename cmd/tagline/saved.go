@@ -5,11 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
-
 	"tagline/config"
 	"tagline/reconcile"
-	"tagline/reconcile/report"
 	"tagline/reconcile/report/planfile"
 )
 
@@ -108,16 +105,4 @@ func refusedPlan(file string, problems []error) error {
 		all = append(all, fmt.Errorf("%s: error: %w", file, p))
 	}
 	return inLines(all)
-}
-
-// inLines makes one error of several, each in its own line; nil if there are none.
-func inLines(errs []error) error {
-	all := &multierror.Error{Errors: errs, ErrorFormat: func(errs []error) string {
-		lines := make([]string, len(errs))
-		for i, err := range errs {
-			lines[i] = report.Printable(err.Error())
-		}
-		return strings.Join(lines, "\n")
-	}}
-	return all.ErrorOrNil()
 }

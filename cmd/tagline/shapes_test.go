@@ -2,36 +2,23 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-	imagetypes "github.com/google/go-containerregistry/pkg/v1/types"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"tagline/config"
 	"tagline/reconcile/azure/azuretest"
-	"tagline/reconcile/ecr/ecrtest"
 	"tagline/reconcile/github/githubtest"
 	"tagline/reconcile/google/googletest"
 	"tagline/reconcile/harbor/harbortest"
-	"tagline/reconcile/listing/listingtest"
 	"tagline/reconcile/oci/ocitest"
 )
 
@@ -147,91 +134,6 @@ func (f *shapeFile) want(section, backend string) string {
 	return shared
 }
 
-// shapeRegistry is where a shape was pushed.
-type shapeRegistry struct {
-	flags    []string // of tagline
-	settings string   // at the end of images.yaml
-	name     string   // in messages
-	host     string   // that speaks the OCI protocol
-	options  []remote.Option
-	requests func() int // since the last call
-}
-
-func overHTTP(t *testing.T, s *shape, upstream string) shapeRegistry {
-	proxy := ocitest.Proxy(t, upstream)
-	r := shapeRegistry{name: proxy.Host, host: upstream, flags: []string{"--registry", proxy.Host}, requests: func() int {
-		defer proxy.Reset()
-		return total(needed(proxy))
-	}}
-	if err := s.push(t.Context(), r.host); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// onKind has an emulator of a registry with an API of its own.
-func onKind(t *testing.T, s *shape, kind config.RegistryKind, emulator *listingtest.Registry) shapeRegistry {
-	r := shapeRegistry{
-		name: emulator.Host, host: emulator.Host, flags: []string{"--registry", emulator.Host},
-		settings: fmt.Sprintf("registries: {%q: {kind: %s}}\n", emulator.Host, kind),
-		requests: func() int { return len(emulator.Requests()) },
-	}
-	if err := s.push(t.Context(), r.host); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func onAmazon(t *testing.T, s *shape) shapeRegistry {
-	amazon, err := ecrtest.Start(ecrtest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = amazon.Close() })
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_ECR": amazon.URL, "AWS_DEFAULT_REGION": ecrtest.Region, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-	} {
-		t.Setenv(name, value)
-	}
-	for _, repository := range s.repositories() {
-		if err := amazon.CreateRepository(repository, types.ImageTagMutabilityMutable); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := shapeRegistry{
-		name: ecrtest.Account + ".dkr.ecr." + ecrtest.Region + ".amazonaws.com", host: amazon.Host,
-		options: []remote.Option{remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: "AWS", Password: amazon.Password()}))},
-		requests: func() int {
-			defer amazon.ResetCalls()
-			return total(amazon.Calls())
-		},
-	}
-	r.flags = []string{"--registry", r.name}
-	if err := s.push(t.Context(), r.host, r.options...); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func total(counts map[string]int) (n int) {
-	for _, count := range counts {
-		n += count
-	}
-	return n
-}
-
-func (s *shape) repositories() []string {
-	var all []string
-	for _, o := range s.order {
-		if !slices.Contains(all, o.repository) {
-			all = append(all, o.repository)
-		}
-	}
-	return all
-}
-
 // run applies the shape's images.yaml twice and compares.
 func (f *shapeFile) run(t *testing.T, backend string, start func(*testing.T, *shape) shapeRegistry) {
 	text, _ := f.section("registry")
@@ -308,98 +210,6 @@ func requestsOn(section, backend string) (n int) {
 		}
 	}
 	return n
-}
-
-var reShapeDigest = regexp.MustCompile(`sha256[:-]([0-9a-f]{64}|[0-9a-f]{12}…)`)
-
-// named puts the names of the shape in the place of digests. Columns stay as
-// wide as they were, but for the digests.
-func (s *shape) named(text string) string {
-	text = reShapeDigest.ReplaceAllStringFunc(text, func(found string) string {
-		hex := strings.TrimSuffix(found[len("sha256:"):], "…")
-		for _, o := range s.order {
-			if strings.HasPrefix(o.Digest.Encoded(), hex) {
-				return "<" + o.name + ">"
-			}
-		}
-		return "<new>"
-	})
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
-}
-
-// tagsOf lists the tags of each repository with what they are.
-func (s *shape) tagsOf(t *testing.T, r shapeRegistry) string {
-	var out strings.Builder
-	puller, err := remote.NewPuller(r.options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range s.repositories() {
-		repository, err := name.NewRepository(r.host + "/" + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tags, err := puller.List(t.Context(), repository)
-		if err != nil {
-			t.Fatal(err)
-		}
-		slices.Sort(tags)
-		for _, tag := range tags {
-			fmt.Fprintf(&out, "%s:%s\n", path, tag)
-			s.describe(t.Context(), &out, puller, repository.Tag(tag), "  ", "")
-		}
-	}
-	return out.String()
-}
-
-// describe writes a manifest and what it lists.
-func (s *shape) describe(ctx context.Context, out *strings.Builder, puller *remote.Puller, ref name.Reference, indent, entry string) {
-	found, err := puller.Get(ctx, ref)
-	if status := (*transport.Error)(nil); err != nil {
-		if e, ok := err.(*transport.Error); ok { //nolint:errorlint // it is not wrapped
-			status = e
-		}
-		what := err.Error()
-		if status != nil && status.StatusCode == http.StatusNotFound {
-			what = "MISSING"
-		}
-		fmt.Fprintf(out, "%s%s %s%s\n", indent, ref.Identifier(), what, entry)
-		return
-	}
-	var index ocispec.Index
-	if !found.MediaType.IsIndex() || json.Unmarshal(found.Manifest, &index) != nil {
-		fmt.Fprintf(out, "%s%s%s\n", indent, found.Digest, entry)
-		return
-	}
-	fmt.Fprintf(out, "%sindex %s%s\n", indent, found.Digest, entry)
-	for _, d := range index.Manifests {
-		var notes []string
-		if p := d.Platform; p != nil {
-			notes = append(notes, strings.Trim(p.OS+"/"+p.Architecture+"/"+p.Variant, "/"))
-			if p.OSVersion != "" {
-				notes = append(notes, "os.version "+p.OSVersion)
-			}
-			if len(p.OSFeatures) > 0 {
-				notes = append(notes, "os.features "+strings.Join(p.OSFeatures, ","))
-			}
-		}
-		if d.ArtifactType != "" {
-			notes = append(notes, d.ArtifactType)
-		}
-		entry := ""
-		if len(notes) > 0 {
-			entry = "  " + strings.Join(notes, "  ")
-		}
-		if mediaType := imagetypes.MediaType(d.MediaType); !mediaType.IsIndex() && !mediaType.IsImage() {
-			fmt.Fprintf(out, "%s  %s  %s%s\n", indent, d.Digest, d.MediaType, entry)
-			continue
-		}
-		s.describe(ctx, out, puller, ref.Context().Digest(d.Digest.String()), indent+"  ", entry)
-	}
 }
 
 // write puts what came out into the file. What the registries agree on stands

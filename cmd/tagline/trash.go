@@ -100,3 +100,15 @@ func (u unkept) Keep(config.Repository, []reconcile.Kept) error { return u.err }
 
 // Deleted implements [reconcile.Trash].
 func (unkept) Deleted(config.Repository) {}
+
+// afterTrash reports the files of the trash that can't be read. They may hold what
+// was asked for, so the command fails.
+func (a *app) afterTrash(err error, damaged []error) error {
+	for _, problem := range damaged {
+		_, _ = fmt.Fprintln(a.stderr, message(problem))
+	}
+	if code := exitCode(0); len(damaged) > 0 && (err == nil || errors.As(err, &code)) {
+		return exitCode(exitFailed)
+	}
+	return err
+}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"slices"
 	"strings"
 	"sync"
 
@@ -67,20 +66,6 @@ func (r *recording) aliases(images []config.Image) map[config.Repository][]recon
 		r.warn("%v; aliases that only the journal knows are not told", err)
 	}
 	return all
-}
-
-// formerAliases returns the tags of images that were aliases by journals, and that
-// images.yaml does not list.
-func formerAliases(files []string, images []config.Image) (map[config.Repository][]reconcile.TagDigest, error) {
-	at := map[config.Repository]config.Image{}
-	for _, image := range images {
-		at[image.Repository.Place()] = image
-	}
-	return journal.Aliases(files, func(place config.Repository, tag string) bool {
-		image, ok := at[place]
-		_, listed := slices.BinarySearchFunc(image.Aliases, tag, func(a config.Alias, tag string) int { return config.CompareTags(a.Tag, tag) })
-		return ok && !listed
-	})
 }
 
 // add records moves. It is safe for concurrent use.
