@@ -39,7 +39,8 @@ func newScript(faults []Fault) script {
 	return s
 }
 
-// action returns what a call meets: a fault, or else [Call.Serve].
+// action returns what a call meets: a fault, or else [Call.Serve]. It counts the call, so
+// one call of action must follow another.
 func (s script) action(operation string) Action {
 	for _, l := range s {
 		f := l.fault
