@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"tagline/reconcile/folder"
 )
@@ -129,6 +132,24 @@ func verify(file io.ReaderAt, length int64) error {
 	return nil
 }
 
+const (
+	lockName = "lock" // a file of the folder
+	lockWait = 10 * time.Second
+)
+
+// alone calls change while no other run reads and writes a file of the folder, as long
+// as that takes no more than lockWait. A file system without locks keeps no run back.
+func (d *disk) alone(change func()) {
+	if opened := d.open(true); opened != nil && !d.frozen.Load() {
+		lock := flock.New(filepath.Join(opened.Name(), lockName))
+		defer func() { _ = lock.Close() }()
+		ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+		defer cancel()
+		_, _ = lock.TryLockContext(ctx, time.Millisecond)
+	}
+	change()
+}
+
 // write writes a file that appears in one step.
 func (d *disk) write(name string, encode func(io.Writer) error) {
 	if d.frozen.Load() {
@@ -172,7 +193,7 @@ func (d *disk) close() {
 		return
 	}
 	if d.wrote.Swap(false) && !d.frozen.Load() {
-		if err := opened.Trim(folder.Bounds{Bytes: d.limit}, time.Now()); err != nil {
+		if err := opened.Trim(folder.Bounds{Bytes: d.limit, Keep: func(name string) bool { return name == lockName }}, time.Now()); err != nil {
 			d.trouble(err)
 		}
 	}

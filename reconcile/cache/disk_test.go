@@ -34,7 +34,7 @@ func files(t *testing.T, dir string) map[string]string {
 		if path != dir && info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s is open to others: %v", path, info.Mode())
 		}
-		if d.IsDir() {
+		if d.IsDir() || d.Name() == lockName {
 			return nil
 		}
 		content, err := os.ReadFile(path)

@@ -1,8 +1,10 @@
 package cache
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +112,27 @@ func TestRecordsOfTwoRuns(t *testing.T) {
 				t.Errorf("the record is %+v", got)
 			}
 		})
+	}
+}
+
+// Runs that end at the same moment lose nothing that one of them noted.
+func TestRecordsOfManyRuns(t *testing.T) {
+	dir, r, want := t.TempDir(), &fake{}, map[string]bool{}
+	var runs []*run
+	for i := range 20 {
+		digest := fmt.Sprint("sha256:", i)
+		want[digest] = true
+		run := start(t, dir, r)
+		run.Memory().Note(func(r registry.Record) { r.Leaving[digest] = true })
+		runs = append(runs, run)
+	}
+	var all sync.WaitGroup
+	for _, run := range runs {
+		all.Go(run.cache.Close)
+	}
+	all.Wait()
+	if got := start(t, dir, r).Memory().Record().Leaving; !maps.Equal(got, want) {
+		t.Errorf("of %d entries %d are left", len(want), len(got))
 	}
 }
 

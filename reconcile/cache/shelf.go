@@ -144,7 +144,7 @@ func (s *shelf) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.changed {
-		s.write()
+		s.disk.alone(s.write)
 	}
 	s.loaded, s.changed, s.used, s.rest, s.noted, s.was = false, false, book{}, book{}, registry.Record{}, registry.Record{}
 }
@@ -179,8 +179,9 @@ const (
 )
 
 // write writes the shelf, with what another run has written meanwhile. If two runs
-// write at the same moment, one loses what it learned and noted. That costs requests,
-// and what it noted to wait may be deleted before its grace is over.
+// write at the same moment, which only a file system without locks allows, one loses
+// what it learned and noted. That costs requests, and what it noted to wait may be
+// deleted before its grace is over.
 func (s *shelf) write() {
 	now, ok := s.read()
 	theirs := now.record()

@@ -41,6 +41,6 @@ func TestContract(t *testing.T) {
 		},
 		Many: 1050, // a page has 1,000, a request a hundred
 
-		Lists: true, LastTag: true, KeepsChildren: true,
+		Lists: true, LastTag: true, KeepsChildren: true, Protects: true,
 	})
 }

@@ -114,7 +114,7 @@ func TestRestorePolicy(t *testing.T) {
 			kept = append(kept, reconcile.Kept{Manifest: c.Reader(myImage).Manifests(t.Context(), digests[len(digests)-1:])[0].Value})
 		}
 		w := ecr.NewWriters(c).Writer(myImage)
-		if err := errors.Join(append(w.DeleteManifests(t.Context(), registry.Removals(digests[0])), w.DeleteManifests(t.Context(), registry.Removals(digests[1:]...))...)...); err != nil {
+		if err := errors.Join(append(w.DeleteManifests(t.Context(), []registry.Removal{{Digest: digests[0], Tags: []string{"10.10"}}}), w.DeleteManifests(t.Context(), registry.Removals(digests[1:]...))...)...); err != nil {
 			t.Fatal(err)
 		}
 		server.Script(ecrtest.Fault{Do: func(w http.ResponseWriter, c *ecrtest.Call) {

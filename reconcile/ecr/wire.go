@@ -87,13 +87,12 @@ type wire struct {
 	told       atomic.Bool // whether a retry has been logged as a warning
 }
 
-// checkKey is where the context of a PutImage has what to ask before the SDK sends it
-// again.
+// checkKey is where the context of a write has what to ask before the SDK sends it again.
 type checkKey struct{}
 
-// withCheck returns a context for a PutImage. ask is called before that is sent again, and
-// before it is sent at all if it had to wait for a second. If ask returns an error, it is
-// not sent.
+// withCheck returns a context for a PutImage or a BatchDeleteImage. ask is called before
+// that is sent again, and before it is sent at all if it had to wait for a second. If ask
+// returns an error, it is not sent.
 func withCheck(ctx context.Context, ask func(context.Context) error) context.Context {
 	return context.WithValue(ctx, checkKey{}, ask)
 }
@@ -109,7 +108,7 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	attempt, _, again := strings.Cut(strings.TrimPrefix(req.Header.Get("Amz-Sdk-Request"), "attempt="), ";")
 	again = again && attempt != "1"
 	var check func(context.Context) error
-	if operation == "PutImage" {
+	if operation == "PutImage" || operation == "BatchDeleteImage" {
 		check, _ = req.Context().Value(checkKey{}).(func(context.Context) error)
 	}
 	if check != nil && again {

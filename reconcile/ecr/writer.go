@@ -234,18 +234,77 @@ func (w *writer) DeleteTags(ctx context.Context, tags []registry.TagDigest) []er
 // Deletes returns nil: ECR supports deletions.
 func (*writer) Deletes(context.Context) error { return nil }
 
-// DeleteManifests implements [registry.Writer]. All tags go with a manifest.
+// DeleteManifests implements [registry.Writer]. ECR deletes a manifest with whatever
+// tags it has, so the tags of each batch are read right before.
 //
-// Errors: [registry.ErrNotFound] if there is no such repository.
+// Errors: [registry.TaggedError] if a manifest has another tag; [registry.ErrNotFound]
+// if there is no such repository.
 func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
-	ids := map[string]types.ImageIdentifier{}
-	for i := range due {
-		ids[due[i].Digest] = types.ImageIdentifier{ImageDigest: &due[i].Digest}
+	outcome := map[string]error{}
+	for batch := range slices.Chunk(due, idsPerCall) {
+		maps.Copy(outcome, w.deleteBatch(ctx, batch))
 	}
-	outcome := w.delete(ctx, ids)
 	errs := make([]error, len(due))
 	for i, r := range due {
 		errs[i] = outcome[r.Digest]
+	}
+	return errs
+}
+
+// errTaggedMeanwhile is why a call is not sent again.
+var errTaggedMeanwhile = errors.New("an image of the same call has another tag by now, or its tags are not known; run tagline again")
+
+// deleteBatch deletes up to a hundred manifests. If one of them is tagged before the
+// call has to be sent again, the others are deleted by another call.
+func (w *writer) deleteBatch(ctx context.Context, batch []registry.Removal) (outcome map[string]error) {
+	outcome = map[string]error{}
+	for range 2 {
+		tagged := w.tagged(ctx, batch)
+		maps.Copy(outcome, tagged)
+		batch = slices.DeleteFunc(slices.Clone(batch), func(r registry.Removal) bool { return tagged[r.Digest] != nil })
+		ids := map[string]types.ImageIdentifier{}
+		for i := range batch {
+			ids[batch[i].Digest] = types.ImageIdentifier{ImageDigest: &batch[i].Digest}
+		}
+		deleted := w.delete(withCheck(ctx, func(ctx context.Context) error {
+			if len(w.tagged(ctx, batch)) > 0 {
+				return errTaggedMeanwhile
+			}
+			return nil
+		}), ids)
+		again := false
+		for _, r := range batch {
+			outcome[r.Digest] = deleted[r.Digest]
+			again = again || errors.Is(deleted[r.Digest], errTaggedMeanwhile)
+		}
+		if !again {
+			break
+		}
+	}
+	return outcome
+}
+
+// tagged returns an error for each manifest that has a tag which may not go with it,
+// or for all of them if that is not known.
+func (w *writer) tagged(ctx context.Context, batch []registry.Removal) map[string]error {
+	digests := make([]string, len(batch))
+	for i, r := range batch {
+		digests[i] = r.Digest
+	}
+	api, err := w.reads(ctx)
+	d := describing{repository: &w.repository, api: api, calls: 2 * idsPerCall, got: map[string]image{}}
+	if err == nil {
+		err = d.describe(ctx, digests)
+	}
+	errs := map[string]error{}
+	for _, r := range batch {
+		why := err
+		if err == nil {
+			why = r.Check(ctx, w, d.got[r.Digest].tags)
+		}
+		if why != nil {
+			errs[r.Digest] = fmt.Errorf("delete %s: %w", w.subject(r.Digest), why)
+		}
 	}
 	return errs
 }

@@ -139,7 +139,7 @@ func TestPutByDigest(t *testing.T) {
 	c := open(t, myImage)
 	reader, writer := c.Reader(myImage), ecr.NewWriters(c).Writer(myImage)
 	index := reader.Manifests(t.Context(), []string{"10.10"})[0]
-	if err := errors.Join(index.Err, writer.DeleteManifests(t.Context(), registry.Removals(index.Value.Digest))[0]); err != nil {
+	if err := errors.Join(index.Err, writer.DeleteManifests(t.Context(), []registry.Removal{{Digest: index.Value.Digest, Tags: []string{"10.10"}}})[0]); err != nil {
 		t.Fatal(err)
 	}
 	before := server.Tags("my-image")
