@@ -13,7 +13,7 @@ import (
 // TestReadingOrder holds the files of a package to the order in its doc.go: a file
 // uses only what files above it declare.
 func TestReadingOrder(t *testing.T) {
-	for _, folder := range []string{"../config", ".", "report", "../cmd/tagline"} {
+	for _, folder := range []string{"../config", ".", "report", "oci/transport", "oci/ocitest", "oci", "ecr", "ecr/ecrtest", "../cmd/tagline"} {
 		t.Run(folder, func(t *testing.T) { testReadingOrder(t, folder) })
 	}
 }

@@ -25,15 +25,17 @@ type deletion struct {
 	unsure     bool // whether it is gone could not be read
 }
 
-// deletions returns what journals and trash tell, newest first. What both have counts
-// once.
-func deletions(moves []journal.Move, trash []reconcile.Record) []deletion {
+// deletions are what runs deleted, newest first.
+type deletions []deletion
+
+// deletionsOf returns what journals and trash tell. What both have counts once.
+func deletionsOf(moves []journal.Move, trash []reconcile.Record) deletions {
 	type tagOf struct {
 		run        string
 		repository config.Repository
 		tag        string
 	}
-	var all []deletion
+	var all deletions
 	known := map[tagOf]int{}
 	for _, m := range moves {
 		if m.Action == journal.Deleted {
@@ -71,66 +73,65 @@ func deletions(moves []journal.Move, trash []reconcile.Record) []deletion {
 	return all
 }
 
-// Deleted returns what the page would list as deleted, by repository: tags and digests.
-// A registry may have refused a deletion, and what was deleted may have been put back,
-// so the caller asks what is there.
-func (p *Page) Deleted() map[config.Repository][]string {
+// maxDeleted is how many of them the page lists.
+const maxDeleted = 200
+
+// references returns the tags and digests of those that the page lists, by repository.
+func (d deletions) references() map[config.Repository][]string {
 	all := map[config.Repository][]string{}
-	for _, d := range p.deleted[:min(maxDeleted, len(p.deleted))] {
-		if d.tag != "" {
-			all[d.repository] = append(all[d.repository], d.tag)
+	for _, one := range d[:min(maxDeleted, len(d))] {
+		if one.tag != "" {
+			all[one.repository] = append(all[one.repository], one.tag)
 		}
-		all[d.repository] = append(all[d.repository], d.manifests...)
+		all[one.repository] = append(all[one.repository], one.manifests...)
 	}
 	return all
 }
 
-// NotDeleted takes what is there off the list. now returns what a tag or digest of
-// Deleted names, "" if it is certain that there is no such tag or digest. What is not
-// known stays on the list, which says so.
-func (p *Page) NotDeleted(now func(repository config.Repository, reference string) (digest string, known bool)) {
-	p.deleted = slices.DeleteFunc(p.deleted, func(d deletion) bool {
-		named, _ := now(d.repository, d.tag)
-		return d.tag != "" && d.digest != "" && named == d.digest
+// without returns the list without what is there; see [Page.NotDeleted].
+func (d deletions) without(now func(repository config.Repository, reference string) (digest string, known bool)) deletions {
+	d = slices.DeleteFunc(d, func(one deletion) bool {
+		named, _ := now(one.repository, one.tag)
+		return one.tag != "" && one.digest != "" && named == one.digest
 	})
-	for i := range p.deleted {
-		d := &p.deleted[i]
-		d.manifests = slices.DeleteFunc(d.manifests, func(digest string) bool {
-			named, known := now(d.repository, digest)
-			d.unsure = d.unsure || !known
+	for i := range d {
+		one := &d[i]
+		one.manifests = slices.DeleteFunc(one.manifests, func(digest string) bool {
+			named, known := now(one.repository, digest)
+			one.unsure = one.unsure || !known
 			return named != ""
 		})
-		if d.tag != "" {
-			_, known := now(d.repository, d.tag)
-			d.unsure = !known
+		if one.tag != "" {
+			_, known := now(one.repository, one.tag)
+			one.unsure = !known
 		}
 	}
-	p.deleted = slices.DeleteFunc(p.deleted, func(d deletion) bool { return d.tag == "" && len(d.manifests) == 0 })
+	return slices.DeleteFunc(d, func(one deletion) bool { return one.tag == "" && len(one.manifests) == 0 })
 }
 
-// gone returns the lines of the page.
-func (p *Page) gone() []entry {
+// lines returns the lines of the page.
+func (d deletions) lines() []entry {
 	var lines []entry
-	for _, d := range p.deleted[:min(maxDeleted, len(p.deleted))] {
-		e := entry{When: stamp(d.at)}
+	for _, one := range d[:min(maxDeleted, len(d))] {
+		e := entry{When: stamp(one.at)}
 		switch {
-		case d.tag != "":
-			e.What, e.Text = d.repository.String()+":"+d.tag, d.reason+", was "+registry.Short(d.digest)
-		case len(d.manifests) == 1:
-			e.What, e.Text = d.repository.String(), registry.Short(d.manifests[0])+", "+d.reason
+		case one.tag != "":
+			e.What, e.Text = one.repository.String()+":"+one.tag, one.reason+", was "+registry.Short(one.digest)
+		case len(one.manifests) == 1:
+			e.What, e.Text = one.repository.String(), registry.Short(one.manifests[0])+", "+one.reason
 		default:
-			e.What, e.Text = d.repository.String(), fmt.Sprintf("%d manifests", len(d.manifests))
+			e.What, e.Text = one.repository.String(), fmt.Sprintf("%d manifests", len(one.manifests))
 		}
-		if d.kept {
-			e.Text += " (in the trash, run " + d.run + ")"
+		if one.kept {
+			e.Text += " (in the trash, run " + one.run + ")"
 		}
-		if d.unsure {
+		if one.unsure {
 			e.Text += "; whether it is gone is not known"
 		}
 		e.What, e.Text = clean(e.What), clean(e.Text)
 		lines = append(lines, e)
 	}
-	if more := len(p.deleted) - maxDeleted; more > 0 {
+	if more := len(d) - maxDeleted; more > 0 {
 		lines = append(lines, entry{Text: fmt.Sprintf("and %d more", more)})
 	}
 	return lines

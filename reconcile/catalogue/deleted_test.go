@@ -28,7 +28,7 @@ func TestNotDeleted(t *testing.T) {
 				return digest, known
 			})
 			var got []string
-			for _, line := range page.gone() {
+			for _, line := range page.deleted.lines() {
 				got = append(got, line.Text)
 			}
 			if !slices.EqualFunc(got, test.want, strings.Contains) {

@@ -12,7 +12,6 @@ import (
 	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/journal"
-	"tagline/reconcile/registry"
 	"tagline/reconcile/report"
 )
 
@@ -280,46 +279,4 @@ func (s *Status) summary() string {
 		text += "; " + report.Count(former, "former alias")
 	}
 	return text + "."
-}
-
-// marked is a mark of an alias with what it is about, "" if the mark says all.
-type marked struct{ mark, text string }
-
-// marksOf returns the marks of an alias, without those of its history.
-func marksOf(a config.Alias, carried reconcile.Carried, sources []string, plan reconcile.Plan) (marks []marked) {
-	for _, f := range plan.Violations {
-		if f.Alias == a.Tag {
-			marks = append(marks, marked{markBlocked, clean(f.Message)})
-		}
-	}
-	unknown := false
-	for _, e := range plan.Errors {
-		if e.Alias == a.Tag {
-			unknown = true
-			marks = append(marks, marked{markUnknown, clean(e.Message)})
-		}
-	}
-	switch {
-	case carried.Err != nil && !unknown:
-		marks = append(marks, marked{markUnknown, clean(registry.Line(carried.Err))})
-	case carried.Err == nil && carried.Digest == "":
-		marks = append(marks, marked{markMissing, ""})
-	}
-	if mixed(a, sources) {
-		marks = append(marks, marked{markMixed, ""})
-	}
-	for _, push := range plan.Pushes {
-		if push.Tag == a.Tag {
-			marks = append(marks, marked{markMoves, clean(next(push))})
-		}
-	}
-	if why := plan.WhyLeftAlone(a.Tag); why != "" {
-		marks = append(marks, marked{markLeft, clean(why)})
-	}
-	for _, d := range plan.DeleteTags {
-		if d.Tag == a.Tag {
-			marks = append(marks, marked{markGoes, clean(d.Reason)})
-		}
-	}
-	return marks
 }

@@ -5,26 +5,23 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-
-	"tagline/config"
 )
 
 // Repositories returns the names of a host's repositories: of an ECR by
 // DescribeRepositories, and of any other host as [oci.Client.Repositories] does.
 func (c *Client) Repositories(ctx context.Context, host string) ([]string, error) {
-	r := c.account(host)
-	if r == nil {
+	a := c.account(host)
+	if a == nil {
 		return c.oci.Repositories(ctx, host)
 	}
 	failed := func(err error) error {
-		of := &reader{account: r, Repository: config.Repository{Host: host}}
-		return of.failure("list of repositories of "+host, err)
+		return a.failure("list of repositories of "+host, err)
 	}
-	api, err := r.reads(ctx)
+	api, err := a.reads(ctx)
 	if err != nil {
 		return nil, failed(err)
 	}
-	pages := ecr.NewDescribeRepositoriesPaginator(api, &ecr.DescribeRepositoriesInput{RegistryId: r.id(), MaxResults: aws.Int32(1000)},
+	pages := ecr.NewDescribeRepositoriesPaginator(api, &ecr.DescribeRepositoriesInput{RegistryId: a.id(), MaxResults: aws.Int32(1000)},
 		func(o *ecr.DescribeRepositoriesPaginatorOptions) { o.StopOnDuplicateToken = true })
 	var names []string
 	for pages.HasMorePages() {

@@ -11,21 +11,52 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"tagline/reconcile/registry"
+	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sso"
 	"github.com/aws/aws-sdk-go-v2/service/ssooidc"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"tagline/reconcile/registry"
 )
 
+// identity is who logs in to a registry, or who assumes the role for it.
+type identity struct {
+	profile   string // that images.yaml names; empty: the job's own
+	partition string // where it is used: its STS is asked, if any
+	region    string // of the STS that a profile asks, if images.yaml names one
+}
+
+func (i identity) String() string {
+	if i.profile == "" {
+		return "the job's own identity"
+	}
+	return fmt.Sprintf("profile %q", i.profile)
+}
+
+// sources are where the AWS SDK looks for the credentials of an identity.
+type sources struct {
+	identity identity
+	config   aws.Config
+	underWay atomic.Value // string: the service that is being asked for credentials
+}
+
+// onlyMetadata reports whether no source of credentials is configured, so that
+// only EC2's metadata service is left.
+func (s *sources) onlyMetadata() bool {
+	return aws.IsCredentialsProvider(s.config.Credentials, (*ec2rolecreds.Provider)(nil))
+}
+
 // noConfiguration says what is wrong with the files of the AWS CLI.
-func (s *session) noConfiguration(err error) error {
+func (s *sources) noConfiguration(err error) error {
 	var missing awsconfig.SharedConfigProfileNotExistError
 	if s.identity.profile != "" && errors.As(err, &missing) {
 		return registry.Explain(fmt.Sprintf("there is no profile %q in the files of the AWS CLI (%s)", s.identity.profile, strings.Join(missing.Filename, ", ")), "", err)
@@ -35,7 +66,7 @@ func (s *session) noConfiguration(err error) error {
 
 // noCredentials says where credentials were looked for, with advice if there is
 // any. If one source of credentials is configured, the SDK asks only that one.
-func (s *session) noCredentials(ctx context.Context, err error, patience time.Duration) error {
+func (s *sources) noCredentials(ctx context.Context, err error, patience time.Duration) error {
 	if s.onlyMetadata() && s.identity.profile != "" {
 		return fmt.Errorf("no AWS credentials: profile %q has none, and there is no EC2 instance role", s.identity.profile)
 	}
@@ -74,7 +105,7 @@ func (s *session) noCredentials(ctx context.Context, err error, patience time.Du
 
 // asked records which service is being asked for credentials, and at which
 // host. If time runs out, the SDK's error does not say what it waited for.
-func (s *session) asked(stack *middleware.Stack) error {
+func (s *sources) asked(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("tagline/asked",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			if request, ok := in.Request.(*smithyhttp.Request); ok && awsmiddleware.GetServiceID(ctx) != ecr.ServiceID {
@@ -86,7 +117,7 @@ func (s *session) asked(stack *middleware.Stack) error {
 }
 
 // asking names what failed to give credentials, or is "" if that is not known.
-func (s *session) asking(err error) string {
+func (s *sources) asking(err error) string {
 	if operation := innermost(err); operation != nil {
 		return operation.Service() + " " + operation.Operation()
 	}
@@ -101,19 +132,10 @@ func (s *session) asking(err error) string {
 	return ""
 }
 
-// innermost returns the operation that failed first: the credentials that
-// assume a role may themselves come from a service.
-func innermost(err error) (operation *smithy.OperationError) {
-	for errors.As(err, &operation) {
-		err = operation.Err
-	}
-	return operation
-}
-
 // login returns the command that logs in for the profile of this run. It is ""
 // if that would not help: the profile has no session, or something else is
 // wrong.
-func (s *session) login(err error) string {
+func (s *sources) login(err error) string {
 	var (
 		api     smithy.APIError
 		answer  interface{ HTTPStatusCode() int }
@@ -156,7 +178,7 @@ func (s *session) login(err error) string {
 
 // profiles yields the profile of this run, then the profiles that it takes its
 // credentials from.
-func (s *session) profiles() iter.Seq[*awsconfig.SharedConfig] {
+func (s *sources) profiles() iter.Seq[*awsconfig.SharedConfig] {
 	return func(yield func(*awsconfig.SharedConfig) bool) {
 		for _, source := range s.config.ConfigSources {
 			shared, ok := source.(awsconfig.SharedConfig)

@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -19,24 +17,17 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// failure says what went wrong with a subject, with advice if there is any. It
-// wraps [registry.ErrNotFound] if ECR says that the image or its repository
-// does not exist.
-func (r *reader) failure(subject string, err error) error {
-	var role *roleError // its credentials could not be renewed
-	if errors.As(err, &role) {
-		return r.refused(role)
-	}
-	var ours *registry.Explained
-	if errors.As(err, &ours) || errors.Is(err, r.err) && r.err != nil {
-		return err
-	}
+// explained returns an error that says what went wrong with a subject, with advice if
+// there is any. Its cause names the host in place of the subject, so that it is the same
+// for all repositories. It wraps [registry.ErrNotFound] if ECR says that the image or its
+// repository does not exist.
+func explained(host, subject string, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return registry.Explain(subject+": interrupted", cmp.Or(r.Host, r.name)+": interrupted", err)
+		return registry.Explain(subject+": interrupted", host+": interrupted", err)
 	}
 	said := func(reason, cause, advice string, causes ...error) error {
 		operation := operationOf(err) + ": "
-		return registry.Explain(subject+": "+operation+reason+advice, cmp.Or(r.Host, r.name)+": "+operation+cause+advice, append(causes, err)...)
+		return registry.Explain(subject+": "+operation+reason+advice, host+": "+operation+cause+advice, append(causes, err)...)
 	}
 	if answer := notFromECR(err); answer != "" {
 		return said(answer, answer, "")
@@ -113,25 +104,6 @@ func notFromECR(err error) string {
 // unnamedError is the SDK's code for an answer that names no error.
 const unnamedError = "UnknownError"
 
-// refusal returns the error of one failure in a batch (API_ImageFailure).
-func (r *reader) refusal(id string, f types.ImageFailure) error {
-	if f.FailureCode == types.ImageFailureCodeImageNotFound {
-		return r.absent(id)
-	}
-	return fmt.Errorf("%s: %s: %s", r.subject(id), f.FailureCode, aws.ToString(f.FailureReason))
-}
-
-func (r *reader) absent(id string) error {
-	return fmt.Errorf("%s: %w", r.subject(id), registry.ErrNotFound)
-}
-
-func (r *reader) archived(id string) error {
-	return fmt.Errorf("%s: %w", r.subject(id), registry.ErrArchived)
-}
-
-// subject names what an error is about.
-func (r *reader) subject(id string) string { return r.Reference(id) }
-
 func isAbsent(err error) bool { return errors.Is(err, registry.ErrNotFound) }
 
 func isDenied(err error) bool {
@@ -147,6 +119,15 @@ func operationOf(err error) string {
 		return operation.Operation()
 	}
 	return "AWS API"
+}
+
+// innermost returns the operation that failed first: the credentials that
+// assume a role may themselves come from a service.
+func innermost(err error) (operation *smithy.OperationError) {
+	for errors.As(err, &operation) {
+		err = operation.Err
+	}
+	return operation
 }
 
 // root returns the innermost error that still says what it is about, such as a

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -17,18 +16,11 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// repositories are the repositories of a run, which one call describes.
-type repositories struct {
-	expected  []string // paths
-	once      sync.Once
-	described sync.Map // path -> types.Repository
-}
-
 // Facts costs one call per hundred repositories of the run, and one per
 // repository for its lifecycle policy. A repository that does not exist is
 // Facts.Missing. It returns no sentinel error.
 func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
-	repository, err := r.describe(ctx)
+	repository, err := r.descriptions.of(ctx, r.Repository)
 	if isAbsent(err) {
 		return registry.Facts{Missing: true}, nil
 	}
@@ -36,48 +28,6 @@ func (r *reader) Facts(ctx context.Context) (registry.Facts, error) {
 		return registry.Facts{}, err
 	}
 	return registry.Facts{Tags: mutabilityOf(repository), Expiries: r.expiries(ctx), LastTag: true, KeepsChildren: true}, nil // API_BatchDeleteImage
-}
-
-// describe returns the description of the repository. A repository that is
-// missing or forbidden fails the call for all (API_DescribeRepositories); then
-// each is asked for alone.
-func (r *reader) describe(ctx context.Context) (types.Repository, error) {
-	if err := r.interrupted(ctx); err != nil { // otherwise an ended context would fail the description for every other image of the run
-		return types.Repository{}, err
-	}
-	api, err := r.reads(ctx)
-	if err != nil {
-		return types.Repository{}, err
-	}
-	ask := func(paths []string) ([]types.Repository, error) {
-		out, err := api.DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{RegistryId: r.id(), RepositoryNames: paths})
-		if err != nil {
-			return nil, r.failure(r.String(), err)
-		}
-		return out.Repositories, nil
-	}
-	known := &r.repositories
-	known.once.Do(func() {
-		r.all(known.expected, func(batch []string) {
-			got, err := ask(batch)
-			for _, repository := range got {
-				if err == nil {
-					known.described.Store(aws.ToString(repository.RepositoryName), repository)
-				}
-			}
-		})
-	})
-	if repository, ok := known.described.Load(r.Path); ok {
-		return repository.(types.Repository), nil
-	}
-	got, err := ask([]string{r.Path})
-	if err != nil {
-		return types.Repository{}, err
-	}
-	if len(got) != 1 {
-		return types.Repository{}, fmt.Errorf("%s: ECR described %d repositories, not this one", r, len(got))
-	}
-	return got[0], nil
 }
 
 // mutabilityOf returns which tags can be moved. The filters of
@@ -114,7 +64,7 @@ func (r *reader) expiries(ctx context.Context) []registry.Expiry {
 		}
 	}
 	if !errors.As(err, &none) && !isDenied(err) && ctx.Err() == nil {
-		r.client.options.OCI.Logger.WarnContext(ctx, "the lifecycle policy can't be read, so no alias is said to expire",
+		r.run.options.OCI.Logger.WarnContext(ctx, "the lifecycle policy can't be read, so no alias is said to expire",
 			"repository", r.String(), "error", r.failure("lifecycle policy of "+r.String(), err).Error())
 	}
 	return nil

@@ -49,17 +49,8 @@ type listing struct {
 	now    time.Time      // when the listing began, by ECR's clock
 }
 
-// interrupted returns the error of a context that has ended. Then nothing is
-// answered, not even from memory.
-func (r *reader) interrupted(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return r.failure(r.String(), err)
-	}
-	return nil
-}
-
 // list lists all images of the repository, once per run.
-func (r *reader) list(ctx context.Context) (*listing, error) {
+func (r *repository) list(ctx context.Context) (*listing, error) {
 	if err := r.interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -87,7 +78,7 @@ func (r *reader) list(ctx context.Context) (*listing, error) {
 // describeAll reads all images of the repository, 1,000 per call. It includes
 // archived images, which DescribeImages leaves out by default
 // (API_DescribeImagesFilter). now is the time of the first answer.
-func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time, err error) {
+func (r *repository) describeAll(ctx context.Context) (images []image, now time.Time, err error) {
 	api, err := r.reads(ctx)
 	if err != nil {
 		return nil, now, err
@@ -113,13 +104,13 @@ func (r *reader) describeAll(ctx context.Context) (images []image, now time.Time
 	return images, now, nil
 }
 
-func (r *reader) listing() *listing {
+func (r *repository) listing() *listing {
 	l, _ := r.listings.LoadOrStore(r.Path, &listing{})
 	return l.(*listing)
 }
 
 // remembered returns the listing, or nil if the run has not made one.
-func (r *reader) remembered() *listing {
+func (r *repository) remembered() *listing {
 	l := r.listing()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,7 +141,7 @@ var errTooMany = errors.New("too many calls")
 
 // images finds images by tag or digest: by their ids if there are few, else in
 // a listing. The map lacks those that do not exist.
-func (r *reader) images(ctx context.Context, ids []string) (map[string]image, error) {
+func (r *repository) images(ctx context.Context, ids []string) (map[string]image, error) {
 	if err := r.interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -160,7 +151,7 @@ func (r *reader) images(ctx context.Context, ids []string) (map[string]image, er
 		if err != nil {
 			return nil, err
 		}
-		d := describing{reader: r, api: api, calls: maxCalls, got: map[string]image{}}
+		d := describing{repository: r, api: api, calls: maxCalls, got: map[string]image{}}
 		for batch := range slices.Chunk(ids, idsPerCall) {
 			if err = d.describe(ctx, batch); err != nil {
 				break
@@ -185,7 +176,7 @@ func (r *reader) images(ctx context.Context, ids []string) (map[string]image, er
 
 // describing asks for images by id and collects them.
 type describing struct {
-	*reader
+	*repository
 	api   reads
 	calls int // calls that are left
 	got   map[string]image

@@ -20,8 +20,20 @@ import (
 // reader reads one repository.
 type reader struct {
 	registry.NoMemory
-	*account
-	config.Repository
+	repository
+	client *Client
+}
+
+func newReader(c *Client, a *account, at config.Repository) reader {
+	return reader{repository: repository{account: a, Repository: at}, client: c}
+}
+
+// fail sets the same error in every answer.
+func fail[T any](answers []registry.Answer[T], err error) []registry.Answer[T] {
+	for i := range answers {
+		answers[i].Err = err
+	}
+	return answers
 }
 
 // Resolve costs one call per hundred tags, or one per thousand images of the
@@ -232,7 +244,7 @@ func (r *reader) Configs(ctx context.Context, digests []string) []registry.Answe
 		return fail(make([]registry.Answer[[]byte], len(digests)), err)
 	}
 	answers := make([]registry.Answer[[]byte], len(digests))
-	err = r.withToken(ctx, func() error {
+	err = r.tokens.with(ctx, func() error {
 		var open []int
 		var missing []string
 		for i, a := range answers {

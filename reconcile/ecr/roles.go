@@ -49,18 +49,18 @@ type role struct {
 
 // assume returns the credentials of a role. It asks for them at its first call, so
 // that an error is known before any call to ECR. The error is a [*roleError].
-func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.CredentialsProvider, error) {
-	known, _ := c.roles.LoadOrStore(key, &role{})
-	r := known.(*role)
-	r.once.Do(func() {
+func (r *run) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.CredentialsProvider, error) {
+	known, _ := r.roles.LoadOrStore(key, &role{})
+	one := known.(*role)
+	one.once.Do(func() {
 		api := sts.NewFromConfig(cfg, func(o *sts.Options) {
 			o.Region = key.stsRegion
 			if o.BaseEndpoint != nil { // see endpointOptions
 				o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = aws.FIPSEndpointStateDisabled, aws.DualStackEndpointStateDisabled
 			}
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts = cmp.Or(c.options.OCI.Patience.Attempts, o.MaxAttempts)
-				o.Backoff = retry.NewExponentialJitterBackoff(cmp.Or(c.options.OCI.Patience.Backoff, otherBackoff))
+				o.MaxAttempts = cmp.Or(r.options.OCI.Patience.Attempts, o.MaxAttempts)
+				o.Backoff = retry.NewExponentialJitterBackoff(cmp.Or(r.options.OCI.Patience.Backoff, otherBackoff))
 				o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 					if transport.ByProxy(err) != nil {
 						return aws.FalseTernary
@@ -68,7 +68,7 @@ func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.C
 					return aws.UnknownTernary
 				})}, o.Retryables...)
 			})
-			o.APIOptions = append(o.APIOptions, c.userAgent()...)
+			o.APIOptions = append(o.APIOptions, r.userAgent()...)
 		})
 		provider := stscreds.NewAssumeRoleProvider(api, key.arn, func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName, o.Duration = sessionName, roleLife
@@ -76,27 +76,22 @@ func (c *Client) assume(ctx context.Context, cfg aws.Config, key roleKey) (aws.C
 				o.ExternalID = &key.externalID
 			}
 		})
-		r.credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
-			ctx, cancel := context.WithTimeout(ctx, c.patience()) // the cache hands on no deadline of its callers
+		one.credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			ctx, cancel := context.WithTimeout(ctx, r.patience()) // the cache hands on no deadline of its callers
 			defer cancel()
 			found, err := provider.Retrieve(ctx)
 			if err != nil {
-				return found, &roleError{key, c.patience(), ctx.Err() != nil, err}
+				return found, &roleError{key, r.patience(), ctx.Err() != nil, err}
 			}
-			c.options.OCI.Logger.DebugContext(ctx, "assumed a role", "role", key.arn, "until", found.Expires)
+			r.options.OCI.Logger.DebugContext(ctx, "assumed a role", "role", key.arn, "until", found.Expires)
 			return found, nil
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewRoleBefore })
-		_, r.err = r.credentials.Retrieve(context.WithoutCancel(ctx)) // the role serves the whole run, not only the first image
-		if refused := (*roleError)(nil); errors.As(r.err, &refused) {
-			r.err = refused // without the words of the SDK's cache
+		_, one.err = one.credentials.Retrieve(context.WithoutCancel(ctx)) // the role serves the whole run, not only the first image
+		if refused := (*roleError)(nil); errors.As(one.err, &refused) {
+			one.err = refused // without the words of the SDK's cache
 		}
 	})
-	return r.credentials, r.err
-}
-
-// patience is how long the services may take that give credentials.
-func (c *Client) patience() time.Duration {
-	return cmp.Or(c.options.OCI.Patience.Headers, credentialsTimeout)
+	return one.credentials, one.err
 }
 
 // roleError says why a role could not be assumed, and what to check.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -15,17 +16,19 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tagline/config"
+	"tagline/reconcile/oci"
 	"tagline/reconcile/registry"
 )
 
 // writer writes one repository.
 type writer struct {
 	reader
-	writers *Writers
+	oci *oci.Writers // for copies
 }
 
-// AtOnce implements [registry.Writer].
-func (w *writer) AtOnce() int { return w.client.pushesAtOnce() }
+// AtOnce is the number of pushes in about a second. A tag may wait that long between its
+// last read and its push; see [writer.Turn].
+func (w *writer) AtOnce() int { return max(1, int(math.Ceil(w.run.options.PushRate))) }
 
 // Turn implements [registry.Writer]. All repositories of an account share its rate of
 // pushes, so one batch at a time is between its last read and its push.
@@ -88,7 +91,7 @@ func (w *writer) archivedAmong(ctx context.Context, tags []string, answers []reg
 			continue
 		}
 		api, err := w.reads(ctx)
-		d := describing{reader: &w.reader, api: api, calls: 1, got: map[string]image{}}
+		d := describing{repository: &w.repository, api: api, calls: 1, got: map[string]image{}}
 		if err == nil {
 			err = d.describe(ctx, []string{tag})
 		}
@@ -289,7 +292,7 @@ func (w *writer) tagged(ctx context.Context, batch []registry.Removal) map[strin
 		digests[i] = r.Digest
 	}
 	api, err := w.reads(ctx)
-	d := describing{reader: &w.reader, api: api, calls: 2 * idsPerCall, got: map[string]image{}}
+	d := describing{repository: &w.repository, api: api, calls: 2 * idsPerCall, got: map[string]image{}}
 	if err == nil {
 		err = d.describe(ctx, digests)
 	}
@@ -335,7 +338,7 @@ func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifie
 			}
 		}
 	}
-	w.writers.oci.Forget() // copied manifests may be gone now
+	w.oci.Forget() // copied manifests may be gone now
 	return outcome
 }
 
@@ -378,5 +381,5 @@ func (w *writer) Copy(ctx context.Context, from config.Repository, digest string
 	if from, err = w.client.overHTTP(ctx, from); err != nil {
 		return err
 	}
-	return w.withToken(ctx, func() error { return w.writers.oci.Writer(to).Copy(ctx, from, digest) })
+	return w.tokens.with(ctx, func() error { return w.oci.Writer(to).Copy(ctx, from, digest) })
 }

@@ -309,6 +309,7 @@ func TestOddAnswers(t *testing.T) {
 		want   string
 	}{
 		"html":             {answer(200, "<html>", "X-Total-Count", "1"), "no JSON that is understood"},
+		"too long":         {answer(200, strings.Repeat(" ", 4<<20+1), "X-Total-Count", "1"), "answer of more than the 4194304 bytes that tagline reads; is there a Harbor at this host?"},
 		"no count":         {answer(200, "[]"), "X-Total-Count"},
 		"a negative count": {answer(200, "[]", "X-Total-Count", "-1"), "X-Total-Count"},
 		"no digest":        {answer(200, `[{"digest": ""}]`, "X-Total-Count", "1"), "artifact 1 of page 1"},

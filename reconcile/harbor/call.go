@@ -46,7 +46,7 @@ func (a *artifacts) get(ctx context.Context, what, path string, into any) (http.
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if err := oci.Decode(resp, into); err != nil {
-		return nil, fmt.Errorf("%s: %s: this may be no Harbor: %w", a.repository, what, err)
+		return nil, fmt.Errorf("%s: %s: %w; is there a Harbor at this host?", a.repository, what, err)
 	}
 	return resp.Header, nil
 }

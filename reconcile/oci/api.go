@@ -162,6 +162,13 @@ func Decode(resp *http.Response, into any) error {
 	return nil
 }
 
+// Checked returns a context for a PUT or DELETE by an API of the registry's own, whose
+// path ends with of. ask is called before a late write, as for a tag. If it returns an
+// error, that is the write's.
+func Checked(ctx context.Context, of string, ask func(context.Context) error) context.Context {
+	return transport.WithCheck(ctx, of, ask)
+}
+
 // Links are the addresses of an answer's Link headers, by their relation.
 func Links(header http.Header) map[string]string { return transport.Links(header) }
 

@@ -1,9 +1,3 @@
-// Package oci reads and writes registries that speak the OCI distribution
-// protocol.
-//
-// go-containerregistry does the protocol and its authentication. Below it is
-// our own HTTP transport (package transport), with the rules that an unattended
-// run needs. Package logins has the credentials of this machine.
 package oci
 
 import (
@@ -20,7 +14,6 @@ import (
 	"tagline/config"
 	"tagline/reconcile/oci/logins"
 	"tagline/reconcile/oci/transport"
-	"tagline/reconcile/registry"
 )
 
 // Options say how to talk to registries. The zero value is usable.
@@ -72,8 +65,6 @@ type Client struct {
 	admitted  sync.Map // repositories with an answer other than a refused login; each repository may have its own login
 }
 
-var _ registry.Readers = (*Client)(nil)
-
 // New returns a client for one run. Close it at the end.
 func New(options Options) *Client {
 	if options.Concurrency <= 0 {
@@ -89,12 +80,6 @@ func New(options Options) *Client {
 	})}
 	c.puller = must(remote.NewPuller(c.remoteOptions(c.transport.Chain(transport.ReadsWhole))...))
 	return c
-}
-
-// Reader opens a repository for reading. It sends no request and cannot fail; a
-// name that no host can have is an error of every method.
-func (c *Client) Reader(repository config.Repository) registry.Reader {
-	return &reader{client: c, repository: c.named(repository)}
 }
 
 // Close closes the idle connections. Once every answer has been read, that is
@@ -141,14 +126,6 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// repository is a repository under both of its names: ours, which users see,
-// and go-containerregistry's, which has index.docker.io for docker.io.
-type repository struct {
-	config.Repository
-	name name.Repository
-	err  error // the name is not valid for a host
-}
-
 func (c *Client) named(r config.Repository) repository {
 	var options []name.Option
 	if c.transport.PlainHTTP(r.Host) {
@@ -157,14 +134,3 @@ func (c *Client) named(r config.Repository) repository {
 	registry, err := name.NewRegistry(r.Host, options...)
 	return repository{Repository: r, name: registry.Repo(r.Path), err: err}
 }
-
-// reference parses a tag or a digest of the repository.
-func (r repository) reference(s string) name.Reference {
-	if config.IsDigest(s) {
-		return r.name.Digest(s)
-	}
-	return r.name.Tag(s)
-}
-
-// subject names what an error is about: "localhost:5000/my-image:10".
-func (r repository) subject(reference string) string { return r.Reference(reference) }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"golang.org/x/sync/errgroup"
 
+	"tagline/config"
 	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
@@ -19,6 +20,14 @@ type reader struct {
 	client *Client
 	repository
 	rereads bool // reads again what the run has observed; the first reading was confirmed
+}
+
+var _ registry.Readers = (*Client)(nil)
+
+// Reader opens a repository for reading. It sends no request and cannot fail; a
+// name that no host can have is an error of every method.
+func (c *Client) Reader(repository config.Repository) registry.Reader {
+	return &reader{client: c, repository: c.named(repository)}
 }
 
 // Resolve costs one HEAD per tag, which Docker Hub does not count as a pull.

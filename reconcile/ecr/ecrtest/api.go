@@ -40,61 +40,61 @@ type operation func(c *Call, body []byte) (any, error)
 func (r *Registry) operation(name, host string) operation {
 	switch name {
 	case "BatchCheckLayerAvailability":
-		return inside(r.batchCheckLayerAvailability)
+		return inside(r, r.batchCheckLayerAvailability)
 	case "BatchDeleteImage":
-		return inside(r.batchDeleteImage)
+		return inside(r, r.batchDeleteImage)
 	case "BatchGetImage":
-		return inside(r.batchGetImage)
+		return inside(r, r.batchGetImage)
 	case "CreateRepository":
-		return on(func(in createRepositoryRequest) (any, error) { return r.createRepository(host, in) })
+		return on(r, func(in createRepositoryRequest) (any, error) { return r.createRepository(host, in) })
 	case "DescribeImages":
-		return inside(r.describeImages)
+		return inside(r, r.describeImages)
 	case "DescribeRepositories":
-		return on(func(in describeRepositoriesRequest) (any, error) { return r.describeRepositories(host, in) })
+		return on(r, func(in describeRepositoriesRequest) (any, error) { return r.describeRepositories(host, in) })
 	case "GetAuthorizationToken":
-		return on(func(getAuthorizationTokenRequest) (any, error) { return r.getAuthorizationToken(host), nil })
+		return on(r, func(getAuthorizationTokenRequest) (any, error) { return r.getAuthorizationToken(host), nil })
 	case "GetDownloadUrlForLayer":
-		return inside(func(repo *repository, in getDownloadURLForLayerRequest) (any, error) {
+		return inside(r, func(repo *repository, in getDownloadURLForLayerRequest) (any, error) {
 			return r.getDownloadURLForLayer(host, repo, in)
 		})
 	case "GetLifecyclePolicy":
-		return inside(r.getLifecyclePolicy)
+		return inside(r, r.getLifecyclePolicy)
 	case "ListImageReferrers":
-		return inside(r.listImageReferrers)
+		return inside(r, r.listImageReferrers)
 	case "ListImages":
-		return inside(r.listImages)
+		return inside(r, r.listImages)
 	case "PutImage":
-		return on(r.putImage)
+		return on(r, r.putImage)
 	case "PutImageTagMutability":
-		return inside(r.putImageTagMutability)
+		return inside(r, r.putImageTagMutability)
 	case "PutLifecyclePolicy":
-		return inside(r.putLifecyclePolicy)
+		return inside(r, r.putLifecyclePolicy)
 	}
 	return nil
 }
 
 // on decodes an operation's request, and locks the store while it runs.
-func on[In any](operate func(In) (any, error)) operation {
+func on[In any](r *Registry, operate func(In) (any, error)) operation {
 	return func(c *Call, body []byte) (any, error) {
 		var about target
 		var in In
 		if json.Unmarshal(body, &about) != nil || json.Unmarshal(body, &in) != nil {
 			return nil, refusal("SerializationException", "")
 		}
-		if err := c.checkAccount(about.RegistryID); err != nil {
+		if err := r.checkAccount(c, about.RegistryID); err != nil {
 			return nil, err
 		}
-		c.registry.mu.Lock()
-		defer c.registry.mu.Unlock()
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		return operate(in)
 	}
 }
 
 // inside also finds the repository that an operation is about.
-func inside[In interface{ name() string }](operate func(*repository, In) (any, error)) operation {
+func inside[In interface{ name() string }](r *Registry, operate func(*repository, In) (any, error)) operation {
 	return func(c *Call, body []byte) (any, error) {
-		return on(func(in In) (any, error) {
-			repo, err := c.registry.repository(in.name())
+		return on(r, func(in In) (any, error) {
+			repo, err := r.repository(in.name())
 			if err != nil {
 				return nil, err
 			}
@@ -107,17 +107,17 @@ func inside[In interface{ name() string }](operate func(*repository, In) (any, e
 //
 // Assumed: AWS distinguishes a registry without such a repository from one that
 // grants nothing.
-func (c *Call) checkAccount(id string) error {
-	if id == "" || id == c.registry.options.Account {
+func (r *Registry) checkAccount(c *Call, id string) error {
+	if id == "" || id == r.options.Account {
 		return nil
 	}
 	if !reAccount.MatchString(id) {
 		return invalid("registryId", "Member must satisfy regular expression pattern: %s", reAccount)
 	}
-	if slices.Contains(c.registry.options.ForeignAccounts, id) {
+	if slices.Contains(r.options.ForeignAccounts, id) {
 		return c.denied(id, "resource-based")
 	}
-	return c.registry.errNoRepository(id, c.Repository)
+	return r.errNoRepository(id, c.Repository)
 }
 
 var (

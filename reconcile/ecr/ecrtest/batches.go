@@ -8,31 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// find returns the image that an id names.
-func (repo *repository) find(id imageID) (*image, *imageFailure) {
-	fail := func(code types.ImageFailureCode, reason string) (*image, *imageFailure) {
-		return nil, &imageFailure{FailureCode: string(code), FailureReason: reason, ImageID: id}
-	}
-	tagged := repo.tags[id.ImageTag]
-	switch {
-	case id.ImageDigest == "" && id.ImageTag == "":
-		return fail(types.ImageFailureCodeMissingDigestAndTag, "Invalid request parameters: both tag and digest cannot be null")
-	case id.ImageDigest != "" && !reDigest.MatchString(id.ImageDigest):
-		return fail(types.ImageFailureCodeInvalidImageDigest, "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'")
-	case id.ImageTag != "" && !reTag.MatchString(id.ImageTag):
-		return fail(types.ImageFailureCodeInvalidImageTag, "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9-_.]+'")
-	case id.ImageDigest == "" && tagged != nil:
-		return tagged, nil
-	case id.ImageTag == "" && repo.images[id.ImageDigest] != nil:
-		return repo.images[id.ImageDigest], nil
-	case id.ImageTag == "" || tagged == nil: // assumed for a digest with a tag that does not exist
-		return fail(types.ImageFailureCodeImageNotFound, "Requested image not found")
-	case tagged.digest != id.ImageDigest:
-		return fail(types.ImageFailureCodeImageTagDoesNotMatchDigest, "Requested image tag does not match the digest")
-	}
-	return tagged, nil
-}
-
 // batchGetImage takes 1 to 100 ids. What it can't return is a failure in an
 // answer that succeeds (API_BatchGetImage).
 func (r *Registry) batchGetImage(repo *repository, in batchGetImageRequest) (any, error) {

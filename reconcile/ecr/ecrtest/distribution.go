@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,22 @@ func (at endpoint) about(method string) (noun, permission string) {
 		return "manifest", "BatchDeleteImage"
 	}
 	return "manifest", "BatchGetImage"
+}
+
+// Greedy, since a component of a repository may be named like an endpoint.
+var reEndpoint = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs/uploads|blobs|tags|referrers)/(.*)$`)
+
+// receiveDistribution names a request to /v2/ by its method and what it is
+// about.
+func (r *Registry) receiveDistribution(c *Call) {
+	at, method := endpoint{}, c.request.Method
+	if match := reEndpoint.FindStringSubmatch(c.request.URL.Path); match != nil {
+		at = endpoint{repository: match[1], kind: match[2], reference: match[3]}
+	}
+	noun, permission := at.about(method)
+	c.Operation, c.Repository, c.Permission = method+" "+noun, at.repository, permission
+	c.refuse = refuseDistribution
+	c.serve = func(w http.ResponseWriter) { r.serveDistribution(w, c, at) }
 }
 
 // serveDistribution answers a request to /v2/.
@@ -191,15 +208,6 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, at endp
 	w.Header().Set("Docker-Content-Digest", img.digest)
 	w.WriteHeader(http.StatusCreated)
 	return nil
-}
-
-// unlessExists turns "already exists" into success.
-func unlessExists(err error) error {
-	var refused *apiError
-	if errors.As(err, &refused) && refused.code == "ImageAlreadyExistsException" {
-		return nil
-	}
-	return err
 }
 
 // deleteManifest does a BatchDeleteImage of one id

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 )
 
 // apiError is an error of the AWS API.
@@ -12,6 +11,7 @@ type apiError struct{ code, message string }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
+// refusal makes an apiError. Its text is ECR's if a public issue shows that.
 func refusal(code, format string, values ...any) error {
 	return &apiError{code, fmt.Sprintf(format, values...)}
 }
@@ -43,23 +43,6 @@ func atMost(parameter string, got, most int) error {
 }
 
 func errThrottled() error { return refusal("ThrottlingException", "Rate exceeded") }
-
-// denied is IAM's refusal for a repository (IAM user guide,
-// troubleshoot_access-denied). kind is the kind of policy that would have to
-// allow it.
-func (c *Call) denied(account, kind string) error {
-	resource := "*"
-	if c.Repository != "" {
-		resource = c.registry.arn(account, c.Repository)
-	}
-	return refusal("AccessDeniedException",
-		"User: arn:aws:sts::%s:assumed-role/ci/tagline is not authorized to perform: ecr:%s on resource: %s because no %s policy allows the ecr:%[2]s action",
-		c.registry.options.Account, c.Permission, resource, kind)
-}
-
-func (r *Registry) arn(account, repository string) string {
-	return fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", r.options.Region, account, repository)
-}
 
 // status is the HTTP status of an error over the AWS API (API Reference, the
 // errors of each action).
@@ -100,19 +83,6 @@ func (e *apiError) distribution() (int, string) {
 	return http.StatusMethodNotAllowed, "UNSUPPORTED"
 }
 
-// The texts are ECR's if a public issue shows them.
-
-func (r *Registry) errNoRepository(account, name string) error {
-	return refusal("RepositoryNotFoundException",
-		"The repository with name '%s' does not exist in the registry with id '%s'", name, account)
-}
-
-func (r *Registry) errNoImage(repo *repository, id imageID) error {
-	return refusal("ImageNotFoundException",
-		"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-		orNull(id.ImageDigest), orNull(id.ImageTag), repo.name, r.options.Account)
-}
-
 func orNull(s string) string {
 	if s == "" {
 		return "null"
@@ -120,20 +90,11 @@ func orNull(s string) string {
 	return s
 }
 
-// errRequired names the digests that a manifest needs and the repository lacks.
-func (r *Registry) errRequired(code, what string, repo *repository, digests []string) error {
-	return refusal(code, "%s with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
-		what, strings.Join(digests, ", "), repo.name, r.options.Account)
-}
-
-// errImmutable has the text from moby/buildkit#3776.
-func (r *Registry) errImmutable(repo *repository, tag string) error {
-	return refusal("ImageTagAlreadyExistsException",
-		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the repository is immutable.", tag, repo.name)
-}
-
-// errFull reports a full quota (semaphoreci/docs#404).
-func (r *Registry) errFull(repo *repository, of string, most int) error {
-	return refusal("LimitExceededException", "The repository with name '%s' in registry with id '%s' already has the maximum allowed number of %s which is '%d'",
-		repo.name, r.options.Account, of, most)
+// unlessExists turns "already exists" into success.
+func unlessExists(err error) error {
+	var refused *apiError
+	if errors.As(err, &refused) && refused.code == "ImageAlreadyExistsException" {
+		return nil
+	}
+	return err
 }

@@ -22,28 +22,27 @@ type Fault struct {
 // Action answers a call, with or without [Call.Serve].
 type Action func(w http.ResponseWriter, c *Call)
 
-// Script replaces the faults. Without arguments the registry works again. The
-// first line that matches a call, and neither skips it nor is used up, acts on
-// it.
-func (r *Registry) Script(faults ...Fault) {
-	script := make([]*line, len(faults))
-	for i, f := range faults {
-		script[i] = &line{fault: f}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.script = script
-}
-
 // line is a fault and how often it has matched.
 type line struct {
 	fault   Fault
 	matched int
 }
 
-// fault returns the action for a call, or nil.
-func (r *Registry) fault(operation string) Action {
-	for _, l := range r.script {
+// script is the faults of a registry, in their order.
+type script []*line
+
+func newScript(faults []Fault) script {
+	s := make(script, len(faults))
+	for i, f := range faults {
+		s[i] = &line{fault: f}
+	}
+	return s
+}
+
+// action returns what a call meets: a fault, or else [Call.Serve]. It counts the call, so
+// one call of action must follow another.
+func (s script) action(operation string) Action {
+	for _, l := range s {
 		f := l.fault
 		if f.Operation != "" && f.Operation != operation {
 			continue
@@ -70,7 +69,7 @@ func Throttle() Action {
 // Deny answers as IAM does if no policy allows the operation.
 func Deny() Action {
 	return func(w http.ResponseWriter, c *Call) {
-		c.refuse(w, c.denied(c.registry.options.Account, "identity-based"))
+		c.refuse(w, c.denied(c.account, "identity-based"))
 	}
 }
 

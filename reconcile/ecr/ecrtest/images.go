@@ -3,34 +3,14 @@ package ecrtest
 import (
 	"cmp"
 	"encoding/json"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// image is what ECR calls an image: any manifest, including an index.
-type image struct {
-	serial       int
-	digest       string
-	mediaType    string
-	artifactType string
-	body         string
-	size         int64 // see manifest.size
-	subject      string
-	annotations  map[string]string // only if it has a subject: no other listing returns them
-	children     []string          // if it is an index
-	layers       []string          // otherwise: its config and layers
-	tags         []string          // sorted
-	pushedAt     time.Time
-	status       types.ImageStatus
-	archivedAt   *epoch
-	activatedAt  *epoch
-	pulledAt     *epoch
-}
 
 // manifest has the fields of a manifest that ECR reads.
 type manifest struct {
@@ -44,11 +24,6 @@ type manifest struct {
 }
 
 const maxManifest = 4 << 20 // bytes (API_PutImage, imageManifest)
-
-var (
-	reTag    = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
-	reDigest = regexp.MustCompile(`^[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+$`)     // API_ImageIdentifier
-)
 
 // push is a manifest to store in a repository.
 type push struct {
@@ -183,57 +158,6 @@ func without[T any](digests []string, held map[string]T) []string {
 	return missing
 }
 
-// add stores a new image, last in the order.
-func (repo *repository) add(img *image) {
-	repo.images[img.digest] = img
-	repo.order = append(repo.order, img)
-	for _, child := range img.children {
-		repo.parents[child] = append(repo.parents[child], img)
-	}
-	for _, layer := range img.layers {
-		repo.uses[layer]++
-	}
-	if img.subject != "" {
-		repo.referrers[img.subject] = append(repo.referrers[img.subject], img)
-	}
-}
-
-// remove deletes an image and its tags. Its layers stay, but can't be read
-// unless another image uses them. The referrers of a subject stay, too
-// (assumed).
-func (repo *repository) remove(img *image) {
-	for _, tag := range img.tags {
-		delete(repo.tags, tag)
-	}
-	delete(repo.images, img.digest)
-	i, _ := slices.BinarySearchFunc(repo.order, img.serial, bySerial)
-	repo.order = slices.Delete(repo.order, i, i+1)
-	for _, child := range img.children {
-		drop(repo.parents, child, img)
-	}
-	for _, layer := range img.layers {
-		repo.uses[layer]--
-	}
-	drop(repo.referrers, img.subject, img)
-}
-
-func drop(of map[string][]*image, key string, img *image) {
-	of[key] = slices.DeleteFunc(of[key], func(other *image) bool { return other == img })
-	if len(of[key]) == 0 {
-		delete(of, key)
-	}
-}
-
-func bySerial(img *image, serial int) int { return cmp.Compare(img.serial, serial) }
-
-// untag removes a tag. Its image stays, even without tags.
-func (repo *repository) untag(tag string) {
-	if img := repo.tags[tag]; img != nil {
-		img.tags = slices.DeleteFunc(img.tags, func(other string) bool { return other == tag })
-		delete(repo.tags, tag)
-	}
-}
-
 func (r *Registry) putImage(in putImageRequest) (any, error) {
 	repo, err := r.pushTo(in.RepositoryName)
 	if err != nil {
@@ -261,4 +185,28 @@ func (r *Registry) Tags(repository string) map[string]string {
 		}
 	}
 	return tags
+}
+
+func (r *Registry) errNoImage(repo *repository, id imageID) error {
+	return refusal("ImageNotFoundException",
+		"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
+		orNull(id.ImageDigest), orNull(id.ImageTag), repo.name, r.options.Account)
+}
+
+// errRequired names the digests that a manifest needs and the repository lacks.
+func (r *Registry) errRequired(code, what string, repo *repository, digests []string) error {
+	return refusal(code, "%s with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
+		what, strings.Join(digests, ", "), repo.name, r.options.Account)
+}
+
+// errImmutable has the text from moby/buildkit#3776.
+func (r *Registry) errImmutable(repo *repository, tag string) error {
+	return refusal("ImageTagAlreadyExistsException",
+		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the repository is immutable.", tag, repo.name)
+}
+
+// errFull reports a full quota (semaphoreci/docs#404).
+func (r *Registry) errFull(repo *repository, of string, most int) error {
+	return refusal("LimitExceededException", "The repository with name '%s' in registry with id '%s' already has the maximum allowed number of %s which is '%d'",
+		repo.name, r.options.Account, of, most)
 }

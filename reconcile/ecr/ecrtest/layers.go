@@ -23,12 +23,6 @@ const (
 	signedTime  = "20060102T150405Z"
 )
 
-// upload is a layer that is being uploaded to a repository.
-type upload struct {
-	repository string
-	body       []byte
-}
-
 // begin starts an upload and returns its id.
 func (r *Registry) begin(repo *repository) string {
 	r.serial++

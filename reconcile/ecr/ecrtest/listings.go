@@ -8,13 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// after yields the images after a serial, in the order of their pushes. AWS
-// promises no order.
-func (repo *repository) after(serial int) iter.Seq[*image] {
-	i, _ := slices.BinarySearchFunc(repo.order, serial, bySerial)
-	return slices.Values(repo.order[i:])
-}
-
 // check refuses a filter with an unknown status.
 func (f imageFilter) check() error {
 	if f.TagStatus != "" && !slices.Contains(types.TagStatus("").Values(), types.TagStatus(f.TagStatus)) {

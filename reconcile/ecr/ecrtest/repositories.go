@@ -9,25 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
-
-type repository struct {
-	name            string
-	createdAt       time.Time
-	mutability      mutability
-	lifecyclePolicy string
-
-	images    map[string]*image // by digest
-	order     []*image          // by serial
-	tags      map[string]*image
-	parents   map[string][]*image // digest -> the indexes that list it
-	referrers map[string][]*image // digest -> the manifests whose subject it is
-	layers    map[string][]byte   // including configs
-	uses      map[string]int      // layer -> number of images that use it
-}
 
 var (
 	reRepository = regexp.MustCompile(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$`) // API_CreateRepository
@@ -63,6 +47,11 @@ func (r *Registry) repository(name string) (*repository, error) {
 		return repo, nil
 	}
 	return nil, r.errNoRepository(r.options.Account, name)
+}
+
+func (r *Registry) errNoRepository(account, name string) error {
+	return refusal("RepositoryNotFoundException",
+		"The repository with name '%s' does not exist in the registry with id '%s'", name, account)
 }
 
 // pushTo finds the repository of a push, or creates it. Assumed: PutImage
@@ -113,7 +102,7 @@ func (r *Registry) detail(host string, repo *repository) repositoryDetail {
 		target:        r.target(repo),
 		mutability:    repo.mutability,
 		CreatedAt:     &epoch{repo.createdAt},
-		RepositoryARN: r.arn(r.options.Account, repo.name),
+		RepositoryARN: arn(r.options.Region, r.options.Account, repo.name),
 		RepositoryURI: host + "/" + repo.name, // in AWS it is always the account's own host
 	}
 }

@@ -1,6 +1,7 @@
 package ecrtest
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -15,6 +16,11 @@ type target struct {
 }
 
 func (t target) name() string { return t.RepositoryName }
+
+// arn names a repository in policies.
+func arn(region, account, repository string) string {
+	return fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", region, account, repository)
+}
 
 // pageRequest has the fields that all listings share.
 type pageRequest struct {

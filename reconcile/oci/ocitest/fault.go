@@ -2,6 +2,7 @@ package ocitest
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"net"
 	"net/http"
@@ -32,19 +33,6 @@ type Fault struct {
 // Action answers a request, with or without asking the upstream registry.
 type Action func(w http.ResponseWriter, r *http.Request, upstream http.Handler)
 
-// Script replaces the faults. Without arguments the proxy is transparent again.
-// The first line that matches a request, and neither skips it nor is used up,
-// acts on it.
-func (p *RegistryProxy) Script(faults ...Fault) {
-	script := make([]*line, len(faults))
-	for i, f := range faults {
-		script[i] = &line{fault: f, path: regexp.MustCompile(f.Path)}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.script = script
-}
-
 // line is a fault and how often it has matched.
 type line struct {
 	fault   Fault
@@ -52,9 +40,21 @@ type line struct {
 	matched int
 }
 
-// fault returns the action for a request, or nil. The caller holds p.mu.
-func (p *RegistryProxy) fault(r *http.Request) Action {
-	for _, l := range p.script {
+// script is the faults of a proxy, in their order.
+type script []*line
+
+func newScript(faults []Fault) script {
+	s := make(script, len(faults))
+	for i, f := range faults {
+		s[i] = &line{fault: f, path: regexp.MustCompile(f.Path)}
+	}
+	return s
+}
+
+// action returns the action for a request, or nil. It counts the request, so calls must
+// follow one another.
+func (s script) action(r *http.Request) Action {
+	for _, l := range s {
 		f := l.fault
 		if f.Method != "" && f.Method != r.Method || !l.path.MatchString(r.URL.Path) {
 			continue
@@ -256,4 +256,15 @@ func send(w http.ResponseWriter, answer *httptest.ResponseRecorder, body []byte)
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(body) // fails only if the client has hung up
+}
+
+// sleep returns early if the request ends.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }

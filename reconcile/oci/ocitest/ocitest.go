@@ -1,11 +1,3 @@
-// Package ocitest supports tests of registry code: it has real registries, a
-// front that asks for bearer tokens, a proxy that counts, delays and breaks
-// requests, and images as BuildKit pushed them.
-//
-// A registry is known by its host, "127.0.0.1:PORT", which speaks plain HTTP.
-// Hosts can be chained: a [Proxy] in front of a [TokenAuth] in front of a
-// [Distribution] also counts the token requests. Everything that a test starts
-// ends with the test.
 package ocitest
 
 import (
@@ -17,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 
@@ -90,38 +80,4 @@ func overHTTP(t testing.TB, upstream string) http.Handler {
 		Transport: transport,
 		ErrorLog:  log.New(io.Discard, "", 0), // tests let clients hang up
 	}
-}
-
-// endpoint is what a path of the distribution API addresses.
-type endpoint struct {
-	kind       string // "v2", "tags", "manifest(tag)", "manifest(digest)", "blob", "upload", "referrers", "token", "other"
-	repository string // empty if the path names none
-}
-
-// Greedy, since a component of a repository may be named like an endpoint.
-var reEndpoint = regexp.MustCompile(`^/v2/(.+)/(tags|manifests|blobs|referrers)/(.+)$`)
-
-func parseEndpoint(path string) endpoint {
-	switch path {
-	case "/v2", "/v2/":
-		return endpoint{kind: "v2"}
-	case tokenPath:
-		return endpoint{kind: "token"}
-	}
-	match := reEndpoint.FindStringSubmatch(path)
-	if match == nil {
-		return endpoint{kind: "other"}
-	}
-	repository, verb, reference := match[1], match[2], match[3]
-	switch {
-	case verb == "manifests" && strings.Contains(reference, ":"):
-		return endpoint{"manifest(digest)", repository}
-	case verb == "manifests":
-		return endpoint{"manifest(tag)", repository}
-	case verb == "blobs" && strings.HasPrefix(reference, "uploads/"):
-		return endpoint{"upload", repository}
-	case verb == "blobs":
-		return endpoint{"blob", repository}
-	}
-	return endpoint{verb, repository}
 }

@@ -1,7 +1,6 @@
 package ocitest
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"testing"
@@ -19,7 +18,7 @@ type RegistryProxy struct {
 	inFlight    int
 	maxInFlight int
 	latency     time.Duration
-	script      []*line
+	script      script
 }
 
 // Request is a request that a [RegistryProxy] has seen.
@@ -107,6 +106,15 @@ func (p *RegistryProxy) SetLatency(d time.Duration) {
 	p.latency = d
 }
 
+// Script replaces the faults. Without arguments the proxy is transparent again.
+// The first line that matches a request, and neither skips it nor is used up,
+// acts on it.
+func (p *RegistryProxy) Script(faults ...Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.script = newScript(faults)
+}
+
 func (p *RegistryProxy) serve(w http.ResponseWriter, r *http.Request) {
 	request := &Request{
 		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
@@ -116,7 +124,7 @@ func (p *RegistryProxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.requests = append(p.requests, request)
 	p.inFlight++
 	p.maxInFlight = max(p.maxInFlight, p.inFlight)
-	latency, do := p.latency, p.fault(r)
+	latency, do := p.latency, p.script.action(r)
 	if request.Faulty = do != nil; !request.Faulty {
 		do = pass
 	}
@@ -147,14 +155,3 @@ func (w *statusWriter) WriteHeader(status int) {
 
 // Unwrap returns the wrapped writer, for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// sleep returns early if the request ends.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}

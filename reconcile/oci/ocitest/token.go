@@ -10,8 +10,6 @@ import (
 	"testing"
 )
 
-const tokenPath = "/token"
-
 // TokenRegistry is a registry that wants bearer tokens, together with the
 // service that issues them. Both are on one port: go-containerregistry refuses
 // a realm at the IP address of another loopback port.

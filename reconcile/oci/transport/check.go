@@ -27,19 +27,6 @@ func WithCheck(ctx context.Context, of string, ask func(context.Context) error) 
 	return context.WithValue(ctx, checkKey{}, &check{of, ask})
 }
 
-// checking is where the context of a check's own requests says so, and which slot of
-// its write they are sent in, if that has one.
-type checking struct{}
-
-// ofCheck returns the context of a check's requests.
-func ofCheck(ctx context.Context, slots Slots) context.Context {
-	return context.WithValue(ctx, checking{}, slots)
-}
-
-// isCheck reports whether a request is part of a check. That a host answers it does not
-// mean that it will answer the write.
-func isCheck(ctx context.Context) bool { return ctx.Value(checking{}) != nil }
-
 // checkOf returns what has to be asked before a request that is late, or nil.
 func checkOf(req *http.Request) func(context.Context) error {
 	c, ok := req.Context().Value(checkKey{}).(*check)
@@ -47,24 +34,4 @@ func checkOf(req *http.Request) func(context.Context) error {
 		return nil
 	}
 	return c.ask
-}
-
-// turn waits until a request may be sent. again says that it has been sent before. A
-// check comes after that wait: its requests have turns of their own, and the write
-// follows at once.
-func (h *host) turn(req *http.Request, patience Patience, again bool) error {
-	ask := checkOf(req)
-	for {
-		waited, err := h.await(req.Context(), patience.MaxRetryAfter, patience.Backoff/2)
-		if err != nil || ask == nil || !again && waited <= longAgo {
-			return err
-		}
-		if err := ask(ofCheck(req.Context(), nil)); err != nil {
-			return Lasting(err)
-		}
-		if h.left() <= 0 {
-			return nil
-		}
-		again = true // the registry has asked for a pause meanwhile
-	}
 }

@@ -120,6 +120,29 @@ func TestChecksDoNotGoOnForEver(t *testing.T) {
 	})
 }
 
+// A write whose host asks for a pause during each of its checks is sent all the same,
+// after as many checks as it has attempts.
+func TestAPauseAfterEachCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &script{answers: []scripted{{status: 201}}}
+		r := newRetries(next)
+		req := request(t, http.MethodPut, someManifest, nil)
+		pause := func() { r.hosts.of(req.URL).pause(2 * time.Second) } // as another request would
+		pause()
+		checks := 0
+		_, err := r.RoundTrip(req.WithContext(WithCheck(t.Context(), "10", func(context.Context) error {
+			pause()
+			if checks++; checks > 100 {
+				return errors.New("it goes on for ever")
+			}
+			return nil
+		})))
+		if err != nil || checks != r.patience.Attempts || next.count() != 1 {
+			t.Errorf("%d checks and %d requests, want %d and 1: %v", checks, next.count(), r.patience.Attempts, err)
+		}
+	})
+}
+
 // A write that waits for a slot of its host is checked, in that slot: two writes whose
 // checks waited for another one would wait for ever.
 func TestCheckAfterAWaitForASlot(t *testing.T) {

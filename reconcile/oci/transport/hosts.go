@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -78,6 +79,28 @@ func (h *host) await(ctx context.Context, limit, jitter time.Duration) (waited t
 			return waited, err
 		}
 		waited += left
+	}
+}
+
+// turn waits until a request may be sent. again says that it has been sent before. A
+// check comes after that wait: its requests have turns of their own, and the write
+// follows at once. If a pause has begun during the check, the write waits for its end and
+// is checked once more. It does so for as many checks as it has attempts. Then it is sent
+// in the pause, since a host that always asks for one would otherwise keep it for ever.
+func (h *host) turn(req *http.Request, patience Patience, again bool) error {
+	ask := checkOf(req)
+	for checks := 1; ; checks++ {
+		waited, err := h.await(req.Context(), patience.MaxRetryAfter, patience.Backoff/2)
+		if err != nil || ask == nil || !again && waited <= longAgo {
+			return err
+		}
+		if err := ask(ofCheck(req.Context(), nil)); err != nil {
+			return Lasting(err)
+		}
+		if h.left() <= 0 || checks >= patience.Attempts {
+			return nil
+		}
+		again = true
 	}
 }
 

@@ -33,7 +33,8 @@ func newPace(backoff time.Duration) *pace {
 	return &pace{limiter: rate.NewLimiter(rate.Inf, 1), lowest: rate.Every(backoff)}
 }
 
-// wait waits for a turn, and returns how long that took.
+// wait waits for a turn, and returns how long that has to take. If the context ends
+// first, it returns the error of that.
 func (p *pace) wait(ctx context.Context) (time.Duration, error) {
 	turn := p.limiter.Reserve()
 	wait := turn.Delay()

@@ -6,36 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"tagline/reconcile/registry"
 )
-
-// Slots is how many requests may be sent at a time.
-type Slots chan struct{}
-
-// Enter waits for a slot. If a write waited for long, check is called then, unless it is
-// nil. Its requests are sent in that slot: if each took another one, checks and writes
-// could wait for each other for ever. The error is that of the check, or of the context.
-func (s Slots) Enter(ctx context.Context, check func(context.Context) error) (leave func(), err error) {
-	if of, _ := ctx.Value(checking{}).(Slots); of == s {
-		return func() {}, nil
-	}
-	began := time.Now()
-	select {
-	case s <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	leave = func() { <-s }
-	if check != nil && time.Since(began) > longAgo {
-		if err := check(ofCheck(ctx, s)); err != nil {
-			leave()
-			return nil, Lasting(err)
-		}
-	}
-	return leave, nil
-}
 
 // slots limits the requests per host at a time. A request holds its slot until
 // the headers of its answer arrive, and no longer: a copy within one registry

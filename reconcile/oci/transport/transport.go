@@ -1,6 +1,3 @@
-// Package transport is the HTTP below go-containerregistry, with the rules that an
-// unattended run needs: which requests are retried and when, how many run at a time,
-// how long to wait, which hosts may be asked, and which answers to believe.
 package transport
 
 import (

@@ -1,19 +1,9 @@
-// Package ecrtest is an Amazon ECR in memory: one store with two APIs, AWS JSON
-// 1.1 (POST /) and OCI distribution (/v2/), on one HTTP handler. The demo
-// command and the tests both use it.
-//
-// It refuses what AWS refuses. Each rule names its source: a page of the API
-// Reference ("API_PutImage"), a page of the user guide ("archive-image"), the
-// SDK's own documentation, or a public issue. A rule without a source is marked
-// "assumed". A client that passes here may still be wrong about AWS; a client
-// that fails here is wrong.
 package ecrtest
 
 import (
 	"cmp"
 	"crypto/rand"
 	"maps"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -62,7 +52,7 @@ type Registry struct {
 	tokens       map[string]time.Time // password -> its end
 	serial       int                  // of the last image or upload
 	calls        map[string]int
-	script       []*line
+	script       script
 	buckets      map[string]*bucket
 }
 
@@ -86,20 +76,6 @@ func New(options Options) *Registry {
 	}
 }
 
-// ServeHTTP serves both APIs, and the layer URLs that they return.
-func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	call, err := r.receive(req)
-	if err != nil {
-		call.refuse(w, err)
-		return
-	}
-	r.mu.Lock()
-	r.calls[call.Operation]++
-	action := r.fault(call.Operation)
-	r.mu.Unlock()
-	action(w, call)
-}
-
 // Calls returns the number of requests so far by operation, including refused
 // ones. Operations of the AWS API have their own names ("PutImage"). Requests
 // to /v2/ have their method and what they are about ("GET ping", "PUT
@@ -116,4 +92,37 @@ func (r *Registry) ResetCalls() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.calls)
+}
+
+// Script replaces the faults. Without arguments the registry works again. The
+// first line that matches a call, and neither skips it nor is used up, acts on
+// it.
+func (r *Registry) Script(faults ...Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.script = newScript(faults)
+}
+
+// admit reports whether an operation is within its rate.
+func (r *Registry) admit(operation string) bool {
+	rate, limited := r.options.Rates[operation]
+	if !limited {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.options.Now()
+	b := r.buckets[operation]
+	if b == nil {
+		b = newBucket(rate, now)
+		r.buckets[operation] = b
+	}
+	return b.take(rate, now)
+}
+
+// do runs work with the store locked.
+func (r *Registry) do(work func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return work()
 }

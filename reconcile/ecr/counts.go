@@ -2,11 +2,9 @@ package ecr
 
 import (
 	"io"
-	"maps"
 	"net/http"
 	"sync"
 
-	"tagline/config"
 	"tagline/reconcile/oci/transport"
 )
 
@@ -17,30 +15,6 @@ type counts struct {
 	calls    int64
 	retries  int64
 	received int64
-}
-
-// Stats returns the counts so far. Each call to ECR is a request.
-func (c *Client) Stats() transport.Stats {
-	s := c.oci.Stats()
-	c.counts.mu.Lock()
-	defer c.counts.mu.Unlock()
-	s.Requests += c.counts.calls
-	s.Retries += c.counts.retries
-	s.BytesReceived += c.counts.received
-	return s
-}
-
-// Sent returns the bytes of blobs that were sent to a repository so far.
-func (c *Client) Sent(to config.Repository) int64 { return c.oci.Sent(to) }
-
-// Counts returns the numbers of requests so far. The kind of a call to ECR is
-// the name of its operation.
-func (c *Client) Counts() map[transport.Count]int64 {
-	all := c.oci.Counts()
-	c.counts.mu.Lock()
-	defer c.counts.mu.Unlock()
-	maps.Copy(all, c.counts.by)
-	return all
 }
 
 // add counts an attempt; again means that it is a retry.
