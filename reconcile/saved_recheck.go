@@ -118,8 +118,9 @@ func whole(ctx context.Context, readers registry.Readers, state *State, plan Pla
 
 // vouch plans anew for what images.yaml does not name: tags that a purge rewrites
 // or prune removes, manifests that nothing needs. The word of the saved plan is
-// not enough, since that takes the whole repository to know. What a new plan
-// would not do is stale.
+// not enough, since that takes the whole repository to know. So it is for what a tag
+// leaves: a registry may delete that with its last tag, and an index that came since may
+// list it. What a new plan would not do is stale.
 func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
 	aliases := byTag(image)
 	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
@@ -129,15 +130,15 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for _, d := range plan.DeleteTags {
 		unnamed[d.Tag] = ""
 	}
-	maps.DeleteFunc(unnamed, func(tag, _ string) bool {
+	maps.DeleteFunc(unnamed, func(tag, becomes string) bool {
 		_, named := aliases[tag]
 		_, is := settled[tag]
-		return named || is
+		return named && becomes != "" || is
 	})
 	for _, d := range plan.DeleteManifests {
 		unnamed[d.Digest] = ""
 	}
-	if len(unnamed) == 0 {
+	if len(unnamed) == 0 && !(Deletes(image) && len(plan.departures()) > 0) {
 		return
 	}
 	fresh, _ := newState().plan(ctx, readers, image)
@@ -164,6 +165,27 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for i, now := range readers.Reader(plan.Repository).Manifests(ctx, gone) {
 		if errors.Is(now.Err, registry.ErrNotFound) && unnamed[gone[i]] == "" {
 			settled[gone[i]] = nil
+		}
+	}
+	requireAgain(plan, fresh, settled)
+}
+
+// requireAgain refuses what takes a tag from a manifest that something needs by now, and
+// that the saved plan would not put back.
+func requireAgain(plan, fresh Plan, settled map[string]error) {
+	required := map[leaving]bool{}
+	for _, k := range plan.Required {
+		for _, tag := range k.Tags {
+			required[leaving{tag, k.Digest}] = true
+		}
+	}
+	departs := plan.departures()
+	for _, k := range fresh.Required {
+		for _, tag := range k.Tags {
+			_, is := settled[tag]
+			if left := (leaving{tag, k.Digest}); !is && k.Needed != "" && !required[left] && slices.Contains(departs, left) {
+				settled[tag] = fmt.Errorf("%w: it names %s, which is needed now: %s; plan again", ErrStale, k.Digest, k.Needed)
+			}
 		}
 	}
 }

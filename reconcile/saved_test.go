@@ -273,6 +273,41 @@ func TestASavedPurge(t *testing.T) {
 	}
 }
 
+// A registry may delete a manifest with its last tag, and an index that lists it may have
+// come after the plan. Then the tag stays where it is.
+func TestASavedPlanBreaksNoLaterIndex(t *testing.T) {
+	for name, test := range map[string]struct {
+		alias string
+		as    func(*builder) // the registry
+	}{
+		"a tag that goes, on GitHub": {"9: absent", func(b *builder) { b.Listed, b.Facts.LastTag, b.Facts.NoUntag = true, true, true }},
+		"a tag that goes, on zot":    {"9: absent", func(b *builder) { b.Drops = true }},
+		"a tag that moves, on zot":   {"9: keep", func(b *builder) { b.Drops = true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, later := range []bool{false, true} {
+				b := build()
+				test.as(b)
+				was := b.image("9", intel)
+				b.tag("9", was)
+				b.tag("keep", b.image("keep", intel))
+				image := aliases(t, test.alias, "prune: true")
+				p := plan(t, b.Memory, image)
+				if later {
+					b.tag("10.1", b.index("10.1", nil, b.entry(was, intel)))
+				}
+				r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p)
+				_, there := b.Manifests[was]
+				for _, o := range slices.Concat(r.Pushed, r.Deleted) {
+					if there != later || later != errors.Is(o.Err, reconcile.ErrStale) {
+						t.Errorf("with a later index %v: the image is there %v, tag %s: %v", later, there, o.Tag, o.Err)
+					}
+				}
+			}
+		})
+	}
+}
+
 // A run that was cut after a signature was deleted goes on where it stopped: the tag of
 // the signature is gone with it.
 func TestASavedPurgeThatWasCut(t *testing.T) {
