@@ -21,11 +21,14 @@ func (c *Client) Repositories(ctx context.Context, host string) ([]string, error
 	if err != nil {
 		return nil, failed(err)
 	}
-	pages := ecr.NewDescribeRepositoriesPaginator(api, &ecr.DescribeRepositoriesInput{RegistryId: a.id(), MaxResults: aws.Int32(1000)},
-		func(o *ecr.DescribeRepositoriesPaginatorOptions) { o.StopOnDuplicateToken = true })
+	pages := ecr.NewDescribeRepositoriesPaginator(api, &ecr.DescribeRepositoriesInput{RegistryId: a.id(), MaxResults: aws.Int32(1000)})
 	var names []string
+	seen := pageTokens{}
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		if err == nil {
+			err = seen.add(page.NextToken)
+		}
 		if err != nil {
 			return nil, failed(err)
 		}

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
 
+	"tagline/config"
 	"tagline/reconcile"
 	"tagline/reconcile/demo"
 	"tagline/reconcile/ecr"
@@ -255,6 +257,42 @@ func TestTagMovesWhileAPushWaits(t *testing.T) {
 	slow.Wait()
 	if is := (*registry.MovedError)(nil); !errors.As(err, &is) || is.Now != moved || server.Calls()["PutImage"] != 0 {
 		t.Errorf("got %v after %d pushes, want that the tag names %s", err, server.Calls()["PutImage"], moved)
+	}
+}
+
+// A list whose pages lead in a circle is not whole, and does not go on for ever.
+func TestPagesInACircle(t *testing.T) {
+	for name, tokens := range map[string]string{"of one page": "a", "of two pages": "ab"} {
+		for operation, ask := range map[string]func(c *ecr.Client, of config.Repository) error{
+			"DescribeImages": func(c *ecr.Client, of config.Repository) error {
+				_, err := c.Reader(of).Inventory(t.Context())
+				return err
+			},
+			"ListImageReferrers": func(c *ecr.Client, of config.Repository) error {
+				_, err := c.Reader(of).Referrers(t.Context(), digest.FromString("").String())
+				return err
+			},
+			"DescribeRepositories": func(c *ecr.Client, of config.Repository) error {
+				_, err := c.Repositories(t.Context(), of.Host)
+				return err
+			},
+		} {
+			t.Run(operation+" "+name, func(t *testing.T) {
+				server, pages := seeded(t, ecrtest.Options{}), 0
+				server.Script(ecrtest.Fault{Operation: operation, Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+					if pages++; pages > 9 {
+						w.WriteHeader(http.StatusTeapot)
+					}
+					w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+					_, _ = fmt.Fprintf(w, `{"imageDetails":[],"nextToken":"%c"}`, tokens[pages%len(tokens)])
+				}})
+				c := ecr.New(ecr.Options{})
+				defer c.Close()
+				if err := ask(c, mine(t, ten).Repository); err == nil || !strings.Contains(err.Error(), "its pages lead in a circle") {
+					t.Errorf("after %d pages: %v", pages, err)
+				}
+			})
+		}
 	}
 }
 

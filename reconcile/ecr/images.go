@@ -85,9 +85,13 @@ func (r *repository) describeAll(ctx context.Context) (images []image, now time.
 	}
 	pages := ecr.NewDescribeImagesPaginator(api, &ecr.DescribeImagesInput{
 		RegistryId: r.id(), RepositoryName: &r.Path, Filter: anyStatus(), MaxResults: aws.Int32(1000),
-	}, func(o *ecr.DescribeImagesPaginatorOptions) { o.StopOnDuplicateToken = true })
+	})
+	seen := pageTokens{}
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		if err == nil {
+			err = seen.add(page.NextToken)
+		}
 		if err != nil {
 			return nil, now, r.failure(r.String(), err)
 		}
@@ -102,6 +106,19 @@ func (r *repository) describeAll(ctx context.Context) (images []image, now time.
 		}
 	}
 	return images, now, nil
+}
+
+// pageTokens are those that the pages of a list gave for the pages after them. The SDK
+// would follow a circle for ever, or take what it has for the whole list.
+type pageTokens map[string]bool
+
+// add returns an error if the next page is one that was read before.
+func (seen pageTokens) add(next *string) error {
+	if next != nil && seen[*next] {
+		return errors.New("its pages lead in a circle")
+	}
+	seen[aws.ToString(next)] = true
+	return nil
 }
 
 func (r *repository) listing() *listing {

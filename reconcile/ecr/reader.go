@@ -281,8 +281,12 @@ func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descr
 		SubjectId: &types.SubjectIdentifier{ImageDigest: &digest},
 		Filter:    &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterAny},
 	}
+	seen := pageTokens{}
 	for {
 		out, err := api.ListImageReferrers(ctx, in)
+		if err == nil {
+			err = seen.add(out.NextToken)
+		}
 		if err != nil {
 			return nil, r.failure("referrers of "+r.subject(digest), err)
 		}
@@ -294,9 +298,6 @@ func (r *reader) Referrers(ctx context.Context, digest string) ([]registry.Descr
 		}
 		if aws.ToString(out.NextToken) == "" {
 			return referrers, nil
-		}
-		if aws.ToString(in.NextToken) == *out.NextToken {
-			return nil, fmt.Errorf("referrers of %s: the pages lead in a circle", r.subject(digest))
 		}
 		in.NextToken = out.NextToken
 	}
