@@ -260,6 +260,36 @@ func TestTagMovesWhileAPushWaits(t *testing.T) {
 	}
 }
 
+// A push that has to wait for pushes without a tag, as of what a run puts back, reads its
+// tag before, too.
+func TestTagMovesWhileAPushWaitsForTheRate(t *testing.T) {
+	if !ocitest.All() {
+		t.Skip("it waits for seconds; make test-all runs it")
+	}
+	server := seeded(t, ecrtest.Options{})
+	image := mine(t, ten)
+	c := ecr.New(ecr.Options{PushRate: 0.2})
+	defer c.Close()
+	w := ecr.NewWriters(c).Writer(image.Repository)
+	plain := c.Reader(image.Repository).Manifests(t.Context(), []string{"10.10"})[0]
+	if plain.Err != nil {
+		t.Fatal(plain.Err)
+	}
+	for range 2 {
+		if err := w.Put(t.Context(), []registry.TaggedManifest{{Manifest: plain.Value}})[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	moved, err := server.Seed("my-image", time.Now(), demo.Image{Tag: "10", Platforms: []string{"linux/amd64"}, Version: "another"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.Put(t.Context(), []registry.TaggedManifest{{Tag: "10", Manifest: plain.Value}})[0]
+	if is := (*registry.MovedError)(nil); !errors.As(err, &is) || is.Now != moved["10"] {
+		t.Errorf("got %v, want that the tag names %s", err, moved["10"])
+	}
+}
+
 // A list whose pages lead in a circle is not whole, and does not go on for ever.
 func TestPagesInACircle(t *testing.T) {
 	for name, tokens := range map[string]string{"of one page": "a", "of two pages": "ab"} {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -17,6 +18,7 @@ import (
 
 	"tagline/config"
 	"tagline/reconcile/oci"
+	"tagline/reconcile/oci/transport"
 	"tagline/reconcile/registry"
 )
 
@@ -121,8 +123,8 @@ func (w *writer) Tags(ctx context.Context) ([]string, error) {
 // Put implements [registry.Writer]. A cancelled context does not cut off a push
 // that has begun.
 //
-// Errors: [registry.MovedError] if a tag has been moved before its push was sent again;
-// [registry.ErrNotFound] if there is no such repository.
+// Errors: [registry.MovedError] if a tag has been moved before a push that had to wait,
+// or that was sent again; [registry.ErrNotFound] if there is no such repository.
 func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []error {
 	errs := make([]error, len(pushes))
 	var group errgroup.Group
@@ -145,9 +147,17 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 // tag, ECR may answer ImageTagAlreadyExistsException instead
 // (aws/containers-roadmap#2179). That does not say which digest the tag names,
 // so put reads the tag.
+//
+// Pushes without a tag take no turn, so one with a tag may have to wait for them.
 func (w *writer) put(ctx context.Context, push registry.TaggedManifest) error {
+	read := time.Now()
 	if err := w.pushes.Wait(ctx); err != nil {
 		return err
+	}
+	if time.Since(read) > transport.LongAgo {
+		if err := w.unmoved(ctx, push); err != nil {
+			return err
+		}
 	}
 	api, err := w.writes(ctx)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 // A registry can't compare and swap a tag, so whoever writes one reads it just before.
 // A write that has to wait, or that is sent again, checks what that was for once more.
 
-// longAgo is how long a write may wait to be sent without a check.
-const longAgo = time.Second
+// LongAgo is how long a write may wait to be sent without another look at its tag.
+const LongAgo = time.Second
 
 type checkKey struct{}
 

@@ -91,7 +91,7 @@ func (h *host) turn(req *http.Request, patience Patience, again bool) error {
 	ask := checkOf(req)
 	for checks := 1; ; checks++ {
 		waited, err := h.await(req.Context(), patience.MaxRetryAfter, patience.Backoff/2)
-		if err != nil || ask == nil || !again && waited <= longAgo {
+		if err != nil || ask == nil || !again && waited <= LongAgo {
 			return err
 		}
 		if err := ask(ofCheck(req.Context(), nil)); err != nil {

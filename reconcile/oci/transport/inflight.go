@@ -22,7 +22,7 @@ func (s Slots) Enter(ctx context.Context, check func(context.Context) error) (le
 		return nil, ctx.Err()
 	}
 	leave = func() { <-s }
-	if check != nil && time.Since(began) > longAgo {
+	if check != nil && time.Since(began) > LongAgo {
 		if err := check(ofCheck(ctx, s)); err != nil {
 			leave()
 			return nil, Lasting(err)
