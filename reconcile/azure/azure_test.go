@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime/debug"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,9 +57,10 @@ func TestCalls(t *testing.T) {
 func TestLostAnswerOfATag(t *testing.T) {
 	r := azuretest.Start(t)
 	digests := tested.Seed(t, r.Registry, demo.Image{Tag: "1.0", Platforms: []string{"linux/amd64"}})
+	sent := 0
 	r.Around(func(w http.ResponseWriter, req *http.Request, next http.HandlerFunc) {
-		if req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/_tags/") {
-			r.Around(nil)
+		if req.Method == http.MethodDelete {
+			sent++
 			next(httptest.NewRecorder(), req)
 			w.WriteHeader(http.StatusBadGateway)
 			return
@@ -69,7 +69,7 @@ func TestLostAnswerOfATag(t *testing.T) {
 	})
 	_, w := tested.Open(t, r.Host, oci.Options{Patience: transport.Patience{Attempts: 3, Backoff: time.Millisecond}})
 	err := w.Writer(config.Repository{Host: r.Host, Path: tested.Path}).DeleteTags(t.Context(), []registry.TagDigest{{Tag: "1.0", Digest: digests["1.0"]}})[0]
-	if err != nil || len(tested.Content(t, r.Host).Tags) > 0 {
-		t.Errorf("got %v, and the tags are %v", err, tested.Content(t, r.Host).Tags)
+	if err != nil || sent != 1 || len(tested.Content(t, r.Host).Tags) > 0 {
+		t.Errorf("got %v after %d deletions, and the tags are %v", err, sent, tested.Content(t, r.Host).Tags)
 	}
 }

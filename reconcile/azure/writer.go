@@ -63,9 +63,7 @@ func (w *writer) deleteTag(ctx context.Context, t registry.TagDigest) error {
 	gone := false // by an attempt whose answer was lost, it seems
 	again := func(ctx context.Context) error {
 		err := unmoved(ctx)
-		if gone = errors.Is(err, registry.ErrNotFound); gone {
-			return nil
-		}
+		gone = errors.Is(err, registry.ErrNotFound)
 		return err
 	}
 	_, err := w.api.ask(oci.Checked(ctx, t.Tag, again), http.MethodDelete, "/_tags/"+url.PathEscape(t.Tag), deletes, subject, nil)
