@@ -352,7 +352,8 @@ func (w *writer) delete(ctx context.Context, due map[string]types.ImageIdentifie
 	return outcome
 }
 
-// batchDelete returns the refusals, by tag or else by digest.
+// batchDelete returns the refusals, by tag or else by digest. A refusal of nothing that was
+// asked for may be of anything, so it fails the call.
 func (w *writer) batchDelete(ctx context.Context, ids []types.ImageIdentifier) (map[string]types.ImageFailure, error) {
 	api, err := w.writes(ctx)
 	if err == nil {
@@ -371,11 +372,21 @@ func (w *writer) batchDelete(ctx context.Context, ids []types.ImageIdentifier) (
 	}
 	refused := map[string]types.ImageFailure{}
 	for _, f := range out.Failures {
-		if id := f.ImageId; id != nil {
-			refused[cmp.Or(aws.ToString(id.ImageTag), aws.ToString(id.ImageDigest))] = f
+		id := aws.ToString(nameOf(f.ImageId))
+		if !slices.ContainsFunc(ids, func(asked types.ImageIdentifier) bool { return *nameOf(&asked) == id }) {
+			return nil, fmt.Errorf("%s: BatchDeleteImage: ECR refused %q, for which it was not asked: %s: %s", w, id, f.FailureCode, aws.ToString(f.FailureReason))
 		}
+		refused[id] = f
 	}
 	return refused, nil
+}
+
+// nameOf returns the tag of an id, or else its digest.
+func nameOf(id *types.ImageIdentifier) *string {
+	if id == nil {
+		return nil
+	}
+	return cmp.Or(id.ImageTag, id.ImageDigest)
 }
 
 // Copy implements [registry.Writer]. It reads and writes over HTTP, whatever
