@@ -305,7 +305,7 @@ func TestRefusedDeletionWithoutAnID(t *testing.T) {
 				_, _ = fmt.Fprintf(w, `{"imageIds":[],"failures":[{%s"failureCode":"KmsError","failureReason":"no key"}]}`, strings.ReplaceAll(id, "DIGEST", of))
 			}})
 			for _, errs := range [][]error{
-				w.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "10.10", Digest: of}}), w.DeleteManifests(t.Context(), []registry.Removal{{Digest: of}}),
+				w.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "10.10", Digest: of}}), w.DeleteManifests(t.Context(), []registry.Removal{{Digest: of, Tags: []string{"10.10"}}}),
 			} {
 				if errs[0] == nil || !strings.Contains(errs[0].Error(), "KmsError: no key") {
 					t.Errorf("%v", errs[0])
