@@ -138,7 +138,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for _, d := range plan.DeleteManifests {
 		unnamed[d.Digest] = ""
 	}
-	if len(unnamed) == 0 && !(Deletes(image) && len(plan.departures()) > 0) {
+	if len(unnamed) == 0 && (!Deletes(image) || len(plan.departures()) == 0) {
 		return
 	}
 	fresh, _ := newState().plan(ctx, readers, image)
