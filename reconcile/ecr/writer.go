@@ -25,7 +25,7 @@ type writer struct {
 func (w *writer) AtOnce() int { return max(1, int(math.Ceil(w.run.options.PushRate))) }
 
 // Turn implements [registry.Writer]. All repositories of an account share its rate of
-// pushes, so one batch at a time is between its last read and its push.
+// pushes, so one batch of tags at a time is between its last read and its push.
 func (w *writer) Turn(ctx context.Context) (end func(), err error) {
 	select {
 	case w.turn <- struct{}{}:
