@@ -320,6 +320,9 @@ func TestGraceOfASavedPlan(t *testing.T) {
 	job := reconcile.Job{Limit: reconcile.Limit{Max: 100, Set: true}}
 	job.Readers = &remembering{Memory: b.Memory}
 	p, _ := reconcile.Run(t.Context(), job, image)
+	if none := reconcile.Guard(p, reconcile.Limit{Set: true}); len(p.Stranded) != 1 || len(none.Stranded) > 0 {
+		t.Errorf("%v are stranded, and %v where nothing may be deleted", p.Stranded, none.Stranded)
+	}
 
 	m := &remembering{Memory: b.Memory}
 	m.later(72 * time.Hour)

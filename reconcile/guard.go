@@ -51,7 +51,7 @@ func Guard(plan Plan, limit Limit) Plan {
 	if plan.Swept.Unlisted && len(plan.Pushes) > 0 {
 		advice += " in this run; no later one finds what it replaces, since the registry lists no untagged manifests"
 	}
-	plan.DeleteTags, plan.DeleteManifests, plan.Tags = nil, nil, nil
+	plan.DeleteTags, plan.DeleteManifests, plan.Tags, plan.Stranded = nil, nil, nil, nil
 	plan.trimRequired()
 	plan.Violations = append(slices.Clone(plan.Violations), &config.Finding{ID: findings.MaxDeletions, Message: fmt.Sprintf(
 		"%s; nothing is deleted; %s", reason, advice)})

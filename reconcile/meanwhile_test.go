@@ -62,7 +62,7 @@ func TestUncopiedReferrerIsToldOf(t *testing.T) {
 			return reconcile.Apply(t.Context(), w, p)
 		},
 		"a saved plan": func(b *builder, w registry.Writer, image config.Image, p reconcile.Plan) reconcile.Result {
-			return reconcile.ApplySaved(t.Context(), b.Memory, w, image, p)
+			return reconcile.ApplySaved(t.Context(), b.Memory, w, image, p, unlimited)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

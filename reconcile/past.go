@@ -122,8 +122,8 @@ func (f *finder) carried(alias config.Alias, now registry.Descriptor) ([]oldImag
 	return images, nil
 }
 
-// maxDated bounds how many manifests a run remembers the versions of. Those that it
-// has not seen itself go first.
+// maxDated bounds how many manifests a run remembers the versions of. If there are more,
+// it keeps those that it has seen itself, and no others.
 const maxDated = 1000
 
 // note notes for later runs what a plan found out. A whole version has no mark, and

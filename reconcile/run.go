@@ -63,7 +63,7 @@ func Run(ctx context.Context, job Job, image config.Image) (Plan, Result) {
 		plan := Guard(job.Saved[image.Repository], job.Limit)
 		left := job.leave(image, plan)
 		job.planned(image)
-		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan)
+		result := ApplySaved(ctx, job.Readers, job.writer(image.Repository, plan), image, plan, job.Limit)
 		job.applied(plan, result)
 		left(ctx, result)
 		return plan.with(result, image), result

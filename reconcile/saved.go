@@ -11,10 +11,10 @@ import (
 // ApplySaved carries out a saved plan, each action by itself. If a tag or one of
 // its sources is no longer what the plan saw, the action is stale and is not
 // done, nor is any that relies on it. All other pushes are done. As in [Apply],
-// nothing is deleted then. It pushes exactly the bytes of the plan. The plan has
-// passed [CheckSaved].
-func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer, image config.Image, plan Plan) Result {
-	settled := recheck(ctx, readers, image, plan)
+// nothing is deleted then, and neither if a plan of now would be over the limit. It
+// pushes exactly the bytes of the plan. The plan has passed [CheckSaved].
+func ApplySaved(ctx context.Context, readers registry.Readers, w registry.Writer, image config.Image, plan Plan, limit Limit) Result {
+	settled := recheck(ctx, readers, image, plan, limit)
 	is := func(tag string) bool { _, ok := settled[tag]; return ok }
 	due := plan
 	due.Pushes = slices.DeleteFunc(slices.Clone(plan.Pushes), func(p Push) bool { return is(p.Tag) })

@@ -19,7 +19,7 @@ import (
 // recheck reads again what the actions of a plan rely on, as far as [Apply] does
 // not. It returns, by tag or digest, what is settled without a write: nil if it is
 // done already, or why it must not be done any more.
-func recheck(ctx context.Context, readers registry.Readers, image config.Image, plan Plan) map[string]error {
+func recheck(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, limit Limit) map[string]error {
 	aliases := byTag(image)
 	// A digest can't move, and a platform that is dropped has no source.
 	tagOf := func(p Push, c PlatformChange) (at place, isTag bool) {
@@ -58,7 +58,7 @@ func recheck(ctx context.Context, readers registry.Readers, image config.Image, 
 			}
 		}
 	}
-	vouch(ctx, readers, image, plan, settled)
+	vouch(ctx, readers, image, plan, limit, settled)
 	vouchLost(ctx, readers, image, plan, settled)
 	whole(ctx, readers, state, plan, settled)
 	for again := true; again; {
@@ -121,7 +121,7 @@ func whole(ctx context.Context, readers registry.Readers, state *State, plan Pla
 // not enough, since that takes the whole repository to know. So it is for what a tag
 // leaves: a registry may delete that with its last tag, and an index that came since may
 // list it. What a new plan would not do is stale.
-func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
+func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, limit Limit, settled map[string]error) {
 	aliases := byTag(image)
 	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
 	for _, p := range plan.Pushes {
@@ -138,7 +138,7 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for _, d := range plan.DeleteManifests {
 		unnamed[d.Digest] = ""
 	}
-	if len(unnamed) == 0 && !(Deletes(image) && len(plan.departures()) > 0) {
+	if len(unnamed) == 0 && (!Deletes(image) || len(plan.departures()) == 0) {
 		return
 	}
 	fresh, _ := newState().plan(ctx, readers, image)
@@ -167,7 +167,33 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 			settled[gone[i]] = nil
 		}
 	}
+	guardAgain(plan, fresh, limit, settled)
 	requireAgain(plan, fresh, settled)
+}
+
+// guardAgain counts the deletions as a plan of now does: whoever can write the file can
+// have a saved plan say that they are a purge's own, or that the repository is large.
+func guardAgain(plan, fresh Plan, limit Limit, settled map[string]error) {
+	due := map[string]bool{}
+	add := func(what string) {
+		if _, is := settled[what]; !is {
+			due[what] = true
+		}
+	}
+	for _, d := range plan.DeleteTags {
+		add(d.Tag)
+	}
+	for _, d := range plan.DeleteManifests {
+		add(d.Digest)
+	}
+	fresh.DeleteTags = slices.DeleteFunc(slices.Clone(fresh.DeleteTags), func(d DeleteTag) bool { return !due[d.Tag] })
+	fresh.DeleteManifests = slices.DeleteFunc(slices.Clone(fresh.DeleteManifests), func(d DeleteManifest) bool { return !due[d.Digest] })
+	fresh.Violations = nil
+	for _, v := range Guard(fresh, limit).Violations {
+		for what := range due {
+			settled[what] = fmt.Errorf("%w: %s", ErrStale, v.Message)
+		}
+	}
 }
 
 // requireAgain refuses what takes a tag from a manifest that something needs by now, and

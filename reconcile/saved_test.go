@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"tagline/reconcile/registry"
 	"tagline/reconcile/registry/registrytest"
 )
+
+var unlimited = reconcile.Limit{Max: 1000, Set: true}
 
 // savedPlan is a plan with one of each thing, the registry and the image that
 // it is for.
@@ -42,7 +45,7 @@ pinned: app@`+m.Tags["r.test/app:10.12"])
 
 func applySaved(t *testing.T, m *registrytest.Memory, image config.Image, p reconcile.Plan) map[string]error {
 	t.Helper()
-	r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
+	r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p, unlimited)
 	became := map[string]error{}
 	for i, o := range r.Pushed {
 		if o.Tag != p.Pushes[i].Tag {
@@ -232,7 +235,7 @@ func (readOnly) Put(_ context.Context, p []registry.TaggedManifest) []error {
 func TestASavedPlanIsAppliedOnce(t *testing.T) {
 	m, image, p := savedPlan(t)
 	applySaved(t, m, image, p)
-	r := reconcile.ApplySaved(t.Context(), m, readOnly{m.Writer(image.Repository)}, image, p)
+	r := reconcile.ApplySaved(t.Context(), m, readOnly{m.Writer(image.Repository)}, image, p, unlimited)
 	for _, o := range slices.Concat(r.Pushed, r.Deleted) {
 		if o.Err != nil {
 			t.Errorf("%s was done already, but: %v", o.Tag, o.Err)
@@ -258,7 +261,7 @@ func purgePlan(t *testing.T) (*registrytest.Memory, config.Image, reconcile.Plan
 func TestASavedPurge(t *testing.T) {
 	m, image, p := purgePlan(t)
 	for range 2 {
-		r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
+		r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p, unlimited)
 		for i, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
 			if o.Err != nil {
 				t.Errorf("action %d, %s: %v", i, o.Tag, o.Err)
@@ -270,6 +273,43 @@ func TestASavedPurge(t *testing.T) {
 		if left := plan(t, m, image); !left.Empty() {
 			t.Fatalf("left to do: %+v", left)
 		}
+	}
+}
+
+// A saved plan can't say of itself that its deletions do not count.
+func TestASavedPlanIsOverTheLimit(t *testing.T) {
+	for name, alter := range map[string]func(*reconcile.Plan){
+		"the kind": func(p *reconcile.Plan) {
+			for i := range p.DeleteManifests {
+				p.DeleteManifests[i].Kind = reconcile.KindAttestation
+			}
+		},
+		"the size of the repository": func(p *reconcile.Plan) { p.DeleteManifests = p.DeleteManifests[:20]; p.Swept.Manifests = 1000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := build()
+			b.Listed = true
+			b.tag("1", b.image("1", intel))
+			for i := range 40 {
+				b.image(fmt.Sprint("old ", i), intel)
+			}
+			image := aliases(t, "10: 1", "untagged: delete")
+			p := plan(t, b.Memory, image)
+			if alter(&p); len(p.DeleteManifests) < 20 {
+				t.Fatalf("%d deletions", len(p.DeleteManifests))
+			}
+			before := len(b.Manifests)
+			job := reconcile.Job{Readers: b.Memory, Writers: b.Memory, Saved: map[config.Repository]reconcile.Plan{image.Repository: p}}
+			_, r := reconcile.Run(t.Context(), job, image)
+			for _, o := range r.Removed {
+				if !errors.Is(o.Err, reconcile.ErrStale) || !strings.Contains(o.Err.Error(), "--max-deletions") {
+					t.Fatalf("%s: %v", o.Tag, o.Err)
+				}
+			}
+			if len(b.Manifests) != before || len(r.Removed) != len(p.DeleteManifests) || r.Pushed[0].Err != nil {
+				t.Errorf("of %d manifests %d are left, and the push: %v", before, len(b.Manifests), r.Pushed[0].Err)
+			}
+		})
 	}
 }
 
@@ -296,7 +336,7 @@ func TestASavedPlanBreaksNoLaterIndex(t *testing.T) {
 				if later {
 					b.tag("10.1", b.index("10.1", nil, b.entry(was, intel)))
 				}
-				r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p)
+				r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p, unlimited)
 				_, there := b.Manifests[was]
 				for _, o := range slices.Concat(r.Pushed, r.Deleted) {
 					if there != later || later != errors.Is(o.Err, reconcile.ErrStale) {
@@ -320,7 +360,7 @@ func TestASavedPurgeThatWasCut(t *testing.T) {
 	b.Broken["DELETE "+old] = errors.New("cut")
 	for _, cut := range []bool{true, false} {
 		failed := 0
-		r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p)
+		r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p, unlimited)
 		for _, o := range slices.Concat(r.Pushed, r.Deleted, r.Removed) {
 			if o.Err != nil {
 				failed++
@@ -380,7 +420,7 @@ func TestASavedPurgeIsVouchedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, image, p := purgePlan(t)
 			test.change(m, &p)
-			r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p)
+			r := reconcile.ApplySaved(t.Context(), m, m.Writer(image.Repository), image, p, unlimited)
 			said := false
 			for _, o := range slices.Concat(r.Pushed, r.Removed) {
 				said = said || o.Err != nil && strings.Contains(o.Err.Error(), test.want)

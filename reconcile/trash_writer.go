@@ -22,7 +22,7 @@ type keeping struct {
 	tags    map[string][]KeptTag // by digest: those that go with it
 	below   map[string][]string  // manifests that go after one, by its digest
 	kept    map[string]bool      // digests that the trash has
-	failed  error                // why an index that a purge replaces was not kept
+	failed  error                // why something was not kept that has to be before a purge or a deletion
 }
 
 // KeepFirst returns a writer for a plan that keeps what it deletes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -47,6 +48,9 @@ func (a *app) load(keep func(config.Image) bool) (*config.Config, error) {
 	})
 	switch at := (*fs.PathError)(nil); {
 	case errors.Is(err, fs.ErrNotExist) && slices.Equal(a.files, []string{defaultFile}):
+		if _, other := os.Stat("images.yml"); other == nil {
+			return nil, fmt.Errorf("%w; there is images.yml: rename it, or name it with --file", err)
+		}
 		return nil, fmt.Errorf("%w; name another file with --file, or draft one: tagline init REPOSITORY -o %s", err, defaultFile)
 	case errors.As(err, &at):
 		return nil, fmt.Errorf("%w; name another file with --file", err)

@@ -27,10 +27,12 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "Put back manifests and tags that a run deleted, or list them",
 		Long: `Put back manifests and tags that a run deleted, or list them.
 
-apply keeps what it deletes in its trash. Without a REPOSITORY, --run or --since,
-restore lists the trash. REPOSITORY puts back everything that was deleted from it.
-REPOSITORY:TAG puts back the tag and the manifest that it named last. Nothing is
-written for a tag that can't be put back.
+apply stores what it is about to delete in its trash, with the tags that name it. If
+the deletion then fails, it is there all the same. Without a REPOSITORY, --run or
+--since, restore lists the trash. REPOSITORY puts back everything that was deleted
+from it, and moves back the tags that were moved away from that. REPOSITORY:TAG puts
+back the tag and the manifest that it named last. Nothing is written for a tag that
+can't be put back.
 REPOSITORY@DIGEST puts back the manifest and no tag. A repository without a host is
 an image of images.yaml by its name there, or is on the --registry.
 

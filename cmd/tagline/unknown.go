@@ -38,7 +38,7 @@ func noCommand(of *cobra.Command, name string) error {
 		near = []string{meant}
 	}
 	if name == "" || len(near) == 0 {
-		return fmt.Errorf("unknown command %q for %q", name, of.CommandPath())
+		return fmt.Errorf("unknown command %q for %q; see %q", name, of.CommandPath(), of.CommandPath()+" --help")
 	}
 	slices.Sort(near)
 	for i := range near {

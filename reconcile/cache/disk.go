@@ -38,6 +38,7 @@ type disk struct {
 	unusable bool
 
 	frozen, wrote atomic.Bool
+	unlockable    atomic.Bool // another run has held the lock for too long
 }
 
 // open is nil for a folder that is not there or can't be used.
@@ -137,15 +138,18 @@ const (
 	lockWait = 10 * time.Second
 )
 
-// alone calls change while no other run reads and writes a file of the folder, as long
-// as that takes no more than lockWait. A file system without locks keeps no run back.
+// alone calls change while no other run reads and writes a file of the folder. If one
+// holds the lock for lockWait, or the file system has no locks, change is called all the
+// same.
 func (d *disk) alone(change func()) {
-	if opened := d.open(true); opened != nil && !d.frozen.Load() {
+	if opened := d.open(true); opened != nil && !d.frozen.Load() && !d.unlockable.Load() {
 		lock := flock.New(filepath.Join(opened.Name(), lockName))
 		defer func() { _ = lock.Close() }()
 		ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 		defer cancel()
-		_, _ = lock.TryLockContext(ctx, time.Millisecond)
+		if locked, _ := lock.TryLockContext(ctx, 5*time.Millisecond); !locked {
+			d.unlockable.Store(true)
+		}
 	}
 	change()
 }

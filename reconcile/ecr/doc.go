@@ -27,6 +27,8 @@
 //	blobs.go         which blobs there are
 //	facts.go         immutable tags and lifecycle policies
 //	catalog.go       all repositories of a registry
-//	writer.go        pushes, deletions, copies
+//	writer.go        tags as they are now; copies
+//	push.go          pushes
+//	delete.go        deletions
 //	open.go          who reads and who writes a repository
 package ecr

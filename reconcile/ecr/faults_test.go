@@ -290,6 +290,31 @@ func TestTagMovesWhileAPushWaitsForTheRate(t *testing.T) {
 	}
 }
 
+// A refusal that does not say of what is no success.
+func TestRefusedDeletionWithoutAnID(t *testing.T) {
+	for name, id := range map[string]string{"no id": "", "the digest alone": `"imageId":{"imageDigest":"DIGEST"},`, "another tag": `"imageId":{"imageTag":"x"},`} {
+		t.Run(name, func(t *testing.T) {
+			server := seeded(t, ecrtest.Options{})
+			image := mine(t, ten)
+			c := ecr.New(ecr.Options{})
+			defer c.Close()
+			w := ecr.NewWriters(c).Writer(image.Repository)
+			of := w.Resolve(t.Context(), []string{"10.10"})[0].Value.Digest
+			server.Script(ecrtest.Fault{Operation: "BatchDeleteImage", Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				_, _ = fmt.Fprintf(w, `{"imageIds":[],"failures":[{%s"failureCode":"KmsError","failureReason":"no key"}]}`, strings.ReplaceAll(id, "DIGEST", of))
+			}})
+			for _, errs := range [][]error{
+				w.DeleteTags(t.Context(), []registry.TagDigest{{Tag: "10.10", Digest: of}}), w.DeleteManifests(t.Context(), []registry.Removal{{Digest: of, Tags: []string{"10.10"}}}),
+			} {
+				if errs[0] == nil || !strings.Contains(errs[0].Error(), "KmsError: no key") {
+					t.Errorf("%v", errs[0])
+				}
+			}
+		})
+	}
+}
+
 // A list whose pages lead in a circle is not whole, and does not go on for ever.
 func TestPagesInACircle(t *testing.T) {
 	for name, tokens := range map[string]string{"of one page": "a", "of two pages": "ab"} {

@@ -23,7 +23,7 @@ func (c *Client) Repositories(ctx context.Context, host string) ([]string, error
 		}
 	}
 	if err != nil {
-		return nil, of.failure("list of repositories of "+host, err)
+		return nil, of.failure("list of repositories of "+host, unlisted(err))
 	}
 	return names, nil
 }

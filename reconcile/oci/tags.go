@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -22,9 +23,17 @@ func (r *reader) Tags(ctx context.Context) ([]string, error) {
 		tags, err = list(ctx, lister, func(page *remote.Tags) []string { return page.Tags })
 	}
 	if err != nil {
-		return nil, r.answer("list of tags of "+r.String(), err)
+		return nil, r.answer("list of tags of "+r.String(), unlisted(err))
 	}
 	return tags, nil
+}
+
+// unlisted explains what came in place of a list.
+func unlisted(err error) error {
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("answered with no list (%w): is there a proxy or a login page in front?", err)
+	}
+	return err
 }
 
 // maxPages limits a listing, in case a registry has something new on every page

@@ -36,7 +36,7 @@ func TestTagsThatCannotBeListed(t *testing.T) {
 		"no repository":  {answer(404, `{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}`), "not found: NAME_UNKNOWN: unknown", true},
 		"a page of HTML": {answer(404, "<html>", "Content-Type", "text/html"), "page of HTML", false},
 		"forbidden":      {answer(403, ""), "403 Forbidden", false},
-		"not JSON":       {answer(200, "<html>"), "invalid character", false},
+		"not JSON":       {answer(200, "<html>"), "answered with no list (invalid character '<' looking for beginning of value): is there a proxy", false},
 		"a circle":       {page("/v2/app/tags/list?n=1000", "1.0"), "its pages lead in a circle", false},
 		"another host":   {page("http://127.0.0.1:1/v2/app/tags/list", "1.0"), "does not match registry host", false},
 		"new tags for ever": {func(w http.ResponseWriter, r *http.Request) {

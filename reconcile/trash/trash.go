@@ -73,7 +73,7 @@ func (t *Trash) Keep(repository config.Repository, what []reconcile.Kept) error 
 	return nil
 }
 
-// Deleted implements [reconcile.Trash]. A record that can't be renamed is there all the
+// Deleted implements [reconcile.Trash]. A record that can't be claimed is there all the
 // same, until a run keeps the same.
 func (t *Trash) Deleted(of config.Repository) {
 	t.mu.Lock()
@@ -81,11 +81,33 @@ func (t *Trash) Deleted(of config.Repository) {
 	for name, repository := range t.kept {
 		content := strings.TrimSuffix(name, suffix)
 		own := content + "-" + t.run + suffix
-		if repository == of && !strings.HasSuffix(content, "-"+t.run) && t.opened.Rename(name, own) == nil {
+		if repository == of && !strings.HasSuffix(content, "-"+t.run) && t.claim(content, own) == nil {
 			delete(t.kept, name)
 			t.kept[own] = of
 		}
 	}
+}
+
+// claim gives this run its own record of a content. Another run may have kept the same
+// since: that one's record is copied, and stays.
+func (t *Trash) claim(content, own string) error {
+	name := content + suffix
+	record, err := readFile(t.opened, name)
+	if errors.Is(err, fs.ErrNotExist) { // the other run has claimed it
+		var all []string
+		if all, err = fs.Glob(t.opened.FS(), content+"-*"+suffix); len(all) > 0 {
+			name = all[0]
+			record, err = readFile(t.opened, name)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case record.Run == t.run:
+		return t.opened.Rename(name, own)
+	}
+	record.Run, record.Job, record.Time = t.run, t.job, t.now().UTC()
+	return t.opened.WriteDurably(own, func(w io.Writer) error { return encode(w, record) })
 }
 
 // Check returns the error that [Trash.Keep] would have in this folder, nil if it
@@ -187,7 +209,11 @@ func read(f *folder.Folder, entry fs.DirEntry) (reconcile.Record, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
 		return reconcile.Record{}, errors.New("it is no file that tagline wrote")
 	}
-	data, err := f.ReadFile(entry.Name())
+	return readFile(f, entry.Name())
+}
+
+func readFile(f *folder.Folder, name string) (reconcile.Record, error) {
+	data, err := f.ReadFile(name)
 	if err != nil {
 		return reconcile.Record{}, err
 	}

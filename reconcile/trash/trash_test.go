@@ -133,6 +133,37 @@ func TestBothAreKept(t *testing.T) {
 	}
 }
 
+// Runs that keep the same at the same time, and delete some of it each, have a record
+// each, whatever the order.
+func TestRunsThatKeepTheSame(t *testing.T) {
+	what := []reconcile.Kept{kept("{}", reconcile.KeptTag{Tag: "9"})}
+	for _, order := range [][]int{{0, 1}, {1, 0}} {
+		dir := t.TempDir()
+		runs := []*Trash{Open(dir, "run0", "job0"), Open(dir, "run1", "job1")}
+		for _, run := range runs {
+			must(t, run.Keep(app, what))
+		}
+		for _, i := range order {
+			runs[i].Deleted(app)
+		}
+		for _, run := range runs {
+			must(t, run.Close())
+		}
+		got, errs := Read(dir, everything)
+		var of []string
+		for _, r := range got {
+			of = append(of, r.Run+" "+r.Job)
+			if len(r.Kept) != 1 || r.Kept[0].Manifest.Digest != what[0].Manifest.Digest {
+				t.Errorf("%s kept %+v", r.Run, r.Kept)
+			}
+		}
+		slices.Sort(of)
+		if !slices.Equal(of, []string{"run0 job0", "run1 job1"}) || len(errs) > 0 {
+			t.Errorf("in order %v got %q, %v", order, of, errs)
+		}
+	}
+}
+
 // Neither runs at the same time nor one run with many repositories lose a
 // record.
 func TestConcurrentRuns(t *testing.T) {

@@ -21,8 +21,9 @@ type check struct {
 }
 
 // WithCheck returns a context for the PUT or DELETE whose path ends with a tag or an
-// id. ask is called before that is sent again, and before it is sent at all if it had to
-// wait for more than a second. If ask returns an error, that is the write's.
+// id. ask is called before that is sent again, and before it is sent at all if its turn,
+// or a slot after that, took more than a second. If ask returns an error, that is the
+// write's.
 func WithCheck(ctx context.Context, of string, ask func(context.Context) error) context.Context {
 	return context.WithValue(ctx, checkKey{}, &check{of, ask})
 }
