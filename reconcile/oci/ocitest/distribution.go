@@ -83,10 +83,10 @@ func Distribution(t testing.TB, options ...Option) string {
 	return address
 }
 
-// quiet are the variables with which distribution works less for the same answers. It
-// prints every span of its traces, whatever OTEL_TRACES_EXPORTER is, once it has a
-// batch of them or some time has passed, so both are more than a test reaches. That and
-// the garbage were a third of its processor time.
+// quiet are variables that make distribution work less for the same answers. It writes
+// every span of its traces into its log, whatever OTEL_TRACES_EXPORTER says, when it has
+// a batch of them or a delay is over. No test reaches these two limits. Spans and garbage
+// took a quarter of its processor time.
 var quiet = []string{
 	"GOGC=400",
 	"OTEL_TRACES_EXPORTER=none",
