@@ -38,7 +38,7 @@ type disk struct {
 	unusable bool
 
 	frozen, wrote atomic.Bool
-	unlockable    atomic.Bool // another run has held the lock for too long
+	unlockable    atomic.Bool // another run has held the lock for too long, or there are no locks
 }
 
 // open is nil for a folder that is not there or can't be used.
@@ -139,10 +139,9 @@ const (
 )
 
 // alone calls change while no other run reads and writes a file of the folder. If one
-// holds the lock for lockWait, or the file system has no locks, change is called all the
-// same.
+// holds the lock for lockWait, or there can be no lock, change is called all the same.
 func (d *disk) alone(change func()) {
-	if opened := d.open(true); opened != nil && !d.frozen.Load() && !d.unlockable.Load() {
+	if opened := d.open(true); opened != nil && !d.frozen.Load() && !d.unlockable.Load() && lockable(opened) {
 		lock := flock.New(filepath.Join(opened.Name(), lockName))
 		defer func() { _ = lock.Close() }()
 		ctx, cancel := context.WithTimeout(context.Background(), lockWait)
@@ -152,6 +151,13 @@ func (d *disk) alone(change func()) {
 		}
 	}
 	change()
+}
+
+// lockable reports whether the lock is a file, or not there yet. A link could lead out of
+// the folder, and to open a pipe could take for ever.
+func lockable(opened *folder.Folder) bool {
+	info, err := opened.Lstat(lockName)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular()
 }
 
 // write writes a file that appears in one step.

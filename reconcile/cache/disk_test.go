@@ -137,6 +137,28 @@ func TestBrokenCaches(t *testing.T) {
 	}
 }
 
+// A lock that leads out of the folder is not opened, and the run writes without it.
+func TestLockThatIsALink(t *testing.T) {
+	dir, r := t.TempDir(), &fake{tags: map[string]string{"1": "one"}}
+	outside := filepath.Join(t.TempDir(), "outside")
+	err := os.Mkdir(filepath.Join(dir, layout), 0o700)
+	if err == nil {
+		err = os.Symlink(outside, filepath.Join(dir, layout, lockName))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := start(t, dir, r)
+	run.manifest(t, "1")
+	run.cache.Close()
+	if _, err := os.Lstat(outside); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file outside of the folder was made: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, layout, fileName(app.String()))); err != nil || len(run.warnings) > 0 {
+		t.Errorf("the cache was not written: %v, warnings %v", err, run.warnings)
+	}
+}
+
 // A registry's words never become a path.
 func TestHostileNames(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")

@@ -176,13 +176,26 @@ func (w *writer) batchDelete(ctx context.Context, ids []types.ImageIdentifier) (
 	}
 	refused := map[string]types.ImageFailure{}
 	for _, f := range out.Failures {
-		id := aws.ToString(nameOf(f.ImageId))
-		if !slices.ContainsFunc(ids, func(asked types.ImageIdentifier) bool { return *nameOf(&asked) == id }) {
-			return nil, fmt.Errorf("%s: BatchDeleteImage: ECR refused %q, for which it was not asked: %s: %s", w, id, f.FailureCode, aws.ToString(f.FailureReason))
+		of := slices.IndexFunc(ids, func(asked types.ImageIdentifier) bool { return isOf(f, asked) })
+		if of < 0 {
+			return nil, fmt.Errorf("%s: BatchDeleteImage: ECR refused %q, for which it was not asked: %s: %s",
+				w, aws.ToString(nameOf(f.ImageId)), f.FailureCode, aws.ToString(f.FailureReason))
 		}
-		refused[id] = f
+		refused[*nameOf(&ids[of])] = f
 	}
 	return refused, nil
+}
+
+// isOf reports whether a refusal is of an id. If that is a digest, the refusal may have a
+// tag beside it, as ECR's list of what it has deleted does (API_BatchDeleteImage, Examples).
+func isOf(f types.ImageFailure, asked types.ImageIdentifier) bool {
+	switch {
+	case f.ImageId == nil:
+		return false
+	case asked.ImageTag != nil:
+		return *asked.ImageTag == aws.ToString(f.ImageId.ImageTag)
+	}
+	return *asked.ImageDigest == aws.ToString(f.ImageId.ImageDigest)
 }
 
 // nameOf returns the tag of an id, or else its digest.

@@ -315,6 +315,27 @@ func TestRefusedDeletionWithoutAnID(t *testing.T) {
 	}
 }
 
+// A refusal of a digest may have a tag beside it, and is none of the rest of its call.
+func TestRefusedDeletionWithATag(t *testing.T) {
+	server := seeded(t, ecrtest.Options{})
+	c := ecr.New(ecr.Options{})
+	defer c.Close()
+	w := ecr.NewWriters(c).Writer(mine(t, ten).Repository)
+	tags := []string{"10.10", "10.20"}
+	var due []registry.Removal
+	for i, now := range w.Resolve(t.Context(), tags) {
+		due = append(due, registry.Removal{Digest: now.Value.Digest, Tags: tags[i : i+1]})
+	}
+	server.Script(ecrtest.Fault{Operation: "BatchDeleteImage", Do: func(w http.ResponseWriter, _ *ecrtest.Call) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = fmt.Fprintf(w, `{"failures":[{"imageId":{"imageDigest":%q,"imageTag":"10.10"},"failureCode":"KmsError","failureReason":"no key"}]}`, due[0].Digest)
+	}})
+	errs := w.DeleteManifests(t.Context(), due)
+	if errs[0] == nil || !strings.Contains(errs[0].Error(), "KmsError: no key") || errs[1] != nil {
+		t.Errorf("got %v", errs)
+	}
+}
+
 // A list whose pages lead in a circle is not whole, and does not go on for ever.
 func TestPagesInACircle(t *testing.T) {
 	for name, tokens := range map[string]string{"of one page": "a", "of two pages": "ab"} {

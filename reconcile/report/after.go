@@ -15,7 +15,7 @@ import (
 type after struct {
 	unsure []string // "my-image:10", of which it is not known
 	lost   int      // manifests that are needed, and that may be missing
-	stay   bool     // manifests were to be deleted and are still there
+	stay   bool     // manifests were to be deleted, and that failed or was not begun
 }
 
 // add adds the actions of one repository.
@@ -70,7 +70,7 @@ func (a *after) sentence(changed int) string {
 	}
 	line += " Run again once the cause is gone: a run does what is left."
 	if a.stay {
-		line += " Where a registry lists no untagged manifests, the next run does not find those that were not deleted."
+		line += " Where a registry lists no untagged manifests, the next run finds those that stayed only if a tag leads to them."
 	}
 	if a.lost > 0 {
 		line += fmt.Sprintf(" %s that images need may be missing, see above.", Count(a.lost, "manifest"))

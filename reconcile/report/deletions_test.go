@@ -72,7 +72,7 @@ my-image
   - 20 untagged manifests  that nothing needs (20.0 MB)
   ! error[max-deletions]: too many
 Applied: 1 pushed, 2 tags and 20 manifests deleted, 1 blocked, 1 failed.
-3 tags were changed as planned; this run left every other tag as it was. Run again once the cause is gone: a run does what is left. Where a registry lists no untagged manifests, the next run does not find those that were not deleted.
+3 tags were changed as planned; this run left every other tag as it was. Run again once the cause is gone: a run does what is left. Where a registry lists no untagged manifests, the next run finds those that stayed only if a tag leads to them.
 20 digests are gone that a deployment may have pinned. How to look: policies/README.md, "Pinned digests".
 Reclaimed: 20 untagged manifests, 20.0 MB.
 3 attestations of untagged indexes stay; untagged: delete removes both.

@@ -94,8 +94,7 @@ func (t *Trash) claim(content, own string) error {
 	name := content + suffix
 	record, err := readFile(t.opened, name)
 	if errors.Is(err, fs.ErrNotExist) { // the other run has claimed it
-		var all []string
-		if all, err = fs.Glob(t.opened.FS(), content+"-*"+suffix); len(all) > 0 {
+		if all, _ := fs.Glob(t.opened.FS(), content+"-*"+suffix); len(all) > 0 { // or it is gone
 			name = all[0]
 			record, err = readFile(t.opened, name)
 		}

@@ -164,6 +164,21 @@ func TestRunsThatKeepTheSame(t *testing.T) {
 	}
 }
 
+// A record that is gone by the time that the deletion is done leaves no other behind.
+func TestRecordThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	run := Open(dir, "run", "job")
+	must(t, run.Keep(app, []reconcile.Kept{kept("{}", reconcile.KeptTag{Tag: "9"})}))
+	for name := range run.kept {
+		must(t, os.Remove(filepath.Join(dir, layout, name)))
+	}
+	run.Deleted(app)
+	must(t, run.Close())
+	if got, errs := Read(dir, everything); len(got)+len(errs) > 0 {
+		t.Errorf("the trash has %+v, %v", got, errs)
+	}
+}
+
 // Neither runs at the same time nor one run with many repositories lose a
 // record.
 func TestConcurrentRuns(t *testing.T) {

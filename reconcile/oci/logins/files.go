@@ -108,7 +108,7 @@ func usualFiles() []string {
 func parseLogins(from, text string) (loginFile, error) {
 	parsed, err := dockerconfig.LoadFromReader(strings.NewReader(text))
 	if err != nil {
-		return loginFile{}, fmt.Errorf("%s: %w; mend the file, or remove it and log in again", from, err)
+		return loginFile{}, fmt.Errorf("%s: %w; mend it, or remove it and log in again", from, err)
 	}
 	file := loginFile{from: from, entries: map[string]entry{}, config: parsed}
 	for _, key := range slices.SortedFunc(maps.Keys(parsed.AuthConfigs), plainFirst) {

@@ -159,7 +159,7 @@ func TestWhichLoginCounts(t *testing.T) {
 		},
 		{
 			name: "a file that is no JSON", files: map[string]string{podmanFile: "no", ocitest.DockerFile: ocitest.LoginsOf(ocitest.Auths("ghcr.io"))},
-			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: HOME/.config/containers/auth.json: invalid character 'o' in literal null (expecting 'u'); mend the file, or remove it and log in again"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: HOME/.config/containers/auth.json: invalid character 'o' in literal null (expecting 'u'); mend it, or remove it and log in again"},
 		},
 		{
 			name: "a file that was named and is not there", files: map[string]string{ocitest.DockerFile: ocitest.LoginsOf(ocitest.Auths("ghcr.io"))},
@@ -168,7 +168,7 @@ func TestWhichLoginCounts(t *testing.T) {
 		},
 		{
 			name: "a variable that is no JSON", env: map[string]string{"DOCKER_AUTH_CONFIG": "no"},
-			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: DOCKER_AUTH_CONFIG: invalid character 'o' in literal null (expecting 'u'); mend the file, or remove it and log in again"},
+			want: map[string]string{"ghcr.io/app": "ghcr.io: credentials: DOCKER_AUTH_CONFIG: invalid character 'o' in literal null (expecting 'u'); mend it, or remove it and log in again"},
 		},
 	}
 	for _, tt := range tests {
