@@ -13,13 +13,25 @@ import (
 // TestReadingOrder holds the files of a package to the order in its doc.go: a file
 // uses only what files above it declare.
 func TestReadingOrder(t *testing.T) {
-	for _, folder := range []string{"../config", ".", "report", "oci/transport", "oci/ocitest", "oci", "ecr", "ecr/ecrtest", "../cmd/tagline"} {
-		t.Run(folder, func(t *testing.T) { testReadingOrder(t, folder) })
+	folders := []string{"./config", "./reconcile", "./reconcile/report", "./reconcile/oci/transport", "./reconcile/oci/ocitest", "./reconcile/oci", "./reconcile/ecr", "./reconcile/ecr/ecrtest", "./cmd/tagline"}
+	// Together, since each call starts the go command several times.
+	loaded, err := packages.Load(&packages.Config{
+		Dir:  "..",
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile,
+	}, folders...)
+	if err != nil || len(loaded) != len(folders) {
+		t.Fatal(err, loaded)
+	}
+	for _, pkg := range loaded {
+		t.Run(pkg.PkgPath, func(t *testing.T) { testReadingOrder(t, pkg) })
 	}
 }
 
-func testReadingOrder(t *testing.T, folder string) {
-	doc, err := os.ReadFile(filepath.Join(folder, "doc.go"))
+func testReadingOrder(t *testing.T, pkg *packages.Package) {
+	if len(pkg.Errors) > 0 {
+		t.Fatal(pkg.Errors)
+	}
+	doc, err := os.ReadFile(filepath.Join(pkg.Dir, "doc.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,13 +39,6 @@ func testReadingOrder(t *testing.T, folder string) {
 	for i, match := range regexp.MustCompile(`(?m)^//\t(\w+\.go)\s`).FindAllStringSubmatch(string(doc), -1) {
 		order[match[1]] = i
 	}
-	loaded, err := packages.Load(&packages.Config{
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile,
-	}, "./"+folder)
-	if err != nil || len(loaded) != 1 || len(loaded[0].Errors) > 0 {
-		t.Fatal(err, loaded)
-	}
-	pkg := loaded[0]
 	name := func(pos token.Pos) string { return filepath.Base(pkg.Fset.Position(pos).Filename) }
 	for _, file := range pkg.Syntax {
 		if _, listed := order[name(file.Pos())]; !listed && name(file.Pos()) != "doc.go" {
