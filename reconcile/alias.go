@@ -44,7 +44,7 @@ func (p *planner) verdict(alias config.Alias) verdict {
 	if v.any() {
 		v = verdict{decision: v.blocked()}
 	}
-	if p.followed[alias.Tag] { // no one else asks again
+	if p.followed[alias.Tag] { // only these are asked for again
 		p.verdicts[alias.Tag] = v
 	}
 	return v
@@ -74,8 +74,8 @@ func (p *planner) check(alias config.Alias, v *verdict) {
 	}
 }
 
-// expect notes what the pushes that a content follows bring, since it is checked with
-// those.
+// expect notes as present what the pushes of the aliases that c follows bring: those
+// pushes are checked themselves.
 func (p *planner) expect(c content) {
 	for _, tag := range c.follows {
 		if followed := p.verdict(p.aliases[tag]); followed.push != nil {
@@ -219,7 +219,7 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 		v.join(why)
 		return v
 	}
-	if c.stays = whole.stays && a.OneSource; c.stays { // it has what it follows has
+	if c.stays = whole.stays && a.OneSource; c.stays { // it gets what the alias that it follows has
 		a.Entries, a.Filtered = all, false
 	}
 	kept := map[policies.Entry]bool{}
@@ -228,7 +228,7 @@ func (p *planner) compose(alias config.Alias) (v verdict) {
 	}
 	c.filtered = a.Filtered || whole.filtered
 	c.leaves = slices.DeleteFunc(c.leaves, func(l leaf) bool { return !kept[l.Entry] })
-	p.finish(&c, a, whole)
+	p.chooseBytes(&c, a, whole)
 	if alias.OneVersion() && !a.Composed() {
 		p.dates[c.Digest] = sources[0].Tag
 	}
@@ -294,7 +294,7 @@ func (s scope) guarded(source config.Source) bool {
 	return source.Newest != nil && !policies.Downgrade.Over(s.rules, source.Newest.Downgrade)
 }
 
-// compare has the policies judge an alias of newest sources once more, now with
+// compare applies the policies to an alias of newest sources a second time, now with
 // what it carries today. An alias that does not change needs no judging.
 func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (warnings []*config.Finding, ps problems) {
 	old, err := p.tag(p.home, alias.Tag)
@@ -332,9 +332,10 @@ func (p *planner) compare(alias config.Alias, a policies.Alias, digest string) (
 	return warnings, ps
 }
 
-// finish decides whether an alias re-uses the bytes of its source, is the one
-// image that is left, or gets an index of its own; and what has to be copied.
-func (p *planner) finish(c *content, a policies.Alias, whole content) {
+// chooseBytes decides whether an alias re-uses the bytes of its source, is the one
+// image that is left, or gets an index of its own. It notes what has to be copied for
+// that.
+func (p *planner) chooseBytes(c *content, a policies.Alias, whole content) {
 	needed := c.leaves
 	switch {
 	case a.Composed():

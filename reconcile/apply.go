@@ -23,7 +23,7 @@ func Apply(ctx context.Context, w registry.Writer, plan Plan) Result {
 	for _, p := range plan.Pushes {
 		a.outcome[p.Tag] = ErrSkipped // until it is tried
 	}
-	a.undeletable = a.deletes()
+	a.undeletable = a.checkDeletes()
 	for _, wave := range pushWaves(plan.Pushes) {
 		for batch := range slices.Chunk(wave, w.AtOnce()) {
 			a.push(batch)

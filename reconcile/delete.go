@@ -11,15 +11,15 @@ import (
 	"tagline/reconcile/registry"
 )
 
-// comparedAfter is how many manifests are deleted between two comparisons of the tags. If
-// there are more tags than that, it is as many as there are tags, so that a deletion costs
-// one HEAD more at the most.
+// comparedAfter is how many manifests are deleted between two comparisons of the tags.
+// If there are more tags than that, it is the number of tags, so that a deletion costs
+// at most one extra HEAD.
 const comparedAfter = 100
 
-// deleteManifests comes last. Nothing is deleted if anything before it failed, or
-// if the tags are not all what the plan relies on: each was written or left alone by
-// now, and a new one may need what is to go. What an index lists goes only after the
-// index itself, and after another look at the tags.
+// deleteManifests comes last. It deletes nothing if anything before it failed, or if a
+// tag is not what the plan relies on: by now each tag is written or left alone, and a
+// new one may need a manifest that is to go. An index is deleted before what it lists,
+// and the tags are compared again in between.
 func (a *applying) deleteManifests(plan Plan, whole bool, untagged []Outcome) []Outcome {
 	if len(plan.DeleteManifests) == 0 {
 		return nil
@@ -163,9 +163,10 @@ func (a *applying) unchanged(planned []TagDigest, gone map[string]bool) error {
 	return nil
 }
 
-// deletes returns why the registry deletes no manifest, where a purge would leave
-// manifests behind for that. Only a deletion can tell, so a dry run can't know.
-func (a *applying) deletes() error {
+// checkDeletes asks whether the registry deletes manifests at all, if the plan purges:
+// otherwise a purge would leave the old ones behind. Only a deletion can tell, so a dry
+// run can't know.
+func (a *applying) checkDeletes() error {
 	purges := slices.ContainsFunc(a.plan.Pushes, func(p Push) bool { return p.Purged > 0 })
 	if !purges || len(a.plan.DeleteManifests) == 0 {
 		return nil
@@ -173,7 +174,8 @@ func (a *applying) deletes() error {
 	return a.w.Deletes(a.ctx)
 }
 
-// untaggable returns the deletions that do not follow from a purge that is not done.
+// untaggable leaves out the tags that go only because of a purge, if nothing can be
+// purged, and notes why.
 func (a *applying) untaggable(due []DeleteTag) []DeleteTag {
 	if a.undeletable == nil {
 		return due

@@ -22,7 +22,7 @@
 //	problems.go         why an alias can't be decided
 //	versions.go         tags as versions
 //	rank.go             how much a tag looks like a version
-//	parts.go            of which tag another may be one platform, by its name
+//	parts.go            tags that may be one platform of another tag, by their names
 //	state.go            what was read, and what has to be
 //	read.go             reading it, in rounds
 //	leaves.go           the images, attestations and artifacts of an index
@@ -31,7 +31,7 @@
 //	strip.go            an index without its attestations
 //	purge.go            what provenance: purge makes of a tag
 //	reach.go            which manifests must stay, and why: every deletion is decided here
-//	dropped.go          what must be there although a tag leaves it
+//	dropped.go          manifests that must stay although a tag leaves them
 //	last_tag.go         tags that can't be deleted, since an index lists their image
 //	former.go           tags that were aliases
 //	sweep_look.go       what a repository holds now
@@ -40,26 +40,26 @@
 //	sweep_left.go       what an interrupted purge left behind
 //	sweep_grace.go      how long what nothing needs has to wait
 //	sweep_manifests.go  which manifests nothing needs then
-//	sweep.go            the three together
-//	compose.go          the bytes of an index
+//	sweep.go            all of these in order: what a plan deletes and purges
+//	index.go            the bytes of an index
 //	shortcut.go         platforms without reading configs
 //	source.go           what a tag or digest offers
 //	declared.go         what images.yaml adds to the platform of an image
-//	pick.go             the part of it that an alias wants
+//	pick.go             which images of a source an alias takes
 //	past.go             what an alias has now
-//	changes.go          what it has now beside what it gets
+//	changes.go          what an alias gets, compared with what it has
 //	refused.go          why a tag is no candidate of a newest source
 //	newest.go           which versions a newest source takes
 //	allowed.go          what the registry forbids: immutable tags and the like
 //	verdict.go          what is to become of an alias
 //	referrers.go        what refers to what is copied
 //	losses.go           which platforms an alias loses when it moves
-//	detached.go         what refers to what it has, and not to what it gets
+//	detached.go         signatures and other referrers that an alias loses when it moves
 //	intact.go           whether what it lists still exists
-//	alias.go            what is to become of each alias
+//	alias.go            what is to become of each alias: new bytes, or those of its source
 //	deserted.go         what else lists an image that its source has moved away from
 //	diff.go             Observe and Diff
-//	guard.go            too many deletions
+//	guard.go            too many deletions: --max-deletions
 //	outcome.go          what became of an action
 //	write.go            every tag is read before it is written, and after
 //	putback.go          what a registry has dropped
@@ -76,9 +76,9 @@
 //	carried.go          what all aliases name now, for the catalogue
 //	leftovers.go        looking for tags that were aliases
 //	run.go              Run: the story of one image
-//	lost.go             what a trash has of a repository, and how much is asked for
+//	lost.go             which part of a trash is asked for
 //	restore.go          what a run deleted, put back
-//	again.go            what images.yaml would have deleted once more
+//	again.go            which deletions images.yaml asks for again after a restore
 //	inspect.go          what one tag is
 //	suggest.go          which aliases the names of tags suggest
 //	draft.go            an images.yaml for what a repository holds

@@ -34,7 +34,7 @@ func (s scope) purgesSigned() bool {
 	return policies.Signed.Of(s.rules) == policies.PurgeSigned
 }
 
-// purge works out what a tag becomes. It is nil for a tag without attestations,
+// purge works out what a tag becomes. It returns nil for a tag without attestations,
 // and for a fallback tag, which is no image: see sweep.fallbacks.
 func (s scope) purge(tag string, m *registry.Manifest) (*purged, error) {
 	if registry.FallbackSubject(tag) != "" {
@@ -52,8 +52,8 @@ func (s scope) purge(tag string, m *registry.Manifest) (*purged, error) {
 	return p, nil
 }
 
-// afterPurge returns what a source tag of the image's own repository will name
-// once the run is done. Aliases are made of that.
+// afterPurge returns what a source tag of the image's own repository will name once the
+// run is done. Aliases are made from that.
 func (s scope) afterPurge(tag string, m *registry.Manifest) (*registry.Manifest, error) {
 	if !s.purging() {
 		return m, nil
@@ -87,9 +87,9 @@ func (v *view) signatures(change *stripped) ([]string, error) {
 }
 
 // referring names what refers to a manifest: cosign's tags, fallback tags that list
-// more than attestations, and manifests with it as their subject. The tags count
-// beside the API, since some registries have the API and do not answer it for a
-// digest whose fallback tag was pushed.
+// more than attestations, and manifests with it as their subject. The tags count even
+// if the registry has the referrers API, since some such registries do not answer it
+// for a digest whose fallback tag was pushed.
 func (v *view) referring(digest string) ([]string, error) {
 	fallbacks, err := v.fallbackTags()
 	if err != nil {

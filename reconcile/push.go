@@ -29,8 +29,8 @@ func (a *applying) push(batch []Push) {
 	a.ensure(sent)
 }
 
-// preparing is a writer that has something to do for pushes which takes a while. So it
-// comes before their tags are read for the last time.
+// preparing is a writer that does slow work for pushes, before their tags are read for
+// the last time.
 type preparing interface {
 	prepare(ctx context.Context, batch []Push)
 }
@@ -78,7 +78,7 @@ func (a *applying) put(batch []Push) []Push {
 	return batch
 }
 
-// mayBegin tells what stands in the way of a push before anything is sent.
+// mayBegin returns why a push must not begin, nil if it may.
 func (a *applying) mayBegin(p Push) error {
 	if err := a.ctx.Err(); err != nil {
 		return interrupted(err)
@@ -97,7 +97,7 @@ func (a *applying) mayBegin(p Push) error {
 	return nil
 }
 
-// copy brings what the pushes need from elsewhere, each manifest once a run.
+// copy copies what the pushes need from other repositories, each manifest once per run.
 func (a *applying) copy(batch []Push) {
 	var due []Copy
 	for _, p := range batch {

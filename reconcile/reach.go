@@ -30,19 +30,19 @@ import (
 //	BuildKit's attestations under a purge
 //	what stays untagged by policy, and what      untagged: keep
 //	such an index lists
-//	what would take one of these along, where a  its deletion deletes more
-//	registry deletes with a manifest what hangs
-//	on it
+//	what can't be deleted alone: a registry      its deletion deletes more
+//	that cascades would delete one of these, too
 type holding struct {
 	tags      map[string]string // digest by tag, once the run is done
-	released  map[string]string // tags that stand for a reference to a digest that goes, by which they keep nothing
+	released  map[string]string // tags that stand for a reference to a digest that goes; they keep nothing
 	pinned    []string          // digests that images.yaml names
 	manifests map[string]held   // all that are known, by digest
 	purge     bool              // attestations are not kept by their own subject
-	cascades  bool              // a deletion takes referrers along, see [registry.Facts]
-	below     bool              // and what only the manifest lists
-	// signs are the subjects that tags sha256-<hex>[.suffix] name now, by the digest of
-	// what has the tag. A registry that cascades may know it without the tag, too.
+	cascades  bool              // a deletion also deletes referrers, see [registry.Facts]
+	below     bool              // a deletion also deletes what only that manifest lists
+	// signs are, by the digest of a manifest, the subjects that its tags
+	// sha256-<hex>[.suffix] stand for now. A registry that cascades may still know them
+	// without the tag.
 	signs map[string][]string
 }
 
@@ -113,8 +113,8 @@ func (h holding) needed() map[string]string {
 		}
 	}
 	follow(true)
-	// What stays only because no policy deletes it keeps no more than a pull of it
-	// needs.
+	// A manifest that stays only because no policy deletes it keeps what a pull of it
+	// needs, and nothing else.
 	for _, digest := range slices.Sorted(maps.Keys(h.manifests)) {
 		if h.manifests[digest].untagged {
 			need(digest, keptUntagged)
@@ -132,8 +132,9 @@ func (h holding) needed() map[string]string {
 	return why
 }
 
-// taking returns a manifest that is not needed and whose deletion would take one
-// that is: a referrer, or what nothing else keeps. It is "" if there is none.
+// taking finds a manifest that is not needed, but whose deletion would also delete one
+// that is: taken, its referrer or a manifest that nothing else keeps. Both are "" if
+// there is none.
 func (h holding) taking(needed map[string]string) (digest, taken string) {
 	kept := map[string]bool{} // by a tag, or by an index that stays
 	for tag, digest := range h.tags {

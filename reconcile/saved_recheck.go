@@ -116,11 +116,11 @@ func whole(ctx context.Context, readers registry.Readers, state *State, plan Pla
 	}
 }
 
-// vouch plans anew for what images.yaml does not name: tags that a purge rewrites
-// or prune removes, manifests that nothing needs. The word of the saved plan is
-// not enough, since that takes the whole repository to know. So it is for what a tag
-// leaves: a registry may delete that with its last tag, and an index that came since may
-// list it. What a new plan would not do is stale.
+// vouch plans anew for what images.yaml does not name: tags that a purge rewrites or
+// prune removes, manifests that nothing needs. The saved plan alone is not enough,
+// since only the whole repository shows whether they may go. The same holds for a
+// manifest that loses a tag: a registry may delete it with its last tag, and an index
+// pushed since then may list it. What a new plan would not do is stale.
 func vouch(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, limit Limit, settled map[string]error) {
 	aliases := byTag(image)
 	unnamed := map[string]string{} // what is to become of a tag or digest, "" for a deletion
@@ -171,8 +171,9 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	requireAgain(plan, fresh, settled)
 }
 
-// guardAgain counts the deletions as a plan of now does: whoever can write the file can
-// have a saved plan say that they are a purge's own, or that the repository is large.
+// guardAgain counts the deletions as a new plan does. A saved plan can't be trusted to
+// say which of them a purge asks for, or how large the repository is: anyone who can
+// write the file can change that.
 func guardAgain(plan, fresh Plan, limit Limit, settled map[string]error) {
 	due := map[string]bool{}
 	add := func(what string) {
@@ -196,8 +197,8 @@ func guardAgain(plan, fresh Plan, limit Limit, settled map[string]error) {
 	}
 }
 
-// requireAgain refuses what takes a tag from a manifest that something needs by now, and
-// that the saved plan would not put back.
+// requireAgain refuses an action that takes a tag from a manifest if something needs
+// that manifest by now and the saved plan would not put it back.
 func requireAgain(plan, fresh Plan, settled map[string]error) {
 	required := map[leaving]bool{}
 	for _, k := range plan.Required {
@@ -216,9 +217,9 @@ func requireAgain(plan, fresh Plan, settled map[string]error) {
 	}
 }
 
-// vouchLost asks which manifests that are to be put back an alias of images.yaml
-// lists, now or by this plan, or a tag left in a run that was cut: that a saved plan
-// names one is not enough to push it. Any other is stale.
+// vouchLost checks the manifests that are to be put back: the saved plan alone is not
+// enough to push one. An alias of images.yaml must list it, now or after this plan, or
+// a tag must have left it in a run that was cut off. Any other is stale.
 func vouchLost(ctx context.Context, readers registry.Readers, image config.Image, plan Plan, settled map[string]error) {
 	if !slices.ContainsFunc(plan.Required, func(k Required) bool { return k.Lost }) {
 		return

@@ -103,7 +103,7 @@ func (s *sweep) run(plan *Plan, prune bool) error {
 	return nil
 }
 
-// tellHeld says why tags stay that the plan would delete, given the manifests that go.
+// tellHeld reports why the held tags are not deleted. due are the manifests that go.
 func (s *sweep) tellHeld(held []heldTag, due []DeleteManifest) error {
 	for _, h := range held {
 		facts, err := s.settings()
@@ -122,8 +122,8 @@ func (s *sweep) tellHeld(held []heldTag, due []DeleteManifest) error {
 	return nil
 }
 
-// hold finds the tags that the registry would not delete, and leaves them what
-// they are.
+// hold finds the tags that the registry would refuse to delete, and keeps them in the
+// repository as it will be.
 func (s *sweep) hold(plan *Plan) ([]heldTag, error) {
 	deletes := slices.Concat(plan.DeleteTags, s.deletes)
 	if len(deletes) == 0 {

@@ -29,7 +29,7 @@ func (to answer) give(data []byte, err error) error {
 	return to.write(data)
 }
 
-// openAnswer finds a path that can't be written before a registry is asked.
+// openAnswer checks that the path can be written, before any registry is asked.
 func (a *app) openAnswer(flag string) (answer, error) {
 	name, path, err := parseOutput(flag, answerFormats)
 	if err != nil {

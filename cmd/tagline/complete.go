@@ -11,9 +11,9 @@ import (
 	"tagline/reconcile/report"
 )
 
-// named returns the images of images.yaml for the shell, of any registry, and keeps
-// those that keep does. There are none if the files can't be read.
-func (a *app) named(keep func(config.Image) bool) *config.Config {
+// forShell loads images.yaml for the completion of an argument. The registry may be
+// missing, and if the files can't be read, there are no images.
+func (a *app) forShell(keep func(config.Image) bool) *config.Config {
 	a.images, a.registry = nil, cmp.Or(a.registry, "localhost")
 	if slices.Contains(a.files, config.Stdin) {
 		return &config.Config{} // it is the shell's
@@ -29,7 +29,7 @@ func (a *app) named(keep func(config.Image) bool) *config.Config {
 func (a *app) completeImage(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	given := a.images
 	var all []string
-	for _, image := range a.named(func(config.Image) bool { return false }).Listed {
+	for _, image := range a.forShell(func(config.Image) bool { return false }).Listed {
 		if !slices.Contains(given, image.Name) {
 			all = append(all, cobra.CompletionWithDesc(image.Name, report.Count(image.Aliases, "alias")))
 		}
@@ -43,7 +43,7 @@ func (a *app) completeReference(_ *cobra.Command, args []string, begun string) (
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var images, tags []string
-	cfg := a.named(func(image config.Image) bool { return strings.HasPrefix(begun, image.Name+":") })
+	cfg := a.forShell(func(image config.Image) bool { return strings.HasPrefix(begun, image.Name+":") })
 	for _, image := range cfg.Listed {
 		images = append(images, image.Name+":")
 	}

@@ -25,7 +25,8 @@ type drafted struct {
 	has     map[config.Repository]config.Pos // by their place
 }
 
-// openDraft finds a file that can't be written or added to before a registry is asked.
+// openDraft checks that the file can be written or added to, before any registry is
+// asked.
 func (a *app) openDraft(path string) (*drafted, error) {
 	if path == "" || path == "-" {
 		return &drafted{put: func(text []byte) error { _, err := a.stdout.Write(text); return err }}, nil
@@ -100,8 +101,8 @@ func (d *drafted) write(drafts []reconcile.Draft) error {
 	return d.put(text)
 }
 
-// merge returns the file with the drafts. differ reports whether its own policies
-// would take aliases out of sync.
+// merge returns the file with the drafts. differ reports whether the file's own
+// policies would take drafted aliases out of sync.
 func (d *drafted) merge(drafts []reconcile.Draft, explicit bool) (text []byte, differ bool, err error) {
 	text, err = config.AddImages(d.before, report.DraftEntries(drafts, d.host, explicit))
 	if err != nil {

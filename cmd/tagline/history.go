@@ -25,15 +25,15 @@ func (a *app) historyCommand() *cobra.Command {
 		Long: `Show what a tag named over time, who moved it, and how to go back.
 
 The journals are the files that apply and restore had as their --journal. Several are
-read as one, whatever their order, and what two of them have in common counts once.
+read as one, in any order, and a line that two of them have counts once.
 No registry is asked. A repository without a host is an image of images.yaml by its
 name there, or is on the --registry.
 
 A date is the whole day, in UTC, and a time without a fraction is the whole second.
-What images.yaml needs to go back is written for what the tag named then, or without
---at for what it named before its last move. Its digest gives the very same bytes, as
-long as the registry has them; versions and the digests of images give the same images,
-in an index that may be another one.`,
+history ends with what to write into images.yaml to go back: to what the tag named
+then, or without --at to what it named before its last move. The tag's old digest gives
+the very same bytes, as long as the registry has them. Versions and the digests of
+images give the same images, but perhaps in another index.`,
 		Example: `  tagline history my-image:10 --journal journal.jsonl
   tagline history my-image:10 --at 2026-01-02 --journal journal.jsonl
   tagline history my-image:10 --at "2026-01-02 03:04:05 UTC" --journal journal.jsonl

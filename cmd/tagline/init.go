@@ -26,8 +26,8 @@ func (a *app) initCommand() *cobra.Command {
 		Long: `Print an images.yaml for what repositories hold now.
 
 Tags that are the same image as other tags, as a whole or platform by platform,
-become aliases of them, where applying the file would change nothing. What else
-there is stands in comments.
+become aliases of them, where applying the file would change nothing. The rest
+is in comments.
 
 If no tag of a repository is such an alias, the file has what the names of its tags
 suggest, and says that apply would push it: 10 for the newest 10.x of each platform,
@@ -37,11 +37,11 @@ digest.
 REPOSITORY is host/repository, or on the --registry or the registry of an
 images.yaml that is there already. HOST stands for all repositories of a registry,
 if it lists them. Text with a dot or a port and without a slash is a HOST, and so is
-all that ends in a slash. Every tag's manifest is read once; some registries count
+text that ends in a slash. Every tag's manifest is read once; some registries count
 that as a pull.
 
-With --output, a FILE that has images already gets the others behind them; all that
-it has stays. A repository that is in it already is an error, unless it is one of a
+With --output, a FILE that has images already gets the others behind them; its own
+content stays. A repository that is in it already is an error, unless it is one of a
 HOST: then it is left out. A redirection with > would empty the file before tagline
 starts.
 
@@ -126,8 +126,8 @@ func (a *app) nothing(drafts []reconcile.Draft) {
 	}
 }
 
-// wantedRepository is one to draft. If a registry has listed it, its problems stop no
-// other.
+// wantedRepository is a repository to draft. If a registry listed it, its problems do
+// not stop the others.
 type wantedRepository struct {
 	config.Repository
 	listed bool

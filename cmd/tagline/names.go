@@ -12,7 +12,7 @@ import (
 type named func(name string, repository config.Repository) bool
 
 // nameOf returns what a text such as --image names: an image by its name in
-// images.yaml, or by its repository, whichever name of the host that has.
+// images.yaml, or by its repository, under any name of its host.
 func nameOf(text string) named {
 	repository, err := config.ParseRepository(text, "")
 	place := repository.Place()
@@ -21,7 +21,8 @@ func nameOf(text string) named {
 	}
 }
 
-// some names the images, or of many the one that is nearest to a name.
+// some lists the names of the images. Of more than 20, it gives their number, and the
+// name nearest to the given one.
 func some(name string, images []config.Listed) string {
 	var names []string
 	for _, l := range images {

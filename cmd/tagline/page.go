@@ -31,7 +31,7 @@ The file, DIR/index.html, has every alias of images.yaml: what it is for each pl
 what is mixed or blocked, and what to write into compose.yml. With journals it says when
 an alias moved last and what it was before, and with a trash what was deleted. It needs
 no other file, works from a disk, and asks nothing of the network. The address of an
-alias is index.html#IMAGE:TAG, and stays.
+alias is index.html#IMAGE:TAG, and does not change.
 
 Registries are read as by apply --dry-run; nothing is written to them. What is blocked
 is on the page, and no failure. If no alias can be read, there is no new page.

@@ -29,11 +29,12 @@ func (a *app) restoreCommand() *cobra.Command {
 
 apply stores what it is about to delete in its trash, with the tags that name it. If
 the deletion then fails, it is there all the same. Without a REPOSITORY, --run or
---since, restore lists the trash. REPOSITORY puts back everything that was deleted
-from it, and moves back the tags that were moved away from that. REPOSITORY:TAG puts
-back the tag and the manifest that it named last. Nothing is written for a tag that
-can't be put back.
-REPOSITORY@DIGEST puts back the manifest and no tag. A repository without a host is
+--since, restore lists the trash.
+
+REPOSITORY puts back everything that was deleted from it, and moves back the tags
+that runs moved away from a deleted manifest. REPOSITORY:TAG puts back the tag and
+the manifest that it named last. REPOSITORY@DIGEST puts back the manifest and no tag.
+Nothing is written for a tag that can't be put back. A repository without a host is
 an image of images.yaml by its name there, or is on the --registry.
 
 A manifest can be put back as long as the registry has everything that it refers
@@ -215,8 +216,8 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 // manyRuns is how many runs a message names.
 const manyRuns = 5
 
-// notInTrash says what a trash has nothing of. run is the one that was asked for, "" for
-// any, and runs are those of all its records.
+// notInTrash returns the error for what was asked for and is not in the trash: none, or
+// anything of the run, "" for any. runs are the runs of all records in the trash.
 func notInTrash(dir string, none []reconcile.Wanted, run string, runs []string) error {
 	if run != "" && !slices.Contains(runs, run) {
 		slices.Sort(runs) // by time

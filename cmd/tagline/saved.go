@@ -37,8 +37,8 @@ func readSaved(file string) *saved {
 	return s
 }
 
-// has reports whether there is a plan of a repository. No plan at all has every
-// one.
+// has reports whether the file has a plan of a repository. Without a file, every
+// repository counts.
 func (s *saved) has(repository config.Repository) bool { return s == nil || s.of[repository] }
 
 // matchPlan returns the images and the plans of a saved plan. It refuses a plan

@@ -91,8 +91,9 @@ func (a *app) status(ctx context.Context, args []string, output string, journals
 	return err
 }
 
-// asked loads the images of the arguments, or all without any, with the aliases of
-// each that are asked for, none for all.
+// asked loads the images that the arguments name, or all if there are none. It also
+// returns, by image, the aliases that they name; an image without an entry is shown as
+// a whole.
 func (a *app) asked(args []string) (*config.Config, map[string][]string, error) {
 	if len(args) == 0 {
 		cfg, err := a.load(nil)
@@ -113,7 +114,7 @@ func (a *app) asked(args []string) (*config.Config, map[string][]string, error) 
 }
 
 // shown limits the run to the images of the arguments, as --image does, and returns the
-// aliases of each that are asked for, none for all.
+// aliases that they name, as asked does.
 func (a *app) shown(cfg *config.Config, args []string) (map[string][]string, error) {
 	tags, whole := map[string][]string{}, map[string]bool{}
 	for _, arg := range args {

@@ -44,9 +44,9 @@ func (a *app) trashFolder() (string, error) {
 	return filepath.Join(user, "tagline", "trash"), nil
 }
 
-// trashExists returns an error if there is no folder of this name, and there would be
-// one if any run had deleted something. The default folder does not exist before
-// that, but what it is in does.
+// trashExists returns an error if the folder of the trash does not exist and should.
+// Only the default folder need not exist before a run has deleted something, and then
+// at least the home folder does.
 func (a *app) trashExists(dir string) error {
 	missing := func(dir string) bool {
 		_, err := os.Stat(dir)
@@ -63,8 +63,9 @@ func (a *app) trashExists(dir string) error {
 	return nil
 }
 
-// trash opens the trash for a run of this id. It is nil if it is turned off. If there is no folder for
-// it, every deletion fails: nothing is deleted for good unless the user says so.
+// trash opens the trash for a run of this id. It is nil if the trash is turned off. If
+// there is no folder for it, every deletion fails: nothing is deleted for good unless
+// the user says so.
 func (a *app) trash(run string) (keep reconcile.Trash, done func()) {
 	dir, err := a.trashFolder()
 	switch {
