@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -268,6 +269,22 @@ func TestGrace(t *testing.T) {
 	}
 }
 
+// waitsFromNow expects that one manifest waits for a grace of 48 hours, and that a dry
+// run would delete it after that.
+func waitsFromNow(t *testing.T, name string, b *builder, m *remembering, job reconcile.Job, image config.Image) {
+	t.Helper()
+	for _, step := range []struct {
+		after time.Duration
+		waits int
+		goes  int
+	}{{10 * time.Minute, 1, 0}, {48 * time.Hour, 0, 1}} {
+		m.later(step.after)
+		if p, _ := reconcile.Run(t.Context(), job, image); p.Swept.Waiting != step.waits || len(p.DeleteManifests) != step.goes || len(p.Pushes)+len(p.DeleteTags) > 0 {
+			t.Errorf("%s: after %v, %d wait, and the plan is %v", name, step.after, p.Swept.Waiting, b.short(p))
+		}
+	}
+}
+
 // A run that is killed once it has moved or deleted a tag has noted since when what
 // the tag named waits.
 func TestGraceAfterAKill(t *testing.T) {
@@ -295,16 +312,7 @@ func TestGraceAfterAKill(t *testing.T) {
 				reconcile.Run(t.Context(), killed, image)
 			}()
 			<-dead
-			for _, step := range []struct {
-				after time.Duration
-				waits int
-				goes  int
-			}{{10 * time.Minute, 1, 0}, {48 * time.Hour, 0, 1}} {
-				m.later(step.after)
-				if p, _ := reconcile.Run(t.Context(), job, image); p.Swept.Waiting != step.waits || len(p.DeleteManifests) != step.goes || len(p.Pushes)+len(p.DeleteTags) > 0 {
-					t.Errorf("saved %v, %s: after %v, %d wait, and the plan is %v", saved, text, step.after, p.Swept.Waiting, b.short(p))
-				}
-			}
+			waitsFromNow(t, fmt.Sprintf("saved %v, %s", saved, text), b, m, job, image)
 		}
 	}
 }
@@ -326,22 +334,14 @@ func TestGraceOfASavedPlan(t *testing.T) {
 
 	m := &remembering{Memory: b.Memory}
 	m.later(72 * time.Hour)
-	job.Readers, job.Writers = m, m.Memory
+	job.Readers = m
 	applied := job
+	applied.Writers = m.Memory
 	applied.Saved = map[config.Repository]reconcile.Plan{image.Repository: p}
 	if _, r := reconcile.Run(t.Context(), applied, image); len(r.Deleted) != 1 || r.Deleted[0].Err != nil {
 		t.Fatalf("the saved plan did %+v", r)
 	}
-	for _, step := range []struct {
-		after time.Duration
-		waits int
-		goes  int
-	}{{10 * time.Minute, 1, 0}, {48 * time.Hour, 0, 1}} {
-		m.later(step.after)
-		if p, _ := reconcile.Run(t.Context(), job, image); p.Swept.Waiting != step.waits || len(p.DeleteManifests) != step.goes {
-			t.Errorf("after %v, %d wait, and the plan is %v", step.after, p.Swept.Waiting, b.short(p))
-		}
-	}
+	waitsFromNow(t, "applied later", b, m, job, image)
 }
 
 // Where no untagged manifest is listed, what waits is never found again. The plan

@@ -152,7 +152,14 @@ func vouch(ctx context.Context, readers registry.Readers, image config.Image, pl
 	for _, d := range fresh.DeleteManifests {
 		would[d.Digest] = ""
 	}
-	maps.DeleteFunc(unnamed, func(what, becomes string) bool { now, is := would[what]; return is && now == becomes })
+	maps.DeleteFunc(unnamed, func(what, becomes string) bool {
+		now, is := would[what]
+		agreed := is && now == becomes
+		if agreed && becomes == "" && len(fresh.Errors) > 0 { // as in Apply
+			settled[what] = fmt.Errorf("%w: %s", errNothingDeleted, fresh.Errors[0].Message)
+		}
+		return agreed
+	})
 	var gone []string
 	for what := range unnamed {
 		if len(fresh.Errors) > 0 {

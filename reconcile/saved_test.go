@@ -276,6 +276,35 @@ func TestASavedPurge(t *testing.T) {
 	}
 }
 
+// Nothing is deleted if a plan of now could not read everything, though it would delete
+// the same.
+func TestASavedPlanDeletesNothingAfterAFailedRead(t *testing.T) {
+	for _, untagged := range []string{"keep", "delete"} {
+		b := build()
+		b.Listed = true
+		for _, tag := range []string{"1", "2", "9"} {
+			b.tag(tag, b.image(tag, intel))
+		}
+		b.image("old", intel)
+		image := aliases(t, "9: absent\n10: 1\n11: 2", "untagged: "+untagged)
+		reconcile.Apply(t.Context(), b.Writer(image.Repository), plan(t, b.Memory, aliases(t, "11: 2"))) // 11 is in sync
+		p := plan(t, b.Memory, image)
+		if len(p.DeleteTags) != 1 || len(p.Pushes) != 1 || (untagged == "delete") != (len(p.DeleteManifests) == 2) {
+			t.Fatalf("plan is %v", b.short(p))
+		}
+		b.Broken["2"] = errors.New("503 Service Unavailable")
+		r := reconcile.ApplySaved(t.Context(), b, b.Writer(image.Repository), image, p, unlimited)
+		for _, o := range slices.Concat(r.Deleted, r.Removed) {
+			if o.Err == nil || !strings.Contains(o.Err.Error(), "503") && !errors.Is(o.Err, reconcile.ErrSkipped) {
+				t.Errorf("untagged: %s: %s: %v", untagged, o.Tag, o.Err)
+			}
+		}
+		if r.Pushed[0].Err != nil || b.Tags["r.test/app:9"] == "" {
+			t.Errorf("untagged: %s: the push: %v; tags %v", untagged, r.Pushed[0].Err, b.Tags)
+		}
+	}
+}
+
 // A saved plan can't say of itself that its deletions do not count.
 func TestASavedPlanIsOverTheLimit(t *testing.T) {
 	for name, alter := range map[string]func(*reconcile.Plan){

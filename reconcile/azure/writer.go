@@ -80,7 +80,8 @@ func (w *writer) Put(ctx context.Context, pushes []registry.TaggedManifest) []er
 
 // DeleteManifests implements [registry.Writer]. One that is locked is refused by
 // itself. Its referrers go with a manifest, see Facts.TakesReferrers, and so do its
-// tags, whichever they are. So each costs a GET, for its tags, and a DELETE, beside the tokens for them.
+// tags, whichever they are. So each costs a GET, for its tags, and a
+// DELETE, beside the tokens for them.
 func (w *writer) DeleteManifests(ctx context.Context, due []registry.Removal) []error {
 	errs := make([]error, len(due))
 	for first := 0; first < len(due); {

@@ -179,8 +179,8 @@ const (
 )
 
 // write writes the shelf, with what another run has written meanwhile. If two runs
-// write at the same moment, which only a file system without locks allows, one loses
-// what it learned and noted. That costs requests, and what it noted to wait may be
+// write at the same moment, which happens only without the lock, one loses what it
+// learned and noted. That costs requests, and what it noted to wait may be
 // deleted before its grace is over.
 func (s *shelf) write() {
 	now, ok := s.read()
